@@ -1,0 +1,13 @@
+/* Compiler attributes under names that say what they are for. */
+#ifndef PARTY_BASE_ATTRIBUTES_H
+#define PARTY_BASE_ATTRIBUTES_H
+
+#define MUST_CHECK __attribute__((warn_unused_result))
+#define PRINTF_LIKE(format, first) __attribute__((format(printf, format, first)))
+
+#define ARRAY_LENGTH(array) (sizeof(array) / sizeof((array)[0]))
+
+/* The structure that contains `member` at `pointer`. */
+#define CONTAINER_OF(pointer, type, member) ((type *)((char *)(pointer) - offsetof(type, member)))
+
+#endif

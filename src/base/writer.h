@@ -1,0 +1,58 @@
+/*
+ * Writes text into memory of fixed size and counts what it would have taken.
+ *
+ * Writing past the end is no error: nothing is stored there, `length` goes on counting, and the
+ * caller sees writer_fits() fail and tries again with `length` bytes. That way one function serves
+ * both to measure a text and to write it.
+ */
+#ifndef PARTY_BASE_WRITER_H
+#define PARTY_BASE_WRITER_H
+
+#include "base/bytes.h"
+
+struct writer {
+    uint8_t *data; /* borrowed from the caller */
+    size_t capacity;
+    size_t length; /* bytes written, or that would have been */
+};
+
+static inline struct writer writer_over(uint8_t *data, size_t capacity)
+{
+    return (struct writer){.data = data, .capacity = capacity};
+}
+
+static inline bool writer_fits(const struct writer *writer)
+{
+    return writer->length <= writer->capacity;
+}
+
+static inline void writer_put(struct writer *writer, struct bytes bytes)
+{
+    size_t end = writer->length + bytes.length;
+    if (end <= writer->capacity && bytes.length > 0)
+        memcpy(writer->data + writer->length, bytes.data, bytes.length);
+    writer->length = end;
+}
+
+#define WRITER_PUT(writer, literal) writer_put((writer), BYTES(literal))
+
+static inline void writer_put_byte(struct writer *writer, uint8_t byte)
+{
+    writer_put(writer, bytes_of(&byte, 1));
+}
+
+static inline void writer_put_string(struct writer *writer, const char *string)
+{
+    writer_put(writer, bytes_of_string(string));
+}
+
+/* Decimal digits, no leading zeros. */
+void writer_put_decimal(struct writer *writer, uint64_t number);
+
+/* What was written so far; only meaningful while writer_fits(). */
+static inline struct bytes writer_view(const struct writer *writer)
+{
+    return bytes_of(writer->data, writer->length);
+}
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * The envelope of a client's message: which type, and views of the fields that types have.
+ *
+ * Fields are in any order; unknown ones are skipped; of a repeated one the last counts. What the
+ * values mean (whether an id is acceptable, what `to` names) is decided by the relay.
+ */
+#ifndef PARTY_PROTO_ENVELOPE_H
+#define PARTY_PROTO_ENVELOPE_H
+
+#include "proto/json.h"
+
+enum envelope_type {
+    ENVELOPE_CREATE,
+    ENVELOPE_JOIN,
+    ENVELOPE_SEND,
+};
+
+/* Views into the message; kind JSON_ABSENT where a field did not come. */
+struct envelope {
+    enum envelope_type type;
+    struct json_value client_id;
+    struct json_value max_clients;
+    struct json_value room;
+    struct json_value to;
+    struct json_value data;
+};
+
+enum envelope_result {
+    ENVELOPE_OK,
+    ENVELOPE_INVALID_JSON,
+    ENVELOPE_UNKNOWN_TYPE, /* valid JSON, but no object or no known `type` */
+};
+
+/* Validates the whole of `text` (which must be UTF-8) and picks out the fields, in one pass. */
+enum envelope_result envelope_parse(struct bytes text, struct envelope *ret_envelope);
+
+#endif

@@ -1,0 +1,318 @@
+/* Request heads. Strict where leniency has been an attack: line ends, folds, spaces before colons. */
+#include "proto/http_request.h"
+
+#include "base/attributes.h"
+
+struct cursor {
+    const uint8_t *at;
+    const uint8_t *end;
+    int status; /* why parsing failed */
+};
+
+static bool is_token_byte(uint8_t c)
+{
+    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'))
+        return true;
+    return c != 0 && strchr("!#$%&'*+-.^_`|~", c) != NULL;
+}
+
+bool http_is_token(struct bytes text)
+{
+    for (size_t i = 0; i < text.length; i++) {
+        if (!is_token_byte(text.data[i]))
+            return false;
+    }
+    return text.length > 0;
+}
+
+static bool is_white(uint8_t c)
+{
+    return c == ' ' || c == '\t';
+}
+
+static struct bytes trim(struct bytes text)
+{
+    while (text.length > 0 && is_white(text.data[0])) {
+        text.data++;
+        text.length--;
+    }
+    while (text.length > 0 && is_white(text.data[text.length - 1]))
+        text.length--;
+    return text;
+}
+
+bool http_list_next(struct bytes *list, struct bytes *ret_element)
+{
+    while (list->length > 0) {
+        const uint8_t *comma = memchr(list->data, ',', list->length);
+        size_t length = comma != NULL ? (size_t)(comma - list->data) : list->length;
+        *ret_element = trim(bytes_of(list->data, length));
+        size_t taken = comma != NULL ? length + 1 : length;
+        list->data += taken;
+        list->length -= taken;
+        if (ret_element->length > 0)
+            return true;
+    }
+    return false;
+}
+
+static bool list_has(struct bytes list, struct bytes token)
+{
+    struct bytes element;
+    while (http_list_next(&list, &element)) {
+        if (bytes_equal_ignore_case(element, token))
+            return true;
+    }
+    return false;
+}
+
+static enum http_parse_result invalid(struct cursor *cursor, int status)
+{
+    cursor->status = status;
+    return HTTP_PARSE_INVALID;
+}
+
+/* Field content is visible ASCII, obs-text, spaces and tabs (RFC 9110 5.5). */
+static bool is_field_byte(uint8_t c)
+{
+    return c >= 0x20 ? c != 0x7F : c == '\t';
+}
+
+/* One line up to CRLF. A bare LF or another control byte is a fault at once. */
+static enum http_parse_result read_line(struct cursor *cursor, struct bytes *ret_line)
+{
+    for (const uint8_t *at = cursor->at; at < cursor->end; at++) {
+        if (is_field_byte(*at))
+            continue;
+        if (*at != '\r')
+            return invalid(cursor, 400);
+        if (at + 1 == cursor->end)
+            return HTTP_PARSE_NEED_MORE;
+        if (at[1] != '\n')
+            return invalid(cursor, 400);
+        *ret_line = bytes_of(cursor->at, (size_t)(at - cursor->at));
+        cursor->at = at + 2;
+        return HTTP_PARSE_DONE;
+    }
+    return HTTP_PARSE_NEED_MORE;
+}
+
+/* Splits `line` at its first space. False when there is none. */
+static bool split_at_space(struct bytes *line, struct bytes *ret_word)
+{
+    const uint8_t *space = memchr(line->data, ' ', line->length);
+    if (space == NULL)
+        return false;
+    *ret_word = bytes_of(line->data, (size_t)(space - line->data));
+    line->data = space + 1;
+    line->length -= ret_word->length + 1;
+    return true;
+}
+
+/* The path in origin form (/a?b) and in absolute form (http://host/a?b), RFC 9112 3.2. */
+static struct bytes path_of_target(struct bytes target)
+{
+    struct bytes path = target;
+    if (path.data[0] != '/') {
+        const uint8_t *colon = memmem(path.data, path.length, "://", 3);
+        if (colon == NULL)
+            return path; /* asterisk or authority form: nothing of ours has such a path */
+        path = bytes_of(colon + 3, (size_t)(path.data + path.length - (colon + 3)));
+        const uint8_t *slash = path.length > 0 ? memchr(path.data, '/', path.length) : NULL;
+        if (slash == NULL)
+            return BYTES("/");
+        path = bytes_of(slash, (size_t)(path.data + path.length - slash));
+    }
+    for (size_t i = 0; i < path.length; i++) {
+        if (path.data[i] == '?' || path.data[i] == '#')
+            path.length = i;
+    }
+    return path;
+}
+
+static enum http_method method_of(struct bytes word)
+{
+    if (bytes_equal(word, BYTES("GET")))
+        return HTTP_METHOD_GET;
+    return bytes_equal(word, BYTES("HEAD")) ? HTTP_METHOD_HEAD : HTTP_METHOD_OTHER;
+}
+
+static bool target_is_valid(struct bytes target)
+{
+    for (size_t i = 0; i < target.length; i++) {
+        if (target.data[i] <= ' ')
+            return false;
+    }
+    return target.length > 0;
+}
+
+static enum http_parse_result parse_request_line(struct cursor *cursor,
+                                                 struct http_request *ret_request)
+{
+    struct bytes line;
+    enum http_parse_result result = read_line(cursor, &line);
+    if (result != HTTP_PARSE_DONE)
+        return result;
+
+    struct bytes method;
+    if (!split_at_space(&line, &method) || !http_is_token(method))
+        return invalid(cursor, 400);
+    if (!split_at_space(&line, &ret_request->target) || !target_is_valid(ret_request->target))
+        return invalid(cursor, 400);
+    if (line.length != 8 || memcmp(line.data, "HTTP/", 5) != 0 || line.data[6] != '.')
+        return invalid(cursor, 400);
+    if (line.data[5] < '0' || line.data[5] > '9' || line.data[7] < '0' || line.data[7] > '9')
+        return invalid(cursor, 400);
+    if (line.data[5] != '1')
+        return invalid(cursor, 505);
+
+    ret_request->method = method_of(method);
+    ret_request->path = path_of_target(ret_request->target);
+    ret_request->minor_version = line.data[7] - '0';
+    ret_request->keeps_alive = ret_request->minor_version >= 1;
+    return HTTP_PARSE_DONE;
+}
+
+static bool take_host(struct http_request *request, struct bytes value)
+{
+    (void)value;
+    bool is_first = !request->has_host; /* RFC 9112 3.2: more than one is a fault */
+    request->has_host = true;
+    return is_first;
+}
+
+static bool take_connection(struct http_request *request, struct bytes value)
+{
+    if (list_has(value, BYTES("upgrade")))
+        request->connection_has_upgrade = true;
+    if (list_has(value, BYTES("close")))
+        request->keeps_alive = false;
+    else if (request->minor_version == 0 && list_has(value, BYTES("keep-alive")))
+        request->keeps_alive = true;
+    return true;
+}
+
+static bool take_upgrade(struct http_request *request, struct bytes value)
+{
+    if (list_has(value, BYTES("websocket")))
+        request->upgrades_to_websocket = true;
+    return true;
+}
+
+static bool take_content_length(struct http_request *request, struct bytes value)
+{
+    bool is_zero = true;
+    for (size_t i = 0; i < value.length; i++) {
+        if (value.data[i] < '0' || value.data[i] > '9')
+            return false;
+        if (value.data[i] != '0')
+            is_zero = false;
+    }
+    if (!is_zero)
+        request->has_body = true;
+    return value.length > 0;
+}
+
+static bool take_transfer_encoding(struct http_request *request, struct bytes value)
+{
+    (void)value;
+    request->has_body = true;
+    return true;
+}
+
+static bool take_origin(struct http_request *request, struct bytes value)
+{
+    request->origin = value;
+    return true;
+}
+
+static bool take_websocket_key(struct http_request *request, struct bytes value)
+{
+    if (request->websocket_key_count < UINT8_MAX)
+        request->websocket_key_count++;
+    request->websocket_key = value;
+    return true;
+}
+
+static bool take_websocket_version(struct http_request *request, struct bytes value)
+{
+    request->websocket_version = value;
+    return true;
+}
+
+static bool take_websocket_protocol(struct http_request *request, struct bytes value)
+{
+    if (request->websocket_protocol_count < ARRAY_LENGTH(request->websocket_protocols))
+        request->websocket_protocols[request->websocket_protocol_count++] = value;
+    return true;
+}
+
+static const struct {
+    const char *name;
+    bool (*take)(struct http_request *request, struct bytes value); /* false: 400 */
+} header_takers[] = {
+    {"Host", take_host},
+    {"Connection", take_connection},
+    {"Upgrade", take_upgrade},
+    {"Origin", take_origin},
+    {"Content-Length", take_content_length},
+    {"Transfer-Encoding", take_transfer_encoding},
+    {"Sec-WebSocket-Key", take_websocket_key},
+    {"Sec-WebSocket-Version", take_websocket_version},
+    {"Sec-WebSocket-Protocol", take_websocket_protocol},
+};
+
+/* A name, a colon right behind it, a value; folded lines begin with white space and are refused. */
+static bool parse_header(struct http_request *request, struct bytes line)
+{
+    const uint8_t *colon = memchr(line.data, ':', line.length);
+    if (colon == NULL)
+        return false;
+    struct bytes name = bytes_of(line.data, (size_t)(colon - line.data));
+    if (!http_is_token(name))
+        return false;
+    struct bytes value = trim(bytes_of(colon + 1, line.length - name.length - 1));
+    for (size_t i = 0; i < ARRAY_LENGTH(header_takers); i++) {
+        if (bytes_equal_ignore_case(name, bytes_of_string(header_takers[i].name)))
+            return header_takers[i].take(request, value);
+    }
+    return true;
+}
+
+static enum http_parse_result parse_head(struct cursor *cursor, struct http_request *ret_request)
+{
+    /* One empty line before the request is forgiven (RFC 9112 2.2). */
+    if (cursor->end - cursor->at >= 2 && cursor->at[0] == '\r' && cursor->at[1] == '\n')
+        cursor->at += 2;
+    enum http_parse_result result = parse_request_line(cursor, ret_request);
+    if (result != HTTP_PARSE_DONE)
+        return result;
+    for (;;) {
+        struct bytes line;
+        result = read_line(cursor, &line);
+        if (result != HTTP_PARSE_DONE)
+            return result;
+        if (line.length == 0)
+            break;
+        if (!parse_header(ret_request, line))
+            return invalid(cursor, 400);
+    }
+    /* HTTP/1.0 knows no Host (load balancers' health checks speak it). */
+    if (!ret_request->has_host && ret_request->minor_version >= 1)
+        return invalid(cursor, 400);
+    return HTTP_PARSE_DONE;
+}
+
+enum http_parse_result http_request_parse(struct bytes in, struct http_request *ret_request,
+                                          size_t *ret_length, int *ret_status)
+{
+    size_t length = in.length < HTTP_REQUEST_HEAD_MAX ? in.length : HTTP_REQUEST_HEAD_MAX;
+    struct cursor cursor = {.at = in.data, .end = in.data + length};
+    *ret_request = (struct http_request){0};
+    enum http_parse_result result = parse_head(&cursor, ret_request);
+    if (result == HTTP_PARSE_NEED_MORE && length == HTTP_REQUEST_HEAD_MAX)
+        result = invalid(&cursor, 431);
+    *ret_length = (size_t)(cursor.at - in.data);
+    *ret_status = cursor.status;
+    return result;
+}

@@ -1,0 +1,64 @@
+/*
+ * HTTP/1.x request heads (RFC 9112), as far as a relay needs them.
+ *
+ * Stateless: feed everything that has arrived of the request, from its first byte; after NEED_MORE
+ * feed it again with more. All views point into the input. What can never become a valid head is
+ * INVALID as soon as that shows.
+ */
+#ifndef PARTY_PROTO_HTTP_REQUEST_H
+#define PARTY_PROTO_HTTP_REQUEST_H
+
+#include "base/bytes.h"
+
+#define HTTP_REQUEST_HEAD_MAX 8192 /* bytes; more is answered with 431 */
+
+enum http_method {
+    HTTP_METHOD_GET,
+    HTTP_METHOD_HEAD,
+    HTTP_METHOD_OTHER,
+};
+
+struct http_request {
+    enum http_method method;
+    struct bytes target; /* as sent */
+    struct bytes path;   /* of the target: without query, scheme and authority; not decoded */
+    uint8_t minor_version;
+    bool keeps_alive; /* what the client asks for; the server may still close */
+    bool has_body;
+    bool has_host;
+
+    struct bytes origin; /* empty when absent */
+
+    /* What the WebSocket handshake is judged by. */
+    bool upgrades_to_websocket;   /* Upgrade lists `websocket` */
+    bool connection_has_upgrade;  /* Connection lists `Upgrade` */
+    uint8_t websocket_key_count;  /* how many Sec-WebSocket-Key headers came; stops at 255 */
+    struct bytes websocket_key;
+    struct bytes websocket_version;
+    struct bytes websocket_protocols[4]; /* the first few Sec-WebSocket-Protocol headers, in order */
+    uint8_t websocket_protocol_count;
+};
+
+enum http_parse_result {
+    HTTP_PARSE_DONE,
+    HTTP_PARSE_NEED_MORE,
+    HTTP_PARSE_INVALID,
+};
+
+/*
+ * DONE: `*ret_length` bytes of `in` were the head. INVALID: `*ret_status` is what to answer
+ * (400, 431 or 505).
+ */
+enum http_parse_result http_request_parse(struct bytes in, struct http_request *ret_request,
+                                          size_t *ret_length, int *ret_status);
+
+/*
+ * Takes the first element off a comma-separated list, without white space around it; empty elements
+ * are skipped (RFC 9110 5.6.1). False when none is left.
+ */
+bool http_list_next(struct bytes *list, struct bytes *ret_element);
+
+/* Whether `text` is a non-empty token (RFC 9110 5.6.2). */
+bool http_is_token(struct bytes text);
+
+#endif

@@ -1,0 +1,82 @@
+/*
+ * A strict JSON validator (RFC 8259) that yields views.
+ *
+ * One pass, no tree, no recursion, no allocation. It takes a text that is known to be UTF-8. A
+ * value is described by its kind and by the span of bytes that it was written in, so that it can
+ * be spliced into another text verbatim.
+ *
+ *     struct json_object object;
+ *     if (json_object_begin(&object, text)) ...
+ *     while (json_object_next(&object, &key, &value) == JSON_NEXT_MEMBER) ...
+ */
+#ifndef PARTY_PROTO_JSON_H
+#define PARTY_PROTO_JSON_H
+
+#include "base/bytes.h"
+
+#define JSON_DEPTH_MAX 1024 /* nested arrays and objects, the outermost counted */
+
+enum json_kind {
+    JSON_ABSENT, /* no such value; what a zeroed json_value says */
+    JSON_NULL,
+    JSON_FALSE,
+    JSON_TRUE,
+    JSON_NUMBER,
+    JSON_STRING,
+    JSON_ARRAY,
+    JSON_OBJECT,
+};
+
+struct json_value {
+    enum json_kind kind;
+    bool has_escapes; /* of a string: it contains a backslash */
+    struct bytes raw; /* as written, without white space around it; strings with their quotes */
+};
+
+/* What a whole text is, white space around it allowed. JSON_ABSENT: it is not JSON, or too deep. */
+enum json_kind json_validate(struct bytes text);
+
+/* Walks over the members of the object that a text consists of, validating as it goes. */
+struct json_object {
+    const uint8_t *at;
+    const uint8_t *end;
+    bool is_first;
+};
+
+enum json_next {
+    JSON_NEXT_MEMBER,
+    JSON_NEXT_END,     /* the object ended, and so did the text: all of it was valid */
+    JSON_NEXT_INVALID, /* the text is not JSON, or too deep */
+};
+
+/* False when the text does not begin with an object (white space aside). */
+bool json_object_begin(struct json_object *object, struct bytes text);
+
+enum json_next json_object_next(struct json_object *object, struct json_value *ret_key,
+                                struct json_value *ret_value);
+
+/* Whether a string, its escapes decoded, equals `text`, which is plain ASCII. */
+bool json_string_equals(const struct json_value *string, struct bytes text);
+
+/*
+ * Decodes a number to the nearest double, as JavaScript would (1e400 is infinite). `value` must be
+ * a member of an object: the conversion relies on a byte behind the number that ends it.
+ */
+double json_member_number(const struct json_value *value);
+
+/* The result of canonicalising a string. */
+struct json_string_sizes {
+    size_t written; /* bytes of the canonical form */
+    size_t decoded; /* bytes of the string itself in UTF-8; a lone surrogate counts three */
+};
+
+/*
+ * Writes a string's one canonical form, without quotes, into `out`: escaped only where it must be
+ * (quote, backslash, controls, lone surrogates), as JavaScript's JSON.stringify writes it. Two
+ * strings are equal if and only if their canonical forms are the same bytes. It is never longer
+ * than six bytes for each decoded byte. False when `capacity` is too small.
+ */
+bool json_string_canonicalize(const struct json_value *string, uint8_t *out, size_t capacity,
+                              struct json_string_sizes *ret_sizes);
+
+#endif

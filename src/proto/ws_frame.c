@@ -1,0 +1,137 @@
+/* Frame headers and masking. What a sequence of frames means is ws_message's business. */
+#include "proto/ws_frame.h"
+
+#define FINAL_BIT 0x80
+#define RESERVED_BITS 0x70
+#define OPCODE_BITS 0x0F
+#define MASK_BIT 0x80
+#define LENGTH_BITS 0x7F
+#define LENGTH_IS_16_BIT 126
+#define LENGTH_IS_64_BIT 127
+
+static uint64_t read_big_endian(const uint8_t *data, size_t length)
+{
+    uint64_t value = 0;
+    for (size_t i = 0; i < length; i++)
+        value = value << 8 | data[i];
+    return value;
+}
+
+static void write_big_endian(uint8_t *out, size_t length, uint64_t value)
+{
+    for (size_t i = length; i > 0; i--) {
+        out[i - 1] = (uint8_t)value;
+        value >>= 8;
+    }
+}
+
+static bool opcode_is_known(uint8_t opcode)
+{
+    return opcode <= WS_OPCODE_BINARY || (opcode >= WS_OPCODE_CLOSE && opcode <= WS_OPCODE_PONG);
+}
+
+/* No extension is ever negotiated, so reserved bits are faults (RFC 6455 5.2). */
+static bool first_byte_is_valid(uint8_t byte)
+{
+    uint8_t opcode = byte & OPCODE_BITS;
+    if ((byte & RESERVED_BITS) != 0 || !opcode_is_known(opcode))
+        return false;
+    /* Control frames are never fragmented (RFC 6455 5.5). */
+    return !ws_opcode_is_control(opcode) || (byte & FINAL_BIT) != 0;
+}
+
+/* Clients always mask (RFC 6455 5.1); control frames are at most 125 bytes long (5.5). */
+static bool second_byte_is_valid(uint8_t byte, uint8_t opcode)
+{
+    if ((byte & MASK_BIT) == 0)
+        return false;
+    return !ws_opcode_is_control(opcode) || (byte & LENGTH_BITS) <= WS_CONTROL_PAYLOAD_MAX;
+}
+
+/* The shortest form is required and the top bit of 64 is zero (RFC 6455 5.2). */
+static bool extended_length_is_valid(uint64_t length, size_t length_bytes)
+{
+    if (length_bytes == 2)
+        return length >= LENGTH_IS_16_BIT;
+    return length > UINT16_MAX && length <= INT64_MAX;
+}
+
+enum ws_frame_result ws_frame_parse(struct bytes in, struct ws_frame_header *ret_header)
+{
+    if (in.length < 1)
+        return WS_FRAME_NEED_MORE;
+    if (!first_byte_is_valid(in.data[0]))
+        return WS_FRAME_INVALID;
+    uint8_t opcode = in.data[0] & OPCODE_BITS;
+    if (in.length < 2)
+        return WS_FRAME_NEED_MORE;
+    if (!second_byte_is_valid(in.data[1], opcode))
+        return WS_FRAME_INVALID;
+
+    uint64_t payload_length = in.data[1] & LENGTH_BITS;
+    size_t at = 2;
+    if (payload_length >= LENGTH_IS_16_BIT) {
+        size_t length_bytes = payload_length == LENGTH_IS_16_BIT ? 2 : 8;
+        if (in.length < at + length_bytes)
+            return WS_FRAME_NEED_MORE;
+        payload_length = read_big_endian(in.data + at, length_bytes);
+        if (!extended_length_is_valid(payload_length, length_bytes))
+            return WS_FRAME_INVALID;
+        at += length_bytes;
+    }
+    if (in.length < at + sizeof ret_header->mask)
+        return WS_FRAME_NEED_MORE;
+
+    memcpy(ret_header->mask, in.data + at, sizeof ret_header->mask);
+    ret_header->payload_length = payload_length;
+    ret_header->header_length = (uint8_t)(at + sizeof ret_header->mask);
+    ret_header->opcode = opcode;
+    ret_header->is_final = (in.data[0] & FINAL_BIT) != 0;
+    return WS_FRAME_DONE;
+}
+
+void ws_frame_unmask(uint8_t *data, size_t length, const uint8_t mask[4], uint64_t offset)
+{
+    /* The key rotated to where `data` starts, twice in a row, so that eight bytes go at a time. */
+    uint8_t key[8];
+    for (size_t i = 0; i < sizeof key; i++)
+        key[i] = mask[(offset + i) & 3];
+    uint64_t key_word;
+    memcpy(&key_word, key, sizeof key_word);
+
+    size_t at = 0;
+    for (; length - at >= sizeof key_word; at += sizeof key_word) {
+        uint64_t word;
+        memcpy(&word, data + at, sizeof word);
+        word ^= key_word;
+        memcpy(data + at, &word, sizeof word);
+    }
+    for (size_t i = 0; at + i < length; i++)
+        data[at + i] ^= key[i];
+}
+
+size_t ws_frame_write_header(uint8_t out[WS_FRAME_HEADER_OUT_MAX], enum ws_opcode opcode,
+                             uint64_t payload_length)
+{
+    out[0] = (uint8_t)(FINAL_BIT | opcode);
+    if (payload_length < LENGTH_IS_16_BIT) {
+        out[1] = (uint8_t)payload_length;
+        return 2;
+    }
+    if (payload_length <= UINT16_MAX) {
+        out[1] = LENGTH_IS_16_BIT;
+        write_big_endian(out + 2, 2, payload_length);
+        return 4;
+    }
+    out[1] = LENGTH_IS_64_BIT;
+    write_big_endian(out + 2, 8, payload_length);
+    return 10;
+}
+
+bool ws_close_code_is_valid(uint16_t code)
+{
+    if (code >= 3000 && code <= 4999)
+        return true;
+    /* 1004 is reserved; 1005, 1006 and 1015 only ever stand for "no close frame came". */
+    return code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006;
+}

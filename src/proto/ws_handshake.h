@@ -1,0 +1,33 @@
+/* The WebSocket opening handshake, the server's side (RFC 6455 4.2). */
+#ifndef PARTY_PROTO_WS_HANDSHAKE_H
+#define PARTY_PROTO_WS_HANDSHAKE_H
+
+#include "base/writer.h"
+#include "proto/http_request.h"
+
+#define WS_ACCEPT_LENGTH 28
+
+/* Whether the request wants a WebSocket at all, however badly it asks for it. */
+bool ws_handshake_is_wanted(const struct http_request *request);
+
+/*
+ * Judges a request that wants one: 101, or the status of the refusal (400, 405, 426).
+ * 426 is to be answered with `Sec-WebSocket-Version: 13`.
+ */
+int ws_handshake_check(const struct http_request *request);
+
+/* The value of Sec-WebSocket-Accept for a key (RFC 6455 4.2.2); not NUL-terminated. */
+void ws_handshake_accept(struct bytes key, uint8_t ret_accept[WS_ACCEPT_LENGTH]);
+
+/*
+ * Picks the subprotocol to answer with: the first offered that is in `known`, else the first
+ * offered at all (browsers give up when none is chosen), else empty.
+ */
+struct bytes ws_handshake_choose_protocol(const struct http_request *request,
+                                          const struct bytes *known, size_t known_count);
+
+/* Writes the 101 response for a request that ws_handshake_check() found good. */
+void ws_handshake_write_response(struct writer *writer, const struct http_request *request,
+                                 struct bytes protocol);
+
+#endif

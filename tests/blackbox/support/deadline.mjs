@@ -1,0 +1,32 @@
+// Waiting with a deadline. No test sleeps and hopes: it waits for an event and fails with a clear
+// sentence when the event is late. TEST_SLOWNESS stretches all deadlines (sanitizer builds are slow).
+
+import { setTimeout as pause } from 'node:timers/promises';
+
+export const slowness = Number(process.env.TEST_SLOWNESS ?? 1);
+export const deadlineMilliseconds = 10_000 * slowness;
+
+/** The outcome of `promise`, or an error naming `what` when it is late. */
+export async function withDeadline(promise, what) {
+  const late = new Error(`${what}: nothing within ${deadlineMilliseconds} ms`);
+  let timer;
+  const expiry = new Promise((_, reject) => {
+    timer = setTimeout(reject, deadlineMilliseconds, late);
+  });
+  try {
+    return await Promise.race([promise, expiry]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Repeats `attempt` until it returns something true, and returns that. */
+export async function eventually(attempt, what) {
+  const end = Date.now() + deadlineMilliseconds;
+  for (;;) {
+    const outcome = await attempt();
+    if (outcome) return outcome;
+    if (Date.now() > end) throw new Error(`${what}: not within ${deadlineMilliseconds} ms`);
+    await pause(5);
+  }
+}

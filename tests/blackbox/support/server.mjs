@@ -1,0 +1,170 @@
+// Runs the server binary (PARTY_SOCKETS_BINARY) on a port that the kernel chooses, and stops it by its
+// process id. `stop` fails unless the server ends with status 0 and no sanitizer complained. The
+// connections a test opens through a Server are closed together by `disconnectAll`.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Client } from './client.mjs';
+import { withDeadline } from './deadline.mjs';
+import { RawConnection } from './raw.mjs';
+
+const defaultBinary = fileURLToPath(
+  new URL('../../../build/release/party-sockets', import.meta.url),
+);
+const binary = path.resolve(process.env.PARTY_SOCKETS_BINARY ?? defaultBinary);
+
+const optionVariables = [
+  'PORT',
+  'HOST',
+  'LOOPS',
+  'MAX_MESSAGE_BYTES',
+  'PING_INTERVAL',
+  'IDLE_TIMEOUT',
+];
+const sanitizerReport =
+  /ERROR: AddressSanitizer|runtime error:|WARNING: ThreadSanitizer|LeakSanitizer/;
+
+/** A run of the binary: what it printed so far, and how it ended. */
+class Run {
+  stdout = '';
+  stderr = '';
+
+  constructor(options, environment) {
+    this.process = spawn(binary, options.map(String), {
+      env: { ...withoutOptions(process.env), ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.process.stdout.on('data', (bytes) => (this.stdout += bytes));
+    this.process.stderr.on('data', (bytes) => (this.stderr += bytes));
+    this.ended = once(this.process, 'close').then(([status, signal]) => ({ status, signal }));
+    this.ended.catch(() => {});
+    this.kill = () => this.process.kill('SIGKILL');
+    process.once('exit', this.kill);
+    this.process.once('close', () => process.off('exit', this.kill));
+  }
+}
+
+function withoutOptions(environment) {
+  const names = Object.keys(environment).filter((name) => !optionVariables.includes(name));
+  return Object.fromEntries(names.map((name) => [name, environment[name]]));
+}
+
+/** Runs the binary until it ends by itself: `{ status, stdout, stderr }`. */
+export async function runToEnd(options, environment = {}) {
+  const run = new Run(options, environment);
+  try {
+    const { status } = await withDeadline(run.ended, `The end of ${options.join(' ')}`);
+    return { status, stdout: run.stdout, stderr: run.stderr };
+  } finally {
+    run.kill();
+  }
+}
+
+export class Server {
+  #options;
+  #environment;
+  #run;
+  #connections = new Set();
+
+  /** `port`, `host` and `loops` may be null, then the option is not given. */
+  constructor({ port = 0, host = '127.0.0.1', loops = 1, options = [], environment = {} } = {}) {
+    const common = { '--port': port, '--host': host, '--loops': loops };
+    const given = Object.entries(common).filter(([, value]) => value !== null);
+    this.#options = [...given.flat(), ...options];
+    this.#environment = environment;
+  }
+
+  static async start(settings) {
+    const server = new Server(settings);
+    await server.start();
+    return server;
+  }
+
+  async start() {
+    const run = (this.#run = new Run(this.#options, this.#environment));
+    const listening = new Promise((resolve) => {
+      run.process.stdout.on('data', () => {
+        const [, port] = /listening on http:\/\/\S*:(\d+)/.exec(run.stdout) ?? [];
+        if (port) resolve(Number(port));
+      });
+    });
+    const ended = run.ended.then(({ status, signal }) => {
+      throw new Error(`The server ended with ${status ?? signal}: ${run.stderr}`);
+    });
+    this.port = await withDeadline(Promise.race([listening, ended]), 'The listening line');
+  }
+
+  get stdout() {
+    return this.#run.stdout;
+  }
+
+  signal(name) {
+    this.#run.process.kill(name);
+  }
+
+  /** Waits for the end and checks that it was a clean one. */
+  async ended() {
+    const outcome = await withDeadline(this.#run.ended, 'The end of the server');
+    const { stderr } = this.#run;
+    assert.ok(!sanitizerReport.test(stderr), stderr);
+    assert.deepEqual(outcome, { status: 0, signal: null }, stderr);
+  }
+
+  async stop() {
+    this.signal('SIGTERM');
+    await this.ended();
+  }
+
+  kill() {
+    this.#run?.kill();
+  }
+
+  /** A player's connection. */
+  client({ target = '/', host = '127.0.0.1', ...options } = {}) {
+    return this.#keep(Client.open(`ws://${host}:${this.port}${target}`, options));
+  }
+
+  clients(count) {
+    return Promise.all(Array.from({ length: count }, () => this.client()));
+  }
+
+  /** A TCP connection. */
+  raw(host) {
+    return this.#keep(RawConnection.open(this.port, host));
+  }
+
+  /** A TCP connection that has been upgraded to a WebSocket. */
+  async rawWebSocket(options) {
+    const connection = await this.raw();
+    await connection.upgrade(options);
+    return connection;
+  }
+
+  /** A room with these members, all of whom have read all events: `{ code, members }`. */
+  async room(ids, maxClients) {
+    const members = await this.clients(ids.length);
+    const code = await members[0].create(ids[0], maxClients);
+    for (let count = 1; count < ids.length; count++) {
+      const clientId = ids[count];
+      assert.deepEqual(await members[count].join(clientId, code), ids.slice(0, count + 1));
+      const earlier = members.slice(0, count);
+      await Promise.all(earlier.map((member) => member.expect({ type: 'peer_joined', clientId })));
+    }
+    return { code, members };
+  }
+
+  async disconnectAll() {
+    const connections = [...this.#connections];
+    this.#connections.clear();
+    await Promise.all(connections.map((connection) => connection.terminate()));
+  }
+
+  async #keep(opening) {
+    const connection = await opening;
+    this.#connections.add(connection);
+    return connection;
+  }
+}
