@@ -35,7 +35,8 @@ function requestOfLength(length) {
 }
 
 const withoutDate = ({ date, ...headers }) => headers;
-const visibleText = (page) => page.replace(/<(style|script)\b.*?<\/\1>/gs, ' ').replace(/<[^>]*>/g, ' ');
+const visibleText = (page) =>
+  page.replace(/<(style|script)\b.*?<\/\1>/gs, ' ').replace(/<[^>]*>/g, ' ');
 
 describeWithServer('HTTP', (server) => {
   it('GET /health answers 200 with the JSON text that all is well', async () => {
@@ -61,7 +62,16 @@ describeWithServer('HTTP', (server) => {
     assert.equal((await connection.readResponse()).body, healthBody);
   });
 
-  for (const target of ['/', '/index.html', '/a/b/c', '/?a=b', '/healthy', '/health.html', '/%00', '//']) {
+  for (const target of [
+    '/',
+    '/index.html',
+    '/a/b/c',
+    '/?a=b',
+    '/healthy',
+    '/health.html',
+    '/%00',
+    '//',
+  ]) {
     it(`GET ${target} without an upgrade is the status page`, async () => {
       const { status, headers, body } = await answer(server, request(target));
       assert.equal(status, 200);
@@ -83,7 +93,9 @@ describeWithServer('HTTP', (server) => {
   it('The body of a request is never taken for another request', async () => {
     const connection = await server.raw();
     const body = request('/health');
-    connection.write(request('/', { method: 'POST', headers: { 'Content-Length': body.length }, body }));
+    connection.write(
+      request('/', { method: 'POST', headers: { 'Content-Length': body.length }, body }),
+    );
     connection.halfClose();
     const everything = (await connection.readRest()).toString();
     assert.match(everything, /^HTTP\/1\.1 405 /);
@@ -102,7 +114,9 @@ describeWithServer('HTTP', (server) => {
     'has a space in its target': request('/health now'),
     'has a target that does not begin with a slash': request('health'),
     'has a control character in its target': request('/he\x01alth'),
-    'has a header with a space before the colon': request('/health', { headers: { 'X-Space ': 'a' } }),
+    'has a header with a space before the colon': request('/health', {
+      headers: { 'X-Space ': 'a' },
+    }),
     'has a header with a space in its name': request('/health', { headers: { 'X Space': 'a' } }),
     'has a header without a name': request('/health', { headers: { '': 'a' } }),
     'has a header without a colon': 'GET /health HTTP/1.1\r\nHost: a\r\nnonsense\r\n\r\n',
@@ -194,7 +208,11 @@ describeWithServer('The status page', (server) => {
     }
     const isUpToDate = async () => {
       const words = visibleText(await page()).split(/\s+/);
-      return words.some((word) => word.includes('party.example')) && words.includes('23') && words.includes('41');
+      return (
+        words.some((word) => word.includes('party.example')) &&
+        words.includes('23') &&
+        words.includes('41')
+      );
     };
     await eventually(isUpToDate, 'A page with the origin, 23 rooms and 41 clients');
     assert.match(await page(), /\b\d+\.\d+\.\d+\b/);
@@ -248,7 +266,12 @@ describeWithServer('The handshake', (server) => {
   it('The names in its headers are read in any case and out of lists', async () => {
     await acceptedHeaders({ Connection: 'keep-alive, UPGRADE', Upgrade: 'WebSocket' });
     await acceptedHeaders({ Connection: ['keep-alive', 'upgrade'] });
-    await acceptedHeaders({ Connection: null, connection: 'upgrade,x', Upgrade: null, uPGRADE: 'WEBSOCKET' });
+    await acceptedHeaders({
+      Connection: null,
+      connection: 'upgrade,x',
+      Upgrade: null,
+      uPGRADE: 'WEBSOCKET',
+    });
   });
 
   it('Without a subprotocol offered, none is chosen', async () => {
@@ -289,7 +312,10 @@ describeWithServer('The handshake', (server) => {
 
   for (const version of ['12', '8', '0', '14', '113', '1', 'x']) {
     it(`The WebSocket version "${version}" gets 426 and learns that it is 13`, async () => {
-      const { status, headers } = await answer(server, withHeaders({ 'Sec-WebSocket-Version': version }));
+      const { status, headers } = await answer(
+        server,
+        withHeaders({ 'Sec-WebSocket-Version': version }),
+      );
       assert.equal(status, 426);
       assert.equal(headers['sec-websocket-version'], '13');
     });
@@ -300,9 +326,15 @@ describeWithServer('The handshake', (server) => {
     'without a Host': withHeaders({ Host: null }),
     'without a key': withHeaders({ 'Sec-WebSocket-Key': null }),
     'with an empty key': withHeaders({ 'Sec-WebSocket-Key': '' }),
-    'with a key of 15 bytes': withHeaders({ 'Sec-WebSocket-Key': Buffer.alloc(15).toString('base64') }),
-    'with a key of 17 bytes': withHeaders({ 'Sec-WebSocket-Key': Buffer.alloc(17).toString('base64') }),
-    'with a key that is not base64': withHeaders({ 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25j!Q==' }),
+    'with a key of 15 bytes': withHeaders({
+      'Sec-WebSocket-Key': Buffer.alloc(15).toString('base64'),
+    }),
+    'with a key of 17 bytes': withHeaders({
+      'Sec-WebSocket-Key': Buffer.alloc(17).toString('base64'),
+    }),
+    'with a key that is not base64': withHeaders({
+      'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25j!Q==',
+    }),
     'with a repeated key': withHeaders({ 'Sec-WebSocket-Key': [sampleKey, sampleKey] }),
     'with Upgrade, but without Connection': withHeaders({ Connection: null }),
     'with Upgrade, but another Connection': withHeaders({ Connection: 'keep-alive' }),
@@ -312,7 +344,8 @@ describeWithServer('The handshake', (server) => {
   }
 
   it('A handshake with another method than GET is rejected', async () => {
-    for (const method of ['POST', 'PUT']) await expectStatus(server, handshake({ method }), 400, 405);
+    for (const method of ['POST', 'PUT'])
+      await expectStatus(server, handshake({ method }), 400, 405);
   });
 
   it('A handshake without a version is rejected', async () => {
@@ -330,10 +363,11 @@ describeWithServer('The handshake', (server) => {
     await connection.expect({ type: 'message', from: 'host', data: 'note' });
   });
 
-  it('A handshake may follow other requests on its connection, in the same packet even', async () => {
+  it('A handshake may follow other requests, in the same packet even', async () => {
     const connection = await server.raw();
     connection.write(request('/health'), request('/health'), upgradeRequest(), json({}));
-    for (let count = 0; count < 2; count++) assert.equal((await connection.readResponse()).body, healthBody);
+    for (let count = 0; count < 2; count++)
+      assert.equal((await connection.readResponse()).body, healthBody);
     assert.equal((await connection.readResponse()).status, 101);
     await connection.expect({ type: 'error', message: 'Unknown message type' });
   });

@@ -100,7 +100,7 @@ export class Client {
   }
 
   /**
-   * Proves that nothing has been sent to this client that is unread, and that all it sent so far has
+   * Proves that nothing was sent to this client that is unread, and that all it sent so far has
    * been handled: the answer to a message that is wrong in any state must be the next to arrive.
    */
   async expectSilence() {

@@ -1,5 +1,5 @@
 // Waiting with a deadline. No test sleeps and hopes: it waits for an event and fails with a clear
-// sentence when the event is late. TEST_SLOWNESS stretches all deadlines (sanitizer builds are slow).
+// sentence when the event is late. TEST_SLOWNESS stretches all deadlines, for builds that are slow.
 
 import { setTimeout as pause } from 'node:timers/promises';
 

@@ -1,5 +1,5 @@
-// WebSocket frames by hand, right and wrong ones (RFC 6455, section 5.2). They are masked, final and
-// of the shortest length form unless the caller says otherwise.
+// WebSocket frames by hand, right and wrong ones (RFC 6455, section 5.2). They are masked, final
+// and of the shortest length form unless the caller says otherwise.
 
 import { randomBytes } from 'node:crypto';
 
@@ -18,7 +18,7 @@ function lengthField(length, form) {
   return { indicator: form === 16 ? 126 : 127, extension };
 }
 
-/** `length` may announce something else than the payload has, `reserved` sets RSV1 (4) to RSV3 (1). */
+/** `length` may announce more than there is; `reserved` sets RSV1 (4), RSV2 (2), RSV3 (1). */
 export function frame(opcode, payload = '', options = {}) {
   const body = Buffer.from(payload);
   const { final = true, masked = true, reserved = 0, mask = randomBytes(4) } = options;

@@ -2,7 +2,10 @@
 
 export const sampleKey = 'dGhlIHNhbXBsZSBub25jZQ==';
 
-export function request(target = '/', { method = 'GET', version = '1.1', headers = {}, body = '' } = {}) {
+export function request(
+  target = '/',
+  { method = 'GET', version = '1.1', headers = {}, body = '' } = {},
+) {
   const lines = Object.entries({ Host: 'localhost', ...headers }).flatMap(([name, value]) =>
     [value ?? []].flat().map((one) => `${name}: ${one}`),
   );

@@ -1,5 +1,5 @@
-// Random numbers from a seed, so that a failure can be repeated: SEED=<number> node --test. The seed
-// of a run stands in the names of the tests that use it.
+// Random numbers from a seed, so that a failure can be repeated: SEED=<number> node --test.
+// The seed of a run stands in the names of the tests that use it.
 
 import { randomInt } from 'node:crypto';
 

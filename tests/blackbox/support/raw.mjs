@@ -1,4 +1,4 @@
-// A bare TCP connection: writes any bytes (all at once, or one at a time), and reads what comes back
+// A bare TCP connection: writes any bytes, all at once or one at a time, and reads what comes back
 // as HTTP responses, as WebSocket frames or up to the end. What the server sends is checked to be
 // well-formed: unmasked frames, the shortest length form, no reserved bit.
 
@@ -107,9 +107,14 @@ export class RawConnection {
   }
 
   async readRest() {
-    await this.#until(() => this.#end);
+    await this.whenGone();
     assert.equal(this.#end, 'the end of the stream');
     return this.#take(this.#received.length);
+  }
+
+  /** Waits for the end of the connection, whatever comes before it and however it ends. */
+  async whenGone() {
+    await this.#until(() => this.#end);
   }
 
   /** Closes the sending direction only. */

@@ -1,6 +1,6 @@
-// Runs the server binary (PARTY_SOCKETS_BINARY) on a port that the kernel chooses, and stops it by its
-// process id. `stop` fails unless the server ends with status 0 and no sanitizer complained. The
-// connections a test opens through a Server are closed together by `disconnectAll`.
+// Runs the server binary (PARTY_SOCKETS_BINARY) on a port that the kernel chooses, and stops it by
+// its process id. `stop` fails unless the server ends with status 0 and no sanitizer complained.
+// The connections a test opens through a Server are closed together by `disconnectAll`.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';

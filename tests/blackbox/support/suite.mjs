@@ -1,23 +1,28 @@
 // `describeWithServer` runs a group of tests once per number of loops (LOOPS_UNDER_TEST, "1,4" by
-// default). Each run has a server of its own; its connections are closed after every test, and the last
-// test of the group is that the server stops cleanly.
+// default). Each run has a server of its own; its connections are closed after every test, and the
+// last test of the group is that the server stops cleanly.
 
 import { after, afterEach, before, describe, it } from 'node:test';
 import { Server } from './server.mjs';
 
 export const loopCounts = (process.env.LOOPS_UNDER_TEST ?? '1,4').split(',').map(Number);
 
-export function describeWithServer(subject, body, options = []) {
-  for (const loops of loopCounts) {
-    describe(`${subject}, with --loops ${loops}`, () => {
-      const server = new Server({ loops, options });
-      before(() => server.start());
-      afterEach(() => server.disconnectAll());
-      after(() => server.kill());
+/** As `describeWithServer`, for servers that are started with these options. */
+export const describeWithOptions =
+  (...options) =>
+  (subject, body) => {
+    for (const loops of loopCounts) {
+      describe(`${subject}, with --loops ${loops}`, () => {
+        const server = new Server({ loops, options });
+        before(() => server.start());
+        afterEach(() => server.disconnectAll());
+        after(() => server.kill());
 
-      body(server);
+        body(server);
 
-      it('The server stops with status 0, and no sanitizer complained', () => server.stop());
-    });
-  }
-}
+        it('The server stops with status 0, and no sanitizer complained', () => server.stop());
+      });
+    }
+  };
+
+export const describeWithServer = describeWithOptions();

@@ -1,0 +1,19 @@
+/* Time as the loops count it. */
+#ifndef PARTY_NET_CLOCK_H
+#define PARTY_NET_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+/*
+ * Milliseconds of a clock that never jumps, in 32 bits. It wraps after 49 days: only differences
+ * mean anything (unsigned subtraction), and only of times less than 24 days apart.
+ */
+static inline uint32_t clock_now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint32_t)((uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
+}
+
+#endif

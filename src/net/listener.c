@@ -1,0 +1,126 @@
+/*
+ * One listener is shared by all loops (EPOLLEXCLUSIVE), not one a loop with SO_REUSEPORT: an idle
+ * loop takes what a busy one can't, and a port that is in use is refused by the kernel itself.
+ */
+#include "net/listener.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define LISTEN_BACKLOG 4096
+#define SOCKET_BUFFER_BYTES (256 * 1024)
+
+/* Options that accepted sockets inherit on Linux, so that accepting costs no further calls. */
+static void set_options(int fd, int family)
+{
+    int on = 1;
+    int off = 0;
+    int buffer = SOCKET_BUFFER_BYTES;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    /* The kernel doubles the values; a larger backlog there would hide who has stopped reading. */
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof buffer);
+    if (family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+}
+
+/* A listening socket, or -1 with errno. */
+static int open_address(const struct sockaddr *address, socklen_t length)
+{
+    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    set_options(fd, address->sa_family);
+    if (bind(fd, address, length) == 0 && listen(fd, LISTEN_BACKLOG) == 0)
+        return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+static int open_any(uint16_t port)
+{
+    struct sockaddr_in6 any6 = {
+        .sin6_family = AF_INET6, .sin6_addr = in6addr_any, .sin6_port = htons(port)};
+    int fd = open_address((struct sockaddr *)&any6, sizeof any6);
+    if (fd >= 0 || (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL))
+        return fd;
+    struct sockaddr_in any4 = {
+        .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_ANY), .sin_port = htons(port)};
+    return open_address((struct sockaddr *)&any4, sizeof any4);
+}
+
+static void explain(char *ret_why, size_t why_capacity, const char *host, uint16_t port)
+{
+    if (errno == EADDRINUSE)
+        snprintf(ret_why, why_capacity, "port %u is in use by another program", port);
+    else
+        snprintf(ret_why, why_capacity, "can't listen on %s port %u: %s",
+                 host != NULL ? host : "any address,", port, strerror(errno));
+}
+
+int listener_open(const char *host, uint16_t port, char *ret_why, size_t why_capacity)
+{
+    if (host == NULL) {
+        int fd = open_any(port);
+        if (fd < 0)
+            explain(ret_why, why_capacity, host, port);
+        return fd;
+    }
+
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    struct addrinfo *found;
+    char service[8];
+    snprintf(service, sizeof service, "%u", port);
+    int error = getaddrinfo(host, service, &hints, &found);
+    if (error != 0) {
+        snprintf(ret_why, why_capacity, "can't resolve host %s: %s", host, gai_strerror(error));
+        return -1;
+    }
+    int fd = open_address(found->ai_addr, found->ai_addrlen);
+    if (fd < 0)
+        explain(ret_why, why_capacity, host, port);
+    freeaddrinfo(found);
+    return fd;
+}
+
+uint16_t listener_port(int listener_fd)
+{
+    struct sockaddr_storage address;
+    socklen_t length = sizeof address;
+    if (getsockname(listener_fd, (struct sockaddr *)&address, &length) != 0)
+        return 0;
+    if (address.ss_family == AF_INET6)
+        return ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
+    return ntohs(((struct sockaddr_in *)&address)->sin_port);
+}
+
+int listener_lan_addresses(char (*ret_addresses)[ADDRESS_TEXT_MAX], int most)
+{
+    struct ifaddrs *interfaces;
+    if (getifaddrs(&interfaces) != 0)
+        return 0;
+    int count = 0;
+    for (struct ifaddrs *at = interfaces; at != NULL && count < most; at = at->ifa_next) {
+        bool is_usable = at->ifa_addr != NULL && at->ifa_addr->sa_family == AF_INET &&
+                         (at->ifa_flags & IFF_UP) != 0 && (at->ifa_flags & IFF_LOOPBACK) == 0;
+        if (!is_usable)
+            continue;
+        const struct sockaddr_in *address = (const struct sockaddr_in *)at->ifa_addr;
+        if (inet_ntop(AF_INET, &address->sin_addr, ret_addresses[count], ADDRESS_TEXT_MAX) != NULL)
+            count++;
+    }
+    freeifaddrs(interfaces);
+    return count;
+}

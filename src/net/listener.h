@@ -1,0 +1,26 @@
+/* Listening sockets, and the addresses a machine is reached by. */
+#ifndef PARTY_NET_LISTENER_H
+#define PARTY_NET_LISTENER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attributes.h"
+
+/* Enough for an IPv6 address with brackets and a scope. */
+#define ADDRESS_TEXT_MAX 72
+
+/*
+ * Listens on `host` (a name or an address; NULL: every address, IPv4 and IPv6) and `port` (0: the
+ * kernel chooses). Returns the descriptor, non-blocking, or -1 with a sentence in `ret_why`.
+ */
+MUST_CHECK int listener_open(const char *host, uint16_t port, char *ret_why, size_t why_capacity);
+
+/* The port that a listening socket has, 0 when it can't be told. */
+uint16_t listener_port(int listener_fd);
+
+/* Writes up to `most` IPv4 addresses of this machine that others on its network may use. */
+int listener_lan_addresses(char (*ret_addresses)[ADDRESS_TEXT_MAX], int most);
+
+#endif

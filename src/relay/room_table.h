@@ -1,0 +1,24 @@
+/* The rooms of one loop by the number of their code: a hash table with chains. */
+#ifndef PARTY_RELAY_ROOM_TABLE_H
+#define PARTY_RELAY_ROOM_TABLE_H
+
+#include "relay/room.h"
+
+struct room_table {
+    struct room **buckets;
+    uint32_t bucket_count; /* a power of two, or 0 before the first room */
+    uint32_t room_count;
+};
+
+/* Forgets the table's memory, and frees the rooms in it. */
+void room_table_release(struct room_table *table);
+
+struct room *room_table_find(const struct room_table *table, uint32_t code);
+
+/* Adds a room whose code is not in the table yet. False: memory is short, nothing changed. */
+MUST_CHECK bool room_table_add(struct room_table *table, struct room *room);
+
+/* Takes a room out; it is not freed. */
+void room_table_remove(struct room_table *table, struct room *room);
+
+#endif

@@ -1,0 +1,82 @@
+/* States and storage of connections. What is done with them is in conn_in, conn_out and loop. */
+#include "server/conn.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#include "server/limits.h"
+
+#define BIT(state) (1u << (state))
+
+/* The states that each may be left for. */
+static const uint32_t ways_out[] = {
+    [CONN_FREE] = BIT(CONN_HTTP),
+    [CONN_HTTP] = BIT(CONN_WAITING) | BIT(CONN_OPEN) | BIT(CONN_CLOSING) | BIT(CONN_MOVING) |
+                  BIT(CONN_DEAD),
+    [CONN_WAITING] = BIT(CONN_HTTP) | BIT(CONN_CLOSING) | BIT(CONN_DEAD),
+    [CONN_OPEN] = BIT(CONN_MOVING) | BIT(CONN_CLOSING) | BIT(CONN_DEAD),
+    [CONN_MOVING] = BIT(CONN_OPEN) | BIT(CONN_HTTP) | BIT(CONN_DEAD),
+    [CONN_CLOSING] = BIT(CONN_LINGERING) | BIT(CONN_DEAD),
+    [CONN_LINGERING] = BIT(CONN_DEAD),
+    [CONN_DEAD] = BIT(CONN_FREE),
+};
+
+void conn_set_state(struct conn *conn, enum conn_state state)
+{
+    assert((ways_out[conn->state] & BIT(state)) != 0);
+    conn->state = (uint8_t)state;
+}
+
+struct conn_input *conn_need_input(struct conn *conn, size_t message_bytes_max)
+{
+    if (conn->input != NULL)
+        return conn->input;
+    struct conn_input *input = malloc(sizeof *input);
+    if (input == NULL)
+        return NULL;
+    ws_reader_init(&input->reader, message_bytes_max);
+    /* At most a request head and what one receive brings behind it, or behind a message. */
+    buf_init(&input->unread, 1024 * 1024);
+    buf_init(&input->message, message_bytes_max);
+    conn->input = input;
+    return input;
+}
+
+void conn_drop_input(struct conn *conn)
+{
+    if (conn->input == NULL)
+        return;
+    ws_reader_release(&conn->input->reader);
+    buf_release(&conn->input->unread);
+    buf_release(&conn->input->message);
+    free(conn->input);
+    conn->input = NULL;
+}
+
+bool conn_table_init(struct conn_table *table)
+{
+    struct rlimit limit;
+    table->capacity = CONNECTIONS_MAX;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        /* The soft limit may be raised for free; a relay needs descriptors most of all. */
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+        if (limit.rlim_max < table->capacity)
+            table->capacity = (uint32_t)limit.rlim_max;
+    }
+    size_t size = table->capacity * sizeof *table->items;
+    table->items = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (table->items == MAP_FAILED)
+        return false;
+    /* Only touched pages are resident; huge ones would make the first connection cost 2 MiB. */
+    madvise(table->items, size, MADV_NOHUGEPAGE);
+    return true;
+}
+
+void conn_table_release(struct conn_table *table)
+{
+    munmap(table->items, table->capacity * sizeof *table->items);
+}

@@ -1,0 +1,105 @@
+/*
+ * One connection: what it is, as plain data, and the states it goes through.
+ *
+ * A connection belongs to one loop's thread at a time; it moves to another as a whole, by mail.
+ * All connections of the process are in one table by their descriptor's number, so that a
+ * connection's place, too, moves nowhere.
+ */
+#ifndef PARTY_SERVER_CONN_H
+#define PARTY_SERVER_CONN_H
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "net/mailbox.h"
+#include "net/outbox.h"
+#include "net/poller.h"
+#include "proto/ws_message.h"
+#include "relay/relay.h"
+
+enum conn_state {
+    CONN_FREE,      /* no connection */
+    CONN_HTTP,      /* requests are being read */
+    CONN_WAITING,   /* a response is being put together by several loops; input waits */
+    CONN_OPEN,      /* a WebSocket */
+    CONN_MOVING,    /* on its way to another loop; input waits */
+    CONN_CLOSING,   /* what is queued goes out, input is discarded */
+    CONN_LINGERING, /* our side is shut; the peer is read until it ends, and discarded */
+    CONN_DEAD,      /* freed at the end of the turn */
+};
+
+/* What a connection has only while something is incomplete. */
+struct conn_input {
+    struct ws_reader reader;
+    struct buf unread;  /* input that waits: part of a request head, or all that came meanwhile */
+    struct buf message; /* MOVING: what the new loop is to hear first */
+};
+
+struct conn {
+    struct poller_socket socket;
+    uint32_t generation; /* of this place in the table; tells late news of a predecessor */
+    uint8_t state;       /* enum conn_state; changed by conn_set_state() alone */
+    bool peer_has_ended : 1;
+    bool is_dirty : 1;    /* in the loop's list of connections with new output */
+    bool is_ending : 1;   /* in the loop's list of connections that leave or die */
+    bool is_pinged : 1;   /* and has not been heard of since */
+    bool is_send_pending : 1;
+    bool is_awaited : 1; /* its place must be kept until a snapshot is back */
+    bool response_is_head : 1; /* WAITING: no body is wanted */
+    bool response_closes : 1;  /* WAITING: and the connection ends with the response */
+    bool is_client : 1;        /* counted by `origin` */
+    uint16_t origin;
+    uint32_t last_alive_ms; /* last sign of life */
+    uint32_t due_ms;        /* when its entry in `deadline` is looked at */
+    struct list deadline;
+    struct conn *next_dirty;
+    struct conn *next_ending;
+    struct member *seat;
+    struct conn_input *input; /* NULL most of the time */
+    struct outbox out;
+    struct mail mail;
+} __attribute__((aligned(64)));
+
+_Static_assert(sizeof(struct conn) == 128, "an idle connection has two cache lines");
+
+static inline struct conn *conn_of_deadline(struct list *link)
+{
+    return CONTAINER_OF(link, struct conn, deadline);
+}
+
+static inline uint32_t conn_index(const struct conn *conn)
+{
+    return (uint32_t)conn->socket.fd;
+}
+
+/* What the poller knows the connection by: its descriptor, and its generation above. */
+static inline uint64_t conn_token(const struct conn *conn)
+{
+    return (uint64_t)(conn->generation & INT32_MAX) << 32 | (uint32_t)conn->socket.fd;
+}
+
+/* Moves from one state to the next; asserts that there is such a way. */
+void conn_set_state(struct conn *conn, enum conn_state state);
+
+/* The connection's input record, made when there is none; NULL when memory is short. */
+MUST_CHECK struct conn_input *conn_need_input(struct conn *conn, size_t message_bytes_max);
+
+/* Frees the input record. */
+void conn_drop_input(struct conn *conn);
+
+/* The table of all connections of the process. */
+struct conn_table {
+    struct conn *items;
+    uint32_t capacity;
+};
+
+/* Reserves address space for as many connections as the process may have descriptors. */
+MUST_CHECK bool conn_table_init(struct conn_table *table);
+void conn_table_release(struct conn_table *table);
+
+/* The place of a descriptor; NULL when the table does not reach that far. */
+static inline struct conn *conn_table_at(const struct conn_table *table, uint32_t fd)
+{
+    return fd < table->capacity ? &table->items[fd] : NULL;
+}
+
+#endif

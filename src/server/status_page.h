@@ -1,0 +1,19 @@
+/* The status page: numbers put into the template of web/status.html. */
+#ifndef PARTY_SERVER_STATUS_PAGE_H
+#define PARTY_SERVER_STATUS_PAGE_H
+
+#include "base/writer.h"
+#include "server/loop.h"
+
+/* What the page shows; everything is escaped when it is written. */
+struct status_page {
+    const struct loop_stats *total;
+    uint32_t uptime_s;
+    uint32_t loop_count;
+    const struct origin_counts *origins;
+    size_t origin_count;
+};
+
+void status_page_write(struct writer *writer, const struct status_page *page);
+
+#endif

@@ -1,0 +1,256 @@
+// The command line, the environment, starting and stopping.
+
+import assert from 'node:assert/strict';
+import os from 'node:os';
+import { afterEach, describe, it } from 'node:test';
+import { deadlineMilliseconds, slowness } from './support/deadline.mjs';
+import { opcodes, text } from './support/frames.mjs';
+import { request } from './support/http.mjs';
+import { runToEnd, Server } from './support/server.mjs';
+import { loopCounts } from './support/suite.mjs';
+
+const hasIpv6 = Object.values(os.networkInterfaces())
+  .flat()
+  .some(({ address }) => address === '::1');
+
+const servers = [];
+
+async function start(settings) {
+  const server = new Server(settings);
+  servers.push(server);
+  await server.start();
+  return server;
+}
+
+async function expectRefusal({ options = [], environment, status = 2, mentions }) {
+  const outcome = await runToEnd(options, environment);
+  assert.equal(outcome.status, status, outcome.stderr);
+  assert.match(outcome.stderr, /^[^\n]+\n$/, 'One line');
+  assert.ok(outcome.stderr.includes(mentions), outcome.stderr);
+  assert.equal(outcome.stdout, '');
+}
+
+async function expectHealth(server, host) {
+  const connection = await server.raw(host);
+  connection.write(request('/health'));
+  assert.equal((await connection.readResponse()).status, 200);
+}
+
+/** A message of 1000 bytes is too long for this server, or it is not. */
+async function expectTooLong(server, isTooLong) {
+  const socket = await server.rawWebSocket();
+  socket.write(text('x'.repeat(1_000)));
+  if (isTooLong) await socket.expectClose(1009);
+  else await socket.expect({ type: 'error', message: 'Invalid JSON' });
+}
+
+async function disposeOfServers() {
+  for (const server of servers.splice(0)) {
+    await server.disconnectAll();
+    server.kill();
+  }
+}
+
+describe('The command line', () => {
+  afterEach(disposeOfServers);
+
+  it('--help prints all options and ends with status 0', async () => {
+    const { status, stdout, stderr } = await runToEnd(['--help']);
+    assert.deepEqual({ status, stderr }, { status: 0, stderr: '' });
+    const names = [
+      'port',
+      'host',
+      'loops',
+      'max-message-bytes',
+      'ping-interval',
+      'idle-timeout',
+      'help',
+      'version',
+    ];
+    for (const name of names) assert.ok(stdout.includes(`--${name}`), name);
+  });
+
+  it('--version prints name and version and ends with status 0', async () => {
+    const { status, stdout, stderr } = await runToEnd(['--version']);
+    assert.deepEqual({ status, stderr }, { status: 0, stderr: '' });
+    assert.match(stdout, /^party-sockets \d+\.\d+\.\d+\S*\n$/);
+  });
+
+  const refused = [
+    ['--nonsense'],
+    ['--nonsense', '1'],
+    ['-x'],
+    ['surplus'],
+    ['surplus', '--port', '0'],
+    ['--port'],
+    ['--port', ''],
+    ['--port', '70000'],
+    ['--port', '65536'],
+    ['--port', '-1'],
+    ['--port', 'abc'],
+    ['--port', '80x'],
+    ['--port', '4294967297'],
+    ['--loops', '0'],
+    ['--loops', '-1'],
+    ['--loops', '1.5'],
+    ['--loops', 'many'],
+    ['--loops', '99999999999999999999'],
+    ['--max-message-bytes', '-1'],
+    ['--max-message-bytes', '0'],
+    ['--max-message-bytes', 'abc'],
+    ['--max-message-bytes', '1e3'],
+    ['--ping-interval', '5'],
+    ['--ping-interval', '-5s'],
+    ['--ping-interval', 's'],
+    ['--ping-interval', '5 s'],
+    ['--ping-interval', '5parsecs'],
+    ['--ping-interval', '99999999999999999999s'],
+    ['--idle-timeout', '10'],
+    ['--idle-timeout', 'soon'],
+    ['--idle-timeout'],
+  ];
+  for (const options of refused) {
+    it(`\`${options.join(' ')}\` is refused in one line, with status 2`, () =>
+      expectRefusal({ options, mentions: options[0] }));
+  }
+
+  it('A port in use is refused in one line that names it, with status 1', async () => {
+    const { port } = await start();
+    const options = ['--port', port, '--host', '127.0.0.1'];
+    await expectRefusal({ options, status: 1, mentions: `${port}` });
+    await expectRefusal({ options: [...options, '--loops', '4'], status: 1, mentions: `${port}` });
+  });
+});
+
+describe('The environment', () => {
+  afterEach(disposeOfServers);
+
+  const refused = {
+    PORT: ['abc', '70000'],
+    LOOPS: ['0', 'many'],
+    MAX_MESSAGE_BYTES: ['-1', 'big'],
+    PING_INTERVAL: ['5', 'often'],
+    IDLE_TIMEOUT: ['10', 'late'],
+  };
+  for (const [name, values] of Object.entries(refused)) {
+    for (const value of values) {
+      it(`${name}=${value} is refused in one line that names it, with status 2`, () =>
+        expectRefusal({ environment: { [name]: value }, mentions: name }));
+    }
+  }
+
+  it('PORT and HOST are used when the options are not given', async () => {
+    const { port } = await start();
+    const environment = { PORT: `${port}`, HOST: '127.0.0.1' };
+    await expectRefusal({ environment, status: 1, mentions: `${port}` });
+  });
+
+  it('HOST is the address to listen on when --host is not given', async () => {
+    const server = await start({ host: null, environment: { HOST: '127.0.0.1' } });
+    assert.ok(server.stdout.includes(`http://127.0.0.1:${server.port}`), server.stdout);
+    await expectHealth(server);
+  });
+
+  it('An option wins over the environment', async () => {
+    const { port } = await start();
+    const other = await start({ environment: { PORT: `${port}`, MAX_MESSAGE_BYTES: '100' } });
+    assert.notEqual(other.port, port);
+    await expectTooLong(other, true);
+    const third = await start({
+      options: ['--max-message-bytes', 1_000],
+      environment: { MAX_MESSAGE_BYTES: '100' },
+    });
+    await expectTooLong(third, false);
+  });
+
+  it('MAX_MESSAGE_BYTES is used when the option is not given', async () => {
+    await expectTooLong(await start({ environment: { MAX_MESSAGE_BYTES: '999' } }), true);
+    await expectTooLong(await start({ environment: { MAX_MESSAGE_BYTES: '1000' } }), false);
+  });
+
+  it('PING_INTERVAL and IDLE_TIMEOUT are used when the options are not given', async () => {
+    const environment = { PING_INTERVAL: '100ms', IDLE_TIMEOUT: '1s' };
+    const socket = await (await start({ environment })).rawWebSocket();
+    assert.equal((await socket.readFrame()).opcode, opcodes.ping);
+    await socket.whenGone();
+  });
+
+  it('LOOPS is used when the option is not given', async () => {
+    const server = await start({ loops: null, environment: { LOOPS: '3' } });
+    await (await server.client()).create('host');
+    await server.stop();
+  });
+});
+
+describe('Starting', () => {
+  afterEach(disposeOfServers);
+
+  it('A line names program, version and address once it accepts', async () => {
+    const server = await start();
+    const [line] = server.stdout.split('\n');
+    assert.match(line, /^party-sockets \d+\.\d+\.\d+\S* listening on http:\/\/127\.0\.0\.1:\d+$/);
+    await expectHealth(server);
+  });
+
+  it('It accepts within a second', async () => {
+    const begin = Date.now();
+    await expectHealth(await start());
+    assert.ok(Date.now() - begin < 1_000 * slowness);
+  });
+
+  it('Without --host it listens on IPv4', async () => {
+    await expectHealth(await start({ host: null }), '127.0.0.1');
+  });
+
+  it(
+    'Without --host it listens on IPv6 as well',
+    { skip: !hasIpv6 && 'No IPv6 here' },
+    async () => {
+      await expectHealth(await start({ host: null }), '::1');
+    },
+  );
+
+  it('Without --loops it starts as well', async () => {
+    const server = await start({ loops: null });
+    await expectHealth(server);
+    await server.stop();
+  });
+});
+
+describe('Stopping', () => {
+  afterEach(disposeOfServers);
+
+  for (const loops of loopCounts) {
+    for (const signal of ['SIGTERM', 'SIGINT']) {
+      it(`${signal} closes everyone with 1001 and ends with 0, with --loops ${loops}`, async () => {
+        const server = await start({ loops });
+        const { members } = await server.room(['host', 'zoe', 'adam']);
+        const [outsider] = await server.clients(1);
+        server.signal(signal);
+        for (const client of [...members, outsider])
+          assert.equal((await client.whenClosed()).code, 1001);
+        await server.ended();
+      });
+    }
+
+    it(`Nobody can hold up the end, with --loops ${loops}`, async () => {
+      const server = await start({ loops });
+      const deaf = await server.rawWebSocket();
+      await deaf.create('deaf');
+      const halfMessage = await server.rawWebSocket();
+      halfMessage.write(text('{', { length: 1_000 }));
+      const halfRequest = await server.raw();
+      halfRequest.write('GET / HT');
+      const kept = await server.raw();
+      kept.write(request('/health'));
+      await kept.readResponse();
+
+      const begin = Date.now();
+      server.signal('SIGTERM');
+      await deaf.expectClose(1001);
+      await halfMessage.expectClose(1001);
+      await server.ended();
+      assert.ok(Date.now() - begin < deadlineMilliseconds);
+    });
+  }
+});
