@@ -109,14 +109,17 @@ static bool split_at_space(struct bytes *line, struct bytes *ret_word)
     return true;
 }
 
-/* The path in origin form (/a?b) and in absolute form (http://host/a?b), RFC 9112 3.2. */
+/*
+ * The path in origin form (/a?b) and in absolute form (http://host/a?b), RFC 9112 3.2. Empty for
+ * the forms that only other methods than GET and HEAD have.
+ */
 static struct bytes path_of_target(struct bytes target)
 {
     struct bytes path = target;
     if (path.data[0] != '/') {
         const uint8_t *colon = memmem(path.data, path.length, "://", 3);
         if (colon == NULL)
-            return path; /* asterisk or authority form: nothing of ours has such a path */
+            return (struct bytes){0};
         path = bytes_of(colon + 3, (size_t)(path.data + path.length - (colon + 3)));
         const uint8_t *slash = path.length > 0 ? memchr(path.data, '/', path.length) : NULL;
         if (slash == NULL)
@@ -168,6 +171,8 @@ static enum http_parse_result parse_request_line(struct cursor *cursor,
 
     ret_request->method = method_of(method);
     ret_request->path = path_of_target(ret_request->target);
+    if (ret_request->path.length == 0 && ret_request->method != HTTP_METHOD_OTHER)
+        return invalid(cursor, 400);
     ret_request->minor_version = line.data[7] - '0';
     ret_request->keeps_alive = ret_request->minor_version >= 1;
     return HTTP_PARSE_DONE;

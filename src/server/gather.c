@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "server/conn_in.h"
 #include "server/routes.h"
 
 struct gather_part {
@@ -79,6 +80,8 @@ void gather_collect(struct loop *loop, struct mail *mail)
     if (conn->state == CONN_WAITING) {
         struct loop_stats total = add_up(gather, loop->server->loop_count);
         routes_send_status_page(loop, conn, &total);
+        if (conn->state == CONN_HTTP)
+            conn_in_resume(loop, conn);
     } else {
         loop_mark_ending(loop, conn);
     }

@@ -9,6 +9,10 @@ const nested = (depth) => '['.repeat(depth) + ']'.repeat(depth);
 const nestedObjects = (depth) => '{"a":'.repeat(depth) + '0' + '}'.repeat(depth);
 const depthLimit = 1024;
 
+/** A text for the name of a test: in ASCII, since some test reporters take nothing else. */
+const printable = (text) =>
+  text.replace(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+
 describeWithServer('Data', (server) => {
   /** A member that sends itself whatever it sends, so that one connection is enough. */
   async function loner() {
@@ -223,7 +227,7 @@ describeWithServer('Ids', (server) => {
     'ab'.repeat(20),
   ];
   for (const id of curiousIds) {
-    it(`${JSON.stringify(id)} is an id: it comes out escaped, is found, takes over`, async () => {
+    it(`${printable(JSON.stringify(id))} is an id: it comes out escaped, is found, takes over`, async () => {
       const { code, members } = await server.room([id, 'zoe', 'adam']);
       const [odd, zoe, adam] = members;
       odd.relay('to all');
@@ -256,7 +260,7 @@ describeWithServer('Ids', (server) => {
     ['\\\\', '\\u005c'],
   ];
   for (const [one, other] of sameIds) {
-    it(`"${one}" and "${other}" are the same id`, async () => {
+    it(`"${printable(one)}" and "${printable(other)}" are the same id`, async () => {
       const [host, newHost] = await server.clients(2);
       host.sendText(`{"type":"create","clientId":"${one}","maxClients":1}`);
       const { room } = await host.next();

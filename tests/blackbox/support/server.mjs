@@ -101,6 +101,10 @@ export class Server {
     return this.#run.stdout;
   }
 
+  get pid() {
+    return this.#run.process.pid;
+  }
+
   signal(name) {
     this.#run.process.kill(name);
   }

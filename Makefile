@@ -1,0 +1,35 @@
+# A thin front to Meson. `make run` and `make test` do all the set-up themselves.
+
+.PHONY: all release asan run test tsan format clean
+
+all: release
+
+release:
+	@scripts/setup build
+	@test -f build/release/build.ninja || meson setup build/release >/dev/null
+	@ninja -C build/release --quiet
+
+asan:
+	@scripts/setup test
+	@test -f build/asan/build.ninja || meson setup build/asan --buildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false -Dunit_tests=true >/dev/null
+	@ninja -C build/asan --quiet
+
+run: release
+	@exec build/release/party-sockets
+
+# Ends with one line: N passed, N failed.
+test: release asan
+	@tests/run
+
+# The black box with four loops under ThreadSanitizer.
+tsan:
+	@scripts/setup test
+	@test -f build/tsan/build.ninja || meson setup build/tsan --buildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false >/dev/null
+	@ninja -C build/tsan --quiet
+	@tests/run tsan
+
+format:
+	@clang-format -i $$(git ls-files '*.c' '*.h')
+
+clean:
+	@rm -rf build
