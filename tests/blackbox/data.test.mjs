@@ -227,7 +227,7 @@ describeWithServer('Ids', (server) => {
     'ab'.repeat(20),
   ];
   for (const id of curiousIds) {
-    it(`${printable(JSON.stringify(id))} is an id: it comes out escaped, is found, takes over`, async () => {
+    it(`${printable(JSON.stringify(id))} is an id: it comes out escaped, takes over`, async () => {
       const { code, members } = await server.room([id, 'zoe', 'adam']);
       const [odd, zoe, adam] = members;
       odd.relay('to all');

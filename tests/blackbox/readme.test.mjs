@@ -1,0 +1,56 @@
+// The README's JavaScript snippet, extracted and run as it stands, against a real server.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, before, describe, it } from 'node:test';
+import vm from 'node:vm';
+import WebSocket from 'ws';
+import { eventually } from './support/deadline.mjs';
+import { Server } from './support/server.mjs';
+
+const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+const [, snippet] = /```js\n(.*?)```/s.exec(readme);
+
+/** Runs the snippet in a page-like world; every socket it opens is kept. */
+function runSnippet(port) {
+  const world = { sockets: [], lines: [] };
+  class PageWebSocket extends WebSocket {
+    constructor(url) {
+      super(url.replace(':3000', `:${port}`));
+      world.sockets.push(this);
+    }
+  }
+  const console = { log: (...words) => world.lines.push(words) };
+  world.page = vm.createContext({ WebSocket: PageWebSocket, console, setTimeout, Math, JSON });
+  vm.runInContext(snippet, world.page);
+  return world;
+}
+
+describe("The README's snippet", () => {
+  let server;
+  before(async () => (server = await Server.start({ loops: 2 })));
+  after(() => server.stop());
+
+  it('creates, joins, sends, and comes back after a cut', async () => {
+    const world = runSnippet(server.port);
+    const said = (count) => () => world.lines.length >= count;
+    await eventually(said(1), 'The code');
+    const [words, code] = world.lines[0];
+    assert.equal(words, 'Join with the code');
+    assert.match(code, /^[A-HJ-NP-Z2-9]{4}$/);
+
+    const phone = vm.runInContext(`joinParty('${code}', 'ada')`, world.page);
+    await eventually(said(2), "The phone's message");
+    assert.equal(JSON.stringify(world.lines[1]), '["ada","says",{"hello":"ada"}]');
+
+    world.sockets[1].terminate();
+    await eventually(said(3), 'The message after the way back');
+    assert.equal(JSON.stringify(world.lines[2]), '["ada","says",{"hello":"ada"}]');
+    assert.equal(world.sockets.length, 3);
+
+    phone.leave();
+    // The screen's page is closed: its timer would open a new socket for ever.
+    world.page.WebSocket = class {};
+    world.sockets[0].terminate();
+  });
+});
