@@ -34,6 +34,7 @@ async function expectHealth(server, host) {
   const connection = await server.raw(host);
   connection.write(request('/health'));
   assert.equal((await connection.readResponse()).status, 200);
+  connection.terminate();
 }
 
 /** A message of 1000 bytes is too long for this server, or it is not. */
