@@ -55,7 +55,7 @@ static inline struct list *list_pop_first(struct list *head)
 }
 
 /* Visits each link in order; the body must not remove any. */
-#define LIST_FOR_EACH(link, head)                                                                  \
+#define LIST_FOR_EACH(link, head) \
     for (struct list *link = (head)->next; link != (head); link = link->next)
 
 #endif

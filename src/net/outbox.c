@@ -123,8 +123,7 @@ bool outbox_append(struct outbox *outbox, struct outbox_pool *pool, struct bytes
     return true;
 }
 
-bool outbox_append_payload(struct outbox *outbox, struct outbox_pool *pool,
-                           struct payload *payload)
+bool outbox_append_payload(struct outbox *outbox, struct outbox_pool *pool, struct payload *payload)
 {
     struct outbox_chunk *chunk = chunk_take(pool);
     if (chunk == NULL)

@@ -59,9 +59,8 @@ enum envelope_result envelope_parse(struct bytes text, struct envelope *ret_enve
     struct json_value value;
     enum json_next next;
     while ((next = json_object_next(&object, &key, &value)) == JSON_NEXT_MEMBER) {
-        struct json_value *field = json_string_equals(&key, BYTES("type"))
-                                       ? &type
-                                       : field_for_key(ret_envelope, &key);
+        struct json_value *field =
+            json_string_equals(&key, BYTES("type")) ? &type : field_for_key(ret_envelope, &key);
         if (field != NULL)
             *field = value;
     }

@@ -1,4 +1,5 @@
-/* Request heads. Strict where leniency has been an attack: line ends, folds, spaces before colons. */
+/* Request heads. Strict where leniency has been an attack: line ends, folds, spaces before colons.
+ */
 #include "proto/http_request.h"
 
 #include "base/attributes.h"

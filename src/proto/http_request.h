@@ -30,12 +30,13 @@ struct http_request {
     struct bytes origin; /* empty when absent */
 
     /* What the WebSocket handshake is judged by. */
-    bool upgrades_to_websocket;   /* Upgrade lists `websocket` */
-    bool connection_has_upgrade;  /* Connection lists `Upgrade` */
-    uint8_t websocket_key_count;  /* how many Sec-WebSocket-Key headers came; stops at 255 */
+    bool upgrades_to_websocket;  /* Upgrade lists `websocket` */
+    bool connection_has_upgrade; /* Connection lists `Upgrade` */
+    uint8_t websocket_key_count; /* how many Sec-WebSocket-Key headers came; stops at 255 */
     struct bytes websocket_key;
     struct bytes websocket_version;
-    struct bytes websocket_protocols[4]; /* the first few Sec-WebSocket-Protocol headers, in order */
+    struct bytes
+        websocket_protocols[4]; /* the first few Sec-WebSocket-Protocol headers, in order */
     uint8_t websocket_protocol_count;
 };
 

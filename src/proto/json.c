@@ -143,7 +143,8 @@ static bool nesting_enter(struct nesting *nesting, uint32_t depth_max, bool is_o
     uint64_t bit = (uint64_t)1 << (nesting->depth % 64);
     uint64_t *word = &nesting->is_object[nesting->depth / 64];
     if (nesting->depth % 64 == 0)
-        *word = 0; /* the bits above are set on the way up; a text seldom nests past the first word */
+        *word =
+            0; /* the bits above are set on the way up; a text seldom nests past the first word */
     *word = is_object ? *word | bit : *word & ~bit;
     nesting->depth++;
     return true;

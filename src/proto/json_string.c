@@ -127,7 +127,7 @@ static size_t write_character(uint8_t *out, uint32_t character)
     if (letter != 'u')
         return 2;
     for (int i = 0; i < 4; i++)
-        out[2 + i] = (uint8_t)"0123456789abcdef"[character >> (12 - 4 * i) & 0xF];
+        out[2 + i] = (uint8_t) "0123456789abcdef"[character >> (12 - 4 * i) & 0xF];
     return CANONICAL_CHARACTER_MAX;
 }
 

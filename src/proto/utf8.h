@@ -1,5 +1,6 @@
 /*
- * Incremental UTF-8 validation (RFC 3629): no overlong forms, no surrogates, nothing above U+10FFFF.
+ * Incremental UTF-8 validation (RFC 3629): no overlong forms, no surrogates, nothing above
+ * U+10FFFF.
  *
  * Text may be cut anywhere. A fault is reported with the first byte that makes the text impossible,
  * not at the end of the sequence (RFC 6455 8.1 lets a server fail a message that early).

@@ -134,7 +134,8 @@ static enum ws_read_kind read_control(struct ws_reader *reader, struct bytes_mut
     return ret_read->kind;
 }
 
-/* The message is whole: `last_part` alone, or what was gathered when there is something gathered. */
+/* The message is whole: `last_part` alone, or what was gathered when there is something gathered.
+ */
 static enum ws_read_kind yield_message(struct ws_reader *reader, struct bytes last_part,
                                        struct ws_read *ret_read)
 {

@@ -22,13 +22,13 @@
 struct ws_reader {
     struct buf message; /* payload of the data message so far; its cap is the message limit */
     struct ws_frame_header frame;
-    uint64_t frame_received;      /* payload bytes of `frame` seen so far */
-    struct utf8_state utf8;       /* of the text message so far */
-    uint8_t message_opcode;       /* TEXT or BINARY while a message is unfinished, else 0 */
-    uint8_t header_length;        /* bytes in `header` */
-    uint8_t control_length;       /* bytes in `control` */
-    bool is_in_frame;             /* `frame` is valid, its payload is arriving */
-    bool message_was_yielded;     /* `message` is dropped at the next call */
+    uint64_t frame_received;  /* payload bytes of `frame` seen so far */
+    struct utf8_state utf8;   /* of the text message so far */
+    uint8_t message_opcode;   /* TEXT or BINARY while a message is unfinished, else 0 */
+    uint8_t header_length;    /* bytes in `header` */
+    uint8_t control_length;   /* bytes in `control` */
+    bool is_in_frame;         /* `frame` is valid, its payload is arriving */
+    bool message_was_yielded; /* `message` is dropped at the next call */
     uint8_t header[WS_FRAME_HEADER_IN_MAX];
     uint8_t control[WS_CONTROL_PAYLOAD_MAX];
 };
@@ -49,7 +49,8 @@ struct ws_read {
     struct bytes payload; /* valid until the next call, or until the input's memory changes */
 };
 
-/* A reader at the start of a stream of frames. `message_bytes_max` caps a message, fragments summed. */
+/* A reader at the start of a stream of frames. `message_bytes_max` caps a message, fragments
+ * summed. */
 void ws_reader_init(struct ws_reader *reader, size_t message_bytes_max);
 
 /* Frees what an unfinished message holds. */

@@ -23,7 +23,8 @@ static void write_joined(struct writer *writer, const struct room *room)
     write_code(writer, room);
     WRITER_PUT(writer, "\",\"clients\":[");
     bool is_first = true;
-    LIST_FOR_EACH (link, &room->members) {
+    LIST_FOR_EACH(link, &room->members)
+    {
         if (!is_first)
             writer_put_byte(writer, ',');
         is_first = false;

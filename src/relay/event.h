@@ -19,10 +19,10 @@ enum event_type {
 /* Views are valid as long as the message that caused the event, and the room, are. */
 struct event {
     enum event_type type;
-    const struct room *room;  /* CREATED, JOINED */
-    struct bytes peer;        /* canonical id: PEER_JOINED, PEER_LEFT, MESSAGE (the sender) */
-    struct bytes data;        /* MESSAGE: the value as it was written, empty when there is none */
-    struct bytes error;       /* ERROR: plain text that needs no escaping */
+    const struct room *room; /* CREATED, JOINED */
+    struct bytes peer;       /* canonical id: PEER_JOINED, PEER_LEFT, MESSAGE (the sender) */
+    struct bytes data;       /* MESSAGE: the value as it was written, empty when there is none */
+    struct bytes error;      /* ERROR: plain text that needs no escaping */
 };
 
 #endif

@@ -12,18 +12,18 @@
 #include "base/bytes.h"
 #include "base/list.h"
 
-#define CLIENT_ID_BYTES_MAX 256                          /* decoded */
+#define CLIENT_ID_BYTES_MAX 256                           /* decoded */
 #define CLIENT_ID_CANONICAL_MAX (6 * CLIENT_ID_BYTES_MAX) /* every byte as \uXXXX */
 
 struct room {
-    struct list members;      /* in order of entry */
-    struct member **by_id;    /* the same members, sorted by id */
+    struct list members;   /* in order of entry */
+    struct member **by_id; /* the same members, sorted by id */
     struct room *next_in_bucket;
     uint32_t member_count;
     uint32_t by_id_capacity;
     uint32_t members_max;
-    uint32_t code;            /* its number */
-    uint16_t origin;          /* the server's note of where the creator came from */
+    uint32_t code;   /* its number */
+    uint16_t origin; /* the server's note of where the creator came from */
 };
 
 struct member {

@@ -36,8 +36,8 @@ static const struct option options[] = {
      "event loops, a thread each (one for each core)"},
     {"--max-message-bytes", "MAX_MESSAGE_BYTES", FIELD(message_bytes_max), VALUE_NUMBER, 1,
      MESSAGE_BYTES_LIMIT, "longest message a client may send (16777216)"},
-    {"--ping-interval", "PING_INTERVAL", FIELD(ping_interval_ms), VALUE_DURATION, 10, DURATION_MAX_MS,
-     "silence after which a client is pinged (5s)"},
+    {"--ping-interval", "PING_INTERVAL", FIELD(ping_interval_ms), VALUE_DURATION, 10,
+     DURATION_MAX_MS, "silence after which a client is pinged (5s)"},
     {"--idle-timeout", "IDLE_TIMEOUT", FIELD(idle_timeout_ms), VALUE_DURATION, 10, DURATION_MAX_MS,
      "silence after which a client is gone (10s)"},
 };

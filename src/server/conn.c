@@ -13,8 +13,8 @@
 /* The states that each may be left for. */
 static const uint32_t ways_out[] = {
     [CONN_FREE] = BIT(CONN_HTTP),
-    [CONN_HTTP] = BIT(CONN_WAITING) | BIT(CONN_OPEN) | BIT(CONN_CLOSING) | BIT(CONN_MOVING) |
-                  BIT(CONN_DEAD),
+    [CONN_HTTP] =
+        BIT(CONN_WAITING) | BIT(CONN_OPEN) | BIT(CONN_CLOSING) | BIT(CONN_MOVING) | BIT(CONN_DEAD),
     [CONN_WAITING] = BIT(CONN_HTTP) | BIT(CONN_CLOSING) | BIT(CONN_DEAD),
     [CONN_OPEN] = BIT(CONN_MOVING) | BIT(CONN_CLOSING) | BIT(CONN_DEAD),
     [CONN_MOVING] = BIT(CONN_OPEN) | BIT(CONN_HTTP) | BIT(CONN_DEAD),
@@ -27,6 +27,25 @@ void conn_set_state(struct conn *conn, enum conn_state state)
 {
     assert((ways_out[conn->state] & BIT(state)) != 0);
     conn->state = (uint8_t)state;
+}
+
+void conn_begin(struct conn *conn, int fd)
+{
+    bool is_taken = atomic_load_explicit(&conn->is_taken, memory_order_acquire);
+    assert(!is_taken);
+    *conn = (struct conn){
+        .socket.fd = fd,
+        .is_taken = true,
+        .generation = conn->generation + 1,
+    };
+    list_init(&conn->deadline);
+    conn_set_state(conn, CONN_HTTP);
+}
+
+void conn_end(struct conn *conn)
+{
+    conn_set_state(conn, CONN_FREE);
+    atomic_store_explicit(&conn->is_taken, false, memory_order_release);
 }
 
 struct conn_input *conn_need_input(struct conn *conn, size_t message_bytes_max)

@@ -8,6 +8,8 @@
 #ifndef PARTY_SERVER_CONN_H
 #define PARTY_SERVER_CONN_H
 
+#include <stdatomic.h>
+
 #include "base/buf.h"
 #include "base/list.h"
 #include "net/mailbox.h"
@@ -36,14 +38,15 @@ struct conn_input {
 
 struct conn {
     struct poller_socket socket;
-    uint32_t generation; /* of this place in the table; tells late news of a predecessor */
-    uint8_t state;       /* enum conn_state; changed by conn_set_state() alone */
+    uint32_t generation;  /* of this place in the table; tells late news of a predecessor */
+    uint8_t state;        /* enum conn_state; changed by conn_set_state() alone */
+    atomic_bool is_taken; /* the place is; published by conn_end(), seen by conn_begin() */
     bool peer_has_ended : 1;
-    bool is_dirty : 1;    /* in the loop's list of connections with new output */
-    bool is_ending : 1;   /* in the loop's list of connections that leave or die */
-    bool is_pinged : 1;   /* and has not been heard of since */
+    bool is_dirty : 1;  /* in the loop's list of connections with new output */
+    bool is_ending : 1; /* in the loop's list of connections that leave or die */
+    bool is_pinged : 1; /* and has not been heard of since */
     bool is_send_pending : 1;
-    bool is_awaited : 1; /* its place must be kept until a snapshot is back */
+    bool is_awaited : 1;       /* its place must be kept until a snapshot is back */
     bool response_is_head : 1; /* WAITING: no body is wanted */
     bool response_closes : 1;  /* WAITING: and the connection ends with the response */
     bool is_client : 1;        /* counted by `origin` */
@@ -76,6 +79,14 @@ static inline uint64_t conn_token(const struct conn *conn)
 {
     return (uint64_t)(conn->generation & INT32_MAX) << 32 | (uint32_t)conn->socket.fd;
 }
+
+/*
+ * A place begins to be a connection (state HTTP), and ends to be one (state FREE). The kernel hands
+ * a descriptor's number from the loop that closed it to the one that accepts it next; these two
+ * hand on the memory with it, so conn_end() comes right before close().
+ */
+void conn_begin(struct conn *conn, int fd);
+void conn_end(struct conn *conn);
 
 /* Moves from one state to the next; asserts that there is such a way. */
 void conn_set_state(struct conn *conn, enum conn_state state);

@@ -143,8 +143,7 @@ static bool read_request(struct loop *loop, struct conn *conn, struct bytes_mut 
 static void keep_unread(struct loop *loop, struct conn *conn, struct bytes_mut in)
 {
     struct conn_input *input = conn_need_input(conn, message_limit(loop));
-    if (input == NULL ||
-        buf_append(&input->unread, bytes_of(in.data, in.length)) != BUF_OK)
+    if (input == NULL || buf_append(&input->unread, bytes_of(in.data, in.length)) != BUF_OK)
         conn_out_abandon(loop, conn);
 }
 

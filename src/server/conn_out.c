@@ -121,7 +121,8 @@ static void queue_frame(struct loop *loop, uint32_t client, const struct frame *
         conn_out_bytes(loop, conn, frame->bytes);
 }
 
-/* A message that can't be encoded can't be delivered: who was to get it is closed, never skipped. */
+/* A message that can't be encoded can't be delivered: who was to get it is closed, never skipped.
+ */
 static void abandon_recipient(struct loop *loop, uint32_t client)
 {
     conn_out_abandon(loop, conn_table_at(&loop->server->connections, client));
@@ -143,7 +144,8 @@ static void tell_room(struct loop *loop, const struct effect *effect)
 {
     struct frame frame = {0};
     bool is_encoded = encode(loop, &effect->event, &frame);
-    LIST_FOR_EACH (link, &effect->room->members) {
+    LIST_FOR_EACH(link, &effect->room->members)
+    {
         uint32_t client = member_of_link(link)->client;
         if (client == effect->client)
             continue;

@@ -22,8 +22,7 @@ struct gather {
 bool gather_begin(struct loop *loop, struct conn *conn)
 {
     struct server *server = loop->server;
-    struct gather *gather =
-        malloc(sizeof *gather + server->loop_count * sizeof gather->parts[0]);
+    struct gather *gather = malloc(sizeof *gather + server->loop_count * sizeof gather->parts[0]);
     if (gather == NULL)
         return false;
     *gather = (struct gather){

@@ -137,7 +137,7 @@ static void reap(struct loop *loop, struct conn *conn)
         origins_remove_client(&loop->server->origins, conn->origin);
     }
     count_connection(loop, -1);
-    conn_set_state(conn, CONN_FREE);
+    conn_end(conn);
     close(fd);
 }
 
@@ -237,10 +237,7 @@ static void accept_connection(struct loop *loop, int fd)
         close(fd);
         return;
     }
-    uint32_t generation = conn->generation + 1;
-    *conn = (struct conn){.socket.fd = fd, .generation = generation};
-    list_init(&conn->deadline);
-    conn_set_state(conn, CONN_HTTP);
+    conn_begin(conn, fd);
     loop->stats.accepted++;
 
     uint32_t place = place_for_newcomer(loop);

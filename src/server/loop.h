@@ -92,7 +92,8 @@ void loop_set_deadline(struct loop *loop, struct conn *conn, enum deadline_kind 
 /* The connection has output for this turn's flush. */
 void loop_mark_dirty(struct loop *loop, struct conn *conn);
 
-/* The connection leaves its room, and is freed when it is dead, once the current outcome is done. */
+/* The connection leaves its room, and is freed when it is dead, once the current outcome is done.
+ */
 void loop_mark_ending(struct loop *loop, struct conn *conn);
 
 /* Sends the connection to another loop; state MOVING. */

@@ -72,8 +72,8 @@ static void write_head(struct writer *writer, const struct response *response, s
                        "X-Content-Type-Options: nosniff\r\n");
     if (response->extra_headers != NULL)
         writer_put_string(writer, response->extra_headers);
-    writer_put_string(writer,
-                      response->closes ? "Connection: close\r\n\r\n" : "Connection: keep-alive\r\n\r\n");
+    writer_put_string(writer, response->closes ? "Connection: close\r\n\r\n"
+                                               : "Connection: keep-alive\r\n\r\n");
 }
 
 static void send_head(struct loop *loop, struct conn *conn, const struct response *response,

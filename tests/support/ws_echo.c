@@ -78,8 +78,7 @@ static bool flush(struct peer *peer)
     while (peer->out.length > 0) {
         struct iovec parts[64];
         int count = outbox_parts(&peer->out, parts, 64);
-        ssize_t sent =
-            poller_send(poller, &peer->socket, (uint64_t)peer->socket.fd, parts, count);
+        ssize_t sent = poller_send(poller, &peer->socket, (uint64_t)peer->socket.fd, parts, count);
         if (sent == POLLER_SEND_PENDING)
             return true;
         if (sent == POLLER_SEND_FAILED) {

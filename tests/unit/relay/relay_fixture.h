@@ -1,0 +1,93 @@
+/*
+ * A relay without a server: clients are numbers, what they are told lands in inboxes as text.
+ *
+ *     struct world world;
+ *     world_init(&world);
+ *     say(&world, 1, "{\"type\":\"create\",...}");
+ *     expect_only(&world, 1, "{\"type\":\"created\",...}");
+ *     world_release(&world);
+ *
+ * Each expectation takes what it names out of the inbox. world_release() fails the test when
+ * somebody heard something that nobody expected.
+ */
+#ifndef PARTY_TESTS_RELAY_FIXTURE_H
+#define PARTY_TESTS_RELAY_FIXTURE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "relay/relay.h"
+
+#define WORLD_CLIENTS 64
+#define WORLD_ROOMS_MAX 12
+#define WORLD_MEMBERS_MAX 8
+#define INBOX_TEXTS_MAX 256
+
+struct fake_client {
+    struct member *seat;
+    uint16_t origin;
+    bool was_replaced;
+    uint32_t text_count;
+    char *texts[INBOX_TEXTS_MAX]; /* owned, oldest first */
+};
+
+struct world {
+    struct relay relay;
+    struct fake_client clients[WORLD_CLIENTS];
+    struct effects effects; /* of the last call */
+    uint64_t random_state;
+    const uint32_t *draws; /* what the relay draws instead of random numbers; the last one repeats */
+    size_t draw_count;
+};
+
+/* A relay that has all codes to itself and draws 1, 2, 3, ...: rooms are AAAB, AAAC, AAAD, ... */
+void world_init(struct world *world);
+
+/* As world_init(), but what is drawn is random, and depends on the seed only. */
+void world_init_random(struct world *world, uint64_t seed);
+
+/* Makes the relay draw these numbers, the last one over and over. They must outlive the world. */
+void world_set_draws(struct world *world, const uint32_t *draws, size_t draw_count);
+
+void world_release(struct world *world);
+
+/* A predictable random number. */
+uint32_t random_next(uint64_t *state);
+
+void say(struct world *world, uint32_t client, const char *text);
+void say_format(struct world *world, uint32_t client, const char *format, ...) PRINTF_LIKE(3, 4);
+void say_garbage(struct world *world, uint32_t client);
+
+/* The client's connection ends. */
+void drop(struct world *world, uint32_t client);
+
+void create_room(struct world *world, uint32_t client, const char *id, uint32_t max_clients);
+void join_room(struct world *world, uint32_t client, const char *id, const char *code);
+
+/* The oldest text in the client's inbox is this one. */
+void expect_next(struct world *world, uint32_t client, const char *text);
+
+/* As expect_next(), and nothing follows. */
+void expect_only(struct world *world, uint32_t client, const char *text);
+
+/* The client hears this error, and nobody hears anything else. */
+void expect_error(struct world *world, uint32_t client, const char *message);
+
+/* Nobody has anything in the inbox. */
+void expect_silence(struct world *world);
+
+/* Empties all inboxes. */
+void forget_texts(struct world *world);
+
+/* The last call had these effects, in this order. */
+void expect_effects(const struct world *world, const enum effect_kind *kinds, uint32_t count);
+
+#define EXPECT_EFFECTS(world, ...)                                                                 \
+    expect_effects((world), (const enum effect_kind[]){__VA_ARGS__},                               \
+                   ARRAY_LENGTH(((const enum effect_kind[]){__VA_ARGS__})))
+
+#endif
