@@ -262,6 +262,7 @@ void conn_out_sent(struct loop *loop, struct conn *conn, size_t sent)
     conn->is_send_pending = false;
     /* Output that advances shows that the peer lives. */
     conn->last_alive_ms = loop->now_ms;
+    conn->is_pinged = false;
     outbox_consume(&conn->out, &loop->pool, sent);
     conn_out_flush(loop, conn);
 }
