@@ -59,7 +59,8 @@ void world_release(struct world *world);
 uint32_t random_next(uint64_t *state);
 
 void say(struct world *world, uint32_t client, const char *text);
-void say_format(struct world *world, uint32_t client, const char *format, ...) PRINTF_LIKE(3, 4);
+__attribute__((format(printf, 3, 4))) void say_format(struct world *world, uint32_t client,
+                                                      const char *format, ...);
 void say_garbage(struct world *world, uint32_t client);
 
 /* The client's connection ends. */

@@ -388,3 +388,325 @@ static void rooms_do_not_hear_each_other(void **state)
     expect_error(&world, 4, "Target client not found");
     world_release(&world);
 }
+
+static void ids_are_compared_decoded_and_come_out_canonical(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *written;
+        const char *written_otherwise;
+        const char *canonical;
+    } cases[] = {
+        {"\\u0061", "a", "a"},
+        {"\\/", "/", "/"},
+        {"\\u0022", "\\\"", "\\\""},
+        {"\\u005C", "\\\\", "\\\\"},
+        {"\\u000a", "\\n", "\\n"},
+        {"\\u0000", "\\u0000", "\\u0000"},
+        {"x\\u0000y", "\\u0078\\u0000y", "x\\u0000y"},
+        {"\\u001F", "\\u001f", "\\u001f"},
+        {"\\u007f", "\x7F", "\x7F"},
+        {"\\u00E9", "\xC3\xA9", "\xC3\xA9"},
+        {"\\ud83d\\uDE00", "\xF0\x9F\x98\x80", "\xF0\x9F\x98\x80"},
+        {"\\uD800", "\\ud800", "\\ud800"},
+        {"\\uDFFF\\uD800", "\\udfff\\ud800", "\\udfff\\ud800"},
+        {" ", "\\u0020", " "},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct world world;
+        char text[128];
+        world_init(&world);
+        create_room(&world, 1, "first", 2);
+        join_room(&world, 2, cases[i].written, "AAAB");
+        snprintf(text, sizeof text, "{\"type\":\"peer_joined\",\"clientId\":\"%s\"}",
+                 cases[i].canonical);
+        expect_next(&world, 1, "{\"type\":\"created\",\"room\":\"AAAB\"}");
+        expect_only(&world, 1, text);
+        snprintf(text, sizeof text,
+                 "{\"type\":\"joined\",\"room\":\"AAAB\",\"clients\":[\"first\",\"%s\"]}",
+                 cases[i].canonical);
+        expect_only(&world, 2, text);
+
+        join_room(&world, 3, cases[i].written_otherwise, "AAAB");
+        assert_true(world.clients[2].was_replaced);
+        expect_only(&world, 3, text);
+        say_format(&world, 3, "{\"type\":\"send\",\"to\":\"%s\"}", cases[i].written);
+        snprintf(text, sizeof text, "{\"type\":\"message\",\"from\":\"%s\"}", cases[i].canonical);
+        expect_only(&world, 3, text);
+        drop(&world, 3);
+        snprintf(text, sizeof text, "{\"type\":\"peer_left\",\"clientId\":\"%s\"}",
+                 cases[i].canonical);
+        expect_only(&world, 1, text);
+        world_release(&world);
+    }
+}
+
+static void ids_with_different_characters_are_different_members(void **state)
+{
+    (void)state;
+    static const char *const ids[] = {"a",       "A",        "a ",       "a\\u0000",
+                                      "\\ud800", "\\ud801", "\\\\ud800", "\xC3\xA9"};
+    struct world world;
+    world_init(&world);
+    create_room(&world, 0, ids[0], 8);
+    for (uint32_t i = 1; i < ARRAY_LENGTH(ids); i++)
+        join_room(&world, i, ids[i], "AAAB");
+    for (uint32_t i = 0; i < ARRAY_LENGTH(ids); i++)
+        assert_non_null(world.clients[i].seat);
+    forget_texts(&world);
+    world_release(&world);
+}
+
+/* Says create and join with an id of `count` times `unit`; the errors are those expected. */
+static void check_id_of(const char *unit, size_t count, bool is_too_long)
+{
+    char id[2048] = "";
+    for (size_t i = 0; i < count; i++)
+        strcat(id, unit);
+    struct world world;
+    world_init(&world);
+    say_format(&world, 1, "{\"type\":\"create\",\"clientId\":\"%s\",\"maxClients\":0}", id);
+    expect_error(&world, 1,
+                 is_too_long ? "clientId is too long" : "maxClients must be a positive number");
+    say_format(&world, 1, "{\"type\":\"join\",\"clientId\":\"%s\"}", id);
+    expect_error(&world, 1, is_too_long ? "clientId is too long" : "room is required");
+    create_room(&world, 1, id, 2);
+    assert_int_equal(world.clients[1].seat == NULL, is_too_long);
+    forget_texts(&world);
+    world_release(&world);
+}
+
+static void ids_of_more_than_256_decoded_bytes_are_too_long(void **state)
+{
+    (void)state;
+    check_id_of("x", CLIENT_ID_BYTES_MAX, false);
+    check_id_of("x", CLIENT_ID_BYTES_MAX + 1, true);
+    check_id_of("x", 2000, true);
+    check_id_of("\\u0000", CLIENT_ID_BYTES_MAX, false);
+    check_id_of("\\u0000", CLIENT_ID_BYTES_MAX + 1, true);
+    check_id_of("\\u0078", CLIENT_ID_BYTES_MAX, false);
+    check_id_of("\xC3\xA9", CLIENT_ID_BYTES_MAX / 2, false);
+    check_id_of("\xC3\xA9", CLIENT_ID_BYTES_MAX / 2 + 1, true);
+    check_id_of("\xF0\x9F\x98\x80", CLIENT_ID_BYTES_MAX / 4, false);
+    check_id_of("\xF0\x9F\x98\x80", CLIENT_ID_BYTES_MAX / 4 + 1, true);
+}
+
+static void codes_are_folded_and_answered_in_canonical_form(void **state)
+{
+    (void)state;
+    static const char *const spellings[] = {"AAAB", "aaab", "aAaB", "\\u0041aa\\u0062"};
+    for (size_t i = 0; i < ARRAY_LENGTH(spellings); i++) {
+        struct world world;
+        world_init(&world);
+        create_room(&world, 1, "a", 8);
+        forget_texts(&world);
+        join_room(&world, 2, "b", spellings[i]);
+        expect_only(&world, 2,
+                    "{\"type\":\"joined\",\"room\":\"AAAB\",\"clients\":[\"a\",\"b\"]}");
+        forget_texts(&world);
+        world_release(&world);
+    }
+}
+
+/* A world whose relay is the second of four loops. */
+static void init_second_of_four_loops(struct world *world)
+{
+    world_init(world);
+    world->relay.config.loop_index = 1;
+    world->relay.config.loop_count = 4;
+}
+
+static void join_moves_to_the_loop_that_owns_the_code(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *code;
+        uint32_t loop;
+    } cases[] = {
+        {"AAAA", 0}, {"AAAC", 2}, {"AAAD", 3}, {"AAAE", 0}, {"aaac", 2}, {"A\\u0041ac", 2},
+        {"9999", 3}, {"9998", 2},
+    };
+    struct world world;
+    init_second_of_four_loops(&world);
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        join_room(&world, 1, "a", cases[i].code);
+        EXPECT_EFFECTS(&world, EFFECT_MOVE);
+        assert_int_equal(world.effects.items[0].loop, cases[i].loop);
+        assert_null(world.clients[1].seat);
+    }
+    join_room(&world, 1, "a", "AAAB");
+    expect_error(&world, 1, "Room not found");
+    world_release(&world);
+}
+
+static void codes_that_cannot_exist_and_refused_joins_move_nothing(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *fields;
+        const char *error;
+    } cases[] = {
+        {"\"clientId\":\"a\",\"room\":\"AAA0\"", "Room not found"},
+        {"\"clientId\":\"a\",\"room\":\"AAAO\"", "Room not found"},
+        {"\"clientId\":\"a\",\"room\":\"AAA1\"", "Room not found"},
+        {"\"clientId\":\"a\",\"room\":\"aaai\"", "Room not found"},
+        {"\"clientId\":\"a\",\"room\":\"AAA\"", "Room not found"},
+        {"\"clientId\":\"a\",\"room\":\"AAAAA\"", "Room not found"},
+        {"\"clientId\":\"a\",\"room\":\"AAAA \"", "Room not found"},
+        {"\"clientId\":\"a\",\"room\":\"AAA\\u0000\"", "Room not found"},
+        {"\"clientId\":\"a\",\"room\":\"AAA\\n\"", "Room not found"},
+        {"\"clientId\":\"a\",\"room\":\"AA\xC3\xA4\"", "Room not found"},
+        {"\"clientId\":\"a\",\"room\":\"\\ud800\\ud800\\ud800\\ud800\"", "Room not found"},
+        {"\"clientId\":\"a\",\"room\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"", "Room not found"},
+        {"\"clientId\":\"\",\"room\":\"AAAC\"", "clientId is required"},
+        {"\"clientId\":\"a\",\"room\":[\"AAAC\"]", "room is required"},
+    };
+    struct world world;
+    init_second_of_four_loops(&world);
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        say_format(&world, 1, "{\"type\":\"join\",%s}", cases[i].fields);
+        EXPECT_EFFECTS(&world, EFFECT_TO_CLIENT);
+        expect_error(&world, 1, cases[i].error);
+    }
+    create_room(&world, 1, "a", 2);
+    expect_only(&world, 1, "{\"type\":\"created\",\"room\":\"AAAB\"}");
+    join_room(&world, 1, "a", "AAAC");
+    expect_error(&world, 1, "Already in a room");
+    world_release(&world);
+}
+
+static void rooms_get_codes_of_their_own_loop_that_nobody_has(void **state)
+{
+    (void)state;
+    static const uint32_t draws[] = {0, 2, 3, 5, 5, 6, 1, CODE_COUNT + 9};
+    struct world world;
+    init_second_of_four_loops(&world);
+    world_set_draws(&world, draws, ARRAY_LENGTH(draws));
+    create_room(&world, 1, "a", 2);
+    expect_only(&world, 1, "{\"type\":\"created\",\"room\":\"AAAF\"}");
+    create_room(&world, 2, "a", 2);
+    expect_only(&world, 2, "{\"type\":\"created\",\"room\":\"AAAB\"}");
+    create_room(&world, 3, "a", 2);
+    expect_only(&world, 3, "{\"type\":\"created\",\"room\":\"AAAK\"}");
+    world_release(&world);
+}
+
+static void no_room_code_is_free_while_the_only_one_drawn_is_taken(void **state)
+{
+    (void)state;
+    static const uint32_t draws[] = {7};
+    struct world world;
+    world_init(&world);
+    world_set_draws(&world, draws, ARRAY_LENGTH(draws));
+    create_room(&world, 1, "a", 2);
+    expect_only(&world, 1, "{\"type\":\"created\",\"room\":\"AAAH\"}");
+    create_room(&world, 2, "a", 2);
+    EXPECT_EFFECTS(&world, EFFECT_TO_CLIENT);
+    expect_error(&world, 2, "No room code free");
+    assert_null(world.clients[2].seat);
+    create_room(&world, 2, "a", 0);
+    expect_error(&world, 2, "maxClients must be a positive number");
+    drop(&world, 1);
+    create_room(&world, 2, "a", 2);
+    expect_only(&world, 2, "{\"type\":\"created\",\"room\":\"AAAH\"}");
+    world_release(&world);
+}
+
+static void obscene_codes_are_never_minted(void **state)
+{
+    (void)state;
+    const uint32_t draws[] = {number_of("CUNT"), number_of("XASS"), number_of("A55X"),
+                              number_of("8UTT"), number_of("BCDF"), number_of("SH4T")};
+    struct world world;
+    world_init(&world);
+    world_set_draws(&world, draws, ARRAY_LENGTH(draws));
+    create_room(&world, 1, "a", 2);
+    expect_only(&world, 1, "{\"type\":\"created\",\"room\":\"BCDF\"}");
+    create_room(&world, 2, "a", 2);
+    expect_error(&world, 2, "No room code free");
+    world_release(&world);
+}
+
+static void too_many_rooms_are_refused_last_until_one_is_gone(void **state)
+{
+    (void)state;
+    struct world world;
+    world_init(&world);
+    for (uint32_t i = 0; i < WORLD_ROOMS_MAX; i++) {
+        create_room(&world, i, "a", 2);
+        assert_non_null(world.clients[i].seat);
+    }
+    forget_texts(&world);
+    create_room(&world, 20, "a", 2);
+    expect_error(&world, 20, "Too many rooms");
+    assert_null(world.clients[20].seat);
+    create_room(&world, 20, "a", 0);
+    expect_error(&world, 20, "maxClients must be a positive number");
+    create_room(&world, 20, "", 2);
+    expect_error(&world, 20, "clientId is required");
+    create_room(&world, 0, "a", 2);
+    expect_error(&world, 0, "Already in a room");
+    drop(&world, 0);
+    create_room(&world, 20, "a", 2);
+    assert_non_null(world.clients[20].seat);
+    forget_texts(&world);
+    world_release(&world);
+}
+
+static void room_is_gone_with_its_last_member_and_its_origin_is_told(void **state)
+{
+    (void)state;
+    struct world world;
+    world_init(&world);
+    world.clients[1].origin = 7;
+    world.clients[2].origin = 9;
+    create_room(&world, 1, "a", 2);
+    EXPECT_EFFECTS(&world, EFFECT_ROOM_ADDED, EFFECT_TO_CLIENT);
+    assert_int_equal(world.effects.items[0].origin, 7);
+    join_room(&world, 2, "b", "AAAB");
+    EXPECT_EFFECTS(&world, EFFECT_TO_CLIENT, EFFECT_TO_ROOM);
+    drop(&world, 1);
+    EXPECT_EFFECTS(&world, EFFECT_TO_ROOM);
+    drop(&world, 2);
+    EXPECT_EFFECTS(&world, EFFECT_ROOM_GONE);
+    assert_int_equal(world.effects.items[0].origin, 7);
+    assert_int_equal(world.relay.rooms.room_count, 0);
+    forget_texts(&world);
+    join_room(&world, 3, "a", "AAAB");
+    expect_error(&world, 3, "Room not found");
+    world_release(&world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(creator_gets_the_code_of_a_new_room),
+        cmocka_unit_test(joiner_gets_all_members_and_they_hear_of_the_joiner),
+        cmocka_unit_test(others_hear_at_once_that_a_member_left),
+        cmocka_unit_test(leaving_without_a_seat_does_nothing),
+        cmocka_unit_test(errors_outside_of_rooms_have_their_texts_and_order),
+        cmocka_unit_test(errors_inside_of_a_room_have_their_texts_and_order),
+        cmocka_unit_test(what_cannot_be_text_is_invalid_json),
+        cmocka_unit_test(full_room_refuses_newcomers_until_somebody_leaves),
+        cmocka_unit_test(returning_member_replaces_its_connection_unheard_even_in_a_full_room),
+        cmocka_unit_test(only_member_can_be_replaced_and_the_room_lives_on),
+        cmocka_unit_test(max_clients_counts_members_up_to_the_cap),
+        cmocka_unit_test(to_in_all_its_forms_names_everyone_somebody_or_nobody),
+        cmocka_unit_test(too_long_a_target_is_not_found),
+        cmocka_unit_test(data_is_relayed_as_it_was_written),
+        cmocka_unit_test(fields_may_be_forged_repeated_escaped_and_reordered),
+        cmocka_unit_test(rooms_do_not_hear_each_other),
+        cmocka_unit_test(ids_are_compared_decoded_and_come_out_canonical),
+        cmocka_unit_test(ids_with_different_characters_are_different_members),
+        cmocka_unit_test(ids_of_more_than_256_decoded_bytes_are_too_long),
+        cmocka_unit_test(codes_are_folded_and_answered_in_canonical_form),
+        cmocka_unit_test(join_moves_to_the_loop_that_owns_the_code),
+        cmocka_unit_test(codes_that_cannot_exist_and_refused_joins_move_nothing),
+        cmocka_unit_test(rooms_get_codes_of_their_own_loop_that_nobody_has),
+        cmocka_unit_test(no_room_code_is_free_while_the_only_one_drawn_is_taken),
+        cmocka_unit_test(obscene_codes_are_never_minted),
+        cmocka_unit_test(too_many_rooms_are_refused_last_until_one_is_gone),
+        cmocka_unit_test(room_is_gone_with_its_last_member_and_its_origin_is_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
