@@ -40,7 +40,7 @@ struct world {
     struct fake_client clients[WORLD_CLIENTS];
     struct effects effects; /* of the last call */
     uint64_t random_state;
-    const uint32_t *draws; /* what the relay draws instead of random numbers; the last one repeats */
+    const uint32_t *draws; /* what the relay draws, when set; the last one repeats */
     size_t draw_count;
 };
 
@@ -50,7 +50,7 @@ void world_init(struct world *world);
 /* As world_init(), but what is drawn is random, and depends on the seed only. */
 void world_init_random(struct world *world, uint64_t seed);
 
-/* Makes the relay draw these numbers, the last one over and over. They must outlive the world. */
+/* Makes the relay draw these, the last one over and over. They must outlive the world. */
 void world_set_draws(struct world *world, const uint32_t *draws, size_t draw_count);
 
 void world_release(struct world *world);

@@ -81,6 +81,18 @@ static void expect_joined(struct simulation *simulation, uint32_t client)
     expect_only(&simulation->world, client, text);
 }
 
+/* A code that a room had once may come again: then it is no longer the code of a dead room. */
+static void forget_dead_code(struct simulation *simulation, const char *code)
+{
+    for (uint32_t i = 0; i < WORLD_ROOMS_MAX; i++) {
+        struct model_room *model = &simulation->rooms[i];
+        if (strcmp(model->code, code) == 0) {
+            assert_false(model->is_live);
+            model->code[0] = '\0';
+        }
+    }
+}
+
 static void step_create(struct simulation *simulation, uint32_t client)
 {
     struct model_client *model = &simulation->clients[client];
@@ -103,10 +115,14 @@ static void step_create(struct simulation *simulation, uint32_t client)
     const struct member *seat = simulation->world.clients[client].seat;
     assert_non_null(seat);
     struct model_room *room = &simulation->rooms[free_room];
-    *room = (struct model_room){.is_live = true, .members_max = max_clients, .member_count = 1};
+    *room = (struct model_room){.members_max = max_clients, .member_count = 1};
     if (max_clients > WORLD_MEMBERS_MAX)
         room->members_max = WORLD_MEMBERS_MAX;
-    code_write(seat->room->code, (uint8_t *)room->code);
+    char code[CODE_LENGTH + 1] = "";
+    code_write(seat->room->code, (uint8_t *)code);
+    forget_dead_code(simulation, code);
+    memcpy(room->code, code, sizeof code);
+    room->is_live = true;
     room->clients[0] = client;
     model->room = free_room;
     model->id = id;
@@ -180,7 +196,8 @@ static void check_order(struct simulation *simulation, uint32_t sender)
             uint32_t number;
             if (data == NULL)
                 continue;
-            assert_int_equal(sscanf(data, "\"data\":[%" SCNu32 ",%" SCNu32 "]", &from, &number), 2);
+            int count = sscanf(data, "\"data\":[%" SCNu32 ",%" SCNu32 "]", &from, &number);
+            assert_int_equal(count, 2);
             assert_int_equal(from, sender);
             assert_true(number > simulation->clients[i].last_heard[from]);
             simulation->clients[i].last_heard[from] = number;
@@ -196,7 +213,8 @@ static void step_send(struct simulation *simulation, uint32_t client)
     uint32_t number = ++model->said;
     if (is_targeted)
         say_format(&simulation->world, client,
-                   "{\"type\":\"send\",\"to\":\"p%u\",\"data\":[%u,%u]}", target_id, client, number);
+                   "{\"type\":\"send\",\"to\":\"p%u\",\"data\":[%u,%u]}", target_id, client,
+                   number);
     else
         say_format(&simulation->world, client, "{\"type\":\"send\",\"data\":[%u,%u]}", client,
                    number);

@@ -1,0 +1,156 @@
+/*
+ * Request heads (RFC 9112): every case whole and cut at every place, right before an unreadable
+ * page. What is incomplete needs more; what is wrong is refused with its status.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+/* cmocka wants these before it. */
+#include <cmocka.h>
+
+#include "proto/http_request.h"
+#include "support/guard_page.h"
+
+#define HOST "Host: a\r\n"
+
+/* The status of the refusal, 0 for DONE, -1 for NEED_MORE. */
+static int judge(struct bytes head)
+{
+    struct guarded guarded = guarded_copy(head);
+    struct http_request request;
+    size_t length;
+    int status;
+    enum http_parse_result result =
+        http_request_parse(guarded_view(&guarded), &request, &length, &status);
+    guarded_free(&guarded);
+    if (result == HTTP_PARSE_DONE)
+        return 0;
+    return result == HTTP_PARSE_NEED_MORE ? -1 : status;
+}
+
+static void good_heads_are_done_when_they_are_whole(void **state)
+{
+    static const char *const cases[] = {
+        "GET / HTTP/1.1\r\n" HOST "\r\n",
+        "\r\nGET /a?b HTTP/1.1\r\nhost:a\r\n\r\n",
+        "HEAD http://a/b HTTP/1.1\r\n" HOST "\r\n",
+        "OPTIONS * HTTP/1.1\r\n" HOST "X: \t a b \t\r\n\r\n",
+        "GET / HTTP/1.0\r\n\r\n",
+        "GET / HTTP/1.1\r\n" HOST "Empty:\r\nBytes: \x80\xff\r\n\r\n",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct bytes head = bytes_of_string(cases[i]);
+        assert_int_equal(judge(head), 0);
+        for (size_t length = 0; length < head.length; length++)
+            assert_int_equal(judge(bytes_of(head.data, length)), -1);
+    }
+}
+
+static void wrong_heads_are_refused(void **state)
+{
+    static const struct {
+        const char *head;
+        int status;
+    } cases[] = {
+        {"GET / HTTP/1.1\r\n\r\n", 400},
+        {"GET / HTTP/1.1\r\n" HOST HOST "\r\n", 400},
+        {"GET / HTTP/1.1\n" HOST "\n", 400},
+        {"GET /\r\n", 400},
+        {"GET  / HTTP/1.1\r\n", 400},
+        {"GET / x HTTP/1.1\r\n", 400},
+        {"G@T / HTTP/1.1\r\n", 400},
+        {"GET a HTTP/1.1\r\n", 400},
+        {"GET / HTTP/1.1 \r\n", 400},
+        {"GET / HTTP/11\r\n", 400},
+        {"GET / http/1.1\r\n", 400},
+        {"GET / HTTP/2.0\r\n", 505},
+        {"GET / HTTP/1.1\r\n" HOST " folded\r\n\r\n", 400},
+        {"GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400},
+        {"GET / HTTP/1.1\r\n: a\r\n\r\n", 400},
+        {"GET / HTTP/1.1\r\nno colon\r\n\r\n", 400},
+        {"GET / HTTP/1.1\r\nX: a\x01\r\n", 400},
+        {"GET / HTTP/1.1\r\nX: a\rb\r\n", 400},
+        {"GET / HTTP/1.1\r\n" HOST "Content-Length: x\r\n\r\n", 400},
+        {"GET / HTTP/1.1\r\n" HOST "Content-Length:\r\n\r\n", 400},
+        {"\x16\x03\x01", 400},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        if (judge(bytes_of_string(cases[i].head)) != cases[i].status)
+            fail_msg("not %d: %s", cases[i].status, cases[i].head);
+    }
+}
+
+static void the_limit_of_a_head_is_exact(void **state)
+{
+    static char head[HTTP_REQUEST_HEAD_MAX + 2];
+    const char *start = "GET / HTTP/1.1\r\n" HOST "X: ";
+    (void)state;
+    memset(head, 'x', sizeof head);
+    memcpy(head, start, strlen(start));
+    memcpy(head + HTTP_REQUEST_HEAD_MAX - 4, "\r\n\r\n", 4);
+    assert_int_equal(judge(bytes_of(head, HTTP_REQUEST_HEAD_MAX)), 0);
+    memset(head + HTTP_REQUEST_HEAD_MAX - 4, 'x', 4);
+    memcpy(head + HTTP_REQUEST_HEAD_MAX - 3, "\r\n\r\n", 4);
+    assert_int_equal(judge(bytes_of(head, HTTP_REQUEST_HEAD_MAX + 1)), 431);
+    assert_int_equal(judge(bytes_of(head, HTTP_REQUEST_HEAD_MAX - 1)), -1);
+}
+
+static void what_a_head_says_is_read(void **state)
+{
+    (void)state;
+    struct bytes head = BYTES("GET http://h:1/p/q?x=1 HTTP/1.1\r\n" HOST
+                              "connection: keep-alive , Upgrade\r\nUPGRADE: h2c, WebSocket\r\n"
+                              "Origin:  https://o \r\nSec-WebSocket-Key: k\r\n"
+                              "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: a, b\r\n"
+                              "Sec-WebSocket-Protocol: c\r\nContent-Length: 00\r\n\r\nrest");
+    struct http_request request;
+    size_t length;
+    int status;
+    assert_int_equal(http_request_parse(head, &request, &length, &status), HTTP_PARSE_DONE);
+    assert_int_equal(length, head.length - 4);
+    assert_int_equal(request.method, HTTP_METHOD_GET);
+    assert_true(bytes_equal(request.path, BYTES("/p/q")));
+    assert_true(bytes_equal(request.origin, BYTES("https://o")));
+    assert_true(request.connection_has_upgrade && request.upgrades_to_websocket);
+    assert_true(request.keeps_alive && !request.has_body && request.has_host);
+    assert_int_equal(request.websocket_key_count, 1);
+    assert_int_equal(request.websocket_protocol_count, 2);
+    assert_true(bytes_equal(request.websocket_version, BYTES("13")));
+}
+
+static void connections_end_as_the_client_asks(void **state)
+{
+    static const struct {
+        const char *head;
+        bool keeps_alive;
+    } cases[] = {
+        {"GET / HTTP/1.1\r\n" HOST "\r\n", true},
+        {"GET / HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n", false},
+        {"GET / HTTP/1.0\r\n\r\n", false},
+        {"GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", true},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct http_request request;
+        size_t length;
+        int status;
+        assert_int_equal(
+            http_request_parse(bytes_of_string(cases[i].head), &request, &length, &status),
+            HTTP_PARSE_DONE);
+        assert_int_equal(request.keeps_alive, cases[i].keeps_alive);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(good_heads_are_done_when_they_are_whole),
+        cmocka_unit_test(wrong_heads_are_refused),
+        cmocka_unit_test(the_limit_of_a_head_is_exact),
+        cmocka_unit_test(what_a_head_says_is_read),
+        cmocka_unit_test(connections_end_as_the_client_asks),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,207 @@
+/*
+ * The JSON validator (RFC 8259), right before an unreadable page; the cases of the conformance
+ * folder that JSON_CONFORMANCE names; depth; the walk over an object's members.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+/* cmocka wants these before it. */
+#include <cmocka.h>
+#include <dirent.h>
+
+#include "proto/json.h"
+#include "proto/utf8.h"
+#include "support/guard_page.h"
+
+static enum json_kind kind_of(struct bytes text)
+{
+    struct guarded guarded = guarded_copy(text);
+    enum json_kind kind = json_validate(guarded_view(&guarded));
+    guarded_free(&guarded);
+    return kind;
+}
+
+static void valid_texts_have_their_kind(void **state)
+{
+    static const struct {
+        const char *text;
+        enum json_kind kind;
+    } cases[] = {
+        {"null", JSON_NULL},
+        {" true\n", JSON_TRUE},
+        {"false", JSON_FALSE},
+        {"0", JSON_NUMBER},
+        {"-0.5e+10", JSON_NUMBER},
+        {"1E400", JSON_NUMBER},
+        {"\"\"", JSON_STRING},
+        {"\"\\ud800\"", JSON_STRING},
+        {"[]", JSON_ARRAY},
+        {"[1,[2],{}]", JSON_ARRAY},
+        {"{\"a\":{\"b\":[]}}", JSON_OBJECT},
+        {"\t{ }\r", JSON_OBJECT},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        assert_int_equal(kind_of(bytes_of_string(cases[i].text)), cases[i].kind);
+}
+
+static void what_is_no_json_is_refused(void **state)
+{
+    static const char *const cases[] = {
+        "",         " ",          "nul",       "nulll",       "True",
+        "01",       "+1",         "1.",        ".5",          "1e",
+        "1e+",      "--1",        "0x1",       "NaN",         "\"",
+        "\"\\\"",   "\"\\x\"",    "\"\\u12\"", "\"\\u12g4\"", "\"\t\"",
+        "\"\x01\"", "[",          "[1",        "[1,]",        "[,1]",
+        "[1 2]",    "]",          "{",         "{}}",         "{\"a\"}",
+        "{\"a\":}", "{\"a\":1,}", "{a:1}",     "{1:2}",       "{\"a\":1 \"b\":2}",
+        "[1}",      "{\"a\":[}",  "1 2",       "'a'",         "\xef\xbb\xbf{}",
+        "[1]x",     "{\"a\":1}]", "//\n1",     "[1,\n//\n2]",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        if (kind_of(bytes_of_string(cases[i])) != JSON_ABSENT)
+            fail_msg("accepted: %s", cases[i]);
+    }
+    assert_int_equal(kind_of(BYTES("1\0")), JSON_ABSENT);
+    assert_int_equal(kind_of(BYTES("\"\\\0\"")), JSON_ABSENT);
+}
+
+static void every_prefix_of_a_text_is_refused(void **state)
+{
+    (void)state;
+    struct bytes text =
+        BYTES("{\"a\":[true,false,null,-1.5e3,\"\\u00e9\\n\xc3\xa9 long enough\"]}");
+    for (size_t length = 0; length < text.length; length++)
+        assert_int_equal(kind_of(bytes_of(text.data, length)), JSON_ABSENT);
+    assert_int_equal(kind_of(text), JSON_OBJECT);
+}
+
+/* `depth` arrays or objects in each other. */
+static enum json_kind kind_of_nesting(uint32_t depth, const char *open, const char *close)
+{
+    char *text = calloc(depth, strlen(open) + strlen(close) + 1);
+    size_t length = 0;
+    for (uint32_t i = 0; i < depth; i++)
+        length += (size_t)sprintf(text + length, "%s", i + 1 < depth || *open == '[' ? open : "{");
+    for (uint32_t i = 0; i < depth; i++)
+        length += (size_t)sprintf(text + length, "%s", close);
+    enum json_kind kind = kind_of(bytes_of(text, length));
+    free(text);
+    return kind;
+}
+
+static void nesting_is_bounded_exactly(void **state)
+{
+    (void)state;
+    assert_int_equal(kind_of_nesting(JSON_DEPTH_MAX, "[", "]"), JSON_ARRAY);
+    assert_int_equal(kind_of_nesting(JSON_DEPTH_MAX + 1, "[", "]"), JSON_ABSENT);
+    assert_int_equal(kind_of_nesting(JSON_DEPTH_MAX, "{\"a\":", "}"), JSON_OBJECT);
+    assert_int_equal(kind_of_nesting(JSON_DEPTH_MAX + 1, "{\"a\":", "}"), JSON_ABSENT);
+}
+
+static void members_are_views_of_what_was_written(void **state)
+{
+    (void)state;
+    struct bytes text = BYTES(" { \"a\" : [1, 2] ,\"b\\u0063\":-0}");
+    struct json_object object;
+    struct json_value key;
+    struct json_value value;
+    assert_true(json_object_begin(&object, text));
+    assert_int_equal(json_object_next(&object, &key, &value), JSON_NEXT_MEMBER);
+    assert_true(bytes_equal(key.raw, BYTES("\"a\"")));
+    assert_true(bytes_equal(value.raw, BYTES("[1, 2]")));
+    assert_int_equal(json_object_next(&object, &key, &value), JSON_NEXT_MEMBER);
+    assert_true(json_string_equals(&key, BYTES("bc")));
+    assert_false(json_string_equals(&key, BYTES("b")));
+    assert_true(bytes_equal(value.raw, BYTES("-0")));
+    assert_true(json_member_number(&value) == 0);
+    assert_int_equal(json_object_next(&object, &key, &value), JSON_NEXT_END);
+}
+
+static void strings_have_one_canonical_form(void **state)
+{
+    static const struct {
+        const char *raw;
+        const char *canonical;
+        size_t decoded;
+    } cases[] = {
+        {"\"abc\"", "abc", 3},
+        {"\"\\u0061\\/\"", "a/", 2},
+        {"\"\\u0000\"", "\\u0000", 1},
+        {"\"\\u0008\\u000C\\n\\r\\t\"", "\\b\\f\\n\\r\\t", 5},
+        {"\"\\\"\\\\\"", "\\\"\\\\", 2},
+        {"\"\\ud83d\\ude00\"", "\xf0\x9f\x98\x80", 4},
+        {"\"\\uD83D\"", "\\ud83d", 3},
+        {"\"\\uDE00\\uD83D\"", "\\ude00\\ud83d", 6},
+        {"\"\\u00e9\\u20AC\"", "\xc3\xa9\xe2\x82\xac", 5},
+        {"\"\x7f\"", "\x7f", 1},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct guarded raw = guarded_copy(bytes_of_string(cases[i].raw));
+        struct json_value string = {JSON_STRING, strchr(cases[i].raw, '\\') != NULL,
+                                    guarded_view(&raw)};
+        uint8_t out[32];
+        struct json_string_sizes sizes;
+        struct bytes expected = bytes_of_string(cases[i].canonical);
+        assert_true(json_string_canonicalize(&string, out, sizeof out, &sizes));
+        assert_true(bytes_equal(bytes_of(out, sizes.written), expected));
+        assert_int_equal(sizes.decoded, cases[i].decoded);
+        assert_false(json_string_canonicalize(&string, out, expected.length - 1, &sizes));
+        guarded_free(&raw);
+    }
+}
+
+static bool accepts_file(const char *folder, const char *name)
+{
+    char path[4096];
+    static char content[512 * 1024];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    size_t length = fread(content, 1, sizeof content, file);
+    fclose(file);
+    struct bytes text = bytes_of(content, length);
+    return utf8_is_valid(text) && kind_of(text) != JSON_ABSENT;
+}
+
+static void the_conformance_cases_are_judged_right(void **state)
+{
+    (void)state;
+    const char *folder = getenv("JSON_CONFORMANCE");
+    DIR *directory = folder == NULL ? NULL : opendir(folder);
+    if (directory == NULL) {
+        print_message("# skipped: JSON_CONFORMANCE names no folder\n");
+        skip();
+    }
+    size_t count = 0;
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+        if (strstr(entry->d_name, ".json") == NULL)
+            continue;
+        count++;
+        bool is_accepted = accepts_file(folder, entry->d_name);
+        bool is_wrong =
+            (entry->d_name[0] == 'y' && !is_accepted) || (entry->d_name[0] == 'n' && is_accepted);
+        if (is_wrong)
+            fail_msg("%s: %s", entry->d_name, is_accepted ? "accepted" : "refused");
+    }
+    closedir(directory);
+    print_message("# %zu cases\n", count);
+    assert_true(count > 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(valid_texts_have_their_kind),
+        cmocka_unit_test(what_is_no_json_is_refused),
+        cmocka_unit_test(every_prefix_of_a_text_is_refused),
+        cmocka_unit_test(nesting_is_bounded_exactly),
+        cmocka_unit_test(members_are_views_of_what_was_written),
+        cmocka_unit_test(strings_have_one_canonical_form),
+        cmocka_unit_test(the_conformance_cases_are_judged_right),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,89 @@
+/* The opening handshake (RFC 6455 4.2): every reason to refuse it, the accept value, subprotocols.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+/* cmocka wants these before it. */
+#include <cmocka.h>
+
+#include "proto/ws_handshake.h"
+
+#define HOST "Host: a\r\n"
+#define UPGRADE "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+#define VERSION "Sec-WebSocket-Version: 13\r\n"
+#define KEY "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+
+static struct http_request parse(const char *head)
+{
+    struct http_request request;
+    size_t length;
+    int status;
+    assert_int_equal(http_request_parse(bytes_of_string(head), &request, &length, &status),
+                     HTTP_PARSE_DONE);
+    return request;
+}
+
+static void each_fault_has_its_status(void **state)
+{
+    static const struct {
+        const char *head;
+        int status;
+    } cases[] = {
+        {"GET / HTTP/1.1\r\n" HOST UPGRADE VERSION KEY "\r\n", 101},
+        {"POST / HTTP/1.1\r\n" HOST UPGRADE VERSION KEY "\r\n", 405},
+        {"GET / HTTP/1.0\r\n" HOST UPGRADE VERSION KEY "\r\n", 400},
+        {"GET / HTTP/1.1\r\n" HOST "Upgrade: websocket\r\n" VERSION KEY "\r\n", 400},
+        {"GET / HTTP/1.1\r\n" HOST "Connection: Upgrade\r\n" VERSION KEY "\r\n", 400},
+        {"GET / HTTP/1.1\r\n" HOST UPGRADE VERSION "\r\n", 400},
+        {"GET / HTTP/1.1\r\n" HOST UPGRADE VERSION KEY KEY "\r\n", 400},
+        {"GET / HTTP/1.1\r\n" HOST UPGRADE VERSION "Sec-WebSocket-Key: c2hvcnQ=\r\n\r\n", 400},
+        {"GET / HTTP/1.1\r\n" HOST UPGRADE VERSION
+         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j****\r\n\r\n",
+         400},
+        {"GET / HTTP/1.1\r\n" HOST UPGRADE KEY "Sec-WebSocket-Version: 8\r\n\r\n", 426},
+        {"GET / HTTP/1.1\r\n" HOST UPGRADE KEY "\r\n", 426},
+        {"GET / HTTP/1.1\r\n" HOST UPGRADE VERSION KEY "Content-Length: 1\r\n\r\n", 400},
+        {"GET / HTTP/1.1\r\n" HOST UPGRADE VERSION KEY "Sec-WebSocket-Protocol: a b\r\n\r\n", 400},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct http_request request = parse(cases[i].head);
+        assert_true(ws_handshake_is_wanted(&request));
+        if (ws_handshake_check(&request) != cases[i].status)
+            fail_msg("not %d: %s", cases[i].status, cases[i].head);
+    }
+    struct http_request plain = parse("GET / HTTP/1.1\r\n" HOST "Upgrade: h2c\r\n\r\n");
+    assert_false(ws_handshake_is_wanted(&plain));
+}
+
+static void the_accept_value_is_that_of_the_rfc(void **state)
+{
+    (void)state;
+    uint8_t accept[WS_ACCEPT_LENGTH];
+    ws_handshake_accept(BYTES("dGhlIHNhbXBsZSBub25jZQ=="), accept); /* RFC 6455 1.3 */
+    assert_memory_equal(accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", WS_ACCEPT_LENGTH);
+}
+
+static void a_known_subprotocol_wins_over_the_first(void **state)
+{
+    const struct bytes known[] = {BYTES("ours.v1")};
+    (void)state;
+    struct http_request with = parse("GET / HTTP/1.1\r\n" HOST "Sec-WebSocket-Protocol: x, y\r\n"
+                                     "Sec-WebSocket-Protocol: ours.v1\r\n\r\n");
+    assert_true(bytes_equal(ws_handshake_choose_protocol(&with, known, 1), BYTES("ours.v1")));
+    struct http_request without =
+        parse("GET / HTTP/1.1\r\n" HOST "Sec-WebSocket-Protocol: ,x, y\r\n\r\n");
+    assert_true(bytes_equal(ws_handshake_choose_protocol(&without, known, 1), BYTES("x")));
+    struct http_request none = parse("GET / HTTP/1.1\r\n" HOST "\r\n");
+    assert_int_equal(ws_handshake_choose_protocol(&none, known, 1).length, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_fault_has_its_status),
+        cmocka_unit_test(the_accept_value_is_that_of_the_rfc),
+        cmocka_unit_test(a_known_subprotocol_wins_over_the_first),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
