@@ -211,8 +211,7 @@ void routes_send_status_page(struct loop *loop, struct conn *conn, const struct 
         .is_head = conn->response_is_head,
         .closes = conn->response_closes || conn->peer_has_ended,
         .content_type = "text/html; charset=utf-8",
-        .extra_headers =
-            "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'\r\n",
+        .extra_headers = status_page_headers,
     };
     struct payload *body = render(&page);
     if (body == NULL) {

@@ -5,6 +5,10 @@
 #include "server/version.h"
 #include "status_page_html.h" /* status_page_html: made from web/status.html by the build */
 
+const char status_page_headers[] =
+    "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; connect-src *; "
+    "script-src '" STATUS_PAGE_HTML_SCRIPT_HASH "'\r\n";
+
 static void write_escaped(struct writer *writer, struct bytes text)
 {
     for (size_t i = 0; i < text.length; i++) {

@@ -14,6 +14,12 @@ struct status_page {
     size_t origin_count;
 };
 
+/*
+ * Header lines to send along. The page runs its one script and no other, loads nothing, and may
+ * connect anywhere, so that a game can be tried from its console.
+ */
+extern const char status_page_headers[];
+
 void status_page_write(struct writer *writer, const struct status_page *page);
 
 #endif
