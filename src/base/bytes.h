@@ -72,6 +72,13 @@ static inline bool bytes_equal_ignore_case(struct bytes a, struct bytes b)
     return true;
 }
 
+/* ASCII letters are compared without regard to case. */
+static inline bool bytes_have_prefix(struct bytes text, struct bytes prefix)
+{
+    return text.length >= prefix.length &&
+           bytes_equal_ignore_case((struct bytes){text.data, prefix.length}, prefix);
+}
+
 /* The first `count` bytes are dropped from the view. */
 static inline void bytes_mut_skip(struct bytes_mut *view, size_t count)
 {

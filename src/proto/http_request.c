@@ -118,14 +118,16 @@ static struct bytes path_of_target(struct bytes target)
 {
     struct bytes path = target;
     if (path.data[0] != '/') {
-        const uint8_t *colon = memmem(path.data, path.length, "://", 3);
-        if (colon == NULL)
+        size_t scheme_length = bytes_have_prefix(path, BYTES("http://"))    ? 7
+                               : bytes_have_prefix(path, BYTES("https://")) ? 8
+                                                                            : 0;
+        if (scheme_length == 0)
             return (struct bytes){0};
-        path = bytes_of(colon + 3, (size_t)(path.data + path.length - (colon + 3)));
-        const uint8_t *slash = path.length > 0 ? memchr(path.data, '/', path.length) : NULL;
-        if (slash == NULL)
+        path = bytes_of(path.data + scheme_length, path.length - scheme_length);
+        while (path.length > 0 && memchr("/?#", path.data[0], 3) == NULL)
+            path = bytes_of(path.data + 1, path.length - 1);
+        if (path.length == 0 || path.data[0] != '/')
             return BYTES("/");
-        path = bytes_of(slash, (size_t)(path.data + path.length - slash));
     }
     for (size_t i = 0; i < path.length; i++) {
         if (path.data[i] == '?' || path.data[i] == '#')
@@ -181,7 +183,10 @@ static enum http_parse_result parse_request_line(struct cursor *cursor,
 
 static bool take_host(struct http_request *request, struct bytes value)
 {
-    (void)value;
+    for (size_t i = 0; i < value.length; i++) {
+        if (is_white(value.data[i]))
+            return false;
+    }
     bool is_first = !request->has_host; /* RFC 9112 3.2: more than one is a fault */
     request->has_host = true;
     return is_first;
@@ -191,9 +196,11 @@ static bool take_connection(struct http_request *request, struct bytes value)
 {
     if (list_has(value, BYTES("upgrade")))
         request->connection_has_upgrade = true;
-    if (list_has(value, BYTES("close")))
+    if (list_has(value, BYTES("close"))) {
+        request->asks_to_close = true; /* whatever else is asked for (RFC 9112 9.3) */
         request->keeps_alive = false;
-    else if (request->minor_version == 0 && list_has(value, BYTES("keep-alive")))
+    } else if (request->minor_version == 0 && !request->asks_to_close &&
+               list_has(value, BYTES("keep-alive")))
         request->keeps_alive = true;
     return true;
 }

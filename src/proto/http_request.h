@@ -3,7 +3,7 @@
  *
  * Stateless: feed everything that has arrived of the request, from its first byte; after NEED_MORE
  * feed it again with more. All views point into the input. What can never become a valid head is
- * INVALID as soon as that shows.
+ * INVALID at the end of its first wrong line, or at its first byte that no line may hold.
  */
 #ifndef PARTY_PROTO_HTTP_REQUEST_H
 #define PARTY_PROTO_HTTP_REQUEST_H
@@ -24,6 +24,7 @@ struct http_request {
     struct bytes path;   /* of the target: without query, scheme and authority; not decoded */
     uint8_t minor_version;
     bool keeps_alive; /* what the client asks for; the server may still close */
+    bool asks_to_close;
     bool has_body;
     bool has_host;
 

@@ -61,6 +61,8 @@ static void wrong_heads_are_refused(void **state)
         {"GET / x HTTP/1.1\r\n", 400},
         {"G@T / HTTP/1.1\r\n", 400},
         {"GET a HTTP/1.1\r\n", 400},
+        {"GET x?u=http://h/health HTTP/1.1\r\n", 400},
+        {"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400},
         {"GET / HTTP/1.1 \r\n", 400},
         {"GET / HTTP/11\r\n", 400},
         {"GET / http/1.1\r\n", 400},
@@ -120,6 +122,28 @@ static void what_a_head_says_is_read(void **state)
     assert_true(bytes_equal(request.websocket_version, BYTES("13")));
 }
 
+static void paths_are_told_from_all_forms_of_targets(void **state)
+{
+    static const struct {
+        const char *head;
+        const char *path;
+    } cases[] = {
+        {"GET /a/b?c=/d#e HTTP/1.1\r\n" HOST "\r\n", "/a/b"},
+        {"GET HTTP://h:1/a HTTP/1.1\r\n" HOST "\r\n", "/a"},
+        {"GET http://h HTTP/1.1\r\n" HOST "\r\n", "/"},
+        {"GET http://h?next=/health HTTP/1.1\r\n" HOST "\r\n", "/"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct http_request request;
+        size_t length;
+        int status;
+        struct bytes head = bytes_of_string(cases[i].head);
+        assert_int_equal(http_request_parse(head, &request, &length, &status), HTTP_PARSE_DONE);
+        assert_true(bytes_equal(request.path, bytes_of_string(cases[i].path)));
+    }
+}
+
 static void connections_end_as_the_client_asks(void **state)
 {
     static const struct {
@@ -130,6 +154,7 @@ static void connections_end_as_the_client_asks(void **state)
         {"GET / HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n", false},
         {"GET / HTTP/1.0\r\n\r\n", false},
         {"GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", true},
+        {"GET / HTTP/1.0\r\nConnection: close\r\nConnection: keep-alive\r\n\r\n", false},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -150,6 +175,7 @@ int main(void)
         cmocka_unit_test(wrong_heads_are_refused),
         cmocka_unit_test(the_limit_of_a_head_is_exact),
         cmocka_unit_test(what_a_head_says_is_read),
+        cmocka_unit_test(paths_are_told_from_all_forms_of_targets),
         cmocka_unit_test(connections_end_as_the_client_asks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
