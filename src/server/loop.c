@@ -74,6 +74,12 @@ static void drop_mail(struct loop *loop)
         struct mail *next = mail->next;
         if (mail->kind == MAIL_SNAPSHOT_REQUEST || mail->kind == MAIL_SNAPSHOT_REPLY)
             gather_drop(mail);
+        if (mail->kind == MAIL_CONNECTION) {
+            struct conn *conn = CONTAINER_OF(mail, struct conn, mail);
+            outbox_clear(&conn->out, &loop->pool);
+            conn_drop_input(conn);
+            close(conn->socket.fd);
+        }
         mail = next;
     }
 }
@@ -267,13 +273,21 @@ void loop_send_away(struct loop *loop, struct conn *conn, uint32_t target)
     mailbox_post(&loop->server->loops[target]->mailbox, &conn->mail);
 }
 
+static void say_goodbye(struct loop *loop, struct conn *conn)
+{
+    if (conn->state == CONN_OPEN)
+        conn_out_close(loop, conn, WS_CLOSE_GOING_AWAY, BYTES("server is stopping"));
+    else
+        conn_out_finish(loop, conn);
+}
+
 static void receive_connection(struct loop *loop, struct conn *conn)
 {
     conn_set_state(conn, conn->is_client ? CONN_OPEN : CONN_HTTP);
     adopt(loop, conn);
     if (loop->is_stopping)
-        conn_out_abandon(loop, conn);
-    if (conn->state != CONN_DEAD)
+        say_goodbye(loop, conn);
+    else if (conn->state != CONN_DEAD)
         conn_in_resume(loop, conn);
 }
 
@@ -288,10 +302,7 @@ static void begin_stopping(struct loop *loop)
         while (link != &loop->deadlines[kind]) {
             struct conn *conn = conn_of_deadline(link);
             link = link->next;
-            if (conn->state == CONN_OPEN)
-                conn_out_close(loop, conn, WS_CLOSE_GOING_AWAY, BYTES("server is stopping"));
-            else
-                conn_out_finish(loop, conn);
+            say_goodbye(loop, conn);
         }
     }
 }
