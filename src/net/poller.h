@@ -70,8 +70,9 @@ bool poller_detach(struct poller *poller, struct poller_socket *socket);
 void poller_pause(struct poller *poller, struct poller_socket *socket, uint64_t token);
 void poller_resume(struct poller *poller, struct poller_socket *socket, uint64_t token);
 
-#define POLLER_SEND_PENDING (-1) /* OUTCOME_SENT will follow; the bytes must stay where they are \
-                                  */
+#define POLLER_SEND_PENDING                                              \
+    (-1) /* OUTCOME_SENT will follow; the bytes must stay where they are \
+          */
 #define POLLER_SEND_FAILED (-2)
 
 /* Sends as much as goes at once. Returns bytes sent, or one of the above. */

@@ -239,6 +239,19 @@ static bool take_origin(struct http_request *request, struct bytes value)
     return true;
 }
 
+/* Each proxy adds its peer's address at the end, so the last headers are the ones to keep. */
+static bool take_forwarded_for(struct http_request *request, struct bytes value)
+{
+    const uint8_t most = ARRAY_LENGTH(request->forwarded_for);
+    if (request->forwarded_for_count == most) {
+        memmove(request->forwarded_for, request->forwarded_for + 1,
+                (most - 1u) * sizeof request->forwarded_for[0]);
+        request->forwarded_for_count--;
+    }
+    request->forwarded_for[request->forwarded_for_count++] = value;
+    return true;
+}
+
 static bool take_websocket_key(struct http_request *request, struct bytes value)
 {
     if (request->websocket_key_count < UINT8_MAX)
@@ -268,6 +281,7 @@ static const struct {
     {"Connection", take_connection},
     {"Upgrade", take_upgrade},
     {"Origin", take_origin},
+    {"X-Forwarded-For", take_forwarded_for},
     {"Content-Length", take_content_length},
     {"Transfer-Encoding", take_transfer_encoding},
     {"Sec-WebSocket-Key", take_websocket_key},

@@ -30,6 +30,10 @@ struct http_request {
 
     struct bytes origin; /* empty when absent */
 
+    /* The last few X-Forwarded-For headers, in order; what proxies near to us added comes last. */
+    struct bytes forwarded_for[4];
+    uint8_t forwarded_for_count;
+
     /* What the WebSocket handshake is judged by. */
     bool upgrades_to_websocket;  /* Upgrade lists `websocket` */
     bool connection_has_upgrade; /* Connection lists `Upgrade` */

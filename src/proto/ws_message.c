@@ -13,6 +13,7 @@ void ws_reader_init(struct ws_reader *reader, size_t message_bytes_max)
     reader->control_length = 0;
     reader->is_in_frame = false;
     reader->message_was_yielded = false;
+    reader->frames_left = UINT32_MAX;
 }
 
 void ws_reader_release(struct ws_reader *reader)
@@ -66,6 +67,7 @@ static uint16_t begin_frame(struct ws_reader *reader)
     const struct ws_frame_header *frame = &reader->frame;
     reader->is_in_frame = true;
     reader->frame_received = 0;
+    reader->frames_left--;
     if (ws_opcode_is_control(frame->opcode)) {
         reader->control_length = 0;
         return 0;
@@ -183,6 +185,9 @@ enum ws_read_kind ws_reader_next(struct ws_reader *reader, struct bytes_mut *inp
     ret_read->kind = WS_READ_NEED_MORE;
     for (;;) {
         if (!reader->is_in_frame) {
+            /* Frames are what costs work: empty fragments yield nothing and take six bytes each. */
+            if (reader->frames_left == 0 && input->length > 0)
+                return ret_read->kind = WS_READ_OUT_OF_FRAMES;
             enum ws_frame_result result = read_header(reader, input);
             if (result == WS_FRAME_NEED_MORE)
                 return WS_READ_NEED_MORE;

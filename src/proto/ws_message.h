@@ -28,15 +28,17 @@ struct ws_reader {
     uint8_t header_length;    /* bytes in `header` */
     uint8_t control_length;   /* bytes in `control` */
     bool is_in_frame;         /* `frame` is valid, its payload is arriving */
+    uint32_t frames_left;     /* that may still begin; the caller's to set, without end at first */
     bool message_was_yielded; /* `message` is dropped at the next call */
     uint8_t header[WS_FRAME_HEADER_IN_MAX];
     uint8_t control[WS_CONTROL_PAYLOAD_MAX];
 };
 
 enum ws_read_kind {
-    WS_READ_NEED_MORE, /* the input is used up */
-    WS_READ_MESSAGE,   /* `payload` whole; text is valid UTF-8, binary is not checked */
-    WS_READ_PING,      /* to be answered with a pong of the same payload */
+    WS_READ_NEED_MORE,     /* the input is used up */
+    WS_READ_OUT_OF_FRAMES, /* input is left, and no frame may begin: set `frames_left`, go on */
+    WS_READ_MESSAGE,       /* `payload` whole; text is valid UTF-8, binary is not checked */
+    WS_READ_PING,          /* to be answered with a pong of the same payload */
     WS_READ_PONG,
     WS_READ_CLOSE, /* `close_code` (1005 when there was none) and `payload`, the reason */
     WS_READ_ERROR, /* fail the connection with `close_code` */

@@ -67,6 +67,7 @@ static uint32_t handle_read(struct loop *loop, struct conn *conn, const struct w
         break;
     case WS_READ_PONG:
     case WS_READ_NEED_MORE:
+    case WS_READ_OUT_OF_FRAMES:
         break;
     }
     return UINT32_MAX;

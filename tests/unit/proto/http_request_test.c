@@ -168,6 +168,22 @@ static void connections_end_as_the_client_asks(void **state)
     }
 }
 
+static void the_last_forwarded_addresses_are_kept_in_order(void **state)
+{
+    static const char head[] = "GET / HTTP/1.1\r\n" HOST "X-Forwarded-For: a\r\n"
+                               "x-forwarded-for: b, c\r\nX-Forwarded-For: d\r\n"
+                               "X-Forwarded-For: e\r\nX-Forwarded-For: f\r\n\r\n";
+    static const char *const expected[] = {"b, c", "d", "e", "f"};
+    struct http_request request;
+    size_t length;
+    int status;
+    (void)state;
+    assert_int_equal(http_request_parse(BYTES(head), &request, &length, &status), HTTP_PARSE_DONE);
+    assert_int_equal(request.forwarded_for_count, 4);
+    for (size_t i = 0; i < 4; i++)
+        assert_true(bytes_equal(request.forwarded_for[i], bytes_of_string(expected[i])));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -177,6 +193,7 @@ int main(void)
         cmocka_unit_test(what_a_head_says_is_read),
         cmocka_unit_test(paths_are_told_from_all_forms_of_targets),
         cmocka_unit_test(connections_end_as_the_client_asks),
+        cmocka_unit_test(the_last_forwarded_addresses_are_kept_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -222,6 +222,44 @@ static void memory_follows_what_has_arrived(void **state)
     ws_reader_release(&reader);
 }
 
+static void no_more_frames_begin_than_are_allowed(void **state)
+{
+    (void)state;
+    struct stream stream = {.length = 0};
+    struct writer_text text = {.length = 0};
+    put_frame(&stream, 0x01, BYTES("ab"));
+    put_frame(&stream, 0x00, (struct bytes){0}); /* costs a frame, and yields nothing */
+    put_frame(&stream, 0x89, BYTES("ping"));
+    put_frame(&stream, 0x80, BYTES("c"));
+    struct stream again = stream; /* reading unmasks in place */
+    struct ws_reader reader;
+    struct ws_read read;
+    ws_reader_init(&reader, MESSAGE_BYTES_MAX);
+    for (size_t at = 0; at < stream.length; at++) {
+        struct bytes_mut in = {stream.data + at, 1};
+        reader.frames_left = 0;
+        /* A header may be complete only when a frame may begin. */
+        if (ws_reader_next(&reader, &in, &read) == WS_READ_OUT_OF_FRAMES) {
+            assert_int_equal(in.length, 1);
+            reader.frames_left = 1;
+            if (ws_reader_next(&reader, &in, &read) != WS_READ_NEED_MORE)
+                note(&text, &read);
+        } else if (read.kind != WS_READ_NEED_MORE) {
+            note(&text, &read);
+        }
+        assert_int_equal(in.length, 0);
+    }
+    ws_reader_release(&reader);
+    assert_string_equal(text.data, "ping[4 ping];text[3 abc];");
+
+    struct bytes_mut in = {again.data, again.length};
+    ws_reader_init(&reader, MESSAGE_BYTES_MAX);
+    reader.frames_left = 2;
+    assert_int_equal(ws_reader_next(&reader, &in, &read), WS_READ_OUT_OF_FRAMES);
+    assert_int_equal(in.length, again.length - 8 - 6);
+    ws_reader_release(&reader);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -232,6 +270,7 @@ int main(void)
         cmocka_unit_test(bad_text_fails_before_its_frame_is_complete),
         cmocka_unit_test(a_whole_message_is_a_view_of_the_input),
         cmocka_unit_test(memory_follows_what_has_arrived),
+        cmocka_unit_test(no_more_frames_begin_than_are_allowed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

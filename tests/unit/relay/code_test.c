@@ -16,9 +16,18 @@ static void codes_are_written_most_significant_character_first(void **state)
         uint32_t number;
         const char *code;
     } cases[] = {
-        {0, "AAAA"},       {1, "AAAB"},         {7, "AAAH"},           {8, "AAAJ"},
-        {13, "AAAP"},      {23, "AAAZ"},        {24, "AAA2"},          {31, "AAA9"},
-        {32, "AABA"},      {32 * 32, "ABAA"},   {32 * 32 * 32, "BAAA"}, {CODE_COUNT - 1, "9999"},
+        {0, "AAAA"},
+        {1, "AAAB"},
+        {7, "AAAH"},
+        {8, "AAAJ"},
+        {13, "AAAP"},
+        {23, "AAAZ"},
+        {24, "AAA2"},
+        {31, "AAA9"},
+        {32, "AABA"},
+        {32 * 32, "ABAA"},
+        {32 * 32 * 32, "BAAA"},
+        {CODE_COUNT - 1, "9999"},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         uint8_t code[CODE_LENGTH];

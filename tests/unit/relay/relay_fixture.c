@@ -102,7 +102,8 @@ static void deliver(struct world *world, uint32_t number, const struct event *ev
 
 static void deliver_to_room(struct world *world, const struct effect *effect)
 {
-    LIST_FOR_EACH (link, &effect->room->members) {
+    LIST_FOR_EACH(link, &effect->room->members)
+    {
         uint32_t client = member_of_link(link)->client;
         if (client != effect->client)
             deliver(world, client, &effect->event);

@@ -87,8 +87,8 @@ void forget_texts(struct world *world);
 /* The last call had these effects, in this order. */
 void expect_effects(const struct world *world, const enum effect_kind *kinds, uint32_t count);
 
-#define EXPECT_EFFECTS(world, ...)                                                                 \
-    expect_effects((world), (const enum effect_kind[]){__VA_ARGS__},                               \
+#define EXPECT_EFFECTS(world, ...)                                   \
+    expect_effects((world), (const enum effect_kind[]){__VA_ARGS__}, \
                    ARRAY_LENGTH(((const enum effect_kind[]){__VA_ARGS__})))
 
 #endif

@@ -28,8 +28,8 @@ struct model_room {
 };
 
 struct model_client {
-    uint32_t room; /* or NOWHERE */
-    uint32_t id;   /* as `p<id>`, while in a room */
+    uint32_t room;                /* or NOWHERE */
+    uint32_t id;                  /* as `p<id>`, while in a room */
     uint32_t said;                /* how many messages */
     uint32_t last_heard[CLIENTS]; /* the number of the last message from each sender */
 };
@@ -273,7 +273,8 @@ static void check_rooms_and_seats(const struct simulation *simulation)
         assert_non_null(room);
         assert_int_equal(room->member_count, model->member_count);
         uint32_t at = 0;
-        LIST_FOR_EACH (link, &room->members) {
+        LIST_FOR_EACH(link, &room->members)
+        {
             const struct member *member = member_of_link(link);
             assert_true(at < model->member_count);
             assert_int_equal(member->client, model->clients[at++]);

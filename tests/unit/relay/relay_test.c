@@ -274,17 +274,39 @@ static void max_clients_counts_members_up_to_the_cap(void **state)
         const char *max_clients;
         uint32_t admitted;
     } cases[] = {
-        {"1", 1},        {"1.0", 1},       {"1e0", 1},
-        {"10e-1", 1},    {"1.5", 2},       {"1.0000000000000002", 2},
-        {"2", 2},        {"2.001", 3},     {"0.3e1", 3},
-        {"6.5", 7},      {"7", 7},         {"7.5", WORLD_MEMBERS_MAX},
-        {"8", 8},        {"8.5", 8},       {"9", 8},
-        {"4294967295", 8}, {"4294967296", 8}, {"4294967297", 8},
-        {"18446744073709551617", 8}, {"1e308", 8}, {"1e400", 8},
-        {"0", 0},        {"-0", 0},        {"0.5", 0},
-        {"0.9999999999999999", 0}, {"-1", 0}, {"-1e400", 0},
-        {"1e-400", 0},   {"null", 0},      {"true", 0},
-        {"\"2\"", 0},    {"[2]", 0},       {"{}", 0},
+        {"1", 1},
+        {"1.0", 1},
+        {"1e0", 1},
+        {"10e-1", 1},
+        {"1.5", 2},
+        {"1.0000000000000002", 2},
+        {"2", 2},
+        {"2.001", 3},
+        {"0.3e1", 3},
+        {"6.5", 7},
+        {"7", 7},
+        {"7.5", WORLD_MEMBERS_MAX},
+        {"8", 8},
+        {"8.5", 8},
+        {"9", 8},
+        {"4294967295", 8},
+        {"4294967296", 8},
+        {"4294967297", 8},
+        {"18446744073709551617", 8},
+        {"1e308", 8},
+        {"1e400", 8},
+        {"0", 0},
+        {"-0", 0},
+        {"0.5", 0},
+        {"0.9999999999999999", 0},
+        {"-1", 0},
+        {"-1e400", 0},
+        {"1e-400", 0},
+        {"null", 0},
+        {"true", 0},
+        {"\"2\"", 0},
+        {"[2]", 0},
+        {"{}", 0},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         uint32_t admitted = admitted_by(cases[i].max_clients);
@@ -300,12 +322,12 @@ static void to_in_all_its_forms_names_everyone_somebody_or_nobody(void **state)
         const char *to;
         const char *hearers; /* client numbers */
     } cases[] = {
-        {"null", "23"},     {"\"\"", "23"},      {"0", "23"},     {"-0", "23"},
-        {"0.0", "23"},      {"0e9", "23"},       {"false", "23"}, {"1e-400", "23"},
-        {"\"b\"", "2"},     {"\"\\u0062\"", "2"}, {"\"c\"", "3"},  {"\"a\"", "1"},
-        {"\"d\"", ""},      {"\"B\"", ""},       {"\"b \"", ""},  {"1", ""},
-        {"1e400", ""},      {"true", ""},        {"[]", ""},      {"{}", ""},
-        {"[\"b\"]", ""},    {"\"\\u0000\"", ""}, {"2", ""},       {"0.1", ""},
+        {"null", "23"},  {"\"\"", "23"},       {"0", "23"},     {"-0", "23"},
+        {"0.0", "23"},   {"0e9", "23"},        {"false", "23"}, {"1e-400", "23"},
+        {"\"b\"", "2"},  {"\"\\u0062\"", "2"}, {"\"c\"", "3"},  {"\"a\"", "1"},
+        {"\"d\"", ""},   {"\"B\"", ""},        {"\"b \"", ""},  {"1", ""},
+        {"1e400", ""},   {"true", ""},         {"[]", ""},      {"{}", ""},
+        {"[\"b\"]", ""}, {"\"\\u0000\"", ""},  {"2", ""},       {"0.1", ""},
     };
     struct world world;
     init_three_members(&world, 8);
@@ -339,8 +361,17 @@ static void data_is_relayed_as_it_was_written(void **state)
 {
     (void)state;
     static const char *const values[] = {
-        "1e400", "0.1", "12345678901234567890", "-0", "null", "false", "\"\"", "[]", "{}",
-        "\"\\ud83d\\ude00 \\ud800 \\u0000\"", "{\"type\":\"join\",\"data\":[1,{\"a\":null}]}",
+        "1e400",
+        "0.1",
+        "12345678901234567890",
+        "-0",
+        "null",
+        "false",
+        "\"\"",
+        "[]",
+        "{}",
+        "\"\\ud83d\\ude00 \\ud800 \\u0000\"",
+        "{\"type\":\"join\",\"data\":[1,{\"a\":null}]}",
         "\"\xF0\x9F\x98\x80\"",
     };
     struct world world;
@@ -444,7 +475,7 @@ static void ids_are_compared_decoded_and_come_out_canonical(void **state)
 static void ids_with_different_characters_are_different_members(void **state)
 {
     (void)state;
-    static const char *const ids[] = {"a",       "A",        "a ",       "a\\u0000",
+    static const char *const ids[] = {"a",       "A",       "a ",        "a\\u0000",
                                       "\\ud800", "\\ud801", "\\\\ud800", "\xC3\xA9"};
     struct world world;
     world_init(&world);
@@ -501,8 +532,7 @@ static void codes_are_folded_and_answered_in_canonical_form(void **state)
         create_room(&world, 1, "a", 8);
         forget_texts(&world);
         join_room(&world, 2, "b", spellings[i]);
-        expect_only(&world, 2,
-                    "{\"type\":\"joined\",\"room\":\"AAAB\",\"clients\":[\"a\",\"b\"]}");
+        expect_only(&world, 2, "{\"type\":\"joined\",\"room\":\"AAAB\",\"clients\":[\"a\",\"b\"]}");
         forget_texts(&world);
         world_release(&world);
     }
@@ -523,8 +553,8 @@ static void join_moves_to_the_loop_that_owns_the_code(void **state)
         const char *code;
         uint32_t loop;
     } cases[] = {
-        {"AAAA", 0}, {"AAAC", 2}, {"AAAD", 3}, {"AAAE", 0}, {"aaac", 2}, {"A\\u0041ac", 2},
-        {"9999", 3}, {"9998", 2},
+        {"AAAA", 0}, {"AAAC", 2},       {"AAAD", 3}, {"AAAE", 0},
+        {"aaac", 2}, {"A\\u0041ac", 2}, {"9999", 3}, {"9998", 2},
     };
     struct world world;
     init_second_of_four_loops(&world);

@@ -35,7 +35,8 @@ static void expect_clients(const struct room *room, const uint32_t *clients, uin
 {
     uint32_t at = 0;
     assert_int_equal(room->member_count, count);
-    LIST_FOR_EACH (link, &room->members) {
+    LIST_FOR_EACH(link, &room->members)
+    {
         assert_in_range(at, 0, count - 1);
         assert_int_equal(member_of_link(link)->client, clients[at++]);
     }
