@@ -18,6 +18,7 @@
 void relay_init(struct relay *relay, const struct relay_config *config)
 {
     assert(config->loop_index < config->loop_count);
+    assert(config->id_bytes_max <= CLIENT_ID_BYTES_LIMIT);
     *relay = (struct relay){.config = *config};
 }
 
@@ -68,13 +69,15 @@ struct canonical_id {
     uint8_t data[CLIENT_ID_CANONICAL_MAX];
 };
 
-static bool canonicalize_id(const struct json_value *string, struct canonical_id *ret_id)
+/* False: the id is longer than ids may be here. */
+static bool canonicalize_id(const struct relay *relay, const struct json_value *string,
+                            struct canonical_id *ret_id)
 {
     struct json_string_sizes sizes;
     if (!json_string_canonicalize(string, ret_id->data, sizeof ret_id->data, &sizes))
         return false;
     ret_id->length = sizes.written;
-    return sizes.decoded <= CLIENT_ID_BYTES_MAX;
+    return sizes.decoded <= relay->config.id_bytes_max;
 }
 
 static struct bytes id_view(const struct canonical_id *id)
@@ -83,8 +86,9 @@ static struct bytes id_view(const struct canonical_id *id)
 }
 
 /* What create and join check first. False: refused. */
-static bool check_newcomer(struct speaker speaker, const struct envelope *envelope,
-                           struct canonical_id *ret_id, struct effects *effects)
+static bool check_newcomer(const struct relay *relay, struct speaker speaker,
+                           const struct envelope *envelope, struct canonical_id *ret_id,
+                           struct effects *effects)
 {
     if (*speaker.seat != NULL) {
         refuse(effects, speaker, BYTES("Already in a room"));
@@ -94,7 +98,7 @@ static bool check_newcomer(struct speaker speaker, const struct envelope *envelo
         refuse(effects, speaker, BYTES("clientId is required"));
         return false;
     }
-    if (!canonicalize_id(&envelope->client_id, ret_id)) {
+    if (!canonicalize_id(relay, &envelope->client_id, ret_id)) {
         refuse(effects, speaker, BYTES("clientId is too long"));
         return false;
     }
@@ -105,7 +109,7 @@ static bool draw_code(struct relay *relay, uint32_t *ret_code)
 {
     const struct relay_config *config = &relay->config;
     for (uint64_t draw = 0; draw < (uint64_t)CODE_DRAWS_PER_LOOP * config->loop_count; draw++) {
-        uint32_t number = config->random(config->random_context) % CODE_COUNT;
+        uint32_t number = config->random(config->context) % CODE_COUNT;
         uint8_t code[CODE_LENGTH];
         if (code_owner(number, config->loop_count) != config->loop_index)
             continue;
@@ -119,7 +123,7 @@ static bool draw_code(struct relay *relay, uint32_t *ret_code)
 }
 
 /* A room with its first member, in the table; NULL when memory is short. */
-static struct member *open_room(struct relay *relay, uint32_t code, uint32_t members_max,
+static struct member *make_room(struct relay *relay, uint32_t code, uint32_t members_max,
                                 struct speaker speaker, struct bytes id)
 {
     struct room *room = room_new(code, members_max, speaker.origin);
@@ -133,11 +137,38 @@ static struct member *open_room(struct relay *relay, uint32_t code, uint32_t mem
     return member;
 }
 
+/* The room and the code are there to be had, or the speaker hears why not. */
+static struct member *open_room(struct relay *relay, uint32_t members_max, struct speaker speaker,
+                                struct bytes id, struct effects *effects)
+{
+    const struct relay_config *config = &relay->config;
+    struct member *member = NULL;
+    uint32_t code;
+    if (!config->admit_room(config->context)) {
+        refuse(effects, speaker, BYTES("Too many rooms"));
+        return NULL;
+    }
+    if (!draw_code(relay, &code)) {
+        refuse(effects, speaker, BYTES("No room code free"));
+    } else {
+        member = make_room(relay, code, members_max, speaker, id);
+        if (member == NULL)
+            add_effect(effects, EFFECT_NO_MEMORY);
+    }
+    if (member == NULL)
+        config->dismiss_room(config->context);
+    return member;
+}
+
 static void receive_create(struct relay *relay, struct speaker speaker,
                            const struct envelope *envelope, struct effects *effects)
 {
     struct canonical_id id;
-    if (!check_newcomer(speaker, envelope, &id, effects))
+    if (relay->is_draining) {
+        refuse(effects, speaker, BYTES("Server draining"));
+        return;
+    }
+    if (!check_newcomer(relay, speaker, envelope, &id, effects))
         return;
     double max_clients = 0;
     if (envelope->max_clients.kind == JSON_NUMBER)
@@ -146,26 +177,15 @@ static void receive_create(struct relay *relay, struct speaker speaker,
         refuse(effects, speaker, BYTES("maxClients must be a positive number"));
         return;
     }
-    if (relay->rooms.room_count >= relay->config.rooms_max) {
-        refuse(effects, speaker, BYTES("Too many rooms"));
-        return;
-    }
-    uint32_t code;
-    if (!draw_code(relay, &code)) {
-        refuse(effects, speaker, BYTES("No room code free"));
-        return;
-    }
 
     /* A fraction admits as many as a whole count can stay below it: 1.5 admits two. */
     double ceiling = ceil(max_clients);
     uint32_t members_max = relay->config.members_max;
     if (ceiling < members_max)
         members_max = (uint32_t)ceiling;
-    struct member *member = open_room(relay, code, members_max, speaker, id_view(&id));
-    if (member == NULL) {
-        add_effect(effects, EFFECT_NO_MEMORY);
+    struct member *member = open_room(relay, members_max, speaker, id_view(&id), effects);
+    if (member == NULL)
         return;
-    }
     *speaker.seat = member;
     add_effect(effects, EFFECT_ROOM_ADDED)->origin = speaker.origin;
     tell_client(effects, speaker.client,
@@ -210,11 +230,18 @@ static bool read_code(const struct json_value *string, uint32_t *ret_code)
     return code_read(bytes_of(decoded, sizes.written), ret_code);
 }
 
+static void refuse_not_found(struct effects *effects, struct speaker speaker)
+{
+    struct effect *effect = add_effect(effects, EFFECT_NOT_FOUND);
+    effect->client = speaker.client;
+    effect->event = (struct event){.type = EVENT_ERROR, .error = BYTES("Room not found")};
+}
+
 static void receive_join(struct relay *relay, struct speaker speaker,
                          const struct envelope *envelope, struct effects *effects)
 {
     struct canonical_id id;
-    if (!check_newcomer(speaker, envelope, &id, effects))
+    if (!check_newcomer(relay, speaker, envelope, &id, effects))
         return;
     if (!is_non_empty_string(&envelope->room)) {
         refuse(effects, speaker, BYTES("room is required"));
@@ -222,7 +249,7 @@ static void receive_join(struct relay *relay, struct speaker speaker,
     }
     uint32_t code;
     if (!read_code(&envelope->room, &code)) {
-        refuse(effects, speaker, BYTES("Room not found"));
+        refuse_not_found(effects, speaker);
         return;
     }
     uint32_t owner = code_owner(code, relay->config.loop_count);
@@ -232,7 +259,7 @@ static void receive_join(struct relay *relay, struct speaker speaker,
     }
     struct room *room = room_table_find(&relay->rooms, code);
     if (room == NULL) {
-        refuse(effects, speaker, BYTES("Room not found"));
+        refuse_not_found(effects, speaker);
         return;
     }
     struct member *member = room_find(room, id_view(&id));
@@ -259,16 +286,17 @@ static bool names_everyone(const struct json_value *to)
     }
 }
 
-static struct member *find_target(const struct room *room, const struct json_value *to)
+static struct member *find_target(const struct relay *relay, const struct room *room,
+                                  const struct json_value *to)
 {
     struct canonical_id id;
-    if (to->kind != JSON_STRING || !canonicalize_id(to, &id))
+    if (to->kind != JSON_STRING || !canonicalize_id(relay, to, &id))
         return NULL;
     return room_find(room, id_view(&id));
 }
 
-static void receive_send(struct speaker speaker, const struct envelope *envelope,
-                         struct effects *effects)
+static void receive_send(const struct relay *relay, struct speaker speaker,
+                         const struct envelope *envelope, struct effects *effects)
 {
     const struct member *sender = *speaker.seat;
     if (sender == NULL) {
@@ -284,7 +312,7 @@ static void receive_send(struct speaker speaker, const struct envelope *envelope
         tell_room(effects, sender->room, speaker.client, event);
         return;
     }
-    const struct member *target = find_target(sender->room, &envelope->to);
+    const struct member *target = find_target(relay, sender->room, &envelope->to);
     if (target == NULL)
         refuse(effects, speaker, BYTES("Target client not found"));
     else
@@ -314,7 +342,7 @@ void relay_receive(struct relay *relay, struct speaker speaker, struct bytes tex
         receive_join(relay, speaker, &envelope, ret_effects);
         break;
     case ENVELOPE_SEND:
-        receive_send(speaker, &envelope, ret_effects);
+        receive_send(relay, speaker, &envelope, ret_effects);
         break;
     }
 }
@@ -340,6 +368,7 @@ void relay_leave(struct relay *relay, struct member **seat, struct effects *ret_
         add_effect(ret_effects, EFFECT_ROOM_GONE)->origin = room->origin;
         room_table_remove(&relay->rooms, room);
         room_free(room);
+        relay->config.dismiss_room(relay->config.context);
         return;
     }
     tell_room(ret_effects, room, CLIENT_NONE,

@@ -14,22 +14,28 @@
 struct relay_config {
     uint32_t loop_index;
     uint32_t loop_count;
-    uint32_t rooms_max;
-    uint32_t members_max; /* in any room */
-    /* 32 unpredictable bits; a test may give a predictable source. */
-    uint32_t (*random)(void *context);
-    void *random_context;
+    uint32_t members_max;  /* in any room */
+    uint32_t id_bytes_max; /* of a decoded clientId; at most CLIENT_ID_BYTES_LIMIT */
+
+    /* What the relay can't know by itself; a test may give predictable sources. */
+    uint32_t (*random)(void *context);   /* 32 unpredictable bits */
+    bool (*admit_room)(void *context);   /* counts a room of the process; false: too many */
+    void (*dismiss_room)(void *context); /* a room that was admitted is no more */
+    void *context;
 };
 
 struct relay {
     struct relay_config config;
     struct room_table rooms;
+    bool is_draining;        /* no new rooms; the owner's to set */
     struct member *departed; /* left last; kept while the effects of that point to its id */
 };
 
 enum effect_kind {
     EFFECT_TO_CLIENT,  /* `event` to `client` */
     EFFECT_TO_ROOM,    /* `event` to all members of `room` but the one called `client` */
+    EFFECT_NOT_FOUND,  /* a join named no room: `event`, the error, to `client`, who may be guessing
+                        */
     EFFECT_REPLACED,   /* `client` has lost its seat: forget it, close with 4000 `replaced` */
     EFFECT_MOVE,       /* the room may live on loop `loop`: take the message there, say it again */
     EFFECT_ROOM_ADDED, /* a room with `origin` came to be */

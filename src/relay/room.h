@@ -12,8 +12,8 @@
 #include "base/bytes.h"
 #include "base/list.h"
 
-#define CLIENT_ID_BYTES_MAX 256                           /* decoded */
-#define CLIENT_ID_CANONICAL_MAX (6 * CLIENT_ID_BYTES_MAX) /* every byte as \uXXXX */
+#define CLIENT_ID_BYTES_LIMIT 1024 /* decoded; what relay_config.id_bytes_max may be at most */
+#define CLIENT_ID_CANONICAL_MAX (6 * CLIENT_ID_BYTES_LIMIT) /* every byte as \uXXXX */
 
 struct room {
     struct list members;   /* in order of entry */

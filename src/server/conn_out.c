@@ -171,6 +171,7 @@ void conn_out_perform(struct loop *loop, struct conn *speaker, const struct effe
         const struct effect *effect = &effects->items[i];
         switch (effect->kind) {
         case EFFECT_TO_CLIENT:
+        case EFFECT_NOT_FOUND:
             tell_client(loop, effect);
             break;
         case EFFECT_TO_ROOM:

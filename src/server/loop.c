@@ -29,6 +29,23 @@ static uint32_t draw_random(void *context)
     return loop->random[--loop->random_left];
 }
 
+/* Rooms are counted for the whole process, when one opens or ends and never for a message. */
+static bool admit_room(void *context)
+{
+    struct loop *loop = context;
+    unsigned before = atomic_fetch_add_explicit(&loop->server->rooms, 1, memory_order_relaxed);
+    if (before < ROOMS_MAX)
+        return true;
+    atomic_fetch_sub_explicit(&loop->server->rooms, 1, memory_order_relaxed);
+    return false;
+}
+
+static void dismiss_room(void *context)
+{
+    struct loop *loop = context;
+    atomic_fetch_sub_explicit(&loop->server->rooms, 1, memory_order_relaxed);
+}
+
 static void init_deadlines(struct loop *loop, const struct config *config)
 {
     uint64_t check_ms = config->ping_interval_ms / LIVENESS_CHECKS_PER_INTERVAL;
@@ -53,10 +70,12 @@ struct loop *loop_new(struct server *server, uint32_t index)
     relay_init(&loop->relay, &(struct relay_config){
                                  .loop_index = index,
                                  .loop_count = server->loop_count,
-                                 .rooms_max = ROOMS_MAX / server->loop_count,
                                  .members_max = CLIENTS_PER_ROOM_MAX,
+                                 .id_bytes_max = 256,
                                  .random = draw_random,
-                                 .random_context = loop,
+                                 .admit_room = admit_room,
+                                 .dismiss_room = dismiss_room,
+                                 .context = loop,
                              });
     loop->mailbox.wake_fd = -1;
     loop->poller = poller_new();

@@ -23,6 +23,7 @@ struct server {
     struct conn_table connections;
     struct origins origins;
     int listener_fd;
+    atomic_uint rooms; /* on all loops */
     uint32_t loop_count;
     uint32_t started_ms;
     struct loop *loops[LOOPS_MAX];

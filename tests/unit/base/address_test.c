@@ -27,9 +27,21 @@ static void the_same_ipv4_address_is_the_same_bytes(void **state)
 static void what_is_no_address_is_refused(void **state)
 {
     static const char *const cases[] = {
-        "",           " ",           "192.0.2",       "192.0.2.256", "192.0.2.1 ",
-        " 192.0.2.1", "192.0.2.1:1", "[2001:db8::1]", "2001:db8::g", "localhost",
-        "unknown",    "::1%lo",      "1",             "0x7f.0.0.1",  "::1::",
+        "",
+        " ",
+        "192.0.2",
+        "192.0.2.256",
+        "192.0.2.1 ",
+        " 192.0.2.1",
+        "192.0.2.1:1",
+        "[2001:db8::1]",
+        "2001:db8::g",
+        "localhost",
+        "unknown",
+        "::1%lo",
+        "1",
+        "0x7f.0.0.1",
+        "::1::",
         "2001:0db8:0000:0000:0000:0000:0000:0000:0000:0000:0001",
     };
     struct address address;
@@ -104,8 +116,19 @@ static void ranges_contain_what_shares_their_prefix(void **state)
 static void what_is_no_range_is_refused(void **state)
 {
     static const char *const cases[] = {
-        "",         "/",       "10.0.0.0/",  "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/8 ", "10.0.0.0/8/8",
-        "::1/129",  "::1/999", "::1/0128",   "/8",          "proxy",       "10.0.0.0/x",
+        "",
+        "/",
+        "10.0.0.0/",
+        "10.0.0.0/33",
+        "10.0.0.0/-1",
+        "10.0.0.0/8 ",
+        "10.0.0.0/8/8",
+        "::1/129",
+        "::1/999",
+        "::1/0128",
+        "/8",
+        "proxy",
+        "10.0.0.0/x",
     };
     struct address_range range;
     (void)state;

@@ -86,8 +86,9 @@ static void wrong_headers_are_refused(void **state)
         BYTES_ENTRY("PROXY TCP4 192.0.2.1 198.51.100 1 2\r\n"),
         BYTES_ENTRY("PROXY TCP4 2001:db8::1 2001:db8::2 1 2\r\n"),
         BYTES_ENTRY("PROXY TCP6 192.0.2.1 198.51.100.1 1 2\r\n"),
-        BYTES_ENTRY("PROXY UNKNOWN 34567890123456789012345678901234567890123456789012345678901234567"
-                    "890123456789012345678901234567"),
+        BYTES_ENTRY(
+            "PROXY UNKNOWN 34567890123456789012345678901234567890123456789012345678901234567"
+            "890123456789012345678901234567"),
         BYTES_ENTRY(SIGNATURE "\x11"),
         BYTES_ENTRY(SIGNATURE "\x22"),
         BYTES_ENTRY(SIGNATURE "\x21\x11\xFF\xFF"),
@@ -104,8 +105,12 @@ static void wrong_headers_are_refused(void **state)
 static void what_does_not_begin_as_one_is_none(void **state)
 {
     static const struct bytes cases[] = {
-        BYTES_ENTRY("GET / HTTP/1.1\r\n"), BYTES_ENTRY("PUT"), BYTES_ENTRY("PROXY\r\n"),
-        BYTES_ENTRY("\x16\x03\x01"),       BYTES_ENTRY("X"),   BYTES_ENTRY("\r\n\r\nGET"),
+        BYTES_ENTRY("GET / HTTP/1.1\r\n"),
+        BYTES_ENTRY("PUT"),
+        BYTES_ENTRY("PROXY\r\n"),
+        BYTES_ENTRY("\x16\x03\x01"),
+        BYTES_ENTRY("X"),
+        BYTES_ENTRY("\r\n\r\nGET"),
         BYTES_ENTRY("proxy "),
     };
     struct proxy_header parsed;

@@ -41,6 +41,22 @@ static uint32_t draw_given(void *context)
     return draw;
 }
 
+static bool admit_room(void *context)
+{
+    struct world *world = context;
+    if (world->rooms_admitted == WORLD_ROOMS_MAX)
+        return false;
+    world->rooms_admitted++;
+    return true;
+}
+
+static void dismiss_room(void *context)
+{
+    struct world *world = context;
+    assert_in_range(world->rooms_admitted, 1, WORLD_ROOMS_MAX);
+    world->rooms_admitted--;
+}
+
 static void init_with_source(struct world *world, uint32_t (*source)(void *), uint64_t seed)
 {
     memset(world, 0, sizeof *world);
@@ -48,10 +64,12 @@ static void init_with_source(struct world *world, uint32_t (*source)(void *), ui
     relay_init(&world->relay, &(struct relay_config){
                                   .loop_index = 0,
                                   .loop_count = 1,
-                                  .rooms_max = WORLD_ROOMS_MAX,
                                   .members_max = WORLD_MEMBERS_MAX,
+                                  .id_bytes_max = WORLD_ID_BYTES_MAX,
                                   .random = source,
-                                  .random_context = world,
+                                  .admit_room = admit_room,
+                                  .dismiss_room = dismiss_room,
+                                  .context = world,
                               });
 }
 
@@ -116,6 +134,7 @@ static void perform(struct world *world)
         const struct effect *effect = &world->effects.items[i];
         switch (effect->kind) {
         case EFFECT_TO_CLIENT:
+        case EFFECT_NOT_FOUND:
             deliver(world, effect->client, &effect->event);
             break;
         case EFFECT_TO_ROOM:
@@ -159,6 +178,8 @@ void say(struct world *world, uint32_t client, const char *text)
                   &world->effects);
     perform(world);
     free(copy);
+    /* Whatever was said, and however it was refused, every room is counted once. */
+    assert_int_equal(world->rooms_admitted, world->relay.rooms.room_count);
 }
 
 void say_format(struct world *world, uint32_t client, const char *format, ...)
@@ -183,6 +204,7 @@ void drop(struct world *world, uint32_t client)
     relay_leave(&world->relay, &world->clients[client].seat, &world->effects);
     assert_null(world->clients[client].seat);
     perform(world);
+    assert_int_equal(world->rooms_admitted, world->relay.rooms.room_count);
 }
 
 void create_room(struct world *world, uint32_t client, const char *id, uint32_t max_clients)

@@ -25,6 +25,7 @@
 #define WORLD_CLIENTS 64
 #define WORLD_ROOMS_MAX 12
 #define WORLD_MEMBERS_MAX 8
+#define WORLD_ID_BYTES_MAX 256
 #define INBOX_TEXTS_MAX 256
 
 struct fake_client {
@@ -39,6 +40,7 @@ struct world {
     struct relay relay;
     struct fake_client clients[WORLD_CLIENTS];
     struct effects effects; /* of the last call */
+    uint32_t rooms_admitted;
     uint64_t random_state;
     const uint32_t *draws; /* what the relay draws, when set; the last one repeats */
     size_t draw_count;

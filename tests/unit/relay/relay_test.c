@@ -510,16 +510,16 @@ static void check_id_of(const char *unit, size_t count, bool is_too_long)
 static void ids_of_more_than_256_decoded_bytes_are_too_long(void **state)
 {
     (void)state;
-    check_id_of("x", CLIENT_ID_BYTES_MAX, false);
-    check_id_of("x", CLIENT_ID_BYTES_MAX + 1, true);
+    check_id_of("x", WORLD_ID_BYTES_MAX, false);
+    check_id_of("x", WORLD_ID_BYTES_MAX + 1, true);
     check_id_of("x", 2000, true);
-    check_id_of("\\u0000", CLIENT_ID_BYTES_MAX, false);
-    check_id_of("\\u0000", CLIENT_ID_BYTES_MAX + 1, true);
-    check_id_of("\\u0078", CLIENT_ID_BYTES_MAX, false);
-    check_id_of("\xC3\xA9", CLIENT_ID_BYTES_MAX / 2, false);
-    check_id_of("\xC3\xA9", CLIENT_ID_BYTES_MAX / 2 + 1, true);
-    check_id_of("\xF0\x9F\x98\x80", CLIENT_ID_BYTES_MAX / 4, false);
-    check_id_of("\xF0\x9F\x98\x80", CLIENT_ID_BYTES_MAX / 4 + 1, true);
+    check_id_of("\\u0000", WORLD_ID_BYTES_MAX, false);
+    check_id_of("\\u0000", WORLD_ID_BYTES_MAX + 1, true);
+    check_id_of("\\u0078", WORLD_ID_BYTES_MAX, false);
+    check_id_of("\xC3\xA9", WORLD_ID_BYTES_MAX / 2, false);
+    check_id_of("\xC3\xA9", WORLD_ID_BYTES_MAX / 2 + 1, true);
+    check_id_of("\xF0\x9F\x98\x80", WORLD_ID_BYTES_MAX / 4, false);
+    check_id_of("\xF0\x9F\x98\x80", WORLD_ID_BYTES_MAX / 4 + 1, true);
 }
 
 static void codes_are_folded_and_answered_in_canonical_form(void **state)
@@ -565,6 +565,7 @@ static void join_moves_to_the_loop_that_owns_the_code(void **state)
         assert_null(world.clients[1].seat);
     }
     join_room(&world, 1, "a", "AAAB");
+    EXPECT_EFFECTS(&world, EFFECT_NOT_FOUND);
     expect_error(&world, 1, "Room not found");
     world_release(&world);
 }
@@ -594,8 +595,9 @@ static void codes_that_cannot_exist_and_refused_joins_move_nothing(void **state)
     struct world world;
     init_second_of_four_loops(&world);
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        bool is_not_found = strcmp(cases[i].error, "Room not found") == 0;
         say_format(&world, 1, "{\"type\":\"join\",%s}", cases[i].fields);
-        EXPECT_EFFECTS(&world, EFFECT_TO_CLIENT);
+        EXPECT_EFFECTS(&world, is_not_found ? EFFECT_NOT_FOUND : EFFECT_TO_CLIENT);
         expect_error(&world, 1, cases[i].error);
     }
     create_room(&world, 1, "a", 2);
@@ -683,6 +685,29 @@ static void too_many_rooms_are_refused_last_until_one_is_gone(void **state)
     world_release(&world);
 }
 
+static void a_draining_relay_makes_no_rooms_and_keeps_those_it_has(void **state)
+{
+    (void)state;
+    struct world world;
+    world_init(&world);
+    create_room(&world, 1, "a", 3);
+    forget_texts(&world);
+    world.relay.is_draining = true;
+    create_room(&world, 2, "b", 2);
+    expect_error(&world, 2, "Server draining");
+    /* Before anything else that is wrong with it. */
+    create_room(&world, 1, "a", 2);
+    expect_error(&world, 1, "Server draining");
+    say(&world, 2, "{\"type\":\"create\"}");
+    expect_error(&world, 2, "Server draining");
+    join_room(&world, 2, "b", "AAAB");
+    expect_only(&world, 2, "{\"type\":\"joined\",\"room\":\"AAAB\",\"clients\":[\"a\",\"b\"]}");
+    expect_only(&world, 1, "{\"type\":\"peer_joined\",\"clientId\":\"b\"}");
+    say(&world, 2, "{\"type\":\"send\",\"data\":1}");
+    expect_only(&world, 1, "{\"type\":\"message\",\"from\":\"b\",\"data\":1}");
+    world_release(&world);
+}
+
 static void room_is_gone_with_its_last_member_and_its_origin_is_told(void **state)
 {
     (void)state;
@@ -736,6 +761,7 @@ int main(void)
         cmocka_unit_test(no_room_code_is_free_while_the_only_one_drawn_is_taken),
         cmocka_unit_test(obscene_codes_are_never_minted),
         cmocka_unit_test(too_many_rooms_are_refused_last_until_one_is_gone),
+        cmocka_unit_test(a_draining_relay_makes_no_rooms_and_keeps_those_it_has),
         cmocka_unit_test(room_is_gone_with_its_last_member_and_its_origin_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
