@@ -1,31 +1,45 @@
 /* Options, threads, signals. Everything else happens in the loops. */
+#include <errno.h>
+#include <malloc.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "net/clock.h"
 #include "net/listener.h"
+#include "net/machine.h"
 #include "server/config.h"
 #include "server/loop.h"
 #include "server/version.h"
 
 #define EXIT_USAGE 2
 #define LAN_ADDRESSES_MAX 8
+/* From here on memory comes from the kernel by itself and goes back to it when it is freed. */
+#define SEPARATE_ALLOCATION_BYTES (64 * 1024)
+
+static void complain(const char *sentence)
+{
+    fprintf(stderr, "party-sockets: %s\n", sentence);
+}
 
 static void print_addresses(const struct config *config, uint16_t port)
 {
+    const char *scheme = config->tls_certificate != NULL ? "https" : "http";
     const char *host = config->host != NULL ? config->host : "localhost";
     bool needs_brackets = strchr(host, ':') != NULL;
-    printf("party-sockets %s listening on http://%s%s%s:%u\n", PARTY_SOCKETS_VERSION,
+    printf("party-sockets %s listening on %s://%s%s%s:%u\n", PARTY_SOCKETS_VERSION, scheme,
            needs_brackets ? "[" : "", host, needs_brackets ? "]" : "", port);
     if (config->host == NULL) {
         char addresses[LAN_ADDRESSES_MAX][ADDRESS_TEXT_MAX];
         int count = listener_lan_addresses(addresses, LAN_ADDRESSES_MAX);
         for (int i = 0; i < count; i++)
-            printf("  on your network: http://%s:%u\n", addresses[i], port);
+            printf("  on your network: %s://%s:%u\n", scheme, addresses[i], port);
     }
     fflush(stdout);
 }
@@ -40,8 +54,74 @@ static bool make_loops(struct server *server)
     return true;
 }
 
-/* Runs the loops until a signal asks to stop. */
-static bool run(struct server *server, const sigset_t *stop_signals)
+/* A broken certificate changes nothing, and is told. */
+static void reload_certificate(struct server *server)
+{
+    char why[512];
+    if (server->tls == NULL) {
+        complain("SIGHUP: there is no certificate to reload");
+    } else if (tls_context_reload(server->tls, why, sizeof why)) {
+        complain("SIGHUP: the certificate was reloaded");
+    } else {
+        complain(why);
+        complain("SIGHUP: the certificate in use stays");
+    }
+}
+
+static bool is_drained(struct server *server)
+{
+    return atomic_load(&server->draining_loops) == server->loop_count &&
+           atomic_load(&server->rooms) == 0;
+}
+
+/*
+ * Waits for a signal, for news from the loops, or until the clock says `until_ms`. Returns the
+ * signal's number, or 0.
+ */
+static int wait_for_signal(struct server *server, int signal_fd, bool has_end, uint32_t until_ms)
+{
+    struct pollfd sources[] = {{.fd = signal_fd, .events = POLLIN},
+                               {.fd = server->news_fd, .events = POLLIN}};
+    struct signalfd_siginfo info;
+    uint64_t news;
+    int32_t left_ms = has_end ? (int32_t)(until_ms - clock_now_ms()) : -1;
+    if (poll(sources, 2, has_end && left_ms < 0 ? 0 : left_ms) <= 0)
+        return 0;
+    if ((sources[1].revents & POLLIN) != 0)
+        (void)!read(server->news_fd, &news, sizeof news);
+    if ((sources[0].revents & POLLIN) == 0 || read(signal_fd, &info, sizeof info) != sizeof info)
+        return 0;
+    return (int)info.ssi_signo;
+}
+
+/*
+ * Serves until the first signal to stop; then lets rooms end, until none is left, a second signal
+ * comes or the time for it is over.
+ */
+static void wait_for_end(struct server *server, int signal_fd)
+{
+    bool is_draining = false;
+    uint32_t until_ms = 0;
+    for (;;) {
+        int number = wait_for_signal(server, signal_fd, is_draining, until_ms);
+        if (number == SIGHUP)
+            reload_certificate(server);
+        bool is_stop = number == SIGTERM || number == SIGINT;
+        if (is_draining) {
+            bool is_over = (int32_t)(clock_now_ms() - until_ms) >= 0;
+            if (is_stop || is_over || is_drained(server))
+                return;
+        } else if (is_stop) {
+            is_draining = true;
+            until_ms = clock_now_ms() + (uint32_t)server->config->drain_timeout_ms;
+            for (uint32_t i = 0; i < server->loop_count; i++)
+                mailbox_post(&server->loops[i]->mailbox, &server->loops[i]->drain_mail);
+        }
+    }
+}
+
+/* Runs the loops until they are to stop. False: threads are short. */
+static bool run(struct server *server, int signal_fd)
 {
     pthread_t threads[LOOPS_MAX];
     uint32_t started = 0;
@@ -50,9 +130,8 @@ static bool run(struct server *server, const sigset_t *stop_signals)
         started++;
     bool is_running = started == server->loop_count;
     if (is_running) {
-        int signal_number;
         print_addresses(server->config, listener_port(server->listener_fd));
-        sigwait(stop_signals, &signal_number);
+        wait_for_end(server, signal_fd);
     }
     for (uint32_t i = 0; i < started; i++)
         mailbox_post(&server->loops[i]->mailbox, &server->loops[i]->stop_mail);
@@ -61,46 +140,87 @@ static bool run(struct server *server, const sigset_t *stop_signals)
     return is_running;
 }
 
+/* Signals come to the main thread alone, as something to read; the loops inherit the mask. */
+static int open_signals(void)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    return signalfd(-1, &signals, SFD_CLOEXEC);
+}
+
+/* What the machine gives, where the operator has not said less. */
+static bool set_limits(struct server *server)
+{
+    const struct config *config = server->config;
+    uint32_t reserved = DESCRIPTORS_RESERVED + DESCRIPTORS_PER_LOOP * server->loop_count;
+    uint32_t descriptors = machine_raise_descriptor_limit(CONNECTIONS_MAX);
+    uint32_t most = descriptors > reserved ? descriptors - reserved : 1;
+    server->connections_max = most;
+    if (config->connections_max > 0 && config->connections_max < most)
+        server->connections_max = (uint32_t)config->connections_max;
+    else if (config->connections_max > most)
+        fprintf(stderr, "party-sockets: the limit of descriptors allows %u connections only\n",
+                most);
+    server->buffered_bytes_max = config->buffered_bytes_max;
+    if (server->buffered_bytes_max == 0)
+        server->buffered_bytes_max = machine_memory_bytes() / 4;
+    return conn_table_init(&server->connections, descriptors);
+}
+
+static void release(struct server *server)
+{
+    for (uint32_t i = 0; i < server->loop_count; i++)
+        loop_free(server->loops[i]);
+    places_release(&server->places);
+    origins_release(&server->origins);
+    conn_table_release(&server->connections);
+    tls_context_free(server->tls);
+    close(server->listener_fd);
+}
+
 static int serve(const struct config *config)
 {
-    char why[256];
+    char why[512];
     struct server server = {
         .config = config,
         .loop_count = (uint32_t)config->loops,
         .started_ms = clock_now_ms(),
     };
-    /* Signals come to the main thread alone; the loops inherit the mask. */
-    sigset_t stop_signals;
-    sigemptyset(&stop_signals);
-    sigaddset(&stop_signals, SIGTERM);
-    sigaddset(&stop_signals, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &stop_signals, NULL);
-    signal(SIGPIPE, SIG_IGN);
-
+    mallopt(M_MMAP_THRESHOLD, SEPARATE_ALLOCATION_BYTES);
+    int signal_fd = open_signals();
+    if (config->tls_certificate != NULL) {
+        server.tls = tls_context_new(config->tls_certificate, config->tls_key, why, sizeof why);
+        if (server.tls == NULL) {
+            complain(why);
+            return EXIT_USAGE;
+        }
+    }
     server.listener_fd = listener_open(config->host, (uint16_t)config->port, why, sizeof why);
     if (server.listener_fd < 0) {
-        fprintf(stderr, "party-sockets: %s\n", why);
+        complain(why);
+        tls_context_free(server.tls);
         return EXIT_FAILURE;
     }
-    bool is_ready = conn_table_init(&server.connections) && origins_init(&server.origins) &&
+    server.news_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    bool is_ready = signal_fd >= 0 && server.news_fd >= 0 && set_limits(&server) &&
+                    origins_init(&server.origins) && places_init(&server.places) &&
                     make_loops(&server);
-    bool has_run = is_ready && run(&server, &stop_signals);
+    bool has_run = is_ready && run(&server, signal_fd);
     if (!has_run)
-        fprintf(stderr, "party-sockets: not enough memory or threads to start\n");
-
-    for (uint32_t i = 0; i < server.loop_count; i++)
-        loop_free(server.loops[i]);
-    origins_release(&server.origins);
-    if (server.connections.items != NULL)
-        conn_table_release(&server.connections);
-    close(server.listener_fd);
+        complain("not enough memory, descriptors or threads to start");
+    release(&server);
     return has_run ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 int main(int argument_count, char **arguments)
 {
     struct config config;
-    char why[256];
+    char why[512];
     switch (config_read(argument_count, arguments, &config, why, sizeof why)) {
     case CONFIG_HELP:
         config_print_help();
@@ -109,7 +229,7 @@ int main(int argument_count, char **arguments)
         printf("party-sockets %s\n", PARTY_SOCKETS_VERSION);
         return EXIT_SUCCESS;
     case CONFIG_INVALID:
-        fprintf(stderr, "party-sockets: %s\n", why);
+        complain(why);
         return EXIT_USAGE;
     case CONFIG_RUN:
         break;

@@ -4,13 +4,15 @@
 #include <assert.h>
 #include <stdlib.h>
 
-struct payload *payload_new(uint32_t length)
+struct payload *payload_new(uint32_t length, size_t *account)
 {
     struct payload *payload = malloc(sizeof *payload + length);
     if (payload == NULL)
         return NULL;
+    payload->account = account;
     payload->references = 1;
     payload->length = length;
+    *account += length;
     return payload;
 }
 
@@ -19,6 +21,8 @@ void payload_release(struct payload *payload)
     if (payload == NULL)
         return;
     assert(payload->references > 0);
-    if (--payload->references == 0)
-        free(payload);
+    if (--payload->references > 0)
+        return;
+    *payload->account -= payload->length;
+    free(payload);
 }

@@ -5,16 +5,21 @@
 #include <stdlib.h>
 
 #define POOL_FREE_MAX 256 /* chunks kept for reuse: half a MiB */
+#define NO_PIECE UINT16_MAX
 
 struct outbox_chunk {
-    struct outbox_chunk *next;
-    struct payload *payload; /* NULL: the bytes are in `data` */
-    uint32_t begin;          /* first byte that is not sent yet */
+    struct outbox_chunk *next; /* in an outbox: a ring */
+    struct payload *payload;   /* NULL: the bytes are in `data` */
+    uint32_t begin;            /* first byte that is not sent yet */
     uint32_t end;
+    uint16_t first_piece; /* where the first piece that starts in here does, or NO_PIECE */
+    uint16_t last_piece;
     uint8_t data[];
 };
 
-#define CHUNK_CAPACITY ((uint32_t)(OUTBOX_CHUNK_BYTES - sizeof(struct outbox_chunk)))
+#define CHUNK_CAPACITY ((uint32_t)(OUTBOX_CHUNK_BYTES - offsetof(struct outbox_chunk, data)))
+
+_Static_assert(OUTBOX_CHUNK_BYTES < NO_PIECE, "a piece's start has 16 bits");
 
 static struct outbox_chunk *chunk_take(struct outbox_pool *pool)
 {
@@ -27,13 +32,15 @@ static struct outbox_chunk *chunk_take(struct outbox_pool *pool)
         if (chunk == NULL)
             return NULL;
     }
-    *chunk = (struct outbox_chunk){0};
+    *pool->account += OUTBOX_CHUNK_BYTES;
+    *chunk = (struct outbox_chunk){.first_piece = NO_PIECE, .last_piece = NO_PIECE};
     return chunk;
 }
 
 static void chunk_give_back(struct outbox_pool *pool, struct outbox_chunk *chunk)
 {
     payload_release(chunk->payload);
+    *pool->account -= OUTBOX_CHUNK_BYTES;
     if (pool->free_count >= POOL_FREE_MAX) {
         free(chunk);
         return;
@@ -53,13 +60,30 @@ void outbox_pool_release(struct outbox_pool *pool)
     pool->free_count = 0;
 }
 
+static struct outbox_chunk *first_chunk(const struct outbox *outbox)
+{
+    return outbox->last == NULL ? NULL : outbox->last->next;
+}
+
 static void append_chunk(struct outbox *outbox, struct outbox_chunk *chunk)
 {
-    if (outbox->last == NULL)
-        outbox->first = chunk;
-    else
+    if (outbox->last == NULL) {
+        chunk->next = chunk;
+    } else {
+        chunk->next = outbox->last->next;
         outbox->last->next = chunk;
+    }
     outbox->last = chunk;
+}
+
+static void drop_first_chunk(struct outbox *outbox, struct outbox_pool *pool)
+{
+    struct outbox_chunk *first = outbox->last->next;
+    if (first == outbox->last)
+        outbox->last = NULL;
+    else
+        outbox->last->next = first->next;
+    chunk_give_back(pool, first);
 }
 
 static size_t room_in_last(const struct outbox *outbox)
@@ -77,9 +101,17 @@ static void fill_last(struct outbox *outbox, struct bytes *bytes)
         return;
     memcpy(last->data + last->end, bytes->data, length);
     last->end += (uint32_t)length;
-    outbox->length += length;
+    outbox->length += (uint32_t)length;
     bytes->data += length;
     bytes->length -= length;
+}
+
+/* A piece starts at the end of what is in the chunk. */
+static void note_piece(struct outbox_chunk *chunk)
+{
+    chunk->last_piece = (uint16_t)chunk->end;
+    if (chunk->first_piece == NO_PIECE)
+        chunk->first_piece = chunk->last_piece;
 }
 
 /* Chunks for `length` bytes, linked; NULL when there are not enough. */
@@ -102,23 +134,24 @@ static struct outbox_chunk *take_chunks(struct outbox_pool *pool, size_t length)
     return chunks;
 }
 
-bool outbox_append(struct outbox *outbox, struct outbox_pool *pool, struct bytes bytes)
+bool outbox_append(struct outbox *outbox, struct outbox_pool *pool, struct bytes piece)
 {
     size_t room = room_in_last(outbox);
-    if (bytes.length <= room) {
-        fill_last(outbox, &bytes);
+    if (piece.length <= room) {
+        note_piece(outbox->last);
+        fill_last(outbox, &piece);
         return true;
     }
-    struct outbox_chunk *chunks = take_chunks(pool, bytes.length - room);
+    struct outbox_chunk *chunks = take_chunks(pool, piece.length - room);
     if (chunks == NULL)
         return false;
-    fill_last(outbox, &bytes);
+    note_piece(room > 0 ? outbox->last : chunks);
+    fill_last(outbox, &piece);
     while (chunks != NULL) {
         struct outbox_chunk *chunk = chunks;
         chunks = chunk->next;
-        chunk->next = NULL;
         append_chunk(outbox, chunk);
-        fill_last(outbox, &bytes);
+        fill_last(outbox, &piece);
     }
     return true;
 }
@@ -128,6 +161,7 @@ bool outbox_append_payload(struct outbox *outbox, struct outbox_pool *pool, stru
     struct outbox_chunk *chunk = chunk_take(pool);
     if (chunk == NULL)
         return false;
+    note_piece(chunk);
     chunk->payload = payload_acquire(payload);
     chunk->end = payload->length;
     append_chunk(outbox, chunk);
@@ -143,34 +177,116 @@ static uint8_t *chunk_bytes(struct outbox_chunk *chunk)
 int outbox_parts(const struct outbox *outbox, struct iovec *ret_parts, int most)
 {
     int count = 0;
-    for (struct outbox_chunk *at = outbox->first; at != NULL && count < most; at = at->next) {
+    struct outbox_chunk *at = first_chunk(outbox);
+    for (bool is_end = at == NULL; !is_end && count < most; at = at->next) {
         ret_parts[count].iov_base = chunk_bytes(at) + at->begin;
         ret_parts[count].iov_len = at->end - at->begin;
         count++;
+        is_end = at == outbox->last;
     }
     return count;
+}
+
+size_t outbox_copy(const struct outbox *outbox, uint8_t *out, size_t capacity)
+{
+    size_t copied = 0;
+    struct outbox_chunk *at = first_chunk(outbox);
+    for (bool is_end = at == NULL; !is_end && copied < capacity; at = at->next) {
+        size_t length = at->end - at->begin;
+        if (length > capacity - copied)
+            length = capacity - copied;
+        memcpy(out + copied, chunk_bytes(at) + at->begin, length);
+        copied += length;
+        is_end = at == outbox->last;
+    }
+    return copied;
 }
 
 void outbox_consume(struct outbox *outbox, struct outbox_pool *pool, size_t length)
 {
     assert(length <= outbox->length);
-    outbox->length -= length;
+    outbox->length -= (uint32_t)length;
     while (length > 0) {
-        struct outbox_chunk *first = outbox->first;
+        struct outbox_chunk *first = first_chunk(outbox);
         size_t left = first->end - first->begin;
         if (length < left) {
             first->begin += (uint32_t)length;
             return;
         }
         length -= left;
-        outbox->first = first->next;
-        if (outbox->first == NULL)
-            outbox->last = NULL;
-        chunk_give_back(pool, first);
+        drop_first_chunk(outbox, pool);
     }
+}
+
+/* Cuts the chunk at a start of a piece that is not begun. False: it has none. */
+static bool cut_unbegun(struct outbox_chunk *chunk)
+{
+    uint16_t cut = chunk->begin <= chunk->first_piece ? chunk->first_piece : chunk->last_piece;
+    if (cut == NO_PIECE || cut < chunk->begin)
+        return false;
+    chunk->end = cut;
+    if (cut == chunk->first_piece)
+        chunk->first_piece = NO_PIECE;
+    chunk->last_piece = chunk->first_piece;
+    return true;
+}
+
+void outbox_drop_unbegun(struct outbox *outbox, struct outbox_pool *pool)
+{
+    struct outbox_chunk *first = first_chunk(outbox);
+    struct outbox_chunk *kept = NULL;
+    outbox->length = 0;
+    bool is_cut = first == NULL;
+    for (struct outbox_chunk *at = first; !is_cut; at = at->next) {
+        is_cut = cut_unbegun(at) || at == outbox->last;
+        if (at->end > at->begin)
+            kept = at;
+        outbox->length += at->end - at->begin;
+    }
+    struct outbox dropped = *outbox;
+    if (kept != NULL) {
+        /* Two rings out of one: up to `kept`, and what is behind it. */
+        dropped.last = kept == outbox->last ? NULL : outbox->last;
+        if (dropped.last != NULL)
+            dropped.last->next = kept->next;
+        kept->next = first;
+    }
+    outbox->last = kept;
+    outbox_clear(&dropped, pool);
 }
 
 void outbox_clear(struct outbox *outbox, struct outbox_pool *pool)
 {
-    outbox_consume(outbox, pool, outbox->length);
+    while (outbox->last != NULL)
+        drop_first_chunk(outbox, pool);
+    outbox->length = 0;
+}
+
+/* Charges what the outbox holds to an account, or takes it off (NULL: to or from none). */
+static void settle(struct outbox *outbox, size_t *from, size_t *to)
+{
+    struct outbox_chunk *at = first_chunk(outbox);
+    for (bool is_end = at == NULL; !is_end; at = at->next) {
+        size_t held = OUTBOX_CHUNK_BYTES;
+        if (at->payload != NULL) {
+            assert(at->payload->references == 1);
+            held += at->payload->length;
+            at->payload->account = to;
+        }
+        if (from != NULL)
+            *from -= held;
+        if (to != NULL)
+            *to += held;
+        is_end = at == outbox->last;
+    }
+}
+
+void outbox_leave(struct outbox *outbox, struct outbox_pool *pool)
+{
+    settle(outbox, pool->account, NULL);
+}
+
+void outbox_enter(struct outbox *outbox, struct outbox_pool *pool)
+{
+    settle(outbox, NULL, pool->account);
 }

@@ -1,9 +1,9 @@
 /*
  * The queue of bytes that go out on one connection, and the pool that its chunks come from.
  *
- * Small pieces are copied into chunks; large ones are shared payloads held by reference. Bytes do
- * not move once queued, so a send may be under way while more is appended. An empty outbox owns
- * nothing.
+ * What is appended at once is a *piece* (a frame, for example). Small pieces are copied into
+ * chunks; large ones are shared payloads held by reference. Bytes do not move once queued, so a
+ * send may be under way while more is appended. An empty outbox owns nothing.
  */
 #ifndef PARTY_NET_OUTBOX_H
 #define PARTY_NET_OUTBOX_H
@@ -19,33 +19,50 @@
 struct outbox_chunk;
 
 struct outbox {
-    struct outbox_chunk *first;
-    struct outbox_chunk *last;
-    size_t length; /* bytes queued */
+    struct outbox_chunk *last; /* of a ring, so that it leads to the first; NULL when empty */
+    uint32_t length;           /* bytes queued; who appends sees to it that they stay below 4 GiB */
 };
 
-/* Chunks that wait for their next use, up to a bound. Belongs to one thread, as its outboxes do. */
+/*
+ * Chunks that wait for their next use, up to a bound. Belongs to one thread, as its outboxes do.
+ * What the queues hold is charged to `account` and comes off it again.
+ */
 struct outbox_pool {
     struct outbox_chunk *free;
     uint32_t free_count;
+    size_t *account;
 };
 
 void outbox_pool_release(struct outbox_pool *pool);
 
-/* Copies bytes behind what is queued. False: memory is short; nothing was appended. */
-MUST_CHECK bool outbox_append(struct outbox *outbox, struct outbox_pool *pool, struct bytes bytes);
+/* Appends a piece, copied. False: memory is short; nothing was appended. */
+MUST_CHECK bool outbox_append(struct outbox *outbox, struct outbox_pool *pool, struct bytes piece);
 
-/* Queues a payload, whose bytes must not change any more; takes a reference of its own. */
+/* Appends a piece whose bytes must not change any more; takes a reference of its own. */
 MUST_CHECK bool outbox_append_payload(struct outbox *outbox, struct outbox_pool *pool,
                                       struct payload *payload);
 
 /* The front of the queue, for one send. Returns the number of parts, at most `most`. */
 int outbox_parts(const struct outbox *outbox, struct iovec *ret_parts, int most);
 
+/* Copies the front of the queue to `out`; returns how many bytes, at most `capacity`. */
+size_t outbox_copy(const struct outbox *outbox, uint8_t *out, size_t capacity);
+
 /* Drops bytes that were sent from the front. */
 void outbox_consume(struct outbox *outbox, struct outbox_pool *pool, size_t length);
 
+/* Drops what is behind the piece at the front, and that too when nothing of it was consumed. A few
+ * small pieces may stay with it. */
+void outbox_drop_unbegun(struct outbox *outbox, struct outbox_pool *pool);
+
 /* Drops everything. */
 void outbox_clear(struct outbox *outbox, struct outbox_pool *pool);
+
+/*
+ * The outbox leaves one thread's pool, or comes to another's: what it holds comes off the account,
+ * or is charged to it. No payload in it may have other references.
+ */
+void outbox_leave(struct outbox *outbox, struct outbox_pool *pool);
+void outbox_enter(struct outbox *outbox, struct outbox_pool *pool);
 
 #endif

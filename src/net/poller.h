@@ -24,9 +24,11 @@ struct poller_socket {
 };
 
 enum outcome_kind {
-    OUTCOME_ACCEPTED, /* `fd` is a new connection, non-blocking, and the receiver's to close */
-    OUTCOME_RECEIVED, /* `data` arrived; the receiver may change it */
-    OUTCOME_ENDED,    /* the peer has shut down its side; nothing more will be received */
+    OUTCOME_ACCEPTED,      /* `fd` is a new connection, non-blocking, and the receiver's to close */
+    OUTCOME_OVERFLOWED,    /* so it is, but descriptors are used up: close it at once */
+    OUTCOME_ACCEPT_FAILED, /* there is a new connection, and it can't be had now: stop listening */
+    OUTCOME_RECEIVED,      /* `data` arrived; the receiver may change it */
+    OUTCOME_ENDED,         /* the peer has shut down its side; nothing more will be received */
     OUTCOME_SENT,     /* `sent` bytes of the pending send went out (0: the socket takes more now) */
     OUTCOME_FAILED,   /* the connection is broken; it must be detached */
     OUTCOME_DETACHED, /* what poller_detach() had to wait for is done */
@@ -36,7 +38,7 @@ enum outcome_kind {
 struct outcome {
     enum outcome_kind kind;
     uint64_t token;        /* the one the socket was attached with */
-    int fd;                /* ACCEPTED */
+    int fd;                /* ACCEPTED, OVERFLOWED */
     size_t sent;           /* SENT */
     struct bytes_mut data; /* RECEIVED: valid until the next poller_next() */
 };

@@ -5,6 +5,7 @@
  * buffer for all connections, so that an idle connection needs none.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -30,9 +31,15 @@ struct poller {
     int event_count;
     int event_at;
     int accepts_left;
+    int spare_fd; /* given up to accept one connection more, so that it can be told; or -1 */
     struct epoll_event events[EVENTS_PER_WAIT];
     uint8_t receive_buffer[RECEIVE_BUFFER_BYTES];
 };
+
+static int open_spare(void)
+{
+    return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
 
 struct poller *poller_new(void)
 {
@@ -41,9 +48,12 @@ struct poller *poller_new(void)
         return NULL;
     poller->event_count = 0;
     poller->event_at = 0;
+    poller->spare_fd = open_spare();
     poller->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     if (poller->epoll_fd >= 0)
         return poller;
+    if (poller->spare_fd >= 0)
+        close(poller->spare_fd);
     free(poller);
     return NULL;
 }
@@ -53,6 +63,8 @@ void poller_free(struct poller *poller)
     if (poller == NULL)
         return;
     close(poller->epoll_fd);
+    if (poller->spare_fd >= 0)
+        close(poller->spare_fd);
     free(poller);
 }
 
@@ -143,10 +155,30 @@ ssize_t poller_send(struct poller *poller, struct poller_socket *socket, uint64_
 
 void poller_wait(struct poller *poller, int timeout_ms)
 {
+    if (poller->spare_fd < 0)
+        poller->spare_fd = open_spare();
     int count = epoll_wait(poller->epoll_fd, poller->events, EVENTS_PER_WAIT, timeout_ms);
     poller->event_count = count > 0 ? count : 0; /* EINTR: a turn with nothing in it */
     poller->event_at = 0;
     poller->accepts_left = ACCEPTS_PER_WAIT;
+}
+
+static int accept_fd(int listener_fd)
+{
+    return accept4(listener_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+/* Descriptors are used up: the spare one makes room for a connection that is only to be refused. */
+static struct outcome accept_on_spare(struct poller *poller, int listener_fd)
+{
+    if (poller->spare_fd < 0)
+        return (struct outcome){.kind = OUTCOME_ACCEPT_FAILED};
+    close(poller->spare_fd);
+    poller->spare_fd = -1; /* opened anew at the next wait */
+    int fd = accept_fd(listener_fd);
+    if (fd < 0)
+        return (struct outcome){.kind = OUTCOME_ACCEPT_FAILED};
+    return (struct outcome){.kind = OUTCOME_OVERFLOWED, .fd = fd};
 }
 
 /* True: an outcome was made. False: nothing (more) to accept. */
@@ -154,13 +186,20 @@ static bool accept_one(struct poller *poller, int listener_fd, struct outcome *r
 {
     while (poller->accepts_left > 0) {
         poller->accepts_left--;
-        int fd = accept4(listener_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd = accept_fd(listener_fd);
         if (fd >= 0) {
             *ret_outcome = (struct outcome){.kind = OUTCOME_ACCEPTED, .fd = fd};
             return true;
         }
-        if (errno != EINTR && errno != ECONNABORTED)
-            return false; /* EAGAIN: another loop was faster */
+        if (errno == EAGAIN)
+            return false; /* another loop was faster */
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            *ret_outcome = accept_on_spare(poller, listener_fd);
+            if (ret_outcome->kind == OUTCOME_ACCEPT_FAILED)
+                poller->accepts_left = 0;
+            return true;
+        }
+        /* ECONNABORTED, EINTR and errors of the network that belong to that connection alone. */
     }
     return false;
 }

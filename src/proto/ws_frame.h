@@ -23,6 +23,7 @@ enum ws_close_code {
     WS_CLOSE_PROTOCOL_ERROR = 1002,
     WS_CLOSE_NO_STATUS = 1005, /* never on the wire: the close frame had no code */
     WS_CLOSE_INVALID_TEXT = 1007,
+    WS_CLOSE_POLICY = 1008,
     WS_CLOSE_TOO_BIG = 1009,
     WS_CLOSE_INTERNAL_ERROR = 1011,
     WS_CLOSE_TRY_AGAIN_LATER = 1013,

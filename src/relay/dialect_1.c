@@ -72,7 +72,7 @@ void dialect_1_write(struct writer *writer, const struct event *event)
         break;
     case EVENT_ERROR:
         WRITER_PUT(writer, "{\"type\":\"error\",\"message\":");
-        write_quoted(writer, event->error);
+        write_quoted(writer, bytes_of_string(relay_error_text(event->error)));
         writer_put_byte(writer, '}');
         break;
     }

@@ -53,7 +53,7 @@ static void tell_room(struct effects *effects, struct room *room, uint32_t excep
     effect->event = event;
 }
 
-static void refuse(struct effects *effects, struct speaker speaker, struct bytes error)
+static void refuse(struct effects *effects, struct speaker speaker, enum relay_error error)
 {
     tell_client(effects, speaker.client, (struct event){.type = EVENT_ERROR, .error = error});
 }
@@ -91,15 +91,15 @@ static bool check_newcomer(const struct relay *relay, struct speaker speaker,
                            struct effects *effects)
 {
     if (*speaker.seat != NULL) {
-        refuse(effects, speaker, BYTES("Already in a room"));
+        refuse(effects, speaker, ERROR_ALREADY_IN_ROOM);
         return false;
     }
     if (!is_non_empty_string(&envelope->client_id)) {
-        refuse(effects, speaker, BYTES("clientId is required"));
+        refuse(effects, speaker, ERROR_ID_REQUIRED);
         return false;
     }
     if (!canonicalize_id(relay, &envelope->client_id, ret_id)) {
-        refuse(effects, speaker, BYTES("clientId is too long"));
+        refuse(effects, speaker, ERROR_ID_TOO_LONG);
         return false;
     }
     return true;
@@ -145,11 +145,11 @@ static struct member *open_room(struct relay *relay, uint32_t members_max, struc
     struct member *member = NULL;
     uint32_t code;
     if (!config->admit_room(config->context)) {
-        refuse(effects, speaker, BYTES("Too many rooms"));
+        refuse(effects, speaker, ERROR_TOO_MANY_ROOMS);
         return NULL;
     }
     if (!draw_code(relay, &code)) {
-        refuse(effects, speaker, BYTES("No room code free"));
+        refuse(effects, speaker, ERROR_NO_CODE_FREE);
     } else {
         member = make_room(relay, code, members_max, speaker, id);
         if (member == NULL)
@@ -165,7 +165,7 @@ static void receive_create(struct relay *relay, struct speaker speaker,
 {
     struct canonical_id id;
     if (relay->is_draining) {
-        refuse(effects, speaker, BYTES("Server draining"));
+        refuse(effects, speaker, ERROR_DRAINING);
         return;
     }
     if (!check_newcomer(relay, speaker, envelope, &id, effects))
@@ -174,7 +174,7 @@ static void receive_create(struct relay *relay, struct speaker speaker,
     if (envelope->max_clients.kind == JSON_NUMBER)
         max_clients = json_member_number(&envelope->max_clients);
     if (!(max_clients >= 1)) {
-        refuse(effects, speaker, BYTES("maxClients must be a positive number"));
+        refuse(effects, speaker, ERROR_MAX_CLIENTS);
         return;
     }
 
@@ -206,7 +206,7 @@ static void enter_room(struct speaker speaker, struct room *room, struct bytes i
                        struct effects *effects)
 {
     if (room->member_count >= room->members_max) {
-        refuse(effects, speaker, BYTES("Room is full"));
+        refuse(effects, speaker, ERROR_ROOM_FULL);
         return;
     }
     struct member *member = room_add(room, id, speaker.client);
@@ -234,7 +234,7 @@ static void refuse_not_found(struct effects *effects, struct speaker speaker)
 {
     struct effect *effect = add_effect(effects, EFFECT_NOT_FOUND);
     effect->client = speaker.client;
-    effect->event = (struct event){.type = EVENT_ERROR, .error = BYTES("Room not found")};
+    effect->event = (struct event){.type = EVENT_ERROR, .error = ERROR_ROOM_NOT_FOUND};
 }
 
 static void receive_join(struct relay *relay, struct speaker speaker,
@@ -244,7 +244,7 @@ static void receive_join(struct relay *relay, struct speaker speaker,
     if (!check_newcomer(relay, speaker, envelope, &id, effects))
         return;
     if (!is_non_empty_string(&envelope->room)) {
-        refuse(effects, speaker, BYTES("room is required"));
+        refuse(effects, speaker, ERROR_ROOM_REQUIRED);
         return;
     }
     uint32_t code;
@@ -300,7 +300,7 @@ static void receive_send(const struct relay *relay, struct speaker speaker,
 {
     const struct member *sender = *speaker.seat;
     if (sender == NULL) {
-        refuse(effects, speaker, BYTES("Not in a room"));
+        refuse(effects, speaker, ERROR_NOT_IN_ROOM);
         return;
     }
     struct event event = {
@@ -314,7 +314,7 @@ static void receive_send(const struct relay *relay, struct speaker speaker,
     }
     const struct member *target = find_target(relay, sender->room, &envelope->to);
     if (target == NULL)
-        refuse(effects, speaker, BYTES("Target client not found"));
+        refuse(effects, speaker, ERROR_TARGET_NOT_FOUND);
     else
         tell_client(effects, target->client, event);
 }
@@ -326,10 +326,10 @@ void relay_receive(struct relay *relay, struct speaker speaker, struct bytes tex
     ret_effects->count = 0;
     switch (envelope_parse(text, &envelope)) {
     case ENVELOPE_INVALID_JSON:
-        refuse(ret_effects, speaker, BYTES("Invalid JSON"));
+        refuse(ret_effects, speaker, ERROR_INVALID_JSON);
         return;
     case ENVELOPE_UNKNOWN_TYPE:
-        refuse(ret_effects, speaker, BYTES("Unknown message type"));
+        refuse(ret_effects, speaker, ERROR_UNKNOWN_TYPE);
         return;
     case ENVELOPE_OK:
         break;
@@ -350,7 +350,7 @@ void relay_receive(struct relay *relay, struct speaker speaker, struct bytes tex
 void relay_receive_garbage(struct speaker speaker, struct effects *ret_effects)
 {
     ret_effects->count = 0;
-    refuse(ret_effects, speaker, BYTES("Invalid JSON"));
+    refuse(ret_effects, speaker, ERROR_INVALID_JSON);
 }
 
 void relay_leave(struct relay *relay, struct member **seat, struct effects *ret_effects)

@@ -1,18 +1,21 @@
 /* One table of options serves the command line, the environment and --help. */
 #include "server/config.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "server/limits.h"
+#include "proto/origin.h"
+#include "relay/room.h"
 
 enum value_kind {
     VALUE_TEXT,
     VALUE_NUMBER,
     VALUE_DURATION, /* `10s`, `250ms`; kept in milliseconds */
+    VALUE_FLAG,     /* needs no value on the command line */
+    VALUE_ORIGINS,  /* lists: repeatable, or parted by commas */
+    VALUE_RANGES,
 };
 
 struct option {
@@ -25,6 +28,12 @@ struct option {
     const char *help;
 };
 
+/* The sentence about what is wrong, for the user. */
+struct complaint {
+    char *text;
+    size_t capacity;
+};
+
 #define FIELD(name) offsetof(struct config, name)
 
 static const struct option options[] = {
@@ -34,13 +43,63 @@ static const struct option options[] = {
      "port to listen on, 0 lets the kernel choose (3000)"},
     {"--loops", "LOOPS", FIELD(loops), VALUE_NUMBER, 1, LOOPS_MAX,
      "event loops, a thread each (one for each core)"},
-    {"--max-message-bytes", "MAX_MESSAGE_BYTES", FIELD(message_bytes_max), VALUE_NUMBER, 1,
-     MESSAGE_BYTES_LIMIT, "longest message a client may send (16777216)"},
+    {"--tls-cert", "TLS_CERT", FIELD(tls_certificate), VALUE_TEXT, 0, 0,
+     "file with the certificate and its chain, PEM: the port speaks TLS (none)"},
+    {"--tls-key", "TLS_KEY", FIELD(tls_key), VALUE_TEXT, 0, 0,
+     "file with the certificate's private key, PEM (none)"},
+
     {"--ping-interval", "PING_INTERVAL", FIELD(ping_interval_ms), VALUE_DURATION, 10,
      DURATION_MAX_MS, "silence after which a client is pinged (5s)"},
     {"--idle-timeout", "IDLE_TIMEOUT", FIELD(idle_timeout_ms), VALUE_DURATION, 10, DURATION_MAX_MS,
      "silence after which a client is gone (10s)"},
+    {"--request-timeout", "REQUEST_TIMEOUT", FIELD(request_timeout_ms), VALUE_DURATION, 10,
+     DURATION_MAX_MS, "time for a handshake or request to be complete, its answer to be read (5s)"},
+    {"--stall-timeout", "STALL_TIMEOUT", FIELD(stall_timeout_ms), VALUE_DURATION, 10,
+     DURATION_MAX_MS, "time in which output must advance, or close 1013 (15s)"},
+    {"--drain-timeout", "DRAIN_TIMEOUT", FIELD(drain_timeout_ms), VALUE_DURATION, 10,
+     DURATION_MAX_MS, "time that running rooms have after SIGTERM (300s)"},
+
+    {"--max-message-bytes", "MAX_MESSAGE_BYTES", FIELD(message_bytes_max), VALUE_NUMBER, 1,
+     MESSAGE_BYTES_LIMIT, "longest message a client may send, or close 1009 (16777216)"},
+    {"--max-message-rate", "MAX_MESSAGE_RATE", FIELD(message_rate_max), VALUE_NUMBER, 0,
+     MESSAGE_RATE_LIMIT, "frames a second read from a client, twice that at once; 0: any (500)"},
+    {"--max-queue-bytes", "MAX_QUEUE_BYTES", FIELD(queue_bytes_max), VALUE_NUMBER, 1,
+     MESSAGE_BYTES_LIMIT, "output that may wait for a client, or close 1013 (16777216)"},
+    {"--max-buffered-bytes", "MAX_BUFFERED_BYTES", FIELD(buffered_bytes_max), VALUE_NUMBER,
+     BUFFERED_BYTES_LEAST, UINT64_MAX / 16,
+     "everything buffered for all clients (a quarter of the memory)"},
+
+    {"--max-connections", "MAX_CONNECTIONS", FIELD(connections_max), VALUE_NUMBER, 0,
+     CONNECTIONS_MAX, "connections in all, more get 503; 0: what descriptors allow (0)"},
+    {"--max-connections-per-address", "MAX_CONNECTIONS_PER_ADDRESS",
+     FIELD(connections_per_address_max), VALUE_NUMBER, 0, CONNECTIONS_MAX,
+     "connections from one address, more get 429; 0: any (0)"},
+    {"--max-rooms", "MAX_ROOMS", FIELD(rooms_max), VALUE_NUMBER, 1, ROOMS_MAX,
+     "rooms in all (524288)"},
+    {"--max-clients-per-room", "MAX_CLIENTS_PER_ROOM", FIELD(clients_per_room_max), VALUE_NUMBER, 1,
+     CONNECTIONS_MAX, "members of any room (10000)"},
+    {"--max-client-id-bytes", "MAX_CLIENT_ID_BYTES", FIELD(client_id_bytes_max), VALUE_NUMBER, 1,
+     CLIENT_ID_BYTES_LIMIT, "longest clientId (256)"},
+    {"--max-failed-joins", "MAX_FAILED_JOINS", FIELD(failed_joins_max), VALUE_NUMBER, 0,
+     FAILED_JOINS_LIMIT, "joins of one connection that may name no room; 0: any (30)"},
+    {"--max-failed-joins-per-address", "MAX_FAILED_JOINS_PER_ADDRESS",
+     FIELD(failed_joins_per_address_max), VALUE_NUMBER, 0, 1000000,
+     "the same for one address, a minute; 0: any (300)"},
+
+    {"--allow-origin", "ALLOW_ORIGIN", FIELD(allowed_origins), VALUE_ORIGINS, 0, 0,
+     "origin that may enter, such as https://*.example.com; repeatable (every origin)"},
+    {"--require-origin", "REQUIRE_ORIGIN", FIELD(requires_origin), VALUE_FLAG, 0, 1,
+     "clients without an Origin header may not enter (they may)"},
+    {"--trust-proxy", "TRUST_PROXY", FIELD(trusted_proxies), VALUE_RANGES, 0, 0,
+     "proxy whose word about addresses counts, such as 10.0.0.0/8; repeatable (none)"},
 };
+
+static bool complain(struct complaint complaint, const char *name, const char *wanted,
+                     const char *text)
+{
+    snprintf(complaint.text, complaint.capacity, "%s wants %s, not '%s'", name, wanted, text);
+    return false;
+}
 
 static bool read_digits(const char **text, uint64_t *ret_number)
 {
@@ -80,31 +139,104 @@ static bool read_number(const char *text, uint64_t *ret_number)
     return read_digits(&text, ret_number) && *text == '\0';
 }
 
-/* `name` is how the user said it: the option's name or the variable's. */
-static bool set_option(struct config *config, const struct option *option, const char *name,
-                       const char *text, char *ret_why, size_t why_capacity)
+static bool read_flag(const char *text, uint64_t *ret_flag)
 {
-    void *field = (char *)config + option->offset;
-    if (option->kind == VALUE_TEXT) {
-        *(const char **)field = text;
-        return true;
-    }
-    uint64_t value = 0;
-    if (option->kind == VALUE_DURATION) {
-        if (!read_duration(text, &value) || value < option->least || value > option->most) {
-            snprintf(ret_why, why_capacity,
-                     "%s wants a duration such as 10s or 250ms, from %llums to %llums, not '%s'",
-                     name, (unsigned long long)option->least, (unsigned long long)option->most,
-                     text);
-            return false;
+    static const char *const words[][2] = {{"0", "1"}, {"false", "true"}, {"no", "yes"}};
+    for (size_t i = 0; i < ARRAY_LENGTH(words); i++) {
+        for (uint64_t flag = 0; flag <= 1; flag++) {
+            if (strcmp(text, words[i][flag]) == 0) {
+                *ret_flag = flag;
+                return true;
+            }
         }
-    } else if (!read_number(text, &value) || value < option->least || value > option->most) {
-        snprintf(ret_why, why_capacity, "%s wants a whole number from %llu to %llu, not '%s'", name,
-                 (unsigned long long)option->least, (unsigned long long)option->most, text);
-        return false;
     }
+    return false;
+}
+
+/* A number, a duration or a flag. */
+static bool set_number(const struct option *option, void *field, const char *name, const char *text,
+                       struct complaint complaint)
+{
+    char wanted[96];
+    uint64_t value = 0;
+    bool is_good = false;
+    unsigned long long least = option->least;
+    unsigned long long most = option->most;
+    if (option->kind == VALUE_DURATION) {
+        snprintf(wanted, sizeof wanted, "a duration such as 10s or 250ms, from %llums to %llums",
+                 least, most);
+        is_good = read_duration(text, &value);
+    } else if (option->kind == VALUE_FLAG) {
+        snprintf(wanted, sizeof wanted, "true or false");
+        is_good = read_flag(text, &value);
+    } else {
+        snprintf(wanted, sizeof wanted, "a whole number from %llu to %llu", least, most);
+        is_good = read_number(text, &value);
+    }
+    if (!is_good || value < option->least || value > option->most)
+        return complain(complaint, name, wanted, text);
     *(uint64_t *)field = value;
     return true;
+}
+
+static bool add_origin(struct origin_list *origins, struct bytes item)
+{
+    if (origins->list.count == ALLOWED_ORIGINS_MAX || !origin_pattern_is_valid(item))
+        return false;
+    origins->items[origins->list.count++] = item;
+    return true;
+}
+
+static bool add_range(struct range_list *ranges, struct bytes item)
+{
+    if (ranges->list.count == TRUSTED_PROXIES_MAX)
+        return false;
+    return address_range_parse(item, &ranges->items[ranges->list.count]) &&
+           ++ranges->list.count > 0;
+}
+
+/* Adds the parts of `text`, which commas separate. */
+static bool add_to_list(const struct option *option, void *field, const char *name,
+                        const char *text, struct complaint complaint)
+{
+    bool are_origins = option->kind == VALUE_ORIGINS;
+    for (const char *at = text;;) {
+        size_t length = strcspn(at, ",");
+        struct bytes item = bytes_of(at, length);
+        bool is_added = are_origins ? add_origin(field, item) : add_range(field, item);
+        if (!is_added)
+            return complain(complaint, name,
+                            are_origins ? "up to 64 origins such as https://game.example or "
+                                          "https://*.game.example"
+                                        : "up to 64 addresses or ranges such as 10.0.0.0/8",
+                            text);
+        if (at[length] == '\0')
+            return true;
+        at += length + 1;
+    }
+}
+
+/* `name` is how the user said it: the option's name or the variable's. */
+static bool set_option(struct config *config, const struct option *option, const char *name,
+                       const char *text, struct complaint complaint)
+{
+    void *field = (char *)config + option->offset;
+    switch (option->kind) {
+    case VALUE_TEXT:
+        *(const char **)field = text;
+        return true;
+    case VALUE_ORIGINS:
+    case VALUE_RANGES: {
+        struct config_list *list = field; /* either list begins with it */
+        bool is_environment = name == option->environment;
+        if (list->is_from_environment && !is_environment)
+            list->count = 0;
+        list->is_from_environment = is_environment;
+        return add_to_list(option, field, name, text, complaint);
+    }
+    default:
+        return set_number(option, field, name, text, complaint);
+    }
 }
 
 static void set_defaults(struct config *config)
@@ -114,19 +246,29 @@ static void set_defaults(struct config *config)
     *config = (struct config){
         .port = 3000,
         .loops = loops > LOOPS_MAX ? LOOPS_MAX : loops,
-        .message_bytes_max = 16 * 1024 * 1024,
         .ping_interval_ms = 5000,
         .idle_timeout_ms = 10000,
+        .request_timeout_ms = 5000,
+        .stall_timeout_ms = 15000,
+        .drain_timeout_ms = 300 * 1000,
+        .message_bytes_max = 16 * 1024 * 1024,
+        .message_rate_max = 500,
+        .queue_bytes_max = 16 * 1024 * 1024,
+        .rooms_max = ROOMS_MAX,
+        .clients_per_room_max = 10000,
+        .client_id_bytes_max = 256,
+        .failed_joins_max = 30,
+        .failed_joins_per_address_max = 300,
     };
 }
 
-static bool read_environment(struct config *config, char *ret_why, size_t why_capacity)
+static bool read_environment(struct config *config, struct complaint complaint)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(options); i++) {
         const char *text = getenv(options[i].environment);
         if (text == NULL || *text == '\0')
             continue;
-        if (!set_option(config, &options[i], options[i].environment, text, ret_why, why_capacity))
+        if (!set_option(config, &options[i], options[i].environment, text, complaint))
             return false;
     }
     return true;
@@ -144,30 +286,47 @@ static const struct option *find_option(const char *argument, size_t name_length
 
 /* `--name value` and `--name=value`. Advances `*at` over what it took. */
 static bool read_argument(struct config *config, int argument_count, char **arguments, int *at,
-                          char *ret_why, size_t why_capacity)
+                          struct complaint complaint)
 {
     const char *argument = arguments[(*at)++];
     size_t name_length = strcspn(argument, "=");
     const struct option *option = find_option(argument, name_length);
     if (option == NULL) {
-        snprintf(ret_why, why_capacity, "unknown option '%s' (--help lists them)", argument);
+        snprintf(complaint.text, complaint.capacity, "unknown option '%s' (--help lists them)",
+                 argument);
         return false;
     }
     const char *value = NULL;
     if (argument[name_length] == '=')
         value = argument + name_length + 1;
+    else if (option->kind == VALUE_FLAG)
+        value = "true";
     else if (*at < argument_count)
         value = arguments[(*at)++];
     if (value == NULL) {
-        snprintf(ret_why, why_capacity, "%s needs a value", option->name);
+        snprintf(complaint.text, complaint.capacity, "%s needs a value", option->name);
         return false;
     }
-    return set_option(config, option, option->name, value, ret_why, why_capacity);
+    return set_option(config, option, option->name, value, complaint);
+}
+
+/* What no option can be judged by alone. */
+static bool fits_together(const struct config *config, struct complaint complaint)
+{
+    const char *why = NULL;
+    if ((config->tls_certificate == NULL) != (config->tls_key == NULL))
+        why = "--tls-cert and --tls-key go together";
+    if (config->idle_timeout_ms <= config->ping_interval_ms)
+        why = "--idle-timeout must be longer than --ping-interval";
+    if (why != NULL)
+        snprintf(complaint.text, complaint.capacity, "%s", why);
+    return why == NULL;
 }
 
 enum config_result config_read(int argument_count, char **arguments, struct config *ret_config,
                                char *ret_why, size_t why_capacity)
 {
+    struct complaint complaint = {ret_why, why_capacity};
     for (int i = 1; i < argument_count; i++) {
         if (strcmp(arguments[i], "--help") == 0)
             return CONFIG_HELP;
@@ -175,13 +334,13 @@ enum config_result config_read(int argument_count, char **arguments, struct conf
             return CONFIG_VERSION;
     }
     set_defaults(ret_config);
-    if (!read_environment(ret_config, ret_why, why_capacity))
+    if (!read_environment(ret_config, complaint))
         return CONFIG_INVALID;
     for (int at = 1; at < argument_count;) {
-        if (!read_argument(ret_config, argument_count, arguments, &at, ret_why, why_capacity))
+        if (!read_argument(ret_config, argument_count, arguments, &at, complaint))
             return CONFIG_INVALID;
     }
-    return CONFIG_RUN;
+    return fits_together(ret_config, complaint) ? CONFIG_RUN : CONFIG_INVALID;
 }
 
 void config_print_help(void)
@@ -189,8 +348,8 @@ void config_print_help(void)
     printf("party-sockets: a WebSocket relay for party games\n\n"
            "usage: party-sockets [option value]...\n\n");
     for (size_t i = 0; i < ARRAY_LENGTH(options); i++)
-        printf("  %-20s %s; environment: %s\n", options[i].name, options[i].help,
+        printf("  %-31s %s; environment: %s\n", options[i].name, options[i].help,
                options[i].environment);
-    printf("  %-20s print this and exit\n  %-20s print the version and exit\n", "--help",
+    printf("  %-31s print this and exit\n  %-31s print the version and exit\n", "--help",
            "--version");
 }

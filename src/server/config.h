@@ -5,15 +5,56 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/address.h"
 #include "base/attributes.h"
+#include "server/limits.h"
 
+/* A repeatable option. What the command line gives replaces what the environment gave. */
+struct config_list {
+    uint32_t count;
+    bool is_from_environment;
+};
+
+struct origin_list {
+    struct config_list list;
+    struct bytes items[ALLOWED_ORIGINS_MAX]; /* patterns, see proto/origin.h */
+};
+
+struct range_list {
+    struct config_list list;
+    struct address_range items[TRUSTED_PROXIES_MAX];
+};
+
+/* Numbers that count connections or failed joins may be 0, which means that there is no limit. */
 struct config {
     const char *host; /* NULL: every address */
     uint64_t port;
     uint64_t loops;
-    uint64_t message_bytes_max;
+    const char *tls_certificate; /* files, PEM; both NULL: no TLS */
+    const char *tls_key;
+
     uint64_t ping_interval_ms;
     uint64_t idle_timeout_ms;
+    uint64_t request_timeout_ms;
+    uint64_t stall_timeout_ms;
+    uint64_t drain_timeout_ms;
+
+    uint64_t message_bytes_max;
+    uint64_t message_rate_max; /* frames a second; 0: no limit */
+    uint64_t queue_bytes_max;
+    uint64_t buffered_bytes_max; /* 0: a quarter of the memory there is */
+
+    uint64_t connections_max; /* 0: as many as there may be descriptors */
+    uint64_t connections_per_address_max;
+    uint64_t rooms_max;
+    uint64_t clients_per_room_max;
+    uint64_t client_id_bytes_max;
+    uint64_t failed_joins_max;
+    uint64_t failed_joins_per_address_max; /* in PLACE_BUDGET_MS */
+
+    uint64_t requires_origin; /* 0 or 1 */
+    struct origin_list allowed_origins;
+    struct range_list trusted_proxies;
 };
 
 enum config_result {

@@ -4,9 +4,10 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 
 #include "server/limits.h"
+
+#define UNREAD_BYTES_MAX (1024 * 1024)
 
 #define BIT(state) (1u << (state))
 
@@ -16,7 +17,8 @@ static const uint32_t ways_out[] = {
     [CONN_HTTP] =
         BIT(CONN_WAITING) | BIT(CONN_OPEN) | BIT(CONN_CLOSING) | BIT(CONN_MOVING) | BIT(CONN_DEAD),
     [CONN_WAITING] = BIT(CONN_HTTP) | BIT(CONN_CLOSING) | BIT(CONN_DEAD),
-    [CONN_OPEN] = BIT(CONN_MOVING) | BIT(CONN_CLOSING) | BIT(CONN_DEAD),
+    [CONN_OPEN] = BIT(CONN_DELAYED) | BIT(CONN_MOVING) | BIT(CONN_CLOSING) | BIT(CONN_DEAD),
+    [CONN_DELAYED] = BIT(CONN_OPEN) | BIT(CONN_DEAD),
     [CONN_MOVING] = BIT(CONN_OPEN) | BIT(CONN_HTTP) | BIT(CONN_DEAD),
     [CONN_CLOSING] = BIT(CONN_LINGERING) | BIT(CONN_DEAD),
     [CONN_LINGERING] = BIT(CONN_DEAD),
@@ -48,7 +50,7 @@ void conn_end(struct conn *conn)
     atomic_store_explicit(&conn->is_taken, false, memory_order_release);
 }
 
-struct conn_input *conn_need_input(struct conn *conn, size_t message_bytes_max)
+struct conn_input *conn_need_input(struct conn *conn, size_t message_bytes_max, uint32_t now_ms)
 {
     if (conn->input != NULL)
         return conn->input;
@@ -57,8 +59,9 @@ struct conn_input *conn_need_input(struct conn *conn, size_t message_bytes_max)
         return NULL;
     ws_reader_init(&input->reader, message_bytes_max);
     /* At most a request head and what one receive brings behind it, or behind a message. */
-    buf_init(&input->unread, 1024 * 1024);
+    buf_init(&input->unread, UNREAD_BYTES_MAX);
     buf_init(&input->message, message_bytes_max);
+    input->since_ms = now_ms;
     conn->input = input;
     return input;
 }
@@ -74,28 +77,37 @@ void conn_drop_input(struct conn *conn)
     conn->input = NULL;
 }
 
-bool conn_table_init(struct conn_table *table)
+size_t conn_charge(const struct conn *conn)
 {
-    struct rlimit limit;
-    table->capacity = CONNECTIONS_MAX;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        /* The soft limit may be raised for free; a relay needs descriptors most of all. */
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-        if (limit.rlim_max < table->capacity)
-            table->capacity = (uint32_t)limit.rlim_max;
-    }
-    size_t size = table->capacity * sizeof *table->items;
+    size_t charge = 0;
+    if (conn->input != NULL)
+        charge += sizeof *conn->input + conn->input->reader.message.capacity +
+                  conn->input->unread.capacity + conn->input->message.capacity;
+    if (conn->tls != NULL)
+        charge += tls_session_kept(conn->tls);
+    if (conn->is_held)
+        charge += RECEIVE_BACKLOG_BYTES;
+    if (conn->is_send_pending)
+        charge += SEND_BACKLOG_BYTES;
+    return charge;
+}
+
+bool conn_table_init(struct conn_table *table, uint32_t capacity)
+{
+    size_t size = capacity * sizeof *table->items;
     table->items = mmap(NULL, size, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (table->items == MAP_FAILED)
         return false;
     /* Only touched pages are resident; huge ones would make the first connection cost 2 MiB. */
     madvise(table->items, size, MADV_NOHUGEPAGE);
+    table->capacity = capacity;
     return true;
 }
 
 void conn_table_release(struct conn_table *table)
 {
-    munmap(table->items, table->capacity * sizeof *table->items);
+    if (table->capacity > 0)
+        munmap(table->items, table->capacity * sizeof *table->items);
+    *table = (struct conn_table){0};
 }

@@ -15,6 +15,7 @@
 #include "net/mailbox.h"
 #include "net/outbox.h"
 #include "net/poller.h"
+#include "net/tls.h"
 #include "proto/ws_message.h"
 #include "relay/relay.h"
 
@@ -23,10 +24,18 @@ enum conn_state {
     CONN_HTTP,      /* requests are being read */
     CONN_WAITING,   /* a response is being put together by several loops; input waits */
     CONN_OPEN,      /* a WebSocket */
+    CONN_DELAYED,   /* the answer to one failed join too many is held back; input waits */
     CONN_MOVING,    /* on its way to another loop; input waits */
     CONN_CLOSING,   /* what is queued goes out, input is discarded */
     CONN_LINGERING, /* our side is shut; the peer is read until it ends, and discarded */
     CONN_DEAD,      /* freed at the end of the turn */
+};
+
+/* Why a connection may only ask for pages, and is closed after the answer. */
+enum conn_refusal {
+    REFUSAL_NONE,
+    REFUSAL_FULL,    /* --max-connections */
+    REFUSAL_ADDRESS, /* --max-connections-per-address */
 };
 
 /* What a connection has only while something is incomplete. */
@@ -34,6 +43,7 @@ struct conn_input {
     struct ws_reader reader;
     struct buf unread;  /* input that waits: part of a request head, or all that came meanwhile */
     struct buf message; /* MOVING: what the new loop is to hear first */
+    uint32_t since_ms;  /* the last message was complete, or this began */
 };
 
 struct conn {
@@ -46,20 +56,38 @@ struct conn {
     bool is_ending : 1; /* in the loop's list of connections that leave or die */
     bool is_pinged : 1; /* and has not been heard of since */
     bool is_send_pending : 1;
+    bool is_held : 1;          /* input waits, and the socket is not read */
     bool is_awaited : 1;       /* its place must be kept until a snapshot is back */
+    bool is_lost : 1;          /* nothing that is still to be sent matters: reset, do not close */
     bool response_is_head : 1; /* WAITING: no body is wanted */
     bool response_closes : 1;  /* WAITING: and the connection ends with the response */
     bool is_client : 1;        /* counted by `origin` */
+    bool is_proxied : 1;       /* a trusted proxy's: what it says of the client's address counts */
+    bool is_begun : 1;         /* its first bytes have been looked at */
+    uint8_t refusal : 2;       /* enum conn_refusal */
+    uint8_t failed_joins;      /* stops at its largest value */
     uint16_t origin;
+    uint32_t place;         /* in the server's places; PLACE_NONE until it matters */
     uint32_t last_alive_ms; /* last sign of life */
     uint32_t due_ms;        /* when its entry in `deadline` is looked at */
     struct list deadline;
-    struct conn *next_dirty;
-    struct conn *next_ending;
+    union {
+        struct {
+            struct conn *next_dirty;
+            struct conn *next_ending;
+        };
+        struct mail mail; /* MOVING: in none of the two lists */
+    };
     struct member *seat;
     struct conn_input *input; /* NULL most of the time */
+    struct tls_session *tls;  /* NULL: plain TCP */
     struct outbox out;
-    struct mail mail;
+    uint32_t rate_tokens;    /* thousandths of a frame that may be read */
+    uint32_t rate_filled_ms; /* when they were counted */
+    uint32_t drained_ms;     /* when `out` was empty last, while it is not */
+    uint32_t progress_ms;    /* when output advanced last, while it waits */
+    uint32_t acknowledged;   /* by the peer's kernel, when it was asked last */
+    uint32_t ping_end;       /* where, in the same measure, the last ping ends */
 } __attribute__((aligned(64)));
 
 _Static_assert(sizeof(struct conn) == 128, "an idle connection has two cache lines");
@@ -80,6 +108,13 @@ static inline uint64_t conn_token(const struct conn *conn)
     return (uint64_t)(conn->generation & INT32_MAX) << 32 | (uint32_t)conn->socket.fd;
 }
 
+/* Bytes that wait to be sent, in clear and encrypted. */
+static inline size_t conn_waiting(const struct conn *conn)
+{
+    size_t encrypted = conn->tls == NULL ? 0 : tls_session_output(conn->tls)->length;
+    return conn->out.length + encrypted;
+}
+
 /*
  * A place begins to be a connection (state HTTP), and ends to be one (state FREE). The kernel hands
  * a descriptor's number from the loop that closed it to the one that accepts it next; these two
@@ -92,10 +127,18 @@ void conn_end(struct conn *conn);
 void conn_set_state(struct conn *conn, enum conn_state state);
 
 /* The connection's input record, made when there is none; NULL when memory is short. */
-MUST_CHECK struct conn_input *conn_need_input(struct conn *conn, size_t message_bytes_max);
+MUST_CHECK struct conn_input *conn_need_input(struct conn *conn, size_t message_bytes_max,
+                                              uint32_t now_ms);
 
 /* Frees the input record. */
 void conn_drop_input(struct conn *conn);
+
+/*
+ * Bytes that are charged for the connection beside what its queues hold: unfinished input, and what
+ * the kernel may keep of a peer that does not read or is not read. Who changes any of it asks
+ * before and after, and charges the difference.
+ */
+size_t conn_charge(const struct conn *conn);
 
 /* The table of all connections of the process. */
 struct conn_table {
@@ -103,8 +146,8 @@ struct conn_table {
     uint32_t capacity;
 };
 
-/* Reserves address space for as many connections as the process may have descriptors. */
-MUST_CHECK bool conn_table_init(struct conn_table *table);
+/* Reserves address space for so many connections. False: errno says why. */
+MUST_CHECK bool conn_table_init(struct conn_table *table, uint32_t capacity);
 void conn_table_release(struct conn_table *table);
 
 /* The place of a descriptor; NULL when the table does not reach that far. */

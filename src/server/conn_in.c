@@ -1,61 +1,83 @@
 /*
  * The way in. Bytes come in the loop's shared receive buffer and are read there; a connection keeps
- * a copy only of what is incomplete when they end.
+ * a copy only of what is incomplete when they end, or of what it may not have read yet.
  */
 #include "server/conn_in.h"
 
+#include <assert.h>
+
+#include "proto/proxy_header.h"
 #include "proto/utf8.h"
+#include "server/admission.h"
 #include "server/conn_out.h"
 #include "server/routes.h"
+
+#define TLS_HANDSHAKE_BYTE 0x16 /* RFC 8446 5.1: the first byte of whoever speaks TLS */
+#define FRAME_TOKENS 1000       /* tokens are thousandths of a frame */
+#define BURST_SECONDS 2
+
+/* Why a connection reads no more for now, though there is input. */
+enum pause {
+    PAUSE_NONE,
+    PAUSE_RATE,    /* its allowance of frames is used up: wait for more */
+    PAUSE_SHARE,   /* its share of the turn is: go on in the next one */
+    PAUSE_BACKLOG, /* its responses are not read: go on when they are */
+};
 
 static size_t message_limit(const struct loop *loop)
 {
     return loop->server->config->message_bytes_max;
 }
 
-/* Hands the connection to the loop that `effects` name, with the message it is to hear there. */
+static struct conn_input *need_input(struct loop *loop, struct conn *conn)
+{
+    return conn_need_input(conn, message_limit(loop), loop->now_ms);
+}
+
+static void lose_for_memory(struct loop *loop, struct conn *conn)
+{
+    loop->stats.counters[COUNTER_NO_MEMORY]++;
+    conn_out_abandon(loop, conn);
+}
+
+static bool reads(const struct conn *conn)
+{
+    return (conn->state == CONN_HTTP || conn->state == CONN_OPEN) && !conn->is_held;
+}
+
+/* The message that makes the connection move is said again on the loop that it moves to. */
 static void take_along(struct loop *loop, struct conn *conn, struct bytes message)
 {
-    struct conn_input *input = conn_need_input(conn, message_limit(loop));
+    struct conn_input *input = need_input(loop, conn);
     if (input == NULL || buf_append(&input->message, message) != BUF_OK)
-        conn_out_abandon(loop, conn);
+        lose_for_memory(loop, conn);
 }
 
-static uint32_t move_target(const struct effects *effects)
-{
-    for (uint32_t i = 0; i < effects->count; i++) {
-        if (effects->items[i].kind == EFFECT_MOVE)
-            return effects->items[i].loop;
-    }
-    return UINT32_MAX;
-}
-
-/* Returns the loop to go to when the message makes the connection move, else UINT32_MAX. */
-static uint32_t handle_message(struct loop *loop, struct conn *conn, struct bytes text,
-                               bool is_valid_text)
+static void handle_message(struct loop *loop, struct conn *conn, struct bytes text,
+                           bool is_valid_text)
 {
     struct effects effects;
     struct speaker speaker = {
         .client = conn_index(conn), .origin = conn->origin, .seat = &conn->seat};
-    loop->stats.messages_in++;
+    loop->stats.counters[COUNTER_MESSAGES_IN]++;
+    if (conn->input != NULL)
+        conn->input->since_ms = loop->now_ms;
     if (is_valid_text)
         relay_receive(&loop->relay, speaker, text, &effects);
     else
         relay_receive_garbage(speaker, &effects);
     conn_out_perform(loop, conn, &effects);
-    if (conn->state != CONN_MOVING)
-        return UINT32_MAX;
-    take_along(loop, conn, text);
-    return move_target(&effects);
+    if (conn->state == CONN_MOVING)
+        take_along(loop, conn, text);
 }
 
-static uint32_t handle_read(struct loop *loop, struct conn *conn, const struct ws_read *read)
+static void handle_read(struct loop *loop, struct conn *conn, const struct ws_read *read)
 {
     switch (read->kind) {
     case WS_READ_MESSAGE:
         /* Binary frames that contain JSON are treated like text. */
-        return handle_message(loop, conn, read->payload,
-                              !read->is_binary || utf8_is_valid(read->payload));
+        handle_message(loop, conn, read->payload, !read->is_binary || utf8_is_valid(read->payload));
+        break;
     case WS_READ_PING:
         conn_out_control(loop, conn, WS_OPCODE_PONG, read->payload);
         break;
@@ -70,7 +92,6 @@ static uint32_t handle_read(struct loop *loop, struct conn *conn, const struct w
     case WS_READ_OUT_OF_FRAMES:
         break;
     }
-    return UINT32_MAX;
 }
 
 /* A reader that was on the stack is kept only when it holds something unfinished. */
@@ -80,10 +101,10 @@ static void keep_reader(struct loop *loop, struct conn *conn, struct ws_reader *
         ws_reader_release(reader);
         return;
     }
-    struct conn_input *input = conn_need_input(conn, message_limit(loop));
+    struct conn_input *input = need_input(loop, conn);
     if (input == NULL) {
         ws_reader_release(reader);
-        conn_out_abandon(loop, conn);
+        lose_for_memory(loop, conn);
         return;
     }
     input->reader = *reader;
@@ -97,28 +118,68 @@ static void drop_input_when_idle(struct conn *conn)
         conn_drop_input(conn);
 }
 
-/* Returns the loop to move to, else UINT32_MAX. */
-static uint32_t read_messages(struct loop *loop, struct conn *conn, struct bytes_mut *in)
+void conn_in_fill_allowance(struct loop *loop, struct conn *conn)
+{
+    conn->rate_tokens =
+        (uint32_t)loop->server->config->message_rate_max * BURST_SECONDS * FRAME_TOKENS;
+    conn->rate_filled_ms = loop->now_ms;
+}
+
+/* Frames that may be read now: what the rate allows, and at most a turn's share. */
+static uint32_t count_allowed_frames(struct loop *loop, struct conn *conn)
+{
+    uint32_t rate = (uint32_t)loop->server->config->message_rate_max;
+    if (rate == 0)
+        return FRAMES_PER_TURN;
+    /* A thousandth of a frame a millisecond for each frame a second. */
+    uint64_t earned = (uint64_t)(loop->now_ms - conn->rate_filled_ms) * rate;
+    uint64_t burst = (uint64_t)rate * BURST_SECONDS * FRAME_TOKENS;
+    uint64_t tokens = conn->rate_tokens + earned;
+    conn->rate_tokens = (uint32_t)(tokens < burst ? tokens : burst);
+    conn->rate_filled_ms = loop->now_ms;
+    uint32_t frames = conn->rate_tokens / FRAME_TOKENS;
+    return frames < FRAMES_PER_TURN ? frames : FRAMES_PER_TURN;
+}
+
+static void pay_for_frames(struct loop *loop, struct conn *conn, uint32_t frames)
+{
+    if (loop->server->config->message_rate_max > 0)
+        conn->rate_tokens -= frames * FRAME_TOKENS;
+}
+
+/* Reads until the input is used up, the connection is no longer open, or it has had its share. */
+static enum pause read_messages(struct loop *loop, struct conn *conn, struct bytes_mut *in)
 {
     struct ws_reader on_stack;
     struct ws_reader *reader = &on_stack;
-    uint32_t target = UINT32_MAX;
+    const uint64_t *deliveries = &loop->stats.counters[COUNTER_DELIVERIES];
+    uint64_t deliveries_most = *deliveries + DELIVERIES_PER_TURN;
+    uint32_t allowed = count_allowed_frames(loop, conn);
+    enum pause pause = PAUSE_NONE;
     if (conn->input != NULL)
         reader = &conn->input->reader;
     else
         ws_reader_init(&on_stack, message_limit(loop));
 
-    while (conn->state == CONN_OPEN) {
+    reader->frames_left = allowed;
+    while (conn->state == CONN_OPEN && pause == PAUSE_NONE) {
         struct ws_read read;
-        if (ws_reader_next(reader, in, &read) == WS_READ_NEED_MORE)
+        enum ws_read_kind kind = ws_reader_next(reader, in, &read);
+        if (kind == WS_READ_NEED_MORE)
             break;
-        target = handle_read(loop, conn, &read);
+        if (kind == WS_READ_OUT_OF_FRAMES)
+            pause = allowed < FRAMES_PER_TURN ? PAUSE_RATE : PAUSE_SHARE;
+        else
+            handle_read(loop, conn, &read);
+        if (*deliveries > deliveries_most && in->length > 0 && pause == PAUSE_NONE)
+            pause = PAUSE_SHARE;
     }
+    pay_for_frames(loop, conn, allowed - reader->frames_left);
     if (reader == &on_stack)
         keep_reader(loop, conn, reader);
     else
         drop_input_when_idle(conn);
-    return target;
+    return pause;
 }
 
 /* False: the head is incomplete. */
@@ -143,31 +204,47 @@ static bool read_request(struct loop *loop, struct conn *conn, struct bytes_mut 
 
 static void keep_unread(struct loop *loop, struct conn *conn, struct bytes_mut in)
 {
-    struct conn_input *input = conn_need_input(conn, message_limit(loop));
+    struct conn_input *input = need_input(loop, conn);
     if (input == NULL || buf_append(&input->unread, bytes_of(in.data, in.length)) != BUF_OK)
-        conn_out_abandon(loop, conn);
+        lose_for_memory(loop, conn);
+}
+
+/* The socket is not read until it is the connection's turn again: TCP slows the sender down. */
+static void hold(struct loop *loop, struct conn *conn, enum pause pause)
+{
+    conn->is_held = true;
+    poller_pause(loop->poller, &conn->socket, conn_token(conn));
+    if (pause == PAUSE_RATE) {
+        loop->stats.counters[COUNTER_THROTTLED]++;
+        loop_set_deadline(loop, conn, DEADLINE_THROTTLE);
+    } else if (pause == PAUSE_SHARE) {
+        loop->stats.counters[COUNTER_TURN_USED_UP]++;
+        loop_set_deadline(loop, conn, DEADLINE_NEXT_TURN);
+    }
 }
 
 /* Reads on, state by state, until the input is used up or has to wait. */
 static void read_input(struct loop *loop, struct conn *conn, struct bytes_mut in)
 {
-    uint32_t target = UINT32_MAX;
-    while (in.length > 0) {
+    enum pause pause = PAUSE_NONE;
+    while (in.length > 0 && pause == PAUSE_NONE) {
         if (conn->state == CONN_HTTP) {
-            if (!read_request(loop, conn, &in))
+            if (conn_waiting(conn) > HTTP_BACKLOG_BYTES)
+                pause = PAUSE_BACKLOG;
+            else if (!read_request(loop, conn, &in))
                 break;
         } else if (conn->state == CONN_OPEN) {
-            target = read_messages(loop, conn, &in);
+            pause = read_messages(loop, conn, &in);
         } else {
             break;
         }
     }
-    bool must_wait =
-        conn->state == CONN_HTTP || conn->state == CONN_WAITING || conn->state == CONN_MOVING;
+    bool must_wait = conn->state == CONN_HTTP || conn->state == CONN_WAITING ||
+                     conn->state == CONN_MOVING || (conn->state == CONN_OPEN && pause);
     if (in.length > 0 && must_wait)
         keep_unread(loop, conn, in);
-    if (conn->state == CONN_MOVING && target != UINT32_MAX)
-        loop_send_away(loop, conn, target);
+    if (pause != PAUSE_NONE && reads(conn))
+        hold(loop, conn, pause);
 }
 
 /* Takes the unread bytes away from the connection; the caller releases them. */
@@ -182,24 +259,161 @@ static struct buf take_unread(struct conn *conn)
     return unread;
 }
 
-void conn_in_received(struct loop *loop, struct conn *conn, struct bytes_mut in)
+/* Plain text: what is unread of earlier, then this. */
+static void read_text(struct loop *loop, struct conn *conn, struct bytes_mut in)
 {
-    loop->stats.bytes_in += in.length;
-    conn->last_alive_ms = loop->now_ms;
-    conn->is_pinged = false;
     if (conn->input == NULL || conn->input->unread.length == 0) {
         read_input(loop, conn, in);
         return;
     }
     struct buf unread = take_unread(conn);
     if (buf_append(&unread, bytes_of(in.data, in.length)) != BUF_OK)
-        conn_out_abandon(loop, conn);
+        lose_for_memory(loop, conn);
     else
         read_input(loop, conn, (struct bytes_mut){unread.data, unread.length});
     buf_release(&unread);
 }
 
-void conn_in_resume(struct loop *loop, struct conn *conn)
+static void count_handshake(struct loop *loop, const struct tls_session *tls)
+{
+    loop->stats.counters[COUNTER_TLS_HANDSHAKES]++;
+    if (tls_session_is_resumed(tls))
+        loop->stats.counters[COUNTER_TLS_RESUMED]++;
+}
+
+/* Decrypts as much as the connection wants to read now. */
+static enum tls_result read_encrypted(struct loop *loop, struct conn *conn)
+{
+    bool was_open = tls_session_is_open(conn->tls);
+    enum tls_result result = TLS_DATA;
+    while (result == TLS_DATA && reads(conn)) {
+        size_t length = 0;
+        result = tls_session_read(conn->tls, loop->plain_text, sizeof loop->plain_text, &length);
+        if (!was_open && tls_session_is_open(conn->tls)) {
+            count_handshake(loop, conn->tls);
+            was_open = true;
+        }
+        if (result == TLS_DATA)
+            read_text(loop, conn, (struct bytes_mut){loop->plain_text, length});
+    }
+    return result;
+}
+
+/* Feeds what came (perhaps nothing) and reads on. */
+static void read_tls(struct loop *loop, struct conn *conn, struct bytes_mut in)
+{
+    bool is_good = tls_session_feed(conn->tls, bytes_of(in.data, in.length));
+    enum tls_result result = is_good ? read_encrypted(loop, conn) : TLS_FAILED;
+    if (!tls_session_settle(conn->tls))
+        result = TLS_FAILED;
+    if (tls_session_output(conn->tls)->length > 0)
+        loop_mark_dirty(loop, conn);
+    if (result == TLS_ENDED) {
+        conn_in_ended(loop, conn);
+    } else if (result == TLS_FAILED) {
+        loop->stats.counters[COUNTER_TLS_FAILED]++;
+        conn_out_finish(loop, conn); /* OpenSSL has queued what is to be said */
+    }
+}
+
+static void read_any(struct loop *loop, struct conn *conn, struct bytes_mut in)
+{
+    if (conn->tls != NULL)
+        read_tls(loop, conn, in);
+    else if (in.length > 0)
+        read_text(loop, conn, in);
+}
+
+/* What a trusted proxy says first. False: it has not said it all, or said nonsense. */
+static bool read_proxy_header(struct loop *loop, struct conn *conn, struct bytes_mut *in)
+{
+    struct proxy_header header;
+    switch (proxy_header_parse(bytes_of(in->data, in->length), &header)) {
+    case PROXY_NEED_MORE:
+        return false;
+    case PROXY_INVALID:
+        loop->stats.counters[COUNTER_PROXY_REFUSED]++;
+        conn_out_abandon(loop, conn);
+        return false;
+    case PROXY_NONE:
+        break;
+    case PROXY_DONE:
+        bytes_mut_skip(in, header.length);
+        if (header.has_address && !admission_learn_address(loop, conn, header.from)) {
+            conn_out_abandon(loop, conn);
+            return false;
+        }
+        break;
+    }
+    return in->length > 0;
+}
+
+/* The peer speaks TLS or does not, as it should or should not. */
+static bool begin_transport(struct loop *loop, struct conn *conn, uint8_t first)
+{
+    bool speaks_tls = first == TLS_HANDSHAKE_BYTE;
+    conn->is_begun = true;
+    if (speaks_tls != (loop->server->tls != NULL)) {
+        loop->stats.counters[COUNTER_TLS_MISMATCHED]++;
+        routes_refuse_transport(loop, conn, speaks_tls);
+        return false;
+    }
+    if (!speaks_tls)
+        return true;
+    conn->tls = tls_session_new(loop->server->tls, &loop->pool);
+    if (conn->tls == NULL)
+        lose_for_memory(loop, conn);
+    return conn->tls != NULL;
+}
+
+/* The very first bytes: they tell what the connection is. */
+static void read_first(struct loop *loop, struct conn *conn, struct bytes_mut in)
+{
+    struct buf unread = take_unread(conn);
+    if (unread.length > 0) {
+        if (buf_append(&unread, bytes_of(in.data, in.length)) != BUF_OK) {
+            lose_for_memory(loop, conn);
+            buf_release(&unread);
+            return;
+        }
+        in = (struct bytes_mut){unread.data, unread.length};
+    }
+    bool may_begin = !conn->is_proxied || read_proxy_header(loop, conn, &in);
+    if (may_begin && begin_transport(loop, conn, in.data[0]))
+        read_any(loop, conn, in);
+    else if (conn->state == CONN_HTTP && in.length > 0)
+        keep_unread(loop, conn, in);
+    buf_release(&unread);
+}
+
+/* Settles what the connection is charged. One that is to move goes now, and is not touched again.
+ */
+static void finish(struct loop *loop, struct conn *conn, size_t charge_before)
+{
+    loop->held += conn_charge(conn) - charge_before;
+    if (conn->state == CONN_MOVING)
+        loop_send_away(loop, conn);
+}
+
+void conn_in_received(struct loop *loop, struct conn *conn, struct bytes_mut in)
+{
+    loop->stats.counters[COUNTER_BYTES_IN] += in.length;
+    conn->last_alive_ms = loop->now_ms;
+    conn->is_pinged = false;
+    if (!reads(conn)) {
+        assert(conn->state == CONN_CLOSING || conn->state == CONN_LINGERING);
+        return; /* discarded */
+    }
+    size_t charge = conn_charge(conn);
+    if (conn->is_begun)
+        read_any(loop, conn, in);
+    else
+        read_first(loop, conn, in);
+    finish(loop, conn, charge);
+}
+
+/* The message that made it move, and what waited behind it. */
+static void read_on(struct loop *loop, struct conn *conn)
 {
     struct buf message = {0};
     if (conn->input != NULL) {
@@ -207,21 +421,49 @@ void conn_in_resume(struct loop *loop, struct conn *conn)
         buf_init(&conn->input->message, message.maximum);
     }
     struct buf unread = take_unread(conn);
-    uint32_t target = UINT32_MAX;
-    if (message.length > 0)
-        target = handle_message(loop, conn, buf_view(&message), true);
-    (void)target; /* this loop owns the room's code, so the message moves nowhere */
-    if (unread.length > 0)
+    if (message.length > 0) /* this loop owns the room's code, so it moves nowhere from here */
+        handle_message(loop, conn, buf_view(&message), true);
+    if (!conn->is_begun && unread.length > 0)
+        read_first(loop, conn, (struct bytes_mut){unread.data, unread.length});
+    else if (unread.length > 0)
         read_input(loop, conn, (struct bytes_mut){unread.data, unread.length});
     buf_release(&message);
     buf_release(&unread);
+    if (conn->tls != NULL && reads(conn))
+        read_tls(loop, conn, (struct bytes_mut){0});
+}
+
+void conn_in_resume(struct loop *loop, struct conn *conn)
+{
+    size_t charge = conn_charge(conn);
+    conn->is_held = false;
+    conn->last_alive_ms = loop->now_ms;
+    read_on(loop, conn);
+    if (reads(conn) && !conn->peer_has_ended) {
+        poller_resume(loop->poller, &conn->socket, conn_token(conn));
+        loop_set_deadline(loop, conn,
+                          conn->state == CONN_OPEN ? DEADLINE_LIVENESS : DEADLINE_REQUEST);
+    }
+    finish(loop, conn, charge);
+}
+
+void conn_in_discard(struct loop *loop, struct conn *conn)
+{
+    size_t charge = conn_charge(conn);
+    conn_drop_input(conn);
+    if (conn->is_held && conn->state != CONN_DEAD && !conn->peer_has_ended)
+        poller_resume(loop->poller, &conn->socket, conn_token(conn));
+    conn->is_held = false;
+    loop->held += conn_charge(conn) - charge;
 }
 
 void conn_in_ended(struct loop *loop, struct conn *conn)
 {
     conn->peer_has_ended = true;
     poller_pause(loop->poller, &conn->socket, conn_token(conn));
-    if (conn->state == CONN_LINGERING || conn->state == CONN_MOVING)
+    if (conn->state == CONN_LINGERING)
+        conn_out_end(loop, conn);
+    else if (conn->state == CONN_MOVING)
         conn_out_abandon(loop, conn);
     else if (conn->state != CONN_WAITING)
         conn_out_finish(loop, conn);

@@ -1,4 +1,4 @@
-/* What arrives on a connection: HTTP requests, then WebSocket messages. */
+/* What arrives on a connection: a proxy's word, TLS, HTTP requests, then WebSocket messages. */
 #ifndef PARTY_SERVER_CONN_IN_H
 #define PARTY_SERVER_CONN_IN_H
 
@@ -10,8 +10,16 @@ void conn_in_received(struct loop *loop, struct conn *conn, struct bytes_mut in)
 /* The peer has shut down its side; everything before it has been handled. */
 void conn_in_ended(struct loop *loop, struct conn *conn);
 
-/* Goes on with input that waited, after a WAITING or MOVING connection is back in a reading state.
+/*
+ * Goes on with input that waited: the connection was held, WAITING or MOVING and is back in a
+ * state in which it reads. Reading the socket goes on as well, and silence counts from now.
  */
 void conn_in_resume(struct loop *loop, struct conn *conn);
+
+/* The connection will not be read any more: input that waits is forgotten. */
+void conn_in_discard(struct loop *loop, struct conn *conn);
+
+/* A WebSocket begins: its allowance of frames is full. */
+void conn_in_fill_allowance(struct loop *loop, struct conn *conn);
 
 #endif

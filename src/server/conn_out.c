@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "relay/dialect_1.h"
+#include "server/admission.h"
 
 /* An encoded frame: in the loop's scratch memory, or shared. */
 struct frame {
@@ -15,12 +16,18 @@ struct frame {
     struct payload *payload; /* NULL: copy `bytes` */
 };
 
-void conn_out_abandon(struct loop *loop, struct conn *conn)
+void conn_out_end(struct loop *loop, struct conn *conn)
 {
     if (conn->state == CONN_DEAD || conn->state == CONN_FREE)
         return;
     conn_set_state(conn, CONN_DEAD);
     loop_mark_ending(loop, conn);
+}
+
+void conn_out_abandon(struct loop *loop, struct conn *conn)
+{
+    conn->is_lost = true;
+    conn_out_end(loop, conn);
 }
 
 /* Whether the connection still takes output of its own making, and has room for it. */
@@ -30,22 +37,35 @@ static bool may_queue(struct loop *loop, struct conn *conn, size_t length)
         conn->state == CONN_OPEN || conn->state == CONN_HTTP || conn->state == CONN_WAITING;
     if (!takes_output)
         return false;
+    if (conn->out.length == 0)
+        conn->drained_ms = loop->now_ms;
     /* One message is always admitted to an empty queue. */
-    if (conn->out.length > 0 && conn->out.length + length > QUEUE_BYTES_MAX) {
-        conn_out_abandon(loop, conn);
-        return false;
-    }
-    return true;
+    if (conn->out.length == 0 || conn->out.length + length <= loop->server->config->queue_bytes_max)
+        return true;
+    loop->stats.counters[COUNTER_QUEUE_FULL]++;
+    conn_out_close_for_queue(loop, conn, BYTES("too slow"));
+    return false;
+}
+
+/* The queue did not take what was to go out: never a silent gap. */
+static void lose_for_memory(struct loop *loop, struct conn *conn)
+{
+    loop->stats.counters[COUNTER_NO_MEMORY]++;
+    conn_out_abandon(loop, conn);
+}
+
+static void append(struct loop *loop, struct conn *conn, struct bytes bytes)
+{
+    if (outbox_append(&conn->out, &loop->pool, bytes))
+        loop_mark_dirty(loop, conn);
+    else
+        lose_for_memory(loop, conn);
 }
 
 void conn_out_bytes(struct loop *loop, struct conn *conn, struct bytes bytes)
 {
-    if (!may_queue(loop, conn, bytes.length))
-        return;
-    if (outbox_append(&conn->out, &loop->pool, bytes))
-        loop_mark_dirty(loop, conn);
-    else
-        conn_out_abandon(loop, conn);
+    if (may_queue(loop, conn, bytes.length))
+        append(loop, conn, bytes);
 }
 
 void conn_out_payload(struct loop *loop, struct conn *conn, struct payload *payload)
@@ -55,28 +75,41 @@ void conn_out_payload(struct loop *loop, struct conn *conn, struct payload *payl
     if (outbox_append_payload(&conn->out, &loop->pool, payload))
         loop_mark_dirty(loop, conn);
     else
-        conn_out_abandon(loop, conn);
+        lose_for_memory(loop, conn);
+}
+
+struct control_frame {
+    size_t length;
+    uint8_t data[WS_FRAME_HEADER_OUT_MAX + WS_CONTROL_PAYLOAD_MAX];
+};
+
+static struct control_frame encode_control(enum ws_opcode opcode, struct bytes payload)
+{
+    struct control_frame frame;
+    assert(payload.length <= WS_CONTROL_PAYLOAD_MAX);
+    frame.length = ws_frame_write_header(frame.data, opcode, payload.length);
+    if (payload.length > 0)
+        memcpy(frame.data + frame.length, payload.data, payload.length);
+    frame.length += payload.length;
+    return frame;
 }
 
 void conn_out_control(struct loop *loop, struct conn *conn, enum ws_opcode opcode,
                       struct bytes payload)
 {
-    uint8_t frame[WS_FRAME_HEADER_OUT_MAX + WS_CONTROL_PAYLOAD_MAX];
-    assert(payload.length <= WS_CONTROL_PAYLOAD_MAX);
-    size_t header_length = ws_frame_write_header(frame, opcode, payload.length);
-    if (payload.length > 0)
-        memcpy(frame + header_length, payload.data, payload.length);
-    conn_out_bytes(loop, conn, bytes_of(frame, header_length + payload.length));
+    struct control_frame frame = encode_control(opcode, payload);
+    conn_out_bytes(loop, conn, bytes_of(frame.data, frame.length));
 }
 
 /* The event's frame in memory of its own. False: memory is short. */
-static bool encode_shared(const struct event *event, size_t text_length, struct frame *ret_frame)
+static bool encode_shared(struct loop *loop, const struct event *event, size_t text_length,
+                          struct frame *ret_frame)
 {
     uint8_t header[WS_FRAME_HEADER_OUT_MAX];
     size_t header_length = ws_frame_write_header(header, WS_OPCODE_TEXT, text_length);
     if (text_length > UINT32_MAX - sizeof header)
         return false;
-    ret_frame->payload = payload_new((uint32_t)(header_length + text_length));
+    ret_frame->payload = payload_new((uint32_t)(header_length + text_length), &loop->held);
     if (ret_frame->payload == NULL)
         return false;
     memcpy(ret_frame->payload->data, header, header_length);
@@ -100,7 +133,7 @@ static bool encode(struct loop *loop, const struct event *event, struct frame *r
         writer_over(text, is_small ? sizeof loop->scratch - WS_FRAME_HEADER_OUT_MAX : 0);
     dialect_1_write(&writer, event);
     if (!writer_fits(&writer))
-        return encode_shared(event, writer.length, ret_frame);
+        return encode_shared(loop, event, writer.length, ret_frame);
 
     uint8_t header[WS_FRAME_HEADER_OUT_MAX];
     size_t header_length = ws_frame_write_header(header, WS_OPCODE_TEXT, writer.length);
@@ -125,18 +158,20 @@ static void queue_frame(struct loop *loop, uint32_t client, const struct frame *
  */
 static void abandon_recipient(struct loop *loop, uint32_t client)
 {
-    conn_out_abandon(loop, conn_table_at(&loop->server->connections, client));
+    lose_for_memory(loop, conn_table_at(&loop->server->connections, client));
 }
 
 static void tell_client(struct loop *loop, const struct effect *effect)
 {
     struct frame frame = {0};
+    if (effect->event.type == EVENT_ERROR)
+        loop->stats.errors[effect->event.error]++;
     if (!encode(loop, &effect->event, &frame)) {
         abandon_recipient(loop, effect->client);
         return;
     }
     queue_frame(loop, effect->client, &frame);
-    loop->stats.deliveries++;
+    loop->stats.counters[COUNTER_DELIVERIES]++;
     payload_release(frame.payload);
 }
 
@@ -153,9 +188,30 @@ static void tell_room(struct loop *loop, const struct effect *effect)
             queue_frame(loop, client, &frame);
         else
             abandon_recipient(loop, client);
-        loop->stats.deliveries++;
+        loop->stats.counters[COUNTER_DELIVERIES]++;
     }
     payload_release(frame.payload);
+}
+
+/* Who guesses codes waits for each answer, unread, and is then closed. */
+static void delay_answer(struct loop *loop, struct conn *conn)
+{
+    conn_set_state(conn, CONN_DELAYED);
+    poller_pause(loop->poller, &conn->socket, conn_token(conn));
+    loop_set_deadline(loop, conn, DEADLINE_PENALTY);
+}
+
+void conn_out_answer_delayed(struct loop *loop, struct conn *conn)
+{
+    const struct effect answer = {
+        .client = conn_index(conn),
+        .event = {.type = EVENT_ERROR, .error = ERROR_ROOM_NOT_FOUND},
+    };
+    loop->stats.counters[COUNTER_JOINS_PENALIZED]++;
+    conn_set_state(conn, CONN_OPEN);
+    poller_resume(loop->poller, &conn->socket, conn_token(conn));
+    tell_client(loop, &answer);
+    conn_out_close(loop, conn, WS_CLOSE_POLICY, BYTES("too many failed joins"));
 }
 
 static void close_replaced(struct loop *loop, uint32_t client)
@@ -171,8 +227,13 @@ void conn_out_perform(struct loop *loop, struct conn *speaker, const struct effe
         const struct effect *effect = &effects->items[i];
         switch (effect->kind) {
         case EFFECT_TO_CLIENT:
-        case EFFECT_NOT_FOUND:
             tell_client(loop, effect);
+            break;
+        case EFFECT_NOT_FOUND:
+            if (admission_join_failed(loop, speaker))
+                delay_answer(loop, speaker);
+            else
+                tell_client(loop, effect);
             break;
         case EFFECT_TO_ROOM:
             tell_room(loop, effect);
@@ -183,6 +244,7 @@ void conn_out_perform(struct loop *loop, struct conn *speaker, const struct effe
         case EFFECT_MOVE:
             /* conn_in keeps the message and its rest, then sends the connection away. */
             conn_set_state(speaker, CONN_MOVING);
+            loop->move_target = effect->loop;
             break;
         case EFFECT_ROOM_ADDED:
             origins_add_room(&loop->server->origins, effect->origin);
@@ -191,6 +253,7 @@ void conn_out_perform(struct loop *loop, struct conn *speaker, const struct effe
             origins_remove_room(&loop->server->origins, effect->origin);
             break;
         case EFFECT_NO_MEMORY:
+            loop->stats.counters[COUNTER_NO_MEMORY]++;
             conn_out_close(loop, speaker, WS_CLOSE_TRY_AGAIN_LATER, BYTES("out of memory"));
             break;
         }
@@ -201,8 +264,10 @@ void conn_out_finish(struct loop *loop, struct conn *conn)
 {
     if (conn->state != CONN_OPEN && conn->state != CONN_HTTP && conn->state != CONN_WAITING)
         return;
+    /* A response that nobody reads has the time of a request. */
+    enum deadline_kind kind = conn->state == CONN_OPEN ? DEADLINE_FLUSH : DEADLINE_REQUEST;
     conn_set_state(conn, CONN_CLOSING);
-    loop_set_deadline(loop, conn, DEADLINE_FLUSH);
+    loop_set_deadline(loop, conn, kind);
     loop_mark_dirty(loop, conn);
     loop_mark_ending(loop, conn);
 }
@@ -219,51 +284,127 @@ void conn_out_close(struct loop *loop, struct conn *conn, uint16_t code, struct 
             memcpy(payload + 2, reason.data, reason.length);
         length = 2 + reason.length;
     }
-    conn_out_control(loop, conn, WS_OPCODE_CLOSE, bytes_of(payload, length));
+    /* However full the queue is: the last frame always has a place. */
+    struct control_frame frame = encode_control(WS_OPCODE_CLOSE, bytes_of(payload, length));
+    append(loop, conn, bytes_of(frame.data, frame.length));
     conn_out_finish(loop, conn);
+}
+
+void conn_out_close_for_queue(struct loop *loop, struct conn *conn, struct bytes reason)
+{
+    outbox_drop_unbegun(&conn->out, &loop->pool);
+    /* The close frame can only follow what was begun; when that is long, it is not worth waiting.
+     */
+    if (conn->state != CONN_OPEN || conn_waiting(conn) > LAST_WORDS_BYTES_MAX)
+        conn_out_abandon(loop, conn);
+    else
+        conn_out_close(loop, conn, WS_CLOSE_TRY_AGAIN_LATER, reason);
 }
 
 /* Everything is out. A closing connection shuts its side and waits for the peer's end. */
 static void finish_closing(struct loop *loop, struct conn *conn)
 {
     if (conn->peer_has_ended || shutdown(conn->socket.fd, SHUT_WR) != 0) {
-        conn_out_abandon(loop, conn);
+        conn_out_end(loop, conn);
         return;
     }
     conn_set_state(conn, CONN_LINGERING);
     loop_set_deadline(loop, conn, DEADLINE_LINGER);
 }
 
-void conn_out_flush(struct loop *loop, struct conn *conn)
+/* Encrypts the next part of what waits, and the farewell when all is out and no more will come. */
+static bool encrypt_next(struct loop *loop, struct conn *conn)
 {
-    while (conn->out.length > 0 && !conn->is_send_pending) {
-        struct iovec parts[SEND_PARTS_MAX];
-        int part_count = outbox_parts(&conn->out, parts, SEND_PARTS_MAX);
-        size_t wanted = 0;
-        for (int i = 0; i < part_count; i++)
-            wanted += parts[i].iov_len;
-        ssize_t sent =
-            poller_send(loop->poller, &conn->socket, conn_token(conn), parts, part_count);
-        if (sent == POLLER_SEND_FAILED) {
+    if (conn->out.length == 0) {
+        if (conn->state == CONN_CLOSING)
+            tls_session_end(conn->tls);
+        return true;
+    }
+    size_t length = outbox_copy(&conn->out, loop->plain_text, TLS_WRITE_BYTES_MAX);
+    if (!tls_session_write(conn->tls, bytes_of(loop->plain_text, length)))
+        return false;
+    outbox_consume(&conn->out, &loop->pool, length);
+    return true;
+}
+
+/* What the poller is to send from: the queue itself, or what TLS made of its beginning. NULL: it
+ * failed. */
+static struct outbox *next_output(struct loop *loop, struct conn *conn)
+{
+    if (conn->tls == NULL)
+        return &conn->out;
+    struct outbox *output = tls_session_output(conn->tls);
+    if (output->length == 0 && !encrypt_next(loop, conn)) {
+        loop->stats.counters[COUNTER_TLS_FAILED]++;
+        return NULL;
+    }
+    return output;
+}
+
+/* One send. Returns the bytes that went out; 0 when no more can now, or the connection is lost. */
+static size_t send_once(struct loop *loop, struct conn *conn, struct outbox *output)
+{
+    struct iovec parts[SEND_PARTS_MAX];
+    int part_count = outbox_parts(output, parts, SEND_PARTS_MAX);
+    size_t wanted = 0;
+    for (int i = 0; i < part_count; i++)
+        wanted += parts[i].iov_len;
+    ssize_t sent = poller_send(loop->poller, &conn->socket, conn_token(conn), parts, part_count);
+    if (sent == POLLER_SEND_FAILED) {
+        conn_out_abandon(loop, conn);
+        return 0;
+    }
+    if (sent < 0 || (size_t)sent < wanted) {
+        conn->is_send_pending = true;
+        conn->progress_ms = loop->now_ms;
+    }
+    if (sent <= 0)
+        return 0;
+    loop->stats.counters[COUNTER_BYTES_OUT] += (uint64_t)sent;
+    outbox_consume(output, &loop->pool, (size_t)sent);
+    return (size_t)sent;
+}
+
+/* Sends until the socket takes no more, or the connection has had its share of the turn. */
+static void send_share(struct loop *loop, struct conn *conn)
+{
+    size_t share = SEND_BYTES_PER_TURN;
+    while (!conn->is_send_pending && conn->state != CONN_DEAD) {
+        struct outbox *output = next_output(loop, conn);
+        if (output == NULL)
             conn_out_abandon(loop, conn);
+        if (output == NULL || output->length == 0)
+            return;
+        size_t sent = send_once(loop, conn, output);
+        if (sent >= share) {
+            loop_mark_unfinished(loop, conn);
             return;
         }
-        if (sent > 0) {
-            loop->stats.bytes_out += (uint64_t)sent;
-            outbox_consume(&conn->out, &loop->pool, (size_t)sent);
-        }
-        conn->is_send_pending = sent < 0 || (size_t)sent < wanted;
+        share -= sent;
     }
-    if (conn->out.length == 0 && conn->state == CONN_CLOSING)
+}
+
+void conn_out_flush(struct loop *loop, struct conn *conn)
+{
+    size_t charge = conn_charge(conn);
+    send_share(loop, conn);
+    loop->held += conn_charge(conn) - charge;
+    if (conn_waiting(conn) > 0)
+        return;
+    if (conn->state == CONN_CLOSING)
         finish_closing(loop, conn);
+    else if (conn->state == CONN_HTTP && conn->is_held)
+        loop_set_deadline(loop, conn, DEADLINE_NEXT_TURN); /* its requests may be read again */
 }
 
 void conn_out_sent(struct loop *loop, struct conn *conn, size_t sent)
 {
+    size_t charge = conn_charge(conn);
     conn->is_send_pending = false;
-    /* Output that advances shows that the peer lives. */
-    conn->last_alive_ms = loop->now_ms;
-    conn->is_pinged = false;
-    outbox_consume(&conn->out, &loop->pool, sent);
-    conn_out_flush(loop, conn);
+    conn->progress_ms = loop->now_ms;
+    if (sent > 0)
+        outbox_consume(conn->tls != NULL ? tls_session_output(conn->tls) : &conn->out, &loop->pool,
+                       sent);
+    loop->held += conn_charge(conn) - charge;
+    loop_mark_dirty(loop, conn);
 }

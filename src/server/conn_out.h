@@ -26,13 +26,25 @@ void conn_out_close(struct loop *loop, struct conn *conn, uint16_t code, struct 
 /* Closes without a frame once what is queued is out. */
 void conn_out_finish(struct loop *loop, struct conn *conn);
 
-/* The connection is lost: nothing more goes out. */
+/*
+ * As conn_out_close() with 1013 and the reason, but what is queued is dropped, the frame that was
+ * begun excepted. Who does not read sees no close frame.
+ */
+void conn_out_close_for_queue(struct loop *loop, struct conn *conn, struct bytes reason);
+
+/* The time of a DELAYED connection is over: the answer, then 1008. */
+void conn_out_answer_delayed(struct loop *loop, struct conn *conn);
+
+/* The connection is over, and nothing is left to be sent. */
+void conn_out_end(struct loop *loop, struct conn *conn);
+
+/* The connection is lost: nothing more goes out, and the kernel is to forget what it has. */
 void conn_out_abandon(struct loop *loop, struct conn *conn);
 
-/* Sends what is queued, as far as the socket takes it. */
+/* Sends what is queued, as far as the socket and the share of a turn go. */
 void conn_out_flush(struct loop *loop, struct conn *conn);
 
-/* The poller's news about a send. */
+/* The poller's news about a send; what is left is flushed with everything else. */
 void conn_out_sent(struct loop *loop, struct conn *conn, size_t sent);
 
 #endif

@@ -47,6 +47,7 @@ void gather_answer(struct loop *loop, struct mail *mail)
     struct gather_part *part = CONTAINER_OF(mail, struct gather_part, mail);
     part->stats = loop->stats;
     part->stats.rooms = loop->relay.rooms.room_count;
+    part->stats.buffered = loop->held;
     part->mail.kind = MAIL_SNAPSHOT_REPLY;
     mailbox_post(&part->gather->asker->mailbox, &part->mail);
 }
@@ -54,18 +55,8 @@ void gather_answer(struct loop *loop, struct mail *mail)
 static struct loop_stats add_up(const struct gather *gather, uint32_t part_count)
 {
     struct loop_stats total = {0};
-    for (uint32_t i = 0; i < part_count; i++) {
-        const struct loop_stats *stats = &gather->parts[i].stats;
-        total.connections += stats->connections;
-        total.clients += stats->clients;
-        total.rooms += stats->rooms;
-        total.accepted += stats->accepted;
-        total.messages_in += stats->messages_in;
-        total.deliveries += stats->deliveries;
-        total.bytes_in += stats->bytes_in;
-        total.bytes_out += stats->bytes_out;
-        total.moved += stats->moved;
-    }
+    for (uint32_t i = 0; i < part_count; i++)
+        stats_add(&total, &gather->parts[i].stats);
     return total;
 }
 

@@ -1,27 +1,51 @@
-/* Every bound of the server that is no option, in one place. */
+/* Every bound of the server that is no option, in one place; and the bounds of options. */
 #ifndef PARTY_SERVER_LIMITS_H
 #define PARTY_SERVER_LIMITS_H
 
 #define LOOPS_MAX 64
-#define MESSAGE_BYTES_LIMIT (1024u * 1024 * 1024) /* of --max-message-bytes */
+#define MESSAGE_BYTES_LIMIT (1024u * 1024 * 1024) /* of --max-message-bytes, --max-queue-bytes */
+#define MESSAGE_RATE_LIMIT 1000000u               /* of --max-message-rate: tokens have 32 bits */
+#define BUFFERED_BYTES_LEAST (1024u * 1024)       /* of --max-buffered-bytes */
 #define DURATION_MAX_MS (24u * 60 * 60 * 1000)    /* of any duration: the clock has 32 bits */
+#define FAILED_JOINS_LIMIT 200                    /* of --max-failed-joins: counted in 8 bits */
+#define ALLOWED_ORIGINS_MAX 64
+#define TRUSTED_PROXIES_MAX 64
 
 #define CONNECTIONS_MAX (1024 * 1024) /* or the limit of descriptors, if lower */
 #define ROOMS_MAX (512 * 1024)        /* half of all codes */
-#define CLIENTS_PER_ROOM_MAX 10000
-#define ORIGINS_MAX 500      /* remembered for the statistics */
-#define ORIGIN_BYTES_MAX 256 /* longer ones are counted as others */
+#define ORIGINS_MAX 500               /* remembered for the statistics */
+#define ORIGIN_BYTES_MAX 256          /* longer ones are counted as others */
+#define PLACES_REMEMBERED_MAX 65536   /* addresses that failed joins, with nobody here any more */
 
-#define QUEUE_BYTES_MAX (16 * 1024 * 1024) /* output waiting on one connection */
-#define SHARED_FRAME_BYTES_MIN 1024        /* from here on frames are shared, not copied */
-#define SEND_PARTS_MAX 64                  /* pieces in one send */
-#define EXPIRIES_PER_TURN 256              /* so that timers never make a stutter */
+/* Descriptors that are never a client's: three standard ones, the listener, a few a loop. */
+#define DESCRIPTORS_RESERVED 16
+#define DESCRIPTORS_PER_LOOP 4
+#define REFUSALS_MAX 64     /* connections above a limit that may wait for their refusal */
+#define ACCEPT_RETRY_MS 100 /* when the kernel can't give another connection */
 
-#define REQUEST_TIMEOUT_MS 5000        /* for a request to be complete */
-#define FLUSH_TIMEOUT_MS 15000         /* for output to go out before a close */
-#define LINGER_TIMEOUT_MS 2000         /* for the peer to close after us */
-#define STOP_TIMEOUT_MS 2000           /* for everybody to be told of a stop */
-#define LIVENESS_CHECKS_PER_INTERVAL 8 /* of --ping-interval */
+#define SHARED_FRAME_BYTES_MIN 1024 /* from here on frames are shared, not copied */
+#define SEND_PARTS_MAX 64           /* pieces in one send */
+#define HTTP_BACKLOG_BYTES 65536    /* of responses; then no further request is read */
+
+/* What one connection may have of a turn; the rest waits for the next. */
+#define FRAMES_PER_TURN 64
+#define DELIVERIES_PER_TURN 4096
+#define SEND_BYTES_PER_TURN (512 * 1024)
+#define EXPIRIES_PER_TURN 256 /* so that timers never make a stutter */
+#define TURN_LONGEST_MS 100   /* what is longer was no turn: the process itself was stopped */
+
+#define LEASE_BYTES (64 * 1024) /* in which a loop takes its part of the budget */
+/* What the kernel may hold for a connection that does not read, or that is not read. */
+#define SEND_BACKLOG_BYTES (64 * 1024)
+#define RECEIVE_BACKLOG_BYTES (128 * 1024)
+#define LAST_WORDS_BYTES_MAX (64 * 1024) /* begun output that a close for its queue waits for */
+
+#define LINGER_TIMEOUT_MS 2000      /* for the peer to close after us */
+#define STOP_TIMEOUT_MS 2000        /* for everybody to be told of a stop */
+#define THROTTLE_MS 20              /* without being read, when out of tokens */
+#define JOIN_PENALTY_MS 3000        /* before the answer to one failed join too many */
+#define CHECKS_PER_TIMEOUT 8        /* how often silence and stalls are looked at */
+#define PLACE_BUDGET_MS (60 * 1000) /* in which the failed joins of an address are forgotten */
 #define PLACEMENT_SLACK \
     16 /* connections that a loop may have above the emptiest before it passes on new ones */
 

@@ -11,8 +11,12 @@
 #include <unistd.h>
 
 #include "net/clock.h"
+#include "net/socket.h"
+#include "server/admission.h"
+#include "server/budget.h"
 #include "server/conn_in.h"
 #include "server/conn_out.h"
+#include "server/deadlines.h"
 #include "server/gather.h"
 #include "server/routes.h"
 
@@ -29,32 +33,44 @@ static uint32_t draw_random(void *context)
     return loop->random[--loop->random_left];
 }
 
-/* Rooms are counted for the whole process, when one opens or ends and never for a message. */
+/* The main thread is to look whether the drain is over. */
+static void tell_news(const struct server *server)
+{
+    uint64_t one = 1;
+    (void)!write(server->news_fd, &one, sizeof one);
+}
+
 static bool admit_room(void *context)
 {
-    struct loop *loop = context;
-    unsigned before = atomic_fetch_add_explicit(&loop->server->rooms, 1, memory_order_relaxed);
-    if (before < ROOMS_MAX)
+    struct server *server = ((struct loop *)context)->server;
+    unsigned before = atomic_fetch_add_explicit(&server->rooms, 1, memory_order_relaxed);
+    if (before < server->config->rooms_max)
         return true;
-    atomic_fetch_sub_explicit(&loop->server->rooms, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&server->rooms, 1, memory_order_relaxed);
     return false;
 }
 
 static void dismiss_room(void *context)
 {
     struct loop *loop = context;
-    atomic_fetch_sub_explicit(&loop->server->rooms, 1, memory_order_relaxed);
+    atomic_fetch_sub(&loop->server->rooms, 1);
+    if (loop->relay.is_draining)
+        tell_news(loop->server);
 }
 
-static void init_deadlines(struct loop *loop, const struct config *config)
+static void init_relay(struct loop *loop)
 {
-    uint64_t check_ms = config->ping_interval_ms / LIVENESS_CHECKS_PER_INTERVAL;
-    loop->deadline_length_ms[DEADLINE_REQUEST] = REQUEST_TIMEOUT_MS;
-    loop->deadline_length_ms[DEADLINE_LIVENESS] = check_ms < 1 ? 1 : (uint32_t)check_ms;
-    loop->deadline_length_ms[DEADLINE_FLUSH] = FLUSH_TIMEOUT_MS;
-    loop->deadline_length_ms[DEADLINE_LINGER] = LINGER_TIMEOUT_MS;
-    for (int kind = 0; kind < DEADLINE_KINDS; kind++)
-        list_init(&loop->deadlines[kind]);
+    const struct config *config = loop->server->config;
+    relay_init(&loop->relay, &(struct relay_config){
+                                 .loop_index = loop->index,
+                                 .loop_count = loop->server->loop_count,
+                                 .members_max = (uint32_t)config->clients_per_room_max,
+                                 .id_bytes_max = (uint32_t)config->client_id_bytes_max,
+                                 .random = draw_random,
+                                 .admit_room = admit_room,
+                                 .dismiss_room = dismiss_room,
+                                 .context = loop,
+                             });
 }
 
 struct loop *loop_new(struct server *server, uint32_t index)
@@ -64,19 +80,15 @@ struct loop *loop_new(struct server *server, uint32_t index)
         return NULL;
     loop->server = server;
     loop->index = index;
-    loop->now_ms = clock_now_ms();
+    loop->clock_ms = clock_now_ms();
+    loop->now_ms = loop->clock_ms;
+    loop->shed_mail.kind = MAIL_SHED;
+    loop->drain_mail.kind = MAIL_DRAIN;
     loop->stop_mail.kind = MAIL_STOP;
-    init_deadlines(loop, server->config);
-    relay_init(&loop->relay, &(struct relay_config){
-                                 .loop_index = index,
-                                 .loop_count = server->loop_count,
-                                 .members_max = CLIENTS_PER_ROOM_MAX,
-                                 .id_bytes_max = 256,
-                                 .random = draw_random,
-                                 .admit_room = admit_room,
-                                 .dismiss_room = dismiss_room,
-                                 .context = loop,
-                             });
+    loop->pool.account = &loop->held;
+    loop->is_listening = true;
+    deadlines_init(loop);
+    init_relay(loop);
     loop->mailbox.wake_fd = -1;
     loop->poller = poller_new();
     if (loop->poller != NULL && mailbox_init(&loop->mailbox) &&
@@ -87,6 +99,26 @@ struct loop *loop_new(struct server *server, uint32_t index)
     return NULL;
 }
 
+/* Frees all that a connection owns, but for its place. */
+static void release_contents(struct loop *loop, struct conn *conn)
+{
+    outbox_clear(&conn->out, &loop->pool);
+    tls_session_free(conn->tls);
+    conn->tls = NULL;
+    conn_drop_input(conn);
+    if (conn->is_lost)
+        socket_reset_on_close(conn->socket.fd);
+}
+
+/* What a connection in the mail holds comes to this loop's account. */
+static void enter_account(struct loop *loop, struct conn *conn)
+{
+    outbox_enter(&conn->out, &loop->pool);
+    if (conn->tls != NULL)
+        tls_session_set_pool(conn->tls, &loop->pool);
+    loop->held += conn_charge(conn);
+}
+
 static void drop_mail(struct loop *loop)
 {
     for (struct mail *mail = mailbox_take_all(&loop->mailbox); mail != NULL;) {
@@ -95,8 +127,9 @@ static void drop_mail(struct loop *loop)
             gather_drop(mail);
         if (mail->kind == MAIL_CONNECTION) {
             struct conn *conn = CONTAINER_OF(mail, struct conn, mail);
-            outbox_clear(&conn->out, &loop->pool);
-            conn_drop_input(conn);
+            enter_account(loop, conn);
+            admission_left(loop, conn);
+            release_contents(loop, conn);
             close(conn->socket.fd);
         }
         mail = next;
@@ -133,6 +166,14 @@ void loop_mark_dirty(struct loop *loop, struct conn *conn)
     loop->first_dirty = conn;
 }
 
+void loop_mark_unfinished(struct loop *loop, struct conn *conn)
+{
+    assert(!conn->is_dirty);
+    conn->is_dirty = true;
+    conn->next_dirty = loop->first_unfinished;
+    loop->first_unfinished = conn;
+}
+
 void loop_mark_ending(struct loop *loop, struct conn *conn)
 {
     if (conn->is_ending)
@@ -154,8 +195,9 @@ static void reap(struct loop *loop, struct conn *conn)
     int fd = conn->socket.fd;
     (void)poller_detach(loop->poller, &conn->socket);
     list_remove(&conn->deadline);
-    outbox_clear(&conn->out, &loop->pool);
-    conn_drop_input(conn);
+    loop->held -= conn_charge(conn);
+    admission_left(loop, conn);
+    release_contents(loop, conn);
     if (conn->is_client) {
         conn->is_client = false;
         loop->stats.clients--;
@@ -166,13 +208,24 @@ static void reap(struct loop *loop, struct conn *conn)
     close(fd);
 }
 
-/* Unlinks a dying connection from the list of dirty ones. */
+static bool unlink_from(struct conn **at, const struct conn *conn)
+{
+    while (*at != NULL && *at != conn)
+        at = &(*at)->next_dirty;
+    if (*at == NULL)
+        return false;
+    *at = conn->next_dirty;
+    return true;
+}
+
+/* Takes a connection off the list of those with output, for this turn or the next. */
 static void forget_dirty(struct loop *loop, struct conn *conn)
 {
-    struct conn **at = &loop->first_dirty;
-    while (*at != conn)
-        at = &(*at)->next_dirty;
-    *at = conn->next_dirty;
+    if (!conn->is_dirty)
+        return;
+    bool was_there =
+        unlink_from(&loop->first_dirty, conn) || unlink_from(&loop->first_unfinished, conn);
+    assert(was_there);
     conn->is_dirty = false;
 }
 
@@ -189,6 +242,7 @@ static void leave_rooms(struct loop *loop, struct conn **dead)
         struct effects effects;
         relay_leave(&loop->relay, &conn->seat, &effects);
         conn_out_perform(loop, NULL, &effects);
+        conn_in_discard(loop, conn);
         if (conn->state == CONN_DEAD && !conn->is_awaited) {
             conn->is_ending = true; /* in `dead`: must not be listed again */
             conn->next_ending = *dead;
@@ -203,10 +257,18 @@ static void reap_all(struct loop *loop, struct conn **dead)
         struct conn *conn = *dead;
         *dead = conn->next_ending;
         conn->is_ending = false;
-        if (conn->is_dirty)
-            forget_dirty(loop, conn);
+        forget_dirty(loop, conn);
         reap(loop, conn);
     }
+}
+
+void loop_end_outcome(struct loop *loop, struct conn **dead)
+{
+    leave_rooms(loop, dead);
+    if (loop->held <= atomic_load_explicit(&loop->leased, memory_order_relaxed))
+        return;
+    budget_settle(loop);
+    leave_rooms(loop, dead); /* of those who were closed to free memory */
 }
 
 /* Each connection with new output is flushed once; who fails leaves, which makes new output. */
@@ -220,8 +282,10 @@ static void flush_all(struct loop *loop, struct conn **dead)
             if (conn->state != CONN_DEAD)
                 conn_out_flush(loop, conn);
         }
-        leave_rooms(loop, dead);
+        loop_end_outcome(loop, dead);
     }
+    loop->first_dirty = loop->first_unfinished;
+    loop->first_unfinished = NULL;
 }
 
 /* The emptiest loop, when this one has clearly more connections than it; else this one. */
@@ -247,23 +311,46 @@ static void adopt(struct loop *loop, struct conn *conn)
     if (conn->is_client)
         loop->stats.clients++;
     list_init(&conn->deadline);
+    conn->next_dirty = NULL;
+    conn->next_ending = NULL;
+    enter_account(loop, conn);
+    /* Loops have each their own idea of time. */
     conn->last_alive_ms = loop->now_ms;
+    conn->rate_filled_ms = loop->now_ms;
+    conn->drained_ms = loop->now_ms;
+    if (conn->input != NULL)
+        conn->input->since_ms = loop->now_ms;
     loop_set_deadline(loop, conn, conn->is_client ? DEADLINE_LIVENESS : DEADLINE_REQUEST);
-    if (conn->out.length > 0)
+    if (conn_waiting(conn) > 0)
         loop_mark_dirty(loop, conn);
     if (!poller_attach(loop->poller, &conn->socket, conn_token(conn)))
         conn_out_abandon(loop, conn);
+}
+
+/* The descriptor is closed at once; what is said to the peer is best effort. */
+static void refuse_at_once(struct loop *loop, int fd)
+{
+    struct bytes word = BYTES("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n"
+                              "Retry-After: 5\r\nConnection: close\r\n\r\n");
+    socket_refuse(fd, loop->server->tls == NULL ? word : (struct bytes){0});
 }
 
 static void accept_connection(struct loop *loop, int fd)
 {
     struct conn *conn = conn_table_at(&loop->server->connections, (uint32_t)fd);
     if (conn == NULL || loop->is_stopping) {
-        close(fd);
+        refuse_at_once(loop, fd);
         return;
     }
     conn_begin(conn, fd);
-    loop->stats.accepted++;
+    loop->stats.counters[COUNTER_ACCEPTED]++;
+    if (!admission_accepted(loop, conn)) {
+        admission_left(loop, conn);
+        conn_set_state(conn, CONN_DEAD);
+        conn_end(conn);
+        refuse_at_once(loop, fd);
+        return;
+    }
 
     uint32_t place = place_for_newcomer(loop);
     if (place == loop->index) {
@@ -275,25 +362,50 @@ static void accept_connection(struct loop *loop, int fd)
     mailbox_post(&loop->server->loops[place]->mailbox, &conn->mail);
 }
 
-void loop_send_away(struct loop *loop, struct conn *conn, uint32_t target)
+/* Descriptors or kernel memory are short. Listening goes on a little later. */
+static void stop_accepting(struct loop *loop)
+{
+    loop->stats.counters[COUNTER_ACCEPT_FAILED]++;
+    if (!loop->is_listening)
+        return;
+    poller_stop_listening(loop->poller, loop->server->listener_fd);
+    loop->is_listening = false;
+    loop->listen_due_ms = loop->now_ms + ACCEPT_RETRY_MS;
+}
+
+static void accept_again(struct loop *loop)
+{
+    bool is_due = (int32_t)(loop->now_ms - loop->listen_due_ms) >= 0;
+    if (loop->is_listening || loop->is_stopping || !is_due)
+        return;
+    loop->is_listening = poller_listen(loop->poller, loop->server->listener_fd);
+    loop->listen_due_ms = loop->now_ms + ACCEPT_RETRY_MS;
+}
+
+void loop_send_away(struct loop *loop, struct conn *conn)
 {
     assert(conn->state == CONN_MOVING && conn->seat == NULL);
     /* What io_uring will have to wait for; epoll is done at once. */
     bool is_detached = poller_detach(loop->poller, &conn->socket);
     assert(is_detached);
     list_remove(&conn->deadline);
-    if (conn->is_dirty)
-        forget_dirty(loop, conn);
+    forget_dirty(loop, conn);
+    loop->held -= conn_charge(conn);
+    outbox_leave(&conn->out, &loop->pool);
+    if (conn->tls != NULL)
+        tls_session_set_pool(conn->tls, NULL);
     conn->is_send_pending = false; /* the new loop tries again */
     count_connection(loop, -1);
     loop->stats.clients--;
-    loop->stats.moved++;
+    loop->stats.counters[COUNTER_MOVED]++;
     conn->mail.kind = MAIL_CONNECTION;
-    mailbox_post(&loop->server->loops[target]->mailbox, &conn->mail);
+    mailbox_post(&loop->server->loops[loop->move_target]->mailbox, &conn->mail);
 }
 
 static void say_goodbye(struct loop *loop, struct conn *conn)
 {
+    if (conn->state == CONN_DELAYED)
+        conn_set_state(conn, CONN_OPEN);
     if (conn->state == CONN_OPEN)
         conn_out_close(loop, conn, WS_CLOSE_GOING_AWAY, BYTES("server is stopping"));
     else
@@ -310,12 +422,21 @@ static void receive_connection(struct loop *loop, struct conn *conn)
         conn_in_resume(loop, conn);
 }
 
+static void begin_draining(struct loop *loop)
+{
+    loop->relay.is_draining = true;
+    atomic_fetch_add(&loop->server->draining_loops, 1);
+    tell_news(loop->server);
+}
+
 /* Says goodbye to everybody. Every connection is in one of the queues of deadlines. */
 static void begin_stopping(struct loop *loop)
 {
     loop->is_stopping = true;
     loop->stop_due_ms = loop->now_ms + STOP_TIMEOUT_MS;
-    poller_stop_listening(loop->poller, loop->server->listener_fd);
+    if (loop->is_listening)
+        poller_stop_listening(loop->poller, loop->server->listener_fd);
+    loop->is_listening = false;
     for (int kind = 0; kind < DEADLINE_FLUSH; kind++) {
         struct list *link = loop->deadlines[kind].next;
         while (link != &loop->deadlines[kind]) {
@@ -340,21 +461,23 @@ static void read_mail(struct loop *loop, struct conn **dead)
         case MAIL_SNAPSHOT_REPLY:
             gather_collect(loop, mail);
             break;
+        case MAIL_SHED:
+            budget_shed(loop);
+            break;
+        case MAIL_DRAIN:
+            begin_draining(loop);
+            break;
         case MAIL_STOP:
             begin_stopping(loop);
             break;
         }
-        leave_rooms(loop, dead);
+        loop_end_outcome(loop, dead);
         mail = next;
     }
 }
 
-static void handle_outcome(struct loop *loop, const struct outcome *outcome)
+static void handle_connection(struct loop *loop, const struct outcome *outcome)
 {
-    if (outcome->kind == OUTCOME_ACCEPTED) {
-        accept_connection(loop, outcome->fd);
-        return;
-    }
     struct conn *conn = conn_table_at(&loop->server->connections, (uint32_t)outcome->token);
     if (conn == NULL || conn_token(conn) != outcome->token || conn->state == CONN_DEAD)
         return;
@@ -371,62 +494,57 @@ static void handle_outcome(struct loop *loop, const struct outcome *outcome)
     case OUTCOME_FAILED:
         conn_out_abandon(loop, conn);
         break;
-    case OUTCOME_ACCEPTED:
-    case OUTCOME_DETACHED:
-    case OUTCOME_WOKEN:
+    default:
         break;
     }
 }
 
-/* Silence for --ping-interval gets a ping, for --idle-timeout the end. */
-static void check_liveness(struct loop *loop, struct conn *conn)
+static void handle_outcome(struct loop *loop, const struct outcome *outcome)
 {
-    uint32_t silence_ms = loop->now_ms - conn->last_alive_ms;
-    if (silence_ms >= loop->server->config->idle_timeout_ms) {
-        conn_out_abandon(loop, conn);
-        return;
-    }
-    if (silence_ms >= loop->server->config->ping_interval_ms && !conn->is_pinged) {
-        conn->is_pinged = true;
-        conn_out_control(loop, conn, WS_OPCODE_PING, (struct bytes){0});
-    }
-    loop_set_deadline(loop, conn, DEADLINE_LIVENESS);
-}
-
-static void check_deadlines(struct loop *loop)
-{
-    int expiries_left = EXPIRIES_PER_TURN;
-    for (int kind = 0; kind < DEADLINE_KINDS; kind++) {
-        struct list *head = &loop->deadlines[kind];
-        while (!list_is_empty(head) && expiries_left-- > 0) {
-            struct conn *conn = conn_of_deadline(head->next);
-            if ((int32_t)(loop->now_ms - conn->due_ms) < 0)
-                break;
-            if (kind == DEADLINE_LIVENESS && conn->state == CONN_OPEN) {
-                check_liveness(loop, conn);
-                continue;
-            }
-            list_remove(&conn->deadline);
-            conn_out_abandon(loop, conn);
-        }
+    switch (outcome->kind) {
+    case OUTCOME_ACCEPTED:
+        accept_connection(loop, outcome->fd);
+        break;
+    case OUTCOME_OVERFLOWED:
+        loop->stats.counters[COUNTER_ACCEPT_FAILED]++;
+        refuse_at_once(loop, outcome->fd);
+        break;
+    case OUTCOME_ACCEPT_FAILED:
+        stop_accepting(loop);
+        break;
+    default:
+        handle_connection(loop, outcome);
+        break;
     }
 }
 
-/* Milliseconds until the first deadline; -1 when there is none. */
+/* Milliseconds that the turn may wait; -1: until something happens. */
 static int time_to_wait(const struct loop *loop)
 {
-    int32_t wait_ms = loop->is_stopping ? (int32_t)(loop->stop_due_ms - loop->now_ms) : INT32_MAX;
-    for (int kind = 0; kind < DEADLINE_KINDS; kind++) {
-        if (list_is_empty(&loop->deadlines[kind]))
-            continue;
-        const struct conn *first = conn_of_deadline(loop->deadlines[kind].next);
-        int32_t left_ms = (int32_t)(first->due_ms - loop->now_ms);
-        if (left_ms < wait_ms)
-            wait_ms = left_ms;
-    }
-    if (wait_ms == INT32_MAX)
-        return -1;
-    return wait_ms < 0 ? 0 : wait_ms;
+    if (loop->first_dirty != NULL)
+        return 0;
+    int wait_ms = deadlines_wait_ms(loop);
+    int32_t due_ms = INT32_MAX;
+    if (loop->is_stopping)
+        due_ms = (int32_t)(loop->stop_due_ms - loop->now_ms);
+    else if (!loop->is_listening)
+        due_ms = (int32_t)(loop->listen_due_ms - loop->now_ms);
+    if (due_ms == INT32_MAX || (wait_ms >= 0 && wait_ms <= due_ms))
+        return wait_ms;
+    return due_ms < 0 ? 0 : due_ms;
+}
+
+/*
+ * The loop's time goes on with the clock, but for gaps in which the process stood still (stopped,
+ * or its machine asleep): what nobody could have read is no silence.
+ */
+static void advance_time(struct loop *loop, int waited_at_most_ms)
+{
+    uint32_t clock_ms = clock_now_ms();
+    uint32_t elapsed_ms = clock_ms - loop->clock_ms;
+    uint32_t most_ms = (uint32_t)waited_at_most_ms + TURN_LONGEST_MS;
+    loop->clock_ms = clock_ms;
+    loop->now_ms += waited_at_most_ms >= 0 && elapsed_ms > most_ms ? most_ms : elapsed_ms;
 }
 
 static void turn(struct loop *loop)
@@ -434,22 +552,26 @@ static void turn(struct loop *loop)
     struct conn *dead = NULL;
     struct outcome outcome;
     bool has_mail = false;
+    int wait_ms = time_to_wait(loop);
 
-    poller_wait(loop->poller, time_to_wait(loop));
-    loop->now_ms = clock_now_ms();
+    poller_wait(loop->poller, wait_ms);
+    advance_time(loop, wait_ms);
+    deadlines_begin_turn(loop, &dead);
     while (poller_next(loop->poller, &outcome)) {
         if (outcome.kind == OUTCOME_WOKEN)
             has_mail = true;
         else
             handle_outcome(loop, &outcome);
-        leave_rooms(loop, &dead);
+        loop_end_outcome(loop, &dead);
     }
     if (has_mail)
         read_mail(loop, &dead);
-    check_deadlines(loop);
-    leave_rooms(loop, &dead);
+    deadlines_check(loop);
+    accept_again(loop);
+    loop_end_outcome(loop, &dead);
     flush_all(loop, &dead);
     reap_all(loop, &dead);
+    budget_settle(loop);
 }
 
 /* Whoever is left when the time to stop is over. */

@@ -1,8 +1,8 @@
 /*
  * An event loop: one thread with its own rooms, connections, timers, buffers and counters.
  *
- * Loops share the table of connections (each entry belongs to one loop at a time), the origins'
- * counts, and their mailboxes. Everything else in a loop is touched by its own thread alone.
+ * Loops share what is in `struct server`. Everything else in a loop is touched by its own thread
+ * alone, but for what is atomic.
  */
 #ifndef PARTY_SERVER_LOOP_H
 #define PARTY_SERVER_LOOP_H
@@ -13,41 +13,41 @@
 #include "server/conn.h"
 #include "server/limits.h"
 #include "server/origins.h"
+#include "server/places.h"
+#include "server/stats.h"
 
 #define SCRATCH_BYTES (16 * 1024)
 #define RANDOM_WORDS 64
 
-/* What the process has once. */
+/* What the process has once. Counts are of all loops, and touched when something comes or goes. */
 struct server {
     const struct config *config;
     struct conn_table connections;
     struct origins origins;
+    struct places places;
+    struct tls_context *tls; /* NULL: plain TCP */
     int listener_fd;
-    atomic_uint rooms; /* on all loops */
+    int news_fd; /* an eventfd: a loop drains, or has lost a room while it does */
     uint32_t loop_count;
     uint32_t started_ms;
+    uint32_t connections_max;
+    size_t buffered_bytes_max;
+    atomic_uint connection_count;
+    atomic_uint refusal_count; /* connections above a limit that wait for their refusal */
+    atomic_uint rooms;
+    atomic_uint draining_loops;
+    atomic_size_t leased; /* of the budget, by all loops */
     struct loop *loops[LOOPS_MAX];
 };
 
-/* Counters of one loop, handed to others as a copy. */
-struct loop_stats {
-    uint64_t connections; /* now, of any kind */
-    uint64_t clients;     /* now, open WebSockets */
-    uint64_t rooms;       /* now */
-    uint64_t accepted;
-    uint64_t messages_in;
-    uint64_t deliveries;
-    uint64_t bytes_in;
-    uint64_t bytes_out;
-    uint64_t moved; /* connections that went to another loop */
-};
-
-/* Deadlines of one kind have one length, so that each kind is a queue. */
 enum deadline_kind {
-    DEADLINE_REQUEST,
+    DEADLINE_NEXT_TURN, /* has had its share of a turn, and more input */
+    DEADLINE_REQUEST,   /* a request to be complete, or its response to be read */
     DEADLINE_LIVENESS,
-    DEADLINE_FLUSH,
-    DEADLINE_LINGER,
+    DEADLINE_THROTTLE, /* out of tokens */
+    DEADLINE_PENALTY,  /* a failed join too many */
+    DEADLINE_FLUSH,    /* output to go out before a close */
+    DEADLINE_LINGER,   /* the peer to close after us */
     DEADLINE_KINDS,
 };
 
@@ -55,29 +55,42 @@ enum mail_kind {
     MAIL_CONNECTION,       /* a struct conn that lives here from now on */
     MAIL_SNAPSHOT_REQUEST, /* a struct gather_part to be filled and sent back */
     MAIL_SNAPSHOT_REPLY,
-    MAIL_STOP, /* close everybody and end */
+    MAIL_SHED,  /* the budget is spent, and most of it is here */
+    MAIL_DRAIN, /* make no more rooms */
+    MAIL_STOP,  /* close everybody and end */
 };
 
 struct loop {
     struct server *server;
     uint32_t index;
-    uint32_t now_ms; /* as of the last wait */
+    uint32_t clock_ms; /* of the monotonic clock, as of the last wait */
+    uint32_t now_ms;   /* the same, but times in which the process stood still are cut out */
     struct poller *poller;
     struct mailbox mailbox;
+    struct mail shed_mail;
+    struct mail drain_mail;
     struct mail stop_mail;
+    atomic_bool is_shedding_asked; /* `shed_mail` is under way */
     struct relay relay;
     struct outbox_pool pool;
+    size_t held;          /* bytes of the budget that the loop holds */
+    atomic_size_t leased; /* and has leased; written by the loop, read by others */
     struct list deadlines[DEADLINE_KINDS];
     uint32_t deadline_length_ms[DEADLINE_KINDS];
     struct conn *first_dirty;
+    struct conn *first_unfinished; /* for the next turn's flush */
     struct conn *first_ending;
+    uint32_t move_target; /* where the connection that is being read goes, when it is MOVING */
     struct loop_stats stats;
     atomic_uint load; /* stats.connections, for other loops that look for the emptiest */
+    bool is_listening;
     bool is_stopping;
+    uint32_t listen_due_ms; /* not listening: when to try again */
     uint32_t stop_due_ms;
     uint32_t random_left;
     uint32_t random[RANDOM_WORDS];
     uint8_t scratch[SCRATCH_BYTES]; /* where an event is written before it is copied to queues */
+    uint8_t plain_text[TLS_WRITE_BYTES_MAX]; /* decrypted, or to be encrypted */
 };
 
 /* NULL with errno set when memory or the kernel refuses. */
@@ -93,11 +106,20 @@ void loop_set_deadline(struct loop *loop, struct conn *conn, enum deadline_kind 
 /* The connection has output for this turn's flush. */
 void loop_mark_dirty(struct loop *loop, struct conn *conn);
 
+/* The connection has had its share of this turn's flush, and output for the next one's. */
+void loop_mark_unfinished(struct loop *loop, struct conn *conn);
+
 /* The connection leaves its room, and is freed when it is dead, once the current outcome is done.
  */
 void loop_mark_ending(struct loop *loop, struct conn *conn);
 
-/* Sends the connection to another loop; state MOVING. */
-void loop_send_away(struct loop *loop, struct conn *conn, uint32_t target);
+/*
+ * What one thing that happened has left to do: those who closed or failed leave their rooms, and
+ * the budget is settled. The dead are put before `*dead`.
+ */
+void loop_end_outcome(struct loop *loop, struct conn **dead);
+
+/* Sends the connection, which is MOVING, to the loop `move_target`. */
+void loop_send_away(struct loop *loop, struct conn *conn);
 
 #endif

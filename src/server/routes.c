@@ -4,6 +4,8 @@
 #include <time.h>
 
 #include "proto/ws_handshake.h"
+#include "server/admission.h"
+#include "server/conn_in.h"
 #include "server/conn_out.h"
 #include "server/gather.h"
 #include "server/status_page.h"
@@ -27,10 +29,14 @@ static const char *reason_phrase(int status)
         return "OK";
     case 400:
         return "Bad Request";
+    case 403:
+        return "Forbidden";
     case 405:
         return "Method Not Allowed";
     case 426:
         return "Upgrade Required";
+    case 429:
+        return "Too Many Requests";
     case 431:
         return "Request Header Fields Too Large";
     case 503:
@@ -87,9 +93,10 @@ static void send_head(struct loop *loop, struct conn *conn, const struct respons
 
 static void end_response(struct loop *loop, struct conn *conn, const struct response *response)
 {
+    /* While an earlier response is not read, its time goes on. */
     if (response->closes)
         conn_out_finish(loop, conn);
-    else
+    else if (!conn->is_send_pending)
         loop_set_deadline(loop, conn, DEADLINE_REQUEST);
 }
 
@@ -112,6 +119,8 @@ static void send_error(struct loop *loop, struct conn *conn, int status, bool is
     };
     if (status == 405)
         response.extra_headers = "Allow: GET, HEAD\r\n";
+    if (status == 429 || status == 503)
+        response.extra_headers = "Retry-After: 5\r\n";
     if (status == 426)
         response.extra_headers = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
     uint8_t body[64];
@@ -126,15 +135,54 @@ void routes_refuse(struct loop *loop, struct conn *conn, int status)
     send_error(loop, conn, status, false);
 }
 
-static void send_health(struct loop *loop, struct conn *conn, const struct http_request *request)
+void routes_refuse_transport(struct loop *loop, struct conn *conn, bool speaks_tls)
+{
+    /* A TLS alert (RFC 8446 6): fatal, handshake_failure. */
+    static const uint8_t alert[] = {0x15, 0x03, 0x01, 0x00, 0x02, 0x02, 0x28};
+    if (speaks_tls) {
+        conn_out_bytes(loop, conn, bytes_of(alert, sizeof alert));
+        conn_out_finish(loop, conn);
+        return;
+    }
+    struct response response = {
+        .status = 400,
+        .closes = true,
+        .content_type = "text/plain; charset=utf-8",
+    };
+    send_response(loop, conn, &response, BYTES("This port speaks TLS: use https:// or wss://\n"));
+}
+
+/* A connection above a limit makes room for others as soon as it can. */
+static bool closes_after(const struct conn *conn, const struct http_request *request)
+{
+    return !request->keeps_alive || request->has_body || conn->refusal != REFUSAL_NONE;
+}
+
+static void send_json(struct loop *loop, struct conn *conn, const struct http_request *request,
+                      int status, struct bytes body)
 {
     struct response response = {
-        .status = 200,
+        .status = status,
         .is_head = request->method == HTTP_METHOD_HEAD,
-        .closes = !request->keeps_alive || request->has_body,
+        .closes = closes_after(conn, request),
         .content_type = "application/json",
     };
-    send_response(loop, conn, &response, BYTES("{\"status\":\"ok\"}"));
+    send_response(loop, conn, &response, body);
+}
+
+/* Whether the process lives; it does while it drains, too. */
+static void send_health(struct loop *loop, struct conn *conn, const struct http_request *request)
+{
+    send_json(loop, conn, request, 200, BYTES("{\"status\":\"ok\"}"));
+}
+
+/* Whether new rooms are welcome. */
+static void send_readiness(struct loop *loop, struct conn *conn, const struct http_request *request)
+{
+    if (loop->relay.is_draining)
+        send_json(loop, conn, request, 503, BYTES("{\"status\":\"draining\"}"));
+    else
+        send_json(loop, conn, request, 200, BYTES("{\"status\":\"ready\"}"));
 }
 
 /* From here on the connection is a WebSocket. */
@@ -153,42 +201,51 @@ static void upgrade(struct loop *loop, struct conn *conn, const struct http_requ
     conn->origin = origins_add_client(&loop->server->origins, request->origin);
     conn->is_client = true;
     loop->stats.clients++;
+    conn_in_fill_allowance(loop, conn);
     loop_set_deadline(loop, conn, DEADLINE_LIVENESS);
+}
+
+static void receive_upgrade(struct loop *loop, struct conn *conn,
+                            const struct http_request *request)
+{
+    int status = ws_handshake_check(request);
+    if (status == 101)
+        status = admission_judge_upgrade(loop, conn, request);
+    if (status == 101)
+        upgrade(loop, conn, request);
+    else
+        send_error(loop, conn, status, request->method == HTTP_METHOD_HEAD);
 }
 
 static void begin_status_page(struct loop *loop, struct conn *conn,
                               const struct http_request *request)
 {
     conn->response_is_head = request->method == HTTP_METHOD_HEAD;
-    conn->response_closes = !request->keeps_alive || request->has_body;
+    conn->response_closes = closes_after(conn, request);
     if (!gather_begin(loop, conn))
         send_error(loop, conn, 503, conn->response_is_head);
 }
 
 void routes_handle(struct loop *loop, struct conn *conn, const struct http_request *request)
 {
-    bool is_health = bytes_equal(request->path, BYTES("/health"));
-    if (request->method == HTTP_METHOD_OTHER) {
+    if (request->method == HTTP_METHOD_OTHER)
         send_error(loop, conn, 405, false);
-    } else if (is_health) {
+    else if (bytes_equal(request->path, BYTES("/health")))
         send_health(loop, conn, request);
-    } else if (ws_handshake_is_wanted(request)) {
-        int status = ws_handshake_check(request);
-        if (status == 101)
-            upgrade(loop, conn, request);
-        else
-            send_error(loop, conn, status, request->method == HTTP_METHOD_HEAD);
-    } else {
+    else if (ws_handshake_is_wanted(request))
+        receive_upgrade(loop, conn, request);
+    else if (bytes_equal(request->path, BYTES("/ready")))
+        send_readiness(loop, conn, request);
+    else
         begin_status_page(loop, conn, request);
-    }
 }
 
 /* The page in memory of its own, or NULL. */
-static struct payload *render(const struct status_page *page)
+static struct payload *render(struct loop *loop, const struct status_page *page)
 {
     struct writer measure = writer_over(NULL, 0);
     status_page_write(&measure, page);
-    struct payload *payload = payload_new((uint32_t)measure.length);
+    struct payload *payload = payload_new((uint32_t)measure.length, &loop->held);
     if (payload == NULL)
         return NULL;
     struct writer writer = writer_over(payload->data, payload->length);
@@ -201,7 +258,7 @@ void routes_send_status_page(struct loop *loop, struct conn *conn, const struct 
     static __thread struct origin_counts origins[ORIGINS_MAX + 1];
     struct status_page page = {
         .total = total,
-        .uptime_s = (loop->now_ms - loop->server->started_ms) / 1000,
+        .uptime_s = (loop->clock_ms - loop->server->started_ms) / 1000,
         .loop_count = loop->server->loop_count,
         .origins = origins,
         .origin_count = origins_list(&loop->server->origins, origins, ORIGINS_MAX + 1),
@@ -213,14 +270,12 @@ void routes_send_status_page(struct loop *loop, struct conn *conn, const struct 
         .content_type = "text/html; charset=utf-8",
         .extra_headers = status_page_headers,
     };
-    struct payload *body = render(&page);
+    struct payload *body = render(loop, &page);
     if (body == NULL) {
         send_error(loop, conn, 503, response.is_head);
         return;
     }
     conn_set_state(conn, CONN_HTTP);
-    if (!conn->peer_has_ended)
-        poller_resume(loop->poller, &conn->socket, conn_token(conn));
     send_head(loop, conn, &response, body->length);
     if (!response.is_head)
         conn_out_payload(loop, conn, body);

@@ -47,12 +47,12 @@ static void write_clients(struct writer *writer, const struct status_page *page)
 
 static void write_messages(struct writer *writer, const struct status_page *page)
 {
-    writer_put_decimal(writer, page->total->messages_in);
+    writer_put_decimal(writer, page->total->counters[COUNTER_MESSAGES_IN]);
 }
 
 static void write_deliveries(struct writer *writer, const struct status_page *page)
 {
-    writer_put_decimal(writer, page->total->deliveries);
+    writer_put_decimal(writer, page->total->counters[COUNTER_DELIVERIES]);
 }
 
 static void write_loops(struct writer *writer, const struct status_page *page)
@@ -95,13 +95,36 @@ static void write_origins(struct writer *writer, const struct status_page *page)
         WRITER_PUT(writer, "<tr><td colspan=\"3\">Nobody is here yet.</td></tr>\n");
 }
 
+static void write_event(struct writer *writer, const char *text, uint64_t count)
+{
+    if (count == 0)
+        return;
+    WRITER_PUT(writer, "<tr><td>");
+    write_escaped(writer, bytes_of_string(text));
+    WRITER_PUT(writer, "</td><td>");
+    writer_put_decimal(writer, count);
+    WRITER_PUT(writer, "</td></tr>\n");
+}
+
+static void write_events(struct writer *writer, const struct status_page *page)
+{
+    const struct loop_stats *total = page->total;
+    WRITER_PUT(writer, "<tr><td>bytes buffered now</td><td>");
+    writer_put_decimal(writer, total->buffered);
+    WRITER_PUT(writer, "</td></tr>\n");
+    for (enum counter counter = 0; counter < COUNTERS; counter++)
+        write_event(writer, stats_counter_text(counter), total->counters[counter]);
+    for (enum relay_error error = 0; error < RELAY_ERRORS; error++)
+        write_event(writer, relay_error_text(error), total->errors[error]);
+}
+
 static const struct {
     const char *name;
     void (*write)(struct writer *writer, const struct status_page *page);
 } fields[] = {
     {"rooms", write_rooms},           {"clients", write_clients}, {"messages", write_messages},
     {"deliveries", write_deliveries}, {"loops", write_loops},     {"uptime", write_uptime},
-    {"version", write_version},       {"origins", write_origins},
+    {"version", write_version},       {"origins", write_origins}, {"events", write_events},
 };
 
 static void write_field(struct writer *writer, struct bytes name, const struct status_page *page)

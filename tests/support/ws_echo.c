@@ -30,7 +30,8 @@ struct peer {
 };
 
 static struct poller *poller;
-static struct outbox_pool pool;
+static size_t held; /* counted, and not limited */
+static struct outbox_pool pool = {.account = &held};
 static struct peer peers[DESCRIPTORS_MAX];
 
 static void end(struct peer *peer)
@@ -155,6 +156,10 @@ static void serve(void)
         struct peer *peer = &peers[(uint32_t)outcome.token % DESCRIPTORS_MAX];
         if (outcome.kind == OUTCOME_ACCEPTED)
             welcome(outcome.fd);
+        else if (outcome.kind == OUTCOME_OVERFLOWED)
+            close(outcome.fd);
+        else if (outcome.kind == OUTCOME_ACCEPT_FAILED)
+            require(false);
         else if (outcome.kind == OUTCOME_RECEIVED)
             echo(peer, outcome.data);
         else if (outcome.kind == OUTCOME_SENT)

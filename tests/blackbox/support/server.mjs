@@ -3,10 +3,11 @@
 // The connections a test opens through a Server are closed together by `disconnectAll`.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { Client } from './client.mjs';
 import { withDeadline } from './deadline.mjs';
 import { RawConnection } from './raw.mjs';
@@ -16,14 +17,13 @@ const defaultBinary = fileURLToPath(
 );
 const binary = path.resolve(process.env.PARTY_SOCKETS_BINARY ?? defaultBinary);
 
-const optionVariables = [
-  'PORT',
-  'HOST',
-  'LOOPS',
-  'MAX_MESSAGE_BYTES',
-  'PING_INTERVAL',
-  'IDLE_TIMEOUT',
-];
+/** Variables of the machine that would be taken for options. */
+const optionVariables = (await help()).match(/(?<=environment: )[A-Z_]+/g);
+
+async function help() {
+  const { stdout } = await promisify(execFile)(binary, ['--help']);
+  return stdout;
+}
 const sanitizerReport =
   /ERROR: AddressSanitizer|runtime error:|WARNING: ThreadSanitizer|LeakSanitizer/;
 
@@ -87,7 +87,7 @@ export class Server {
     const run = (this.#run = new Run(this.#options, this.#environment));
     const listening = new Promise((resolve) => {
       run.process.stdout.on('data', () => {
-        const [, port] = /listening on http:\/\/\S*:(\d+)/.exec(run.stdout) ?? [];
+        const [, port] = /listening on https?:\/\/\S*:(\d+)/.exec(run.stdout) ?? [];
         if (port) resolve(Number(port));
       });
     });
@@ -117,7 +117,9 @@ export class Server {
     assert.deepEqual(outcome, { status: 0, signal: null }, stderr);
   }
 
+  /** Everybody leaves, so that there is nothing to drain. */
   async stop() {
+    await this.disconnectAll();
     this.signal('SIGTERM');
     await this.ended();
   }

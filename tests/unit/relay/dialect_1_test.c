@@ -46,7 +46,7 @@ static void each_event_has_exactly_its_fields(void **state)
          "{\"type\":\"message\",\"from\":\"a\",\"data\":null}"},
         {{.type = EVENT_MESSAGE, .peer = {(const uint8_t *)"a", 1}},
          "{\"type\":\"message\",\"from\":\"a\"}"},
-        {{.type = EVENT_ERROR, .error = {(const uint8_t *)"Room is full", 12}},
+        {{.type = EVENT_ERROR, .error = ERROR_ROOM_FULL},
          "{\"type\":\"error\",\"message\":\"Room is full\"}"},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++)

@@ -1,0 +1,90 @@
+/* Limits of memory and descriptors, read once at the start. */
+#include "net/machine.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/attributes.h"
+
+#define CGROUP_ROOT "/sys/fs/cgroup"
+
+/* The number in a file; UINT64_MAX when there is none (no such file, or `max`). */
+static uint64_t read_limit(const char *path)
+{
+    char text[32];
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return UINT64_MAX;
+    char *line = fgets(text, sizeof text, file);
+    fclose(file);
+    if (line == NULL || *line < '0' || *line > '9')
+        return UINT64_MAX;
+    return strtoull(line, NULL, 10);
+}
+
+/* The least limit of a group and of those above it. Within a container `group` may not exist. */
+static uint64_t least_limit_above(const char *hierarchy, char *group, const char *file)
+{
+    uint64_t least = UINT64_MAX;
+    for (;;) {
+        char path[PATH_MAX];
+        snprintf(path, sizeof path, "%s%s/%s", hierarchy, group, file);
+        uint64_t limit = read_limit(path);
+        if (limit < least)
+            least = limit;
+        char *slash = strrchr(group, '/');
+        if (slash == NULL)
+            return least;
+        *slash = '\0';
+    }
+}
+
+/* A line of /proc/self/cgroup: `0::/group` for version 2, `4:memory:/group` for version 1. */
+static uint64_t limit_of_line(char *line)
+{
+    line[strcspn(line, "\n")] = '\0';
+    char *controllers = strchr(line, ':');
+    char *group = controllers == NULL ? NULL : strchr(controllers + 1, ':');
+    if (group == NULL)
+        return UINT64_MAX;
+    *group++ = '\0';
+    if (strcmp(controllers + 1, "") == 0)
+        return least_limit_above(CGROUP_ROOT, group, "memory.max");
+    if (strstr(controllers + 1, "memory") != NULL)
+        return least_limit_above(CGROUP_ROOT "/memory", group, "memory.limit_in_bytes");
+    return UINT64_MAX;
+}
+
+uint64_t machine_memory_bytes(void)
+{
+    uint64_t least = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    FILE *groups = fopen("/proc/self/cgroup", "re");
+    if (groups == NULL)
+        return least;
+    char line[PATH_MAX];
+    while (fgets(line, sizeof line, groups) != NULL) {
+        uint64_t limit = limit_of_line(line);
+        if (limit < least)
+            least = limit;
+    }
+    fclose(groups);
+    return least;
+}
+
+uint32_t machine_raise_descriptor_limit(uint32_t most)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return most;
+    if (limit.rlim_cur < limit.rlim_max) {
+        rlim_t soft = limit.rlim_cur;
+        limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+            limit.rlim_cur = soft;
+    }
+    return limit.rlim_cur < most ? (uint32_t)limit.rlim_cur : most;
+}

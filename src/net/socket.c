@@ -1,0 +1,53 @@
+/* Questions to the kernel that are asked seldom: of silent, blocked and refused connections. */
+#include "net/socket.h"
+
+#include <linux/sockios.h>
+#include <linux/tcp.h> /* has tcpi_bytes_acked, which <netinet/tcp.h> lacks */
+#include <netinet/in.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+bool socket_peer_address(int fd, struct address *ret_address)
+{
+    struct sockaddr_storage peer;
+    socklen_t length = sizeof peer;
+    if (getpeername(fd, (struct sockaddr *)&peer, &length) != 0)
+        return false;
+    if (peer.ss_family == AF_INET)
+        *ret_address = address_of_ipv4(
+            (const uint8_t *)&((const struct sockaddr_in *)&peer)->sin_addr);
+    else if (peer.ss_family == AF_INET6)
+        *ret_address = address_of_ipv6(
+            (const uint8_t *)&((const struct sockaddr_in6 *)&peer)->sin6_addr);
+    return peer.ss_family == AF_INET || peer.ss_family == AF_INET6;
+}
+
+bool socket_delivery(int fd, struct socket_delivery *ret_delivery)
+{
+    struct tcp_info info = {0};
+    socklen_t length = sizeof info;
+    int in_flight = 0;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0 ||
+        ioctl(fd, SIOCOUTQ, &in_flight) != 0)
+        return false;
+    ret_delivery->acknowledged = (uint32_t)info.tcpi_bytes_acked;
+    ret_delivery->in_flight = (uint32_t)in_flight;
+    return true;
+}
+
+void socket_reset_on_close(int fd)
+{
+    struct linger linger = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+}
+
+void socket_refuse(int fd, struct bytes word)
+{
+    char ignored[4096];
+    (void)!send(fd, word.data, word.length, MSG_NOSIGNAL | MSG_DONTWAIT);
+    shutdown(fd, SHUT_WR);
+    /* What has come already would make close() reset the connection, and the word be lost. */
+    (void)!recv(fd, ignored, sizeof ignored, MSG_DONTWAIT);
+    close(fd);
+}

@@ -1,0 +1,24 @@
+/* What the kernel knows of one connected TCP socket. */
+#ifndef PARTY_NET_SOCKET_H
+#define PARTY_NET_SOCKET_H
+
+#include "base/address.h"
+
+/* False when the peer's address can't be told (it is gone, or no IP address). */
+MUST_CHECK bool socket_peer_address(int fd, struct address *ret_address);
+
+/* How far the bytes that were sent have got. */
+struct socket_delivery {
+    uint32_t acknowledged; /* by the peer's kernel, since the connection began; wraps */
+    uint32_t in_flight;    /* taken by our kernel, and not acknowledged */
+};
+
+MUST_CHECK bool socket_delivery(int fd, struct socket_delivery *ret_delivery);
+
+/* Makes close() reset the connection, so that the kernel keeps nothing for a peer that is lost. */
+void socket_reset_on_close(int fd);
+
+/* Sends what the socket takes and closes it: for who can't be given more than a word. */
+void socket_refuse(int fd, struct bytes word);
+
+#endif

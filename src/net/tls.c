@@ -1,0 +1,330 @@
+/*
+ * OpenSSL over two BIOs of our own: reading takes from the view that was fed, writing appends to
+ * the session's outbox. An idle session so keeps no buffers.
+ */
+#include "net/tls.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* What one receive may bring, with what was kept before it. */
+#define KEPT_BYTES_MAX (256 * 1024)
+
+/* TLS 1.2: forward secrecy and authenticated encryption only. TLS 1.3 has nothing else. */
+#define CIPHERS_1_2 "ECDHE+AESGCM:ECDHE+CHACHA20"
+#define TICKET_KEY_BYTES 80 /* name, HMAC and AES keys: SSL_CTX_set_tlsext_ticket_keys(3) */
+
+struct tls_context {
+    pthread_mutex_t lock; /* guards `current` */
+    SSL_CTX *current;
+    BIO_METHOD *method;
+    const char *certificate_path;
+    const char *key_path;
+};
+
+struct tls_session {
+    SSL *ssl;
+    struct outbox output;
+    struct outbox_pool *pool;
+    struct bytes in; /* fed and not read yet; lies in `kept` or in the caller's memory */
+    struct buf kept;
+    bool has_ended;
+};
+
+/* Takes what SSL wants next from what was fed. */
+static int read_fed(BIO *bio, char *out, size_t capacity, size_t *ret_length)
+{
+    struct tls_session *session = BIO_get_data(bio);
+    BIO_clear_retry_flags(bio);
+    size_t length = session->in.length < capacity ? session->in.length : capacity;
+    if (length == 0) {
+        BIO_set_retry_read(bio);
+        return 0;
+    }
+    memcpy(out, session->in.data, length);
+    session->in.data += length;
+    session->in.length -= length;
+    *ret_length = length;
+    return 1;
+}
+
+static int write_out(BIO *bio, const char *data, size_t length, size_t *ret_length)
+{
+    struct tls_session *session = BIO_get_data(bio);
+    *ret_length = length;
+    return outbox_append(&session->output, session->pool, bytes_of(data, length));
+}
+
+static long control(BIO *bio, int command, long number, void *pointer)
+{
+    (void)bio;
+    (void)number;
+    (void)pointer;
+    return command == BIO_CTRL_FLUSH;
+}
+
+static BIO_METHOD *method_new(void)
+{
+    BIO_METHOD *method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "outbox");
+    if (method == NULL)
+        return NULL;
+    BIO_meth_set_read_ex(method, read_fed);
+    BIO_meth_set_write_ex(method, write_out);
+    BIO_meth_set_ctrl(method, control);
+    return method;
+}
+
+/* Nobody is there to be asked for a passphrase. */
+static int refuse_passphrase(char *out, int capacity, int is_writing, void *context)
+{
+    (void)out;
+    (void)capacity;
+    (void)is_writing;
+    (void)context;
+    return 0;
+}
+
+/* Of the protocols that a client names (ALPN, RFC 7301) only HTTP/1.1 is spoken here. */
+static int choose_protocol(SSL *ssl, const unsigned char **ret_chosen, unsigned char *ret_length,
+                           const unsigned char *offered, unsigned int offered_length,
+                           void *context)
+{
+    static const unsigned char ours[] = "\x08http/1.1";
+    unsigned char *chosen;
+    (void)ssl;
+    (void)context;
+    int result = SSL_select_next_proto(&chosen, ret_length, ours, sizeof ours - 1, offered,
+                                       offered_length);
+    *ret_chosen = chosen;
+    return result == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
+}
+
+static void configure(SSL_CTX *ssl_context)
+{
+    SSL_CTX_set_min_proto_version(ssl_context, TLS1_2_VERSION);
+    SSL_CTX_set_options(ssl_context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+                                         SSL_OP_CIPHER_SERVER_PREFERENCE |
+                                         SSL_OP_PRIORITIZE_CHACHA);
+    SSL_CTX_set_mode(ssl_context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    /* Sessions are resumed by tickets: the client keeps them, and nothing is kept here. */
+    SSL_CTX_set_session_cache_mode(ssl_context, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_session_id_context(ssl_context, (const unsigned char *)"party", 5);
+    SSL_CTX_set_num_tickets(ssl_context, 1);
+    SSL_CTX_set_alpn_select_cb(ssl_context, choose_protocol, NULL);
+    SSL_CTX_set_default_passwd_cb(ssl_context, refuse_passphrase);
+}
+
+static void explain(char *ret_why, size_t why_capacity, const char *what, const char *path)
+{
+    unsigned long error = ERR_peek_last_error();
+    const char *reason = ERR_reason_error_string(error);
+    snprintf(ret_why, why_capacity, "can't use %s %s: %s", what, path,
+             reason != NULL ? reason : "out of memory");
+}
+
+static SSL_CTX *load(const struct tls_context *context, char *ret_why, size_t why_capacity)
+{
+    ERR_clear_error();
+    SSL_CTX *loaded = SSL_CTX_new(TLS_server_method());
+    if (loaded == NULL) {
+        snprintf(ret_why, why_capacity, "TLS: out of memory");
+        return NULL;
+    }
+    configure(loaded);
+    const char *key = context->key_path;
+    if (SSL_CTX_set_cipher_list(loaded, CIPHERS_1_2) != 1 ||
+        SSL_CTX_use_certificate_chain_file(loaded, context->certificate_path) != 1) {
+        explain(ret_why, why_capacity, "certificate", context->certificate_path);
+    } else if (SSL_CTX_use_PrivateKey_file(loaded, key, SSL_FILETYPE_PEM) != 1 ||
+               SSL_CTX_check_private_key(loaded) != 1) {
+        explain(ret_why, why_capacity, "key", key);
+    } else {
+        return loaded;
+    }
+    SSL_CTX_free(loaded);
+    return NULL;
+}
+
+struct tls_context *tls_context_new(const char *certificate_path, const char *key_path,
+                                    char *ret_why, size_t why_capacity)
+{
+    struct tls_context *context = calloc(1, sizeof *context);
+    if (context == NULL) {
+        snprintf(ret_why, why_capacity, "TLS: out of memory");
+        return NULL;
+    }
+    context->certificate_path = certificate_path;
+    context->key_path = key_path;
+    pthread_mutex_init(&context->lock, NULL);
+    context->method = method_new();
+    if (context->method != NULL)
+        context->current = load(context, ret_why, why_capacity);
+    else
+        snprintf(ret_why, why_capacity, "TLS: out of memory");
+    if (context->current != NULL)
+        return context;
+    tls_context_free(context);
+    return NULL;
+}
+
+bool tls_context_reload(struct tls_context *context, char *ret_why, size_t why_capacity)
+{
+    unsigned char ticket_keys[TICKET_KEY_BYTES];
+    SSL_CTX *loaded = load(context, ret_why, why_capacity);
+    if (loaded == NULL)
+        return false;
+    pthread_mutex_lock(&context->lock);
+    SSL_CTX *old = context->current;
+    if (SSL_CTX_get_tlsext_ticket_keys(old, ticket_keys, sizeof ticket_keys) == 1)
+        SSL_CTX_set_tlsext_ticket_keys(loaded, ticket_keys, sizeof ticket_keys);
+    context->current = loaded;
+    pthread_mutex_unlock(&context->lock);
+    OPENSSL_cleanse(ticket_keys, sizeof ticket_keys);
+    SSL_CTX_free(old);
+    return true;
+}
+
+void tls_context_free(struct tls_context *context)
+{
+    if (context == NULL)
+        return;
+    SSL_CTX_free(context->current);
+    BIO_meth_free(context->method);
+    pthread_mutex_destroy(&context->lock);
+    free(context);
+}
+
+static SSL *ssl_new(struct tls_context *context)
+{
+    pthread_mutex_lock(&context->lock);
+    SSL_CTX *current = context->current;
+    SSL_CTX_up_ref(current);
+    pthread_mutex_unlock(&context->lock);
+    SSL *ssl = SSL_new(current); /* has a reference of its own */
+    SSL_CTX_free(current);
+    return ssl;
+}
+
+struct tls_session *tls_session_new(struct tls_context *context, struct outbox_pool *pool)
+{
+    struct tls_session *session = calloc(1, sizeof *session);
+    if (session == NULL)
+        return NULL;
+    session->pool = pool;
+    buf_init(&session->kept, KEPT_BYTES_MAX);
+    session->ssl = ssl_new(context);
+    BIO *bio = session->ssl == NULL ? NULL : BIO_new(context->method);
+    if (bio == NULL) {
+        tls_session_free(session);
+        return NULL;
+    }
+    BIO_set_data(bio, session);
+    BIO_set_init(bio, 1);
+    SSL_set_bio(session->ssl, bio, bio);
+    SSL_set_accept_state(session->ssl);
+    return session;
+}
+
+void tls_session_free(struct tls_session *session)
+{
+    if (session == NULL)
+        return;
+    SSL_free(session->ssl);
+    ERR_clear_error();
+    outbox_clear(&session->output, session->pool);
+    buf_release(&session->kept);
+    free(session);
+}
+
+struct outbox *tls_session_output(struct tls_session *session)
+{
+    return &session->output;
+}
+
+void tls_session_set_pool(struct tls_session *session, struct outbox_pool *pool)
+{
+    if (session->pool != NULL)
+        outbox_leave(&session->output, session->pool);
+    session->pool = pool;
+    if (pool != NULL)
+        outbox_enter(&session->output, pool);
+}
+
+bool tls_session_feed(struct tls_session *session, struct bytes in)
+{
+    if (session->kept.length == 0) {
+        session->in = in;
+        return true;
+    }
+    bool is_appended = buf_append(&session->kept, in) == BUF_OK;
+    session->in = buf_view(&session->kept);
+    return is_appended;
+}
+
+enum tls_result tls_session_read(struct tls_session *session, uint8_t *out, size_t capacity,
+                                 size_t *ret_length)
+{
+    ERR_clear_error(); /* the queue of errors is the thread's, and SSL_get_error() looks at it */
+    int result = SSL_read_ex(session->ssl, out, capacity, ret_length);
+    if (result == 1)
+        return TLS_DATA;
+    switch (SSL_get_error(session->ssl, result)) {
+    case SSL_ERROR_WANT_READ:
+        return TLS_NEED_MORE;
+    case SSL_ERROR_ZERO_RETURN:
+        return TLS_ENDED;
+    default:
+        session->has_ended = true; /* after a fatal error nothing more may be said */
+        return TLS_FAILED;
+    }
+}
+
+bool tls_session_settle(struct tls_session *session)
+{
+    struct bytes rest = session->in;
+    session->in = (struct bytes){0};
+    if (rest.length == 0) {
+        buf_release(&session->kept);
+        return true;
+    }
+    if (session->kept.length == 0)
+        return buf_append(&session->kept, rest) == BUF_OK;
+    memmove(session->kept.data, rest.data, rest.length);
+    session->kept.length = rest.length;
+    return true;
+}
+
+size_t tls_session_kept(const struct tls_session *session)
+{
+    return session->kept.capacity;
+}
+
+bool tls_session_write(struct tls_session *session, struct bytes text)
+{
+    size_t written;
+    ERR_clear_error();
+    return SSL_write_ex(session->ssl, text.data, text.length, &written) == 1 &&
+           written == text.length;
+}
+
+void tls_session_end(struct tls_session *session)
+{
+    if (session->has_ended || !SSL_is_init_finished(session->ssl))
+        return;
+    session->has_ended = true;
+    ERR_clear_error();
+    (void)SSL_shutdown(session->ssl);
+}
+
+bool tls_session_is_open(const struct tls_session *session)
+{
+    return SSL_is_init_finished(session->ssl) == 1;
+}
+
+bool tls_session_is_resumed(const struct tls_session *session)
+{
+    return SSL_session_reused(session->ssl) == 1;
+}

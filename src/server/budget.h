@@ -1,0 +1,20 @@
+/*
+ * One budget for everything that is buffered in the process (--max-buffered-bytes): unfinished
+ * input, output queues, and what the kernel keeps for peers that do not read or are not read.
+ *
+ * A loop counts exactly what it holds, in `held`, and takes its part of the budget in leases, so
+ * that loops share a counter without touching it for a message. When the budget is spent, the loop
+ * that holds most closes those who hold most for longest, with 1013.
+ */
+#ifndef PARTY_SERVER_BUDGET_H
+#define PARTY_SERVER_BUDGET_H
+
+#include "server/loop.h"
+
+/* Leases for what the loop holds now, or gives back what it does not need. */
+void budget_settle(struct loop *loop);
+
+/* Mail of kind MAIL_SHED: another loop found the budget spent, and this one to hold most of it. */
+void budget_shed(struct loop *loop);
+
+#endif

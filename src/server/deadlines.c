@@ -1,0 +1,175 @@
+/* Silence, stalls, requests, penalties and closing: what happens when the time is over. */
+#include "server/deadlines.h"
+
+#include "net/socket.h"
+#include "server/conn_in.h"
+#include "server/conn_out.h"
+
+/* Often enough for the shortest of the times that are checked there. */
+static uint32_t check_interval_ms(const struct config *config)
+{
+    uint64_t shortest = config->ping_interval_ms;
+    if (config->idle_timeout_ms < shortest)
+        shortest = config->idle_timeout_ms;
+    if (config->stall_timeout_ms < shortest)
+        shortest = config->stall_timeout_ms;
+    shortest /= CHECKS_PER_TIMEOUT;
+    return shortest < 1 ? 1 : (uint32_t)shortest;
+}
+
+void deadlines_init(struct loop *loop)
+{
+    const struct config *config = loop->server->config;
+    const uint32_t lengths_ms[DEADLINE_KINDS] = {
+        [DEADLINE_NEXT_TURN] = 0,
+        [DEADLINE_REQUEST] = (uint32_t)config->request_timeout_ms,
+        [DEADLINE_LIVENESS] = check_interval_ms(config),
+        [DEADLINE_THROTTLE] = THROTTLE_MS,
+        [DEADLINE_PENALTY] = JOIN_PENALTY_MS,
+        [DEADLINE_FLUSH] = (uint32_t)config->stall_timeout_ms,
+        [DEADLINE_LINGER] = LINGER_TIMEOUT_MS,
+    };
+    for (int kind = 0; kind < DEADLINE_KINDS; kind++) {
+        loop->deadline_length_ms[kind] = lengths_ms[kind];
+        list_init(&loop->deadlines[kind]);
+    }
+}
+
+/*
+ * Asks the kernel how far output has got. The peer's kernel acknowledges for a phone that sleeps,
+ * so that what is acknowledged is no sign of life by itself. But a ping that is still behind older
+ * output can't have been answered: while that output advances, silence proves nothing.
+ */
+static void look_at_delivery(struct loop *loop, struct conn *conn)
+{
+    struct socket_delivery delivery;
+    if (!socket_delivery(conn->socket.fd, &delivery) ||
+        delivery.acknowledged == conn->acknowledged)
+        return;
+    bool ping_is_behind =
+        conn->is_pinged && (int32_t)(conn->ping_end - delivery.acknowledged) > 0;
+    conn->acknowledged = delivery.acknowledged;
+    conn->progress_ms = loop->now_ms;
+    if (ping_is_behind)
+        conn->last_alive_ms = loop->now_ms;
+}
+
+static void ping(struct loop *loop, struct conn *conn)
+{
+    struct socket_delivery delivery = {0};
+    conn_out_control(loop, conn, WS_OPCODE_PING, (struct bytes){0});
+    loop->stats.counters[COUNTER_PINGED]++;
+    conn->is_pinged = true;
+    if (!socket_delivery(conn->socket.fd, &delivery))
+        return;
+    conn->acknowledged = delivery.acknowledged;
+    conn->ping_end =
+        delivery.acknowledged + delivery.in_flight + (uint32_t)conn_waiting(conn);
+}
+
+/*
+ * Silence for --ping-interval gets a ping, for --idle-timeout the end. Output that waits without
+ * advancing for --stall-timeout does too. False: the connection is closed.
+ */
+static bool check_liveness(struct loop *loop, struct conn *conn)
+{
+    const struct config *config = loop->server->config;
+    if (conn->is_send_pending || conn->is_pinged)
+        look_at_delivery(loop, conn);
+    if (conn->is_send_pending && loop->now_ms - conn->progress_ms >= config->stall_timeout_ms) {
+        loop->stats.counters[COUNTER_STALLED]++;
+        conn_out_close_for_queue(loop, conn, BYTES("too slow"));
+        return false;
+    }
+    uint32_t silence_ms = loop->now_ms - conn->last_alive_ms;
+    if (silence_ms >= config->idle_timeout_ms && !conn->is_held) {
+        loop->stats.counters[COUNTER_SILENT]++;
+        conn_out_abandon(loop, conn);
+        return false;
+    }
+    if (silence_ms >= config->ping_interval_ms && !conn->is_pinged && !conn->is_held)
+        ping(loop, conn);
+    return conn->state == CONN_OPEN;
+}
+
+static void expire(struct loop *loop, struct conn *conn, enum deadline_kind kind)
+{
+    switch (kind) {
+    case DEADLINE_LIVENESS:
+        if (check_liveness(loop, conn))
+            loop_set_deadline(loop, conn, DEADLINE_LIVENESS);
+        return;
+    case DEADLINE_THROTTLE:
+        /* Nothing else looks at the output of one who is throttled all the time. */
+        if (check_liveness(loop, conn))
+            conn_in_resume(loop, conn);
+        return;
+    case DEADLINE_PENALTY:
+        conn_out_answer_delayed(loop, conn);
+        return;
+    case DEADLINE_REQUEST:
+        loop->stats.counters[COUNTER_UNREQUESTED]++;
+        break;
+    case DEADLINE_FLUSH:
+        /* What was promised goes out for as long as it advances. */
+        look_at_delivery(loop, conn);
+        if (loop->now_ms - conn->progress_ms < loop->deadline_length_ms[kind]) {
+            loop_set_deadline(loop, conn, kind);
+            return;
+        }
+        break;
+    case DEADLINE_NEXT_TURN:
+    case DEADLINE_LINGER:
+    case DEADLINE_KINDS:
+        break;
+    }
+    conn_out_abandon(loop, conn);
+}
+
+void deadlines_begin_turn(struct loop *loop, struct conn **dead)
+{
+    /* Those who are held again are for the next turn: only who is there now has this one. */
+    struct list *queue = &loop->deadlines[DEADLINE_NEXT_TURN];
+    struct list now;
+    list_init(&now);
+    while (!list_is_empty(queue))
+        list_append(&now, list_pop_first(queue));
+    struct list *link;
+    while ((link = list_pop_first(&now)) != NULL) {
+        struct conn *conn = conn_of_deadline(link);
+        loop_set_deadline(loop, conn, DEADLINE_LIVENESS);
+        conn_in_resume(loop, conn);
+        loop_end_outcome(loop, dead);
+    }
+}
+
+void deadlines_check(struct loop *loop)
+{
+    int expiries_left = EXPIRIES_PER_TURN;
+    for (enum deadline_kind kind = DEADLINE_REQUEST; kind < DEADLINE_KINDS; kind++) {
+        struct list *head = &loop->deadlines[kind];
+        while (!list_is_empty(head) && expiries_left-- > 0) {
+            struct conn *conn = conn_of_deadline(head->next);
+            if ((int32_t)(loop->now_ms - conn->due_ms) < 0)
+                break;
+            list_remove(&conn->deadline);
+            expire(loop, conn, kind);
+        }
+    }
+}
+
+int deadlines_wait_ms(const struct loop *loop)
+{
+    int32_t wait_ms = INT32_MAX;
+    for (int kind = 0; kind < DEADLINE_KINDS; kind++) {
+        if (list_is_empty(&loop->deadlines[kind]))
+            continue;
+        const struct conn *first = conn_of_deadline(loop->deadlines[kind].next);
+        int32_t left_ms = (int32_t)(first->due_ms - loop->now_ms);
+        if (left_ms < wait_ms)
+            wait_ms = left_ms;
+    }
+    if (wait_ms == INT32_MAX)
+        return -1;
+    return wait_ms < 0 ? 0 : wait_ms;
+}
