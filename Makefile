@@ -1,6 +1,6 @@
 # A thin front to Meson. `make run` and `make test` do all the set-up themselves.
 
-.PHONY: all release asan run test tsan format clean
+.PHONY: all release asan run test tsan fuzz fuzz-corpus format clean
 
 all: release
 
@@ -27,6 +27,15 @@ tsan:
 	@test -f build/tsan/build.ninja || meson setup build/tsan --buildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false >/dev/null
 	@ninja -C build/tsan --quiet
 	@tests/run tsan
+
+# make fuzz T=json SECONDS=60; without T it says which there are.
+SECONDS ?= 60
+fuzz:
+	@tests/fuzz/run fuzz "$(T)" $(SECONDS)
+
+# Takes what the runs found into the committed corpus, as little of it as covers the same.
+fuzz-corpus:
+	@tests/fuzz/run fuzz-corpus "$(T)"
 
 format:
 	@clang-format -i $$(git ls-files '*.c' '*.h')
