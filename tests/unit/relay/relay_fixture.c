@@ -167,19 +167,24 @@ static struct speaker speaker_of(struct world *world, uint32_t client)
     };
 }
 
-void say(struct world *world, uint32_t client, const char *text)
+void say_bytes(struct world *world, uint32_t client, struct bytes text)
 {
     /* A copy of the exact size, so that reading past the end is caught by a sanitizer. */
-    size_t length = strlen(text);
-    uint8_t *copy = malloc(length + (length == 0));
+    uint8_t *copy = malloc(text.length);
     assert_non_null(copy);
-    memcpy(copy, text, length);
-    relay_receive(&world->relay, speaker_of(world, client), bytes_of(copy, length),
+    if (text.length > 0)
+        memcpy(copy, text.data, text.length);
+    relay_receive(&world->relay, speaker_of(world, client), bytes_of(copy, text.length),
                   &world->effects);
     perform(world);
     free(copy);
     /* Whatever was said, and however it was refused, every room is counted once. */
     assert_int_equal(world->rooms_admitted, world->relay.rooms.room_count);
+}
+
+void say(struct world *world, uint32_t client, const char *text)
+{
+    say_bytes(world, client, bytes_of_string(text));
 }
 
 void say_format(struct world *world, uint32_t client, const char *format, ...)

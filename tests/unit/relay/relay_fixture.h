@@ -26,7 +26,7 @@
 #define WORLD_ROOMS_MAX 12
 #define WORLD_MEMBERS_MAX 8
 #define WORLD_ID_BYTES_MAX 256
-#define INBOX_TEXTS_MAX 256
+#define INBOX_TEXTS_MAX 32
 
 struct fake_client {
     struct member *seat;
@@ -61,6 +61,7 @@ void world_release(struct world *world);
 uint32_t random_next(uint64_t *state);
 
 void say(struct world *world, uint32_t client, const char *text);
+void say_bytes(struct world *world, uint32_t client, struct bytes text);
 __attribute__((format(printf, 3, 4))) void say_format(struct world *world, uint32_t client,
                                                       const char *format, ...);
 void say_garbage(struct world *world, uint32_t client);
