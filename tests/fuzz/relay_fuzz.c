@@ -53,7 +53,7 @@ static const char *const targets[] = {
 
 static const char *const values[] = {
     "",
-    "null",
+    "7",
     "1e400",
     "\"\\ud800\\n\"",
     "[1,{\"a\":[]}]",

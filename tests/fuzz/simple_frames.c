@@ -37,6 +37,7 @@ void trace_add(struct trace *trace, const struct ws_read *read)
 bool trace_equals(const struct trace *a, const struct trace *b)
 {
     return a->has_ended == b->has_ended && a->is_idle == b->is_idle &&
+           a->frame_count == b->frame_count &&
            bytes_equal(buf_view(&a->reads), buf_view(&b->reads));
 }
 
@@ -229,6 +230,7 @@ void simple_frames_read(struct bytes stream, size_t message_bytes_max, struct tr
         outcome = take_header(&progress, &frame);
         if (outcome == OUTCOME_GOES_ON) {
             ret_trace->is_idle = false;
+            ret_trace->frame_count++;
             bool is_control = frame.opcode >= 8;
             outcome = is_control ? read_control(&progress, &frame) : read_data(&progress, &frame);
         }

@@ -12,8 +12,9 @@
 /* All that was read from a stream, as bytes: two traces are equal if and only if the reads are. */
 struct trace {
     struct buf reads;
-    bool has_ended; /* by a close or an error: nothing may follow */
-    bool is_idle;   /* else: the stream ended between two messages */
+    uint64_t frame_count; /* frames whose header was read */
+    bool has_ended;       /* by a close or an error: nothing may follow */
+    bool is_idle;         /* else: the stream ended between two messages */
 };
 
 void trace_init(struct trace *trace);

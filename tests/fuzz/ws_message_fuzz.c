@@ -3,9 +3,10 @@
  *
  * The stream is read by the simple reference, by the reader whole, and by the reader in pieces; all
  * three must yield the same messages, control frames and close codes, in the same order, and agree
- * on whether the stream ends between two messages. Pieces are copies of exactly their size. Between
- * two pieces the reader is moved in memory, or exchanged for a fresh one where it says that it is
- * idle, as the server does; and it is given few frames at a time.
+ * on how many frames there were and on whether the stream ends between two messages. Pieces are
+ * copies of exactly their size. Between two pieces the reader is moved in memory, or exchanged for
+ * a fresh one where it says that it is idle, as the server does; and it is given few frames at a
+ * time.
  *
  * Input: the message limit, the longest piece, the frames at a time, then the stream.
  */
@@ -60,12 +61,14 @@ static void read_piece(struct ws_reader *reader, struct bytes piece, uint32_t fr
         }
         if (kind == WS_READ_OUT_OF_FRAMES) {
             assert(reader->frames_left == 0 && input.length > 0);
+            trace->frame_count += frames_max;
             reader->frames_left = frames_max;
             continue;
         }
         check_read(&read, reader);
         trace_add(trace, &read);
     }
+    trace->frame_count += frames_max - reader->frames_left;
     free(copy.data);
 }
 
