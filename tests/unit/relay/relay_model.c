@@ -1,6 +1,6 @@
 /*
- * The rules as docs of protocol 1 state them, in the order in which they are checked. Functions
- * that expect_ something have just seen the relay do it.
+ * The rules of protocol 1, in the order in which they are checked. Functions that expect_ something
+ * have just seen the relay do it.
  */
 #include "relay/relay_model.h"
 
