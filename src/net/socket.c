@@ -15,11 +15,11 @@ bool socket_peer_address(int fd, struct address *ret_address)
     if (getpeername(fd, (struct sockaddr *)&peer, &length) != 0)
         return false;
     if (peer.ss_family == AF_INET)
-        *ret_address = address_of_ipv4(
-            (const uint8_t *)&((const struct sockaddr_in *)&peer)->sin_addr);
+        *ret_address =
+            address_of_ipv4((const uint8_t *)&((const struct sockaddr_in *)&peer)->sin_addr);
     else if (peer.ss_family == AF_INET6)
-        *ret_address = address_of_ipv6(
-            (const uint8_t *)&((const struct sockaddr_in6 *)&peer)->sin6_addr);
+        *ret_address =
+            address_of_ipv6((const uint8_t *)&((const struct sockaddr_in6 *)&peer)->sin6_addr);
     return peer.ss_family == AF_INET || peer.ss_family == AF_INET6;
 }
 

@@ -89,15 +89,14 @@ static int refuse_passphrase(char *out, int capacity, int is_writing, void *cont
 
 /* Of the protocols that a client names (ALPN, RFC 7301) only HTTP/1.1 is spoken here. */
 static int choose_protocol(SSL *ssl, const unsigned char **ret_chosen, unsigned char *ret_length,
-                           const unsigned char *offered, unsigned int offered_length,
-                           void *context)
+                           const unsigned char *offered, unsigned int offered_length, void *context)
 {
     static const unsigned char ours[] = "\x08http/1.1";
     unsigned char *chosen;
     (void)ssl;
     (void)context;
-    int result = SSL_select_next_proto(&chosen, ret_length, ours, sizeof ours - 1, offered,
-                                       offered_length);
+    int result =
+        SSL_select_next_proto(&chosen, ret_length, ours, sizeof ours - 1, offered, offered_length);
     *ret_chosen = chosen;
     return result == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
 }

@@ -61,8 +61,8 @@ static bool has_suffix(struct bytes text, struct bytes suffix)
 {
     if (text.length < suffix.length)
         return false;
-    return bytes_equal_ignore_case(
-        bytes_of(text.data + text.length - suffix.length, suffix.length), suffix);
+    return bytes_equal_ignore_case(bytes_of(text.data + text.length - suffix.length, suffix.length),
+                                   suffix);
 }
 
 bool origin_matches(struct bytes origin, struct bytes pattern)

@@ -48,8 +48,7 @@ bool admission_accepted(struct loop *loop, struct conn *conn)
     struct server *server = loop->server;
     const struct config *config = server->config;
     struct address peer;
-    unsigned before =
-        atomic_fetch_add_explicit(&server->connection_count, 1, memory_order_relaxed);
+    unsigned before = atomic_fetch_add_explicit(&server->connection_count, 1, memory_order_relaxed);
     bool may_stay = true;
     if (before >= server->connections_max) {
         loop->stats.counters[COUNTER_FULL_REFUSED]++;
@@ -152,8 +151,7 @@ bool admission_join_failed(struct loop *loop, struct conn *conn)
     struct address peer;
     if (conn->failed_joins < UINT8_MAX)
         conn->failed_joins++;
-    bool is_beyond =
-        config->failed_joins_max > 0 && conn->failed_joins > config->failed_joins_max;
+    bool is_beyond = config->failed_joins_max > 0 && conn->failed_joins > config->failed_joins_max;
     if (config->failed_joins_per_address_max == 0)
         return is_beyond;
     if (conn->place == PLACE_NONE && !conn->is_proxied &&

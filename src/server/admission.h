@@ -18,7 +18,8 @@ MUST_CHECK bool admission_accepted(struct loop *loop, struct conn *conn);
 void admission_left(struct loop *loop, struct conn *conn);
 
 /* A trusted proxy has told the client's address. False: as in admission_accepted(). */
-MUST_CHECK bool admission_learn_address(struct loop *loop, struct conn *conn, struct address address);
+MUST_CHECK bool admission_learn_address(struct loop *loop, struct conn *conn,
+                                        struct address address);
 
 /*
  * Judges a request that wants a WebSocket and asks for it rightly: 101, or the status of the

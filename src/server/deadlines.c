@@ -43,11 +43,9 @@ void deadlines_init(struct loop *loop)
 static void look_at_delivery(struct loop *loop, struct conn *conn)
 {
     struct socket_delivery delivery;
-    if (!socket_delivery(conn->socket.fd, &delivery) ||
-        delivery.acknowledged == conn->acknowledged)
+    if (!socket_delivery(conn->socket.fd, &delivery) || delivery.acknowledged == conn->acknowledged)
         return;
-    bool ping_is_behind =
-        conn->is_pinged && (int32_t)(conn->ping_end - delivery.acknowledged) > 0;
+    bool ping_is_behind = conn->is_pinged && (int32_t)(conn->ping_end - delivery.acknowledged) > 0;
     conn->acknowledged = delivery.acknowledged;
     conn->progress_ms = loop->now_ms;
     if (ping_is_behind)
@@ -63,8 +61,7 @@ static void ping(struct loop *loop, struct conn *conn)
     if (!socket_delivery(conn->socket.fd, &delivery))
         return;
     conn->acknowledged = delivery.acknowledged;
-    conn->ping_end =
-        delivery.acknowledged + delivery.in_flight + (uint32_t)conn_waiting(conn);
+    conn->ping_end = delivery.acknowledged + delivery.in_flight + (uint32_t)conn_waiting(conn);
 }
 
 /*

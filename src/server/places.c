@@ -60,8 +60,8 @@ static uint32_t *bucket_of(struct places *places, const struct address *address)
 {
     uint64_t halves[2];
     memcpy(halves, address->octets, sizeof halves);
-    uint128 product = (uint128)(halves[0] ^ places->keys[0]) *
-                                (uint128)(halves[1] ^ places->keys[1]);
+    uint128 product =
+        (uint128)(halves[0] ^ places->keys[0]) * (uint128)(halves[1] ^ places->keys[1]);
     uint64_t hash = (uint64_t)product ^ (uint64_t)(product >> 64);
     return &places->buckets[hash & (places->capacity - 1)];
 }

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Client } from './client.mjs';
 import { withDeadline } from './deadline.mjs';
+import { request } from './http.mjs';
 import { RawConnection } from './raw.mjs';
 
 const defaultBinary = fileURLToPath(
@@ -32,8 +33,11 @@ class Run {
   stdout = '';
   stderr = '';
 
-  constructor(options, environment) {
-    this.process = spawn(binary, options.map(String), {
+  constructor(options, environment, descriptors) {
+    // prlimit becomes the program that it starts, so that the process id is the server's.
+    const limiter = descriptors ? ['prlimit', `--nofile=${descriptors}:${descriptors}`] : [];
+    const [program, ...parameters] = [...limiter, binary, ...options.map(String)];
+    this.process = spawn(program, parameters, {
       env: { ...withoutOptions(process.env), ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -66,15 +70,27 @@ export async function runToEnd(options, environment = {}) {
 export class Server {
   #options;
   #environment;
+  #descriptors;
   #run;
   #connections = new Set();
 
-  /** `port`, `host` and `loops` may be null, then the option is not given. */
-  constructor({ port = 0, host = '127.0.0.1', loops = 1, options = [], environment = {} } = {}) {
+  /**
+   * `port`, `host` and `loops` may be null, then the option is not given. `descriptors` limits how
+   * many the process may have.
+   */
+  constructor({
+    port = 0,
+    host = '127.0.0.1',
+    loops = 1,
+    options = [],
+    environment = {},
+    descriptors,
+  } = {}) {
     const common = { '--port': port, '--host': host, '--loops': loops };
     const given = Object.entries(common).filter(([, value]) => value !== null);
     this.#options = [...given.flat(), ...options];
     this.#environment = environment;
+    this.#descriptors = descriptors;
   }
 
   static async start(settings) {
@@ -84,7 +100,7 @@ export class Server {
   }
 
   async start() {
-    const run = (this.#run = new Run(this.#options, this.#environment));
+    const run = (this.#run = new Run(this.#options, this.#environment, this.#descriptors));
     const listening = new Promise((resolve) => {
       run.process.stdout.on('data', () => {
         const [, port] = /listening on https?:\/\/\S*:(\d+)/.exec(run.stdout) ?? [];
@@ -101,8 +117,29 @@ export class Server {
     return this.#run.stdout;
   }
 
+  get stderr() {
+    return this.#run.stderr;
+  }
+
+  /** How it ended, whatever the way: `{ status, stderr }`. */
+  async outcome() {
+    const { status } = await withDeadline(this.#run.ended, 'The end of the server');
+    return { status, stderr: this.stderr };
+  }
+
   get pid() {
     return this.#run.process.pid;
+  }
+
+  /** The counts on the status page by their names, those that are zero left out. */
+  async events() {
+    const connection = await this.raw();
+    connection.write(request('/', { headers: { Connection: 'close' } }));
+    const { body } = await connection.readResponse();
+    connection.terminate();
+    const [, table] = /<tbody id="events">(.*?)<\/tbody>/s.exec(body);
+    const rows = table.matchAll(/<td>(.*?)<\/td><td>(\d+)<\/td>/g);
+    return Object.fromEntries(Array.from(rows, ([, name, count]) => [name, Number(count)]));
   }
 
   signal(name) {

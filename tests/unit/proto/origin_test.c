@@ -57,9 +57,21 @@ static void patterns_mean_what_they_say_and_nothing_else(void **state)
 static void what_is_no_pattern_is_told(void **state)
 {
     static const char *const cases[] = {
-        "",           "*",           "game.example",  "https://",        "://game.example",
-        "https://*.", "https://*",   "https://a.*.b", "https://**.a",    "https://a/",
-        "https://a b", "ht tp://a",  "https://a?b",   "https://user@a",  "https://*a.example",
+        "",
+        "*",
+        "game.example",
+        "https://",
+        "://game.example",
+        "https://*.",
+        "https://*",
+        "https://a.*.b",
+        "https://**.a",
+        "https://a/",
+        "https://a b",
+        "ht tp://a",
+        "https://a?b",
+        "https://user@a",
+        "https://*a.example",
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
