@@ -6,9 +6,6 @@
 /* Shed until this part of the budget is free again, so that a choice of victims is not for one. */
 #define RELIEF_DIVISOR 16
 
-/* Weights are sorted into classes, four for each doubling. */
-#define CLASSES 256
-
 /*
  * An upload that brings this many bytes a millisecond does not age: it is on its way to be
  * complete. (64 KB a second: what a phone on a poor network has.) Who sends slower, ages.
@@ -16,7 +13,7 @@
 #define FAIR_BYTES_PER_MS 64
 #define YOUTH_DIVISOR 1024 /* the little that the time of such an upload counts all the same */
 
-/* Unfinished input times its age. */
+/* Unfinished input times its age; the time in which nothing at all came counts in any case. */
 static uint64_t weigh_input(const struct loop *loop, const struct conn *conn)
 {
     const struct conn_input *input = conn->input;
@@ -26,7 +23,8 @@ static uint64_t weigh_input(const struct loop *loop, const struct conn *conn)
     uint64_t elapsed_ms = loop->now_ms - input->since_ms;
     uint64_t fair_ms = arrived / FAIR_BYTES_PER_MS;
     uint64_t age_ms = elapsed_ms > fair_ms ? elapsed_ms - fair_ms : 0;
-    return arrived * (age_ms + elapsed_ms / YOUTH_DIVISOR + 1);
+    uint64_t quiet_ms = loop->now_ms - conn->last_alive_ms;
+    return arrived * (age_ms + quiet_ms + elapsed_ms / YOUTH_DIVISOR + 1);
 }
 
 static size_t bytes_held(const struct conn *conn)
@@ -44,6 +42,7 @@ static uint64_t weigh(const struct loop *loop, const struct conn *conn)
     return output + weigh_input(loop, conn);
 }
 
+/* Four classes for each doubling of the weight; who holds nothing is in class 0. */
 static unsigned class_of(uint64_t weight)
 {
     if (weight < 4)
@@ -52,78 +51,98 @@ static unsigned class_of(uint64_t weight)
     return exponent * 4 + (unsigned)(weight >> (exponent - 2) & 3);
 }
 
-/* The lightest class that must go so that `excess` bytes do; 0 stays out of it. */
-static unsigned choose_class(const struct loop *loop, size_t excess)
+/* Mail to every loop, which the last one to handle it goes on from. */
+static void begin_round(struct server *server, size_t mail_offset)
 {
-    size_t bytes_of_class[CLASSES] = {0};
+    atomic_store_explicit(&server->shedding.loops_left, server->loop_count, memory_order_relaxed);
+    for (uint32_t i = 0; i < server->loop_count; i++) {
+        char *loop = (char *)server->loops[i];
+        mailbox_post(&server->loops[i]->mailbox, (struct mail *)(loop + mail_offset));
+    }
+}
+
+/* True for the last loop of the round; it sees all that the others wrote before. */
+static bool end_round(struct server *server)
+{
+    return atomic_fetch_sub(&server->shedding.loops_left, 1) == 1;
+}
+
+/* All connections together weigh what they do: the lightest class that must go so that enough is
+ * freed, and how much of that class. */
+static void choose_victims(struct server *server)
+{
+    struct shedding *shedding = &server->shedding;
+    size_t wanted = server->buffered_bytes_max - server->buffered_bytes_max / RELIEF_DIVISOR;
+    size_t total = atomic_load_explicit(&server->leased, memory_order_relaxed);
+    size_t left = total > wanted ? total - wanted : 0;
+    unsigned lightest = SHED_CLASSES - 1;
+    while (lightest > 1 && atomic_load(&shedding->bytes_of_class[lightest]) < left) {
+        left -= atomic_load(&shedding->bytes_of_class[lightest]);
+        lightest--;
+    }
+    shedding->lightest = lightest;
+    atomic_store(&shedding->lightest_left, left);
+}
+
+void budget_weigh(struct loop *loop)
+{
+    struct shedding *shedding = &loop->server->shedding;
     for (int kind = 0; kind < DEADLINE_KINDS; kind++) {
         LIST_FOR_EACH(link, &loop->deadlines[kind])
         {
             const struct conn *conn = conn_of_deadline(link);
-            bytes_of_class[class_of(weigh(loop, conn))] += bytes_held(conn);
+            size_t held = bytes_held(conn);
+            if (held > 0)
+                atomic_fetch_add_explicit(&shedding->bytes_of_class[class_of(weigh(loop, conn))],
+                                          held, memory_order_relaxed);
         }
     }
-    size_t freed = 0;
-    unsigned lightest = CLASSES - 1;
-    while (lightest > 1) {
-        freed += bytes_of_class[lightest];
-        if (freed >= excess)
-            break;
-        lightest--;
+    if (end_round(loop->server)) {
+        choose_victims(loop->server);
+        begin_round(loop->server, offsetof(struct loop, shed_mail));
     }
-    return lightest;
 }
 
-static void shed_bytes(struct loop *loop, size_t excess)
+/* Whether the connection is to go; of the lightest class only so many are. */
+static bool is_victim(struct loop *loop, const struct conn *conn)
 {
-    unsigned lightest = choose_class(loop, excess);
-    size_t freed = 0;
-    for (int kind = 0; kind < DEADLINE_KINDS; kind++) {
-        struct list *link = loop->deadlines[kind].next;
-        while (link != &loop->deadlines[kind] && freed < excess) {
-            struct conn *conn = conn_of_deadline(link);
-            link = link->next;
-            /* One that was closed just now is in a later queue, and counted. */
-            if (conn->is_ending || class_of(weigh(loop, conn)) < lightest)
-                continue;
-            freed += bytes_held(conn);
-            loop->stats.counters[COUNTER_SHED]++;
-            conn_out_close_for_queue(loop, conn, BYTES("out of memory"));
-        }
-    }
+    struct shedding *shedding = &loop->server->shedding;
+    unsigned class = class_of(weigh(loop, conn));
+    if (conn->is_ending || class < shedding->lightest || class == 0)
+        return false;
+    if (class > shedding->lightest)
+        return true;
+    size_t held = bytes_held(conn);
+    size_t left = atomic_load_explicit(&shedding->lightest_left, memory_order_relaxed);
+    size_t rest;
+    do {
+        if (left == 0)
+            return false;
+        rest = left > held ? left - held : 0;
+    } while (!atomic_compare_exchange_weak(&shedding->lightest_left, &left, rest));
+    return true;
 }
 
 void budget_shed(struct loop *loop)
 {
-    struct server *server = loop->server;
-    size_t total = atomic_load_explicit(&server->leased, memory_order_relaxed);
-    size_t wanted = server->buffered_bytes_max - server->buffered_bytes_max / RELIEF_DIVISOR;
-    atomic_store(&loop->is_shedding_asked, false);
-    if (total > server->buffered_bytes_max)
-        shed_bytes(loop, total - wanted);
-}
-
-static struct loop *largest_loop(const struct loop *loop)
-{
-    struct server *server = loop->server;
-    struct loop *largest = server->loops[loop->index];
-    for (uint32_t i = 0; i < server->loop_count; i++) {
-        struct loop *other = server->loops[i];
-        if (atomic_load_explicit(&other->leased, memory_order_relaxed) >
-            atomic_load_explicit(&largest->leased, memory_order_relaxed))
-            largest = other;
+    struct shedding *shedding = &loop->server->shedding;
+    for (int kind = 0; kind < DEADLINE_KINDS; kind++) {
+        struct list *link = loop->deadlines[kind].next;
+        while (link != &loop->deadlines[kind]) {
+            struct conn *conn = conn_of_deadline(link);
+            link = link->next;
+            /* One that was closed just now comes again in a later queue, and is passed over. */
+            if (!is_victim(loop, conn))
+                continue;
+            loop->stats.counters[COUNTER_SHED]++;
+            conn_out_close_for_queue(loop, conn, BYTES("out of memory"));
+        }
     }
-    return largest;
-}
-
-/* The budget is spent. */
-static void relieve(struct loop *loop)
-{
-    struct loop *largest = largest_loop(loop);
-    if (largest == loop)
-        budget_shed(loop);
-    else if (!atomic_exchange(&largest->is_shedding_asked, true))
-        mailbox_post(&largest->mailbox, &largest->shed_mail);
+    if (end_round(loop->server)) {
+        for (unsigned class = 0; class < SHED_CLASSES; class ++)
+            atomic_store(&shedding->bytes_of_class[class], 0);
+        atomic_store(&shedding->is_under_way, false);
+    }
 }
 
 void budget_settle(struct loop *loop)
@@ -137,6 +156,7 @@ void budget_settle(struct loop *loop)
     /* Unsigned arithmetic: adding the difference takes away what is given back. */
     size_t difference = wanted - leased;
     size_t before = atomic_fetch_add_explicit(&server->leased, difference, memory_order_relaxed);
-    if (wanted > leased && before + difference > server->buffered_bytes_max)
-        relieve(loop);
+    bool is_spent = wanted > leased && before + difference > server->buffered_bytes_max;
+    if (is_spent && !atomic_exchange(&server->shedding.is_under_way, true))
+        begin_round(server, offsetof(struct loop, weigh_mail));
 }

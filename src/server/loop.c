@@ -82,6 +82,7 @@ struct loop *loop_new(struct server *server, uint32_t index)
     loop->index = index;
     loop->clock_ms = clock_now_ms();
     loop->now_ms = loop->clock_ms;
+    loop->weigh_mail.kind = MAIL_WEIGH;
     loop->shed_mail.kind = MAIL_SHED;
     loop->drain_mail.kind = MAIL_DRAIN;
     loop->stop_mail.kind = MAIL_STOP;
@@ -460,6 +461,9 @@ static void read_mail(struct loop *loop, struct conn **dead)
             break;
         case MAIL_SNAPSHOT_REPLY:
             gather_collect(loop, mail);
+            break;
+        case MAIL_WEIGH:
+            budget_weigh(loop);
             break;
         case MAIL_SHED:
             budget_shed(loop);

@@ -19,6 +19,17 @@
 #define SCRATCH_BYTES (16 * 1024)
 #define RANDOM_WORDS 64
 
+#define SHED_CLASSES 256
+
+/* How it is found out who goes when the budget is spent; see budget. */
+struct shedding {
+    atomic_bool is_under_way;
+    atomic_uint loops_left;                     /* that have not done their part of the round */
+    atomic_size_t bytes_of_class[SHED_CLASSES]; /* held by connections, by classes of weight */
+    unsigned lightest;                          /* class of a victim */
+    atomic_size_t lightest_left;                /* bytes of that class that are to be freed */
+};
+
 /* What the process has once. Counts are of all loops, and touched when something comes or goes. */
 struct server {
     const struct config *config;
@@ -37,6 +48,7 @@ struct server {
     atomic_uint rooms;
     atomic_uint draining_loops;
     atomic_size_t leased; /* of the budget, by all loops */
+    struct shedding shedding;
     struct loop *loops[LOOPS_MAX];
 };
 
@@ -55,7 +67,8 @@ enum mail_kind {
     MAIL_CONNECTION,       /* a struct conn that lives here from now on */
     MAIL_SNAPSHOT_REQUEST, /* a struct gather_part to be filled and sent back */
     MAIL_SNAPSHOT_REPLY,
-    MAIL_SHED,  /* the budget is spent, and most of it is here */
+    MAIL_WEIGH, /* the budget is spent: how much is held by whom? */
+    MAIL_SHED,  /* and: close those who hold most for longest */
     MAIL_DRAIN, /* make no more rooms */
     MAIL_STOP,  /* close everybody and end */
 };
@@ -67,10 +80,10 @@ struct loop {
     uint32_t now_ms;   /* the same, but times in which the process stood still are cut out */
     struct poller *poller;
     struct mailbox mailbox;
+    struct mail weigh_mail;
     struct mail shed_mail;
     struct mail drain_mail;
     struct mail stop_mail;
-    atomic_bool is_shedding_asked; /* `shed_mail` is under way */
     struct relay relay;
     struct outbox_pool pool;
     size_t held;          /* bytes of the budget that the loop holds */

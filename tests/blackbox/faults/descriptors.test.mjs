@@ -18,7 +18,10 @@ function processorTime(pid) {
 
 for (const loops of [1, 4]) {
   describe(`Out of descriptors, with --loops ${loops}`, () => {
-    const server = new Server({ loops, descriptors });
+    const server = new Server({
+      loops,
+      launcher: ['prlimit', `--nofile=${descriptors}:${descriptors}`],
+    });
     const clients = [];
     before(() => server.start());
     after(() => server.kill());

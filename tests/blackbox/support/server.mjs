@@ -33,10 +33,8 @@ class Run {
   stdout = '';
   stderr = '';
 
-  constructor(options, environment, descriptors) {
-    // prlimit becomes the program that it starts, so that the process id is the server's.
-    const limiter = descriptors ? ['prlimit', `--nofile=${descriptors}:${descriptors}`] : [];
-    const [program, ...parameters] = [...limiter, binary, ...options.map(String)];
+  constructor(options, environment, launcher = []) {
+    const [program, ...parameters] = [...launcher, binary, ...options.map(String)];
     this.process = spawn(program, parameters, {
       env: { ...withoutOptions(process.env), ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -70,13 +68,13 @@ export async function runToEnd(options, environment = {}) {
 export class Server {
   #options;
   #environment;
-  #descriptors;
+  #launcher;
   #run;
   #connections = new Set();
 
   /**
-   * `port`, `host` and `loops` may be null, then the option is not given. `descriptors` limits how
-   * many the process may have.
+   * `port`, `host` and `loops` may be null, then the option is not given. `launcher` is a command
+   * that becomes the program it is given (such as prlimit), so that the process id is the server's.
    */
   constructor({
     port = 0,
@@ -84,13 +82,13 @@ export class Server {
     loops = 1,
     options = [],
     environment = {},
-    descriptors,
+    launcher = [],
   } = {}) {
     const common = { '--port': port, '--host': host, '--loops': loops };
     const given = Object.entries(common).filter(([, value]) => value !== null);
     this.#options = [...given.flat(), ...options];
     this.#environment = environment;
-    this.#descriptors = descriptors;
+    this.#launcher = launcher;
   }
 
   static async start(settings) {
@@ -100,7 +98,7 @@ export class Server {
   }
 
   async start() {
-    const run = (this.#run = new Run(this.#options, this.#environment, this.#descriptors));
+    const run = (this.#run = new Run(this.#options, this.#environment, this.#launcher));
     const listening = new Promise((resolve) => {
       run.process.stdout.on('data', () => {
         const [, port] = /listening on https?:\/\/\S*:(\d+)/.exec(run.stdout) ?? [];

@@ -1,0 +1,123 @@
+// One budget for all that is buffered. When it is spent, those go first who hold much for long; an
+// honest upload, and everybody who plays, is left alone.
+
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { eventually } from './support/deadline.mjs';
+import { json, opcodes, text } from './support/frames.mjs';
+import { describeWithOptions } from './support/suite.mjs';
+
+const budget = 8_000_000;
+const slack = 1_000_000; // what one turn may bring before the budget is looked at
+const hostileCount = 60;
+const perHostile = 200_000; // 12 MB in all
+
+describeWithOptions('--max-buffered-bytes', budget, '--max-message-rate', 0)(
+  'The budget for memory',
+  (server) => {
+    async function bufferedBytes() {
+      return (await server.events())['bytes buffered now'];
+    }
+
+    /** Connections that announce 16 MiB each, send some of it, and then very little. */
+    async function slowUploads(bytesEach = perHostile) {
+      const uploads = [];
+      for (let count = 0; count < hostileCount; count++) {
+        const upload = await server.rawWebSocket();
+        upload.socket.on('error', () => {});
+        upload.write(text(' '.repeat(bytesEach), { length: 16 * 1024 * 1024 }));
+        uploads.push(upload);
+      }
+      return uploads;
+    }
+
+    it('is kept: slow uploads beyond it are closed with 1013', async () => {
+      const uploads = await slowUploads();
+      await eventually(async () => (await server.events())['closed to free memory'] > 0, 'A victim');
+      assert.ok((await bufferedBytes()) < budget + slack);
+      const victim = await Promise.race(
+        uploads.map(async (upload) => {
+          const frame = await upload.readFrame();
+          return frame.opcode === opcodes.close ? frame.payload : new Promise(() => {});
+        }),
+      );
+      assert.equal(victim.readUInt16BE(), 1013);
+      assert.equal(victim.subarray(2).toString(), 'out of memory');
+    });
+
+    it('is kept by those who never read, too; their room goes on', async () => {
+      const { code, members } = await server.room(['host', 'guest'], 1_000);
+      for (let count = 0; count < hostileCount; count++) {
+        const deaf = await server.rawWebSocket();
+        await deaf.join(`deaf ${count}`, code);
+        deaf.socket.pause();
+        for (const member of members) await member.next();
+      }
+      const gone = new Set();
+      let heard = 0;
+      for (let count = 0; gone.size === 0 && count < 3_000; count++) {
+        members[0].relay({ count, filler: 'x'.repeat(900) }); // copied for each
+        for (;;) {
+          const event = await members[1].next();
+          if (event.type === 'peer_left') gone.add(event.clientId);
+          else if (event.type === 'message') {
+            assert.equal(event.data.count, heard++);
+            break;
+          }
+        }
+        assert.ok(heard === count + 1);
+      }
+      assert.ok(gone.size > 0, 'Somebody was closed');
+      assert.ok((await bufferedBytes()) < budget + slack);
+    });
+
+    it('does not fall on an honest upload, nor on who plays', async () => {
+      const { members } = await server.room(['host', 'guest']);
+      await slowUploads();
+      const honest = 'y'.repeat(4_000_000);
+      members[0].relay(honest, 'guest');
+      await members[1].expectMessage('host', honest);
+      members[1].relay('still here');
+      await members[0].expectMessage('guest', 'still here');
+    });
+
+    it('does not fall on an honest upload that takes some time', async () => {
+      const { members, code } = await server.room(['host']);
+      const uploads = await slowUploads(120_000);
+      const honest = await server.rawWebSocket();
+      await honest.join('honest', code);
+      await members[0].expect({ type: 'peer_joined', clientId: 'honest' });
+      const message = json({ type: 'send', data: 'y'.repeat(3_000_000) });
+      for (let at = 0; at < message.length; at += 100_000) {
+        honest.write(message.subarray(at, at + 100_000));
+        for (const upload of uploads) upload.socket.write('z');
+        await pause(50); // two MB a second
+      }
+      assert.equal((await members[0].next()).data.length, 3_000_000);
+    });
+
+    it('counts a payload that many wait for once', async () => {
+      const { code, members } = await server.room(['host'], 1_000);
+      for (let count = 0; count < 20; count++) {
+        const deaf = await server.rawWebSocket();
+        await deaf.join(`deaf ${count}`, code);
+        deaf.socket.pause();
+        await members[0].next();
+      }
+      const before = (await server.events())['closed to free memory'] ?? 0;
+      members[0].relay('z'.repeat(3_000_000)); // twenty times that is beyond the budget
+      members[0].relay('done', 'host');
+      await members[0].expectMessage('host', 'done');
+      await eventually(async () => (await bufferedBytes()) > 3_000_000, 'A long queue');
+      assert.ok((await bufferedBytes()) < 3_000_000 + 20 * 70_000 + slack);
+      assert.equal((await server.events())['closed to free memory'] ?? 0, before);
+    });
+
+    it('is all free again when everybody is gone', async () => {
+      await slowUploads(50_000);
+      await server.disconnectAll();
+      await eventually(async () => (await bufferedBytes()) < 100_000, 'Freed memory');
+    });
+  },
+);

@@ -1,0 +1,30 @@
+// A process of its own for flooders: `node flooders.mjs PORT COUNT`. Each has a room with a second
+// member who reads, and pushes small broadcasts as fast as TCP takes them, until it is killed.
+// Prints `ready` when all of them do.
+
+import { json } from '../support/frames.mjs';
+import { RawConnection } from '../support/raw.mjs';
+
+const [port, count] = process.argv.slice(2).map(Number);
+const pushes = Buffer.concat(Array(1_000).fill(json({ type: 'send', data: 'flood '.repeat(10) })));
+
+async function flood() {
+  const [sender, reader] = await Promise.all([RawConnection.open(port), RawConnection.open(port)]);
+  await sender.upgrade();
+  await reader.upgrade();
+  const code = await sender.create('flooder');
+  await reader.join('reader', code);
+  for (const { socket } of [sender, reader]) {
+    socket.removeAllListeners('data'); // what comes back is only read
+    socket.on('data', () => {});
+    socket.on('error', () => process.exit(1));
+  }
+  const push = () => {
+    while (sender.socket.write(pushes));
+  };
+  sender.socket.on('drain', push);
+  push();
+}
+
+await Promise.all(Array.from({ length: count }, flood));
+console.log('ready');

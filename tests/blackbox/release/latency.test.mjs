@@ -1,0 +1,79 @@
+// Fifty flooders push as much as TCP takes. A quiet room on the same loop must hardly notice: the
+// 99th percentile of its round trips, with the flood, as a multiple of the one without.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { describe, it } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { withDeadline } from '../support/deadline.mjs';
+import { Server } from '../support/server.mjs';
+
+const flooders = 50;
+const roundTrips = 400;
+const rounds = 3;
+
+async function startFlood(port) {
+  const program = fileURLToPath(new URL('flooders.mjs', import.meta.url));
+  const flood = spawn(process.execPath, [program, port, flooders].map(String), {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await withDeadline(once(flood.stdout, 'data'), 'The flood');
+  return flood;
+}
+
+async function endFlood(flood) {
+  const ended = once(flood, 'exit');
+  flood.kill();
+  await withDeadline(ended, 'The end of the flood');
+}
+
+/** The 99th percentile of the time for a message to the guest and its answer, in ms. */
+async function percentile({ members: [host, guest] }) {
+  const times = [];
+  for (let count = 0; count < roundTrips; count++) {
+    const begin = performance.now();
+    host.relay(count, 'guest');
+    await guest.expectMessage('host', count);
+    guest.relay(count, 'host');
+    await host.expectMessage('guest', count);
+    times.push(performance.now() - begin);
+    await pause(3);
+  }
+  return times.sort((a, b) => a - b)[Math.floor(0.99 * roundTrips)];
+}
+
+const median = (numbers) => numbers.sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
+
+describe('A quiet room beside fifty flooders', () => {
+  const cases = [
+    { what: 'with the default message rate', options: [], most: 4 },
+    { what: 'with the message rate off, by shares of a turn', options: ['--max-message-rate', 0], most: 40 },
+  ];
+  for (const { what, options, most } of cases) {
+    it(`has the latency that it has alone, ${what}`, async (t) => {
+      const server = await Server.start({ loops: 1, options });
+      try {
+        const room = await server.room(['host', 'guest']);
+        const alone = [];
+        const beside = [];
+        for (let round = 0; round < rounds; round++) {
+          alone.push(await percentile(room));
+          const flood = await startFlood(server.port);
+          beside.push(await percentile(room));
+          await endFlood(flood);
+        }
+        const ratio = median(beside) / median(alone);
+        t.diagnostic(
+          `p99 alone ${median(alone).toFixed(2)} ms, beside the flood ${median(beside).toFixed(2)} ms: ` +
+            `ratio ${ratio.toFixed(2)} (medians of ${rounds} rounds in turn)`,
+        );
+        assert.ok(ratio < most, `${ratio}`);
+        await server.stop();
+      } finally {
+        server.kill();
+      }
+    });
+  }
+});
