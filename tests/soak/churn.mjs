@@ -1,0 +1,220 @@
+// What happens in the rooms: a ticking clock with chances, so that nothing needs a timer of its own
+// and a machine that is busy gets less to do instead of a heap of it.
+
+import { base, crowd, floodMessages, rates } from './plan.mjs';
+import { Party } from './party.mjs';
+
+const tickMilliseconds = 20;
+const longestTickSeconds = 0.1;
+
+export class Churn {
+  #parties = new Set(); // those that come and go
+  #ending = new Set(); // promises
+  #baseParties = [];
+  #opening = 0;
+  #due = Object.fromEntries(Object.keys(rates).map((name) => [name, 0]));
+  #timer;
+  #lastTick;
+  #lastSecond = 0;
+
+  constructor(world, vandals) {
+    this.world = world;
+    this.vandals = vandals;
+  }
+
+  /** Sets up the rooms that stay: the same clients at each measurement. */
+  async openBase() {
+    for (let count = 0; count < base.openRooms + base.fullRooms; count++) {
+      const isFull = count >= base.openRooms;
+      const party = new Party(this.world, isFull ? base.residents + 2 : 100);
+      await party.open();
+      party.isFull = isFull;
+      party.residents = new Set([party.screen.id, party.witness.id]);
+      for (let resident = 0; resident < base.residents; resident++)
+        party.residents.add(party.enter('resident').id);
+      this.#baseParties.push(party);
+    }
+    this.vandals.fullRooms = this.#baseParties.filter(({ isFull }) => isFull);
+  }
+
+  get baseCounts() {
+    return {
+      rooms: this.#baseParties.length,
+      clients: this.#baseParties.reduce((sum, { players }) => sum + players.size, 0),
+    };
+  }
+
+  get counts() {
+    const parties = [...this.#parties, ...this.#baseParties];
+    return {
+      rooms: parties.length,
+      clients: parties.reduce((sum, { players }) => sum + players.size, 0),
+      kept: parties.reduce((sum, { chronicle }) => sum + chronicle.length, 0),
+    };
+  }
+
+  start() {
+    for (const party of this.#baseParties) party.isOpen = true;
+    this.#lastTick = performance.now();
+    this.#timer = setInterval(() => this.#tick(), tickMilliseconds);
+  }
+
+  /** Ends everything but the base, and brings that to rest. */
+  async pause() {
+    clearInterval(this.#timer);
+    for (const party of this.#parties) this.#end(party);
+    for (const party of this.#baseParties) party.isOpen = false;
+    const isGuest = (party) => (player) => !party.residents.has(player.id) || player.isUnresponsive;
+    await Promise.all([
+      ...this.#baseParties.map(async (party) => {
+        await party.rest();
+        await party.dismissGuests(isGuest(party));
+        await party.rest();
+      }),
+      this.vandals.finish(),
+    ]);
+    await this.#endings();
+  }
+
+  async endBase() {
+    await Promise.all(this.#baseParties.map((party) => party.end()));
+  }
+
+  async #endings() {
+    while (this.#ending.size > 0 || this.#opening > 0)
+      await Promise.all([...this.#ending, new Promise((resolve) => setTimeout(resolve, 50))]);
+  }
+
+  #tick() {
+    const now = performance.now();
+    const elapsed = Math.min((now - this.#lastTick) / 1000, longestTickSeconds);
+    this.world.totals.lag = Math.max(this.world.totals.lag, now - this.#lastTick - tickMilliseconds);
+    this.#lastTick = now;
+    this.#fill();
+    for (const [name, rate] of Object.entries(rates)) {
+      this.#due[name] += rate * elapsed * 2 * this.world.random.fraction();
+      for (; this.#due[name] >= 1; this.#due[name]--) this[name]();
+    }
+    if (now - this.#lastSecond > 1000) {
+      this.#lastSecond = now;
+      for (const party of [...this.#parties, ...this.#baseParties]) party.checkVanished();
+    }
+  }
+
+  /** Keeps up the numbers of rooms and guests. */
+  #fill() {
+    if (this.#parties.size + this.#opening < crowd.rooms) this.#open();
+    const visited = this.#visited;
+    const guests = visited.reduce((sum, party) => sum + party.guests.length, 0);
+    if (guests >= crowd.guests || visited.length === 0) return;
+    const party = this.world.random.pick(visited);
+    if (party.guests.length < crowd.guestsPerRoom) party.enter();
+  }
+
+  async #open() {
+    const party = new Party(this.world);
+    this.#opening++;
+    if (await party.open()) this.#parties.add(party);
+    this.#opening--;
+    if (!this.world.isChurning) this.#end(party);
+  }
+
+  #end(party) {
+    this.#parties.delete(party);
+    const ending = party.end().finally(() => this.#ending.delete(ending));
+    this.#ending.add(ending);
+  }
+
+  get #visited() {
+    return [...this.#parties, ...this.#baseParties].filter(
+      ({ isOpen, isFull, isBroken }) => isOpen && !isFull && !isBroken,
+    );
+  }
+
+  /** A random player of a random room that suits, if there is one. */
+  #someone(suits) {
+    const parties = [...this.#parties, ...this.#baseParties].filter((party) => party.isOpen);
+    if (parties.length === 0) return undefined;
+    const party = this.world.random.pick(parties);
+    const players = [...party.players].filter((player) => suits(player, party));
+    return players.length > 0 ? this.world.random.pick(players) : undefined;
+  }
+
+  #someGuest(suits = () => true) {
+    return this.#someone(
+      (player, party) =>
+        player.isSteady &&
+        player !== party.witness &&
+        !party.residents?.has(player.id) &&
+        party.isSole(player) &&
+        suits(player),
+    );
+  }
+
+  // What happens, by the names of the rates.
+
+  say() {
+    const { random } = this.world;
+    const player = this.#someone(({ canTalk }) => canTalk);
+    if (!player) return;
+    const isToOne = player === player.party.witness || random.below(4) === 0;
+    player.say(isToOne ? random.pick([...player.hearing.members]) : undefined);
+  }
+
+  flood() {
+    const { random, fillers } = this.world;
+    const player = this.#someGuest(({ canTalk }) => canTalk);
+    for (let count = 0; player && count < floodMessages; count++)
+      player.say(undefined, fillers.pickShort(random));
+  }
+
+  stall() {
+    const { random } = this.world;
+    const isLong = random.below(10) === 0;
+    this.#someGuest()?.stall(200 + random.below(isLong ? 9000 : 2500));
+  }
+
+  leave() {
+    const { random } = this.world;
+    const player = this.#someGuest();
+    if (!player) return;
+    if (random.below(12) === 0) player.vanish();
+    else player.party.dismiss(player);
+  }
+
+  #replaceSomeone(count) {
+    const player = this.#someone(
+      (one, party) =>
+        one.isSteady && one !== party.witness && one !== party.screen && party.isSole(one),
+    );
+    if (player) player.party.replace(player, count);
+  }
+
+  replace() {
+    this.#replaceSomeone(1);
+  }
+
+  replaceByMany() {
+    this.#replaceSomeone(2 + this.world.random.below(3));
+  }
+
+  comeBack() {
+    const player = this.#someGuest();
+    if (player) player.party.comeBack(player);
+  }
+
+  getStuck() {
+    const parties = [...this.#parties, ...this.#baseParties];
+    const stuck = parties.flatMap(({ players }) => [...players]).filter((one) => one.isStuck);
+    if (stuck.length < crowd.stuckAtOnce) this.#someGuest()?.getStuck();
+  }
+
+  endRoom() {
+    const parties = [...this.#parties].filter((party) => party.isOpen);
+    if (parties.length > crowd.rooms / 2) this.#end(this.world.random.pick(parties));
+  }
+
+  vandal() {
+    this.vandals.let();
+  }
+}

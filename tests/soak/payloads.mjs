@@ -1,0 +1,150 @@
+// What is said. A message's `data` is a short head and a filler:
+//
+//     {"room":"A3KX","by":12,"n":5,"f":17,"fill":...}                   to everyone else
+//     {"room":"A3KX","by":12,"to":"id","t":3,"b":5,"f":17,"fill":...}   to one
+//
+// `by` is the number of the speaking connection, `n` counts its broadcasts and `t` its messages to
+// that target, both from 1; `b` is the number of broadcasts said before, which ties the two counts
+// together. Fillers are made once and named by their index, so that a receiver can compare without
+// keeping what was sent: bytes first, which is quick, and values if they differ.
+
+import { isDeepStrictEqual } from 'node:util';
+
+const mebibyte = 2 ** 20;
+const characters = [...'abc XYZ09/{}[]:,äß€漢字🎲🎉👩‍👧\u0000\u001f\u007f\u2028"\\\n'];
+const oddNumbers = ['0', '-0', '0.1', '1e400', '-1E-400', '12345678901234567890', '3.0', '1e2'];
+
+function randomString(random, length) {
+  const text = Array.from({ length }, () => random.pick(characters)).join('');
+  const json = JSON.stringify(text);
+  // The same characters as escapes, surrogate pairs included.
+  return random.below(4) > 0
+    ? json
+    : json.replace(/[^\x00-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+function randomValue(random, depth) {
+  const space = random.pick(['', '', ' ', '\n\t']);
+  const items = (make) => random.many(5, make).join(`,${space}`);
+  switch (random.below(depth > 0 ? 7 : 5)) {
+    case 0:
+      return random.pick(['null', 'true', 'false']);
+    case 1:
+      return random.pick(oddNumbers);
+    case 2:
+      return String(random.fraction() * 1e6);
+    case 3:
+    case 4:
+      return randomString(random, random.below(30));
+    case 5:
+      return `[${space}${items(() => randomValue(random, depth - 1))}${space}]`;
+    default: {
+      const member = () => `${randomString(random, 4)}${space}:${randomValue(random, depth - 1)}`;
+      return `{${space}${items(member)}}`;
+    }
+  }
+}
+
+/** A string whose every part differs, so that bytes can't be mixed up unnoticed. */
+function longString(random, length) {
+  const part = randomString(random, 200).slice(1, -1);
+  let text = '';
+  for (let count = 0; text.length < length; count++) text += `${count} ${part}`;
+  return `"${text}"`;
+}
+
+function nested(random) {
+  const depth = 100 + random.below(900);
+  return '['.repeat(depth) + ']'.repeat(depth);
+}
+
+const kinds = [
+  { share: 0.8, count: 200, make: (random) => randomValue(random, 3) },
+  { share: 0.15, count: 60, make: (random) => longString(random, 300 + random.below(20_000)) },
+  { share: 0.02, count: 10, make: nested },
+  { share: 0.028, count: 20, make: (random) => longString(random, 20_000 + random.below(400_000)) },
+  { share: 0.002, count: 4, make: (random) => longString(random, mebibyte * (1 + random.below(2))) },
+];
+
+export class Fillers {
+  #texts = [];
+  #ranges = [];
+
+  constructor(random) {
+    for (const { share, count, make } of kinds) {
+      this.#ranges.push({ share, first: this.#texts.length, count });
+      for (let made = 0; made < count; made++) this.#texts.push(Buffer.from(make(random)));
+    }
+  }
+
+  /** The index of a filler: mostly of a short one. */
+  pick(random) {
+    let fraction = random.fraction();
+    const range = this.#ranges.find(({ share }) => (fraction -= share) < 0) ?? this.#ranges[0];
+    return range.first + random.below(range.count);
+  }
+
+  pickShort(random) {
+    return random.below(kinds[0].count);
+  }
+
+  text(index) {
+    return this.#texts[index];
+  }
+
+  matches(index, bytes) {
+    return this.#texts[index]?.equals(bytes) ?? false;
+  }
+
+  matchesValue(index, value) {
+    const text = this.#texts[index];
+    return text !== undefined && isDeepStrictEqual(value, JSON.parse(text));
+  }
+}
+
+// Ways of saying the same. DATA and TO stand for what is put in; the last of repeated keys counts.
+const forms = [
+  ['{"type":"send","to":TO,"data":', '}'],
+  ['{"data":', ',"to":TO,"type":"send"}'],
+  [' {\n"\\u0074ype" : "s\\u0065nd" ,\t"from":"forged","to" : TO,"data" : ', ' }\r\n'],
+  ['{"type":"create","to":"nobody","data":1,"type":"send","data":', ',"to":TO,"extra":[{}]}'],
+];
+const everyone = ['null', '""', '0', 'false'];
+
+/** The bytes of a `send` message; `head` is the head of the data, `to` a clientId or undefined. */
+export function composeSend(random, head, filler, to) {
+  const data = JSON.stringify(head).slice(0, -1) + ',"fill":';
+  if (to === undefined && random.below(2) === 0)
+    return Buffer.concat([Buffer.from(`{"type":"send","data":${data}`), filler, Buffer.from('}}')]);
+  const [before, after] = random.pick(forms);
+  const target = to === undefined ? random.pick(everyone) : JSON.stringify(to);
+  const put = (text) => text.replace('TO', () => target);
+  return Buffer.concat([Buffer.from(put(before) + data), filler, Buffer.from(`}${put(after)}`)]);
+}
+
+const fillMark = Buffer.from('"fill":');
+const headBytesMax = 4096;
+
+/**
+ * The event in these bytes. Of a message, `data.fill` is left out and `isIntact` tells whether it
+ * was the filler that the head names.
+ */
+export function readEvent(bytes, fillers) {
+  const at = bytes.subarray(0, headBytesMax).indexOf(fillMark);
+  if (at < 0) return JSON.parse(bytes);
+  const event = parseOr(undefined, `${bytes.toString('utf8', 0, at)}"fill":0}}`);
+  const fill = bytes.subarray(at + fillMark.length, -2);
+  if (event && fillers.matches(event.data.f, fill) && bytes.toString('latin1', bytes.length - 2) === '}}')
+    return { ...event, isIntact: true };
+  // Written otherwise than it was said, which is allowed as long as the value is the same.
+  const whole = JSON.parse(bytes);
+  return { ...whole, isIntact: fillers.matchesValue(whole.data?.f, whole.data?.fill) };
+}
+
+function parseOr(fallback, text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return fallback;
+  }
+}

@@ -1,0 +1,95 @@
+// Hundreds of clients who behave like players, well and badly, for minutes; every delivery is
+// checked, and the server's memory before and after. Run by `make soak`.
+//
+//     SECONDS=60   how long (600)
+//     SEED=1       what is drawn by chance; what happens when is not repeated by it
+//     PARTY_SOCKETS_BINARY   another build than build/release
+//
+// The last line is `N passed, N failed`.
+
+import { setTimeout as pause } from 'node:timers/promises';
+import { Random, seed } from '../blackbox/support/random.mjs';
+import { Server } from '../blackbox/support/server.mjs';
+import { Churn } from './churn.mjs';
+import { Ledger } from './ledger.mjs';
+import { measure } from './memory.mjs';
+import { Fillers } from './payloads.mjs';
+import {
+  firstMeasurementSeconds,
+  memoryGrowthMax,
+  progressSeconds,
+  seconds,
+  serverSettings,
+} from './plan.mjs';
+import { newTotals, printProgress, printTable } from './report.mjs';
+import { Vandals } from './vandals.mjs';
+
+const random = new Random();
+const world = {
+  random,
+  fillers: new Fillers(random),
+  ledger: new Ledger(),
+  totals: newTotals(),
+  liveCodes: new Set(), // of all rooms there ever were
+};
+const vandals = new Vandals(world);
+const churn = new Churn(world, vandals);
+const startTime = performance.now();
+const secondsSoFar = () => (performance.now() - startTime) / 1000;
+
+async function churnUntil(end) {
+  world.isChurning = true;
+  churn.start();
+  while (secondsSoFar() < end) {
+    const before = { ...world.totals };
+    const since = Math.min(progressSeconds, Math.max(end - secondsSoFar(), 0.1));
+    await pause(since * 1000);
+    await printProgress(world, churn, vandals, { at: secondsSoFar(), since, before });
+  }
+  world.isChurning = false;
+  await churn.pause();
+}
+
+function compareMemory(first, last) {
+  const growth = last.total / first.total - 1;
+  const text = `${(growth * 100).toFixed(1)} % from the first measurement to the last`;
+  console.log(`memory ${growth < 0 ? 'shrank' : 'grew'} by ${text}`);
+  if (growth > memoryGrowthMax) world.ledger.report('memory', `it grew by ${text}`);
+}
+
+async function soak() {
+  const memories = {};
+  await churn.openBase();
+  await churnUntil(firstMeasurementSeconds);
+  const first = (memories['at first'] = await measure(world, churn.baseCounts));
+  await churnUntil(seconds);
+  const last = (memories['at the end'] = await measure(world, churn.baseCounts));
+  await churn.endBase();
+  printTable(world, vandals, memories);
+  compareMemory(first, last);
+}
+
+async function stop(server) {
+  try {
+    await server.stop();
+  } catch (error) {
+    world.ledger.report('stop', error.message);
+  }
+}
+
+console.log(`seed ${seed}, ${seconds} s`);
+const server = await Server.start(serverSettings);
+world.port = server.port;
+world.pid = server.pid;
+world.url = `ws://127.0.0.1:${server.port}/`;
+try {
+  await soak();
+} catch (error) {
+  world.ledger.report('run', error.stack);
+}
+await stop(server);
+
+const { lines, passed, failed } = world.ledger.outcome();
+for (const line of lines) console.log(line);
+console.log(`${passed} passed, ${failed} failed`);
+process.exit(failed > 0 ? 1 : 0);
