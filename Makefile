@@ -1,6 +1,6 @@
 # A thin front to Meson. `make run` and `make test` do all the set-up themselves.
 
-.PHONY: all release asan run test tsan fuzz fuzz-corpus format clean
+.PHONY: all release asan run test tsan fuzz fuzz-corpus soak format clean
 
 all: release
 
@@ -29,13 +29,17 @@ tsan:
 	@tests/run tsan
 
 # make fuzz T=json SECONDS=60; without T it says which there are.
-SECONDS ?= 60
 fuzz:
-	@tests/fuzz/run fuzz "$(T)" $(SECONDS)
+	@tests/fuzz/run fuzz "$(T)" $(or $(SECONDS),60)
 
 # Takes what the runs found into the committed corpus, as little of it as covers the same.
 fuzz-corpus:
 	@tests/fuzz/run fuzz-corpus "$(T)"
+
+# Hundreds of clients for ten minutes, or for SECONDS. Ends with one line: N passed, N failed.
+soak: release
+	@scripts/setup test
+	@node tests/soak/soak.mjs
 
 format:
 	@clang-format -i $$(git ls-files '*.c' '*.h')

@@ -16,7 +16,10 @@
 const trimEvery = 512;
 
 const same = (one, other) =>
-  one.kind === other.kind && one.id === other.id && one.number === other.number && one.by === other.by;
+  one.kind === other.kind &&
+  one.id === other.id &&
+  one.number === other.number &&
+  one.by === other.by;
 
 const show = ({ kind, id, by, number }) =>
   `${kind} ${JSON.stringify(id).slice(0, 40)}${by === undefined ? '' : ` by ${by} number ${number}`}`;
@@ -60,7 +63,6 @@ export class Chronicle {
   #blankIds = new Set();
   #report;
   isOpen = false;
-  matched = 0;
 
   /** `report(check, text)` is told what is wrong. */
   constructor(report) {
@@ -201,7 +203,6 @@ export class Chronicle {
       count++;
     }
     stay.heard.splice(0, count);
-    this.matched += count;
     if (count > 0 && stay.isClosed) this.#settle(stay.id);
   }
 
@@ -224,7 +225,7 @@ export class Chronicle {
     if (stay.searched === this.end) return false;
 
     let position = stay.searched;
-    for (let left = index; left > 0; ) {
+    for (let left = index; left > 0;) {
       position--;
       const entry = position >= stay.earliest ? this.#at(position) : undefined;
       if (entry?.id === stay.id && entry.kind === 'say') continue;

@@ -1,7 +1,7 @@
 // What happens in the rooms: a ticking clock with chances, so that nothing needs a timer of its own
 // and a machine that is busy gets less to do instead of a heap of it.
 
-import { base, crowd, floodMessages, rates } from './plan.mjs';
+import { base, buryMessages, crowd, floodMessages, rates } from './plan.mjs';
 import { Party } from './party.mjs';
 
 const tickMilliseconds = 20;
@@ -13,6 +13,7 @@ export class Churn {
   #baseParties = [];
   #opening = 0;
   #due = Object.fromEntries(Object.keys(rates).map((name) => [name, 0]));
+  #isRunning = false;
   #timer;
   #lastTick;
   #lastSecond = 0;
@@ -54,6 +55,7 @@ export class Churn {
   }
 
   start() {
+    this.#isRunning = true;
     for (const party of this.#baseParties) party.isOpen = true;
     this.#lastTick = performance.now();
     this.#timer = setInterval(() => this.#tick(), tickMilliseconds);
@@ -61,6 +63,7 @@ export class Churn {
 
   /** Ends everything but the base, and brings that to rest. */
   async pause() {
+    this.#isRunning = false;
     clearInterval(this.#timer);
     for (const party of this.#parties) this.#end(party);
     for (const party of this.#baseParties) party.isOpen = false;
@@ -88,7 +91,10 @@ export class Churn {
   #tick() {
     const now = performance.now();
     const elapsed = Math.min((now - this.#lastTick) / 1000, longestTickSeconds);
-    this.world.totals.lag = Math.max(this.world.totals.lag, now - this.#lastTick - tickMilliseconds);
+    this.world.totals.lag = Math.max(
+      this.world.totals.lag,
+      now - this.#lastTick - tickMilliseconds,
+    );
     this.#lastTick = now;
     this.#fill();
     for (const [name, rate] of Object.entries(rates)) {
@@ -116,7 +122,7 @@ export class Churn {
     this.#opening++;
     if (await party.open()) this.#parties.add(party);
     this.#opening--;
-    if (!this.world.isChurning) this.#end(party);
+    if (!this.#isRunning) this.#end(party);
   }
 
   #end(party) {
@@ -174,6 +180,21 @@ export class Churn {
     this.#someGuest()?.stall(200 + random.below(isLong ? 9000 : 2500));
   }
 
+  /** Heaps more on somebody who does not read than the server keeps for it. */
+  bury() {
+    const { random, fillers } = this.world;
+    const victim = this.#someone(
+      (player) => player.isInside && (player.isStalled || player.isStuck),
+    );
+    const speakers = [...(victim?.party.players ?? [])].filter(
+      (one) => one.isSteady && one.canTalk,
+    );
+    if (speakers.length === 0) return;
+    const speaker = random.pick(speakers);
+    for (let count = 0; count < buryMessages; count++)
+      speaker.say(victim.id, fillers.pickHuge(random));
+  }
+
   leave() {
     const { random } = this.world;
     const player = this.#someGuest();
@@ -184,8 +205,7 @@ export class Churn {
 
   #replaceSomeone(count) {
     const player = this.#someone(
-      (one, party) =>
-        one.isSteady && one !== party.witness && one !== party.screen && party.isSole(one),
+      (one, party) => one.isSteady && one !== party.witness && party.isSole(one),
     );
     if (player) player.party.replace(player, count);
   }

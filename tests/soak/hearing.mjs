@@ -106,6 +106,9 @@ export class Hearing {
   #checkPlace(sender, saidBefore) {
     const heardBefore = (sender.broadcasts ??= saidBefore);
     if (heardBefore !== saidBefore)
-      this.report('order', `said by ${sender.by} after broadcast ${saidBefore}, heard after ${heardBefore}`);
+      this.report(
+        'order',
+        `said by ${sender.by} after broadcast ${saidBefore}, heard after ${heardBefore}`,
+      );
   }
 }

@@ -18,13 +18,17 @@ export const checks = {
 
 const shownPerCheck = 8;
 
+/** Ids may hold anything. */
+const printable = (text) =>
+  text.replace(/[\u0000-\u0009\u000b-\u001f\u007f]|\p{Surrogate}/gu, '?').slice(0, 400);
+
 export class Ledger {
   #violations = new Map(Object.keys(checks).map((check) => [check, 0]));
 
   report(check, text) {
     const count = this.#violations.get(check) + 1;
     this.#violations.set(check, count);
-    if (count <= shownPerCheck) console.log(`  FAIL ${checks[check]}: ${text}`);
+    if (count <= shownPerCheck) console.log(`  FAIL ${checks[check]}: ${printable(text)}`);
     if (count === shownPerCheck) console.log(`  (more of "${checks[check]}" is only counted)`);
   }
 
@@ -34,8 +38,8 @@ export class Ledger {
 
   /** Lines for the report, and the counts. */
   outcome() {
-    const lines = [...this.#violations].map(
-      ([check, count]) => `${count === 0 ? 'ok  ' : 'FAIL'} ${checks[check]}${count ? `: ${count} violations` : ''}`,
+    const lines = [...this.#violations].map(([check, count]) =>
+      count === 0 ? `ok   ${checks[check]}` : `FAIL ${checks[check]}: ${count} violations`,
     );
     const failed = [...this.#violations.values()].filter((count) => count > 0).length;
     return { lines, passed: lines.length - failed, failed };

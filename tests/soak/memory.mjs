@@ -42,7 +42,7 @@ export async function measure({ port, pid, ledger }, { rooms, clients }) {
   }
   const end = Date.now() + deadlines.measureSeconds * 1000;
   let memory = await residentMemory(pid);
-  for (let still = 0; still < stillReadings && Date.now() < end; ) {
+  for (let still = 0; still < stillReadings && Date.now() < end;) {
     await pause(500);
     const next = await residentMemory(pid);
     still = next.total === memory.total ? still + 1 : 0;

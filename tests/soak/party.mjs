@@ -8,7 +8,16 @@ import { Player } from './player.mjs';
 import { Speech } from './speech.mjs';
 import { until } from './waiting.mjs';
 
-const decorations = ['', '-ä', '-漢字', '-🎲', '-"\\', '-\u0000\n', '-\ud800', `-${'long'.repeat(50)}`];
+const decorations = [
+  '',
+  '-ä',
+  '-漢字',
+  '-🎲',
+  '-"\\',
+  '-\u0000\n',
+  '-\ud800',
+  `-${'long'.repeat(50)}`,
+];
 const endings = ['close', 'close', 'halfClose', 'reset', 'terminate', 'misbehave'];
 
 let idCount = 0;
@@ -17,6 +26,7 @@ export class Party {
   players = new Set(); // every connection that is not gone
   speeches = new Map(); // by connection; they stay, as something said may be heard late
   isOpen = false; // whether guests may come and talk
+  isOver = false; // all is compared, nothing that comes now counts
   isBroken = false; // something was wrong, so that what follows from it is not reported too
   #usedIds = new Set();
   #disturbedIds = new Set();
@@ -76,7 +86,7 @@ export class Party {
   replace(player, count = 1) {
     player.isReplacementExpected = true;
     const newcomers = Array.from({ length: count }, () => this.#connect(player.id));
-    for (const newcomer of newcomers.values()) newcomer.isReplacementExpected = count > 1;
+    for (const newcomer of newcomers) newcomer.isReplacementExpected = count > 1;
     this.world.totals.replacements += count;
     return newcomers;
   }
@@ -170,7 +180,7 @@ export class Party {
     const isCertain = !this.#isDisturbed(id);
     for (const player of this.players) {
       if (player.id !== id) continue;
-      if (player.isVanished) player.terminate();
+      if (player.isUnresponsive) player.terminate();
       else if (isCertain && player.state === 'ending' && !player.isReplacementExpected)
         this.#checkSaidAll(player.speech, last);
     }
@@ -179,7 +189,10 @@ export class Party {
   #checkSaidAll({ id, by, broadcasts }, last) {
     const heard = last?.by === by ? last.broadcasts : 0;
     if (heard !== broadcasts)
-      this.#report('missing', `${id} left, and ${heard} of its ${broadcasts} broadcasts were heard`);
+      this.#report(
+        'missing',
+        `${id} left, and ${heard} of its ${broadcasts} broadcasts were heard`,
+      );
   }
 
   onClose(player) {
@@ -250,7 +263,8 @@ export class Party {
     const members = [...this.witness.hearing.members].join('\n');
     for (const player of steady) {
       const unheard = steady.find(({ speech }) => !player.hearing.hasHeardAllOf(speech));
-      if (unheard) this.#report('missing', `${player.id} ${player.hearing.explain(unheard.speech)}`);
+      if (unheard)
+        this.#report('missing', `${player.id} ${player.hearing.explain(unheard.speech)}`);
       if (!this.#isCaughtUp(player))
         this.#report('missing', `${player.id}: ${this.chronicle.explain(player.stay)}`);
       if ([...player.hearing.members].join('\n') !== members)
@@ -262,7 +276,10 @@ export class Party {
   }
 
   #isDisturbed(id) {
-    return this.#disturbedIds.has(id) || [...this.players].some((one) => one.id === id && one.isDisturbed);
+    return (
+      this.#disturbedIds.has(id) ||
+      [...this.players].some((one) => one.id === id && one.isDisturbed)
+    );
   }
 
   // Ending.

@@ -20,7 +20,10 @@ function randomString(random, length) {
   // The same characters as escapes, surrogate pairs included.
   return random.below(4) > 0
     ? json
-    : json.replace(/[^\x00-\x7f]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+    : json.replace(
+        /[^\x00-\x7f]/g,
+        (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+      );
 }
 
 function randomValue(random, depth) {
@@ -59,11 +62,15 @@ function nested(random) {
 }
 
 const kinds = [
-  { share: 0.8, count: 200, make: (random) => randomValue(random, 3) },
-  { share: 0.15, count: 60, make: (random) => longString(random, 300 + random.below(20_000)) },
+  { share: 0.868, count: 200, make: (random) => randomValue(random, 3) },
+  { share: 0.1, count: 60, make: (random) => longString(random, 300 + random.below(20_000)) },
   { share: 0.02, count: 10, make: nested },
-  { share: 0.028, count: 20, make: (random) => longString(random, 20_000 + random.below(400_000)) },
-  { share: 0.002, count: 4, make: (random) => longString(random, mebibyte * (1 + random.below(2))) },
+  { share: 0.011, count: 20, make: (random) => longString(random, 20_000 + random.below(400_000)) },
+  {
+    share: 0.001,
+    count: 4,
+    make: (random) => longString(random, mebibyte * (1 + random.below(2))),
+  },
 ];
 
 export class Fillers {
@@ -86,6 +93,11 @@ export class Fillers {
 
   pickShort(random) {
     return random.below(kinds[0].count);
+  }
+
+  pickHuge(random) {
+    const { first, count } = this.#ranges.at(-1);
+    return first + random.below(count);
   }
 
   text(index) {
@@ -134,7 +146,11 @@ export function readEvent(bytes, fillers) {
   if (at < 0) return JSON.parse(bytes);
   const event = parseOr(undefined, `${bytes.toString('utf8', 0, at)}"fill":0}}`);
   const fill = bytes.subarray(at + fillMark.length, -2);
-  if (event && fillers.matches(event.data.f, fill) && bytes.toString('latin1', bytes.length - 2) === '}}')
+  if (
+    event &&
+    fillers.matches(event.data.f, fill) &&
+    bytes.toString('latin1', bytes.length - 2) === '}}'
+  )
     return { ...event, isIntact: true };
   // Written otherwise than it was said, which is allowed as long as the value is the same.
   const whole = JSON.parse(bytes);

@@ -28,6 +28,9 @@ export class Player {
   state = 'opening';
   isStalled = false;
   isUnresponsive = false; // vanished or stuck: it will never read again
+  isVanished = false;
+  isStuck = false;
+  isReplacementExpected = false;
   isDisturbed = false; // its own doing may have cost it messages at the end
   expectedCloseCode = null;
   mayBeDroppedUntil = 0;
@@ -203,4 +206,3 @@ export class Player {
     this.socket.terminate();
   }
 }
-

@@ -43,7 +43,7 @@ export async function printProgress(world, churn, vandals, { at, since, before }
   totals.lag = 0;
 }
 
-function memoryLine({ total, anonymous }) {
+export function describeMemory({ total, anonymous }) {
   return `${total} KiB resident, ${anonymous} KiB anonymous`;
 }
 
@@ -62,7 +62,7 @@ export function printTable({ totals }, vandals, memories) {
     ['messages to one who had left', totals.errors],
     ...Object.entries(totals.closes).map(([code, count]) => [`closed with ${code}`, count]),
     ...Object.entries(vandals.counts).map(([kind, count]) => [`vandals: ${kind}`, count]),
-    ...Object.entries(memories).map(([when, memory]) => [`memory ${when}`, memoryLine(memory)]),
+    ...Object.entries(memories).map(([name, memory]) => [name, describeMemory(memory)]),
   ];
   console.log();
   for (const [name, value] of rows) console.log(`${name.padEnd(48)}${value}`);

@@ -21,7 +21,7 @@ import {
   seconds,
   serverSettings,
 } from './plan.mjs';
-import { newTotals, printProgress, printTable } from './report.mjs';
+import { describeMemory, newTotals, printProgress, printTable } from './report.mjs';
 import { Vandals } from './vandals.mjs';
 
 const random = new Random();
@@ -37,35 +37,40 @@ const churn = new Churn(world, vandals);
 const startTime = performance.now();
 const secondsSoFar = () => (performance.now() - startTime) / 1000;
 
-async function churnUntil(end) {
-  world.isChurning = true;
+/** So many seconds of life, then rest. */
+async function churnFor(duration) {
   churn.start();
-  while (secondsSoFar() < end) {
+  for (let left = duration; left > 0; left -= progressSeconds) {
     const before = { ...world.totals };
-    const since = Math.min(progressSeconds, Math.max(end - secondsSoFar(), 0.1));
+    const since = Math.min(progressSeconds, left);
     await pause(since * 1000);
     await printProgress(world, churn, vandals, { at: secondsSoFar(), since, before });
   }
-  world.isChurning = false;
   await churn.pause();
+}
+
+/** Memory when only the base is there. */
+async function measureAtRest() {
+  const memory = await measure(world, churn.baseCounts);
+  console.log(`at rest after ${Math.round(secondsSoFar())} s: ${describeMemory(memory)}`);
+  return memory;
 }
 
 function compareMemory(first, last) {
   const growth = last.total / first.total - 1;
-  const text = `${(growth * 100).toFixed(1)} % from the first measurement to the last`;
-  console.log(`memory ${growth < 0 ? 'shrank' : 'grew'} by ${text}`);
-  if (growth > memoryGrowthMax) world.ledger.report('memory', `it grew by ${text}`);
+  const percent = `${(growth * 100).toFixed(1)} %`;
+  console.log(`memory from the first measurement to the last: ${percent}`);
+  if (growth > memoryGrowthMax) world.ledger.report('memory', `it grew by ${percent}`);
 }
 
 async function soak() {
-  const memories = {};
   await churn.openBase();
-  await churnUntil(firstMeasurementSeconds);
-  const first = (memories['at first'] = await measure(world, churn.baseCounts));
-  await churnUntil(seconds);
-  const last = (memories['at the end'] = await measure(world, churn.baseCounts));
+  await churnFor(firstMeasurementSeconds);
+  const first = await measureAtRest();
+  await churnFor(seconds - firstMeasurementSeconds);
+  const last = await measureAtRest();
   await churn.endBase();
-  printTable(world, vandals, memories);
+  printTable(world, vandals, { 'memory at first': first, 'memory at the end': last });
   compareMemory(first, last);
 }
 
@@ -76,6 +81,9 @@ async function stop(server) {
     world.ledger.report('stop', error.message);
   }
 }
+
+// Through `exit`, so that the server does not outlive an interrupted run.
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
 
 console.log(`seed ${seed}, ${seconds} s`);
 const server = await Server.start(serverSettings);

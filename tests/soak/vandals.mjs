@@ -9,7 +9,17 @@ import { RawConnection } from '../blackbox/support/raw.mjs';
 import { badUtf8 } from '../blackbox/support/utf8.mjs';
 import { crowd } from './plan.mjs';
 
-const badJson = ['', '{', '{"type":"send"', "{'type':'send'}", '[1,]', 'nul', '"\u0001"', '\ufeff{}', '01'];
+const badJson = [
+  '',
+  '{',
+  '{"type":"send"',
+  "{'type':'send'}",
+  '[1,]',
+  'nul',
+  '"\u0001"',
+  '\ufeff{}',
+  '01',
+];
 const unknownTypes = ['null', '1', '[]', '"send"', '{}', '{"type":"leave"}', '{"type":1}'];
 const badHeads = [
   'GET\r\n\r\n',
@@ -150,7 +160,11 @@ const kinds = {
   async 'joined a room that is full'(raw, { random, fullRooms }) {
     await webSocket(raw);
     const { code } = random.pick(fullRooms);
-    raw.send({ type: 'join', clientId: 'vandal', room: random.below(2) ? code : code.toLowerCase() });
+    raw.send({
+      type: 'join',
+      clientId: 'vandal',
+      room: random.below(2) ? code : code.toLowerCase(),
+    });
     await expectRefusal(raw, 'Room is full');
   },
 
@@ -167,7 +181,8 @@ const kinds = {
 /** The error; or, when many joins have failed, a late end with 1008. */
 async function expectRefusal(raw, message) {
   const { opcode, payload } = await raw.readFrame();
-  if (opcode === frames.opcodes.text) assert.deepEqual(JSON.parse(payload), { type: 'error', message });
+  if (opcode === frames.opcodes.text)
+    assert.deepEqual(JSON.parse(payload), { type: 'error', message });
   else assert.equal(payload.readUInt16BE(), 1008);
   raw.terminate();
 }
