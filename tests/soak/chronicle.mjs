@@ -73,10 +73,6 @@ export class Chronicle {
     return this.#first + this.#entries.length;
   }
 
-  get length() {
-    return this.#entries.length;
-  }
-
   #at(position) {
     return this.#entries[position - this.#first];
   }
@@ -134,6 +130,12 @@ export class Chronicle {
   /** Whether this connection heard all there is. */
   isCaughtUp(stay) {
     return stay.cursor !== null && stay.heard.length === 0 && this.#next(stay) === this.end;
+  }
+
+  /** A connection that has ended and heard what the witness never did; to be asked at rest. */
+  findOdd() {
+    const stays = [...this.#stays.values()].flat();
+    return stays.find((stay) => stay.isClosed && stay.heard.length > 0 && !stay.isBlank);
   }
 
   explain(stay) {

@@ -1,7 +1,8 @@
 // What happens in the rooms: a ticking clock with chances, so that nothing needs a timer of its own
 // and a machine that is busy gets less to do instead of a heap of it.
 
-import { base, buryMessages, crowd, floodMessages, rates } from './plan.mjs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { base, buryMessages, crowd, floodMessages, rates, storm } from './plan.mjs';
 import { Party } from './party.mjs';
 
 const tickMilliseconds = 20;
@@ -27,12 +28,9 @@ export class Churn {
   async openBase() {
     for (let count = 0; count < base.openRooms + base.fullRooms; count++) {
       const isFull = count >= base.openRooms;
-      const party = new Party(this.world, isFull ? base.residents + 2 : 100);
+      const party = new Party(this.world, isFull ? { capacity: base.residents + 2 } : {});
       await party.open();
-      party.isFull = isFull;
-      party.residents = new Set([party.screen.id, party.witness.id]);
-      for (let resident = 0; resident < base.residents; resident++)
-        party.residents.add(party.enter('resident').id);
+      await party.settleResidents(base.residents);
       this.#baseParties.push(party);
     }
     this.vandals.fullRooms = this.#baseParties.filter(({ isFull }) => isFull);
@@ -50,7 +48,6 @@ export class Churn {
     return {
       rooms: parties.length,
       clients: parties.reduce((sum, { players }) => sum + players.size, 0),
-      kept: parties.reduce((sum, { chronicle }) => sum + chronicle.length, 0),
     };
   }
 
@@ -61,31 +58,42 @@ export class Churn {
     this.#timer = setInterval(() => this.#tick(), tickMilliseconds);
   }
 
+  /**
+   * The most that the server's queues will ever hold, in several rooms at once. Memory that is kept
+   * for reuse depends on the highest level there was, so each measurement has the same one before.
+   */
+  async #storm() {
+    const { random, fillers } = this.world;
+    for (const party of this.#baseParties.filter(({ isFull }) => !isFull)) {
+      const suits = (player) => player.isSteady && !party.residents.has(player.id);
+      const victim = [...party.players].find((player) => suits(player) && party.isSole(player));
+      const speaker = party.steadyPlayers.find((player) => player !== party.witness);
+      if (!victim || !speaker) continue;
+      victim.getStuck();
+      party.buriedIds.add(victim.id);
+      for (let count = 0; count < storm.hugeMessages; count++)
+        speaker.say(victim.id, fillers.pickHuge(random));
+      for (let count = 0; count < storm.shortMessages; count++)
+        speaker.say(victim.id, fillers.pickShort(random));
+    }
+    await sleep(storm.seconds * 1000);
+  }
+
   /** Ends everything but the base, and brings that to rest. */
   async pause() {
     this.#isRunning = false;
     clearInterval(this.#timer);
+    await this.#storm();
     for (const party of this.#parties) this.#end(party);
     for (const party of this.#baseParties) party.isOpen = false;
-    const isGuest = (party) => (player) => !party.residents.has(player.id) || player.isUnresponsive;
-    await Promise.all([
-      ...this.#baseParties.map(async (party) => {
-        await party.rest();
-        await party.dismissGuests(isGuest(party));
-        await party.rest();
-      }),
-      this.vandals.finish(),
-    ]);
-    await this.#endings();
+    const emptied = this.#baseParties.map((party) => party.dismissGuests());
+    await Promise.all([...emptied, this.vandals.finish()]);
+    while (this.#ending.size > 0 || this.#opening > 0)
+      await Promise.all([...this.#ending, sleep(50)]);
   }
 
   async endBase() {
     await Promise.all(this.#baseParties.map((party) => party.end()));
-  }
-
-  async #endings() {
-    while (this.#ending.size > 0 || this.#opening > 0)
-      await Promise.all([...this.#ending, new Promise((resolve) => setTimeout(resolve, 50))]);
   }
 
   #tick() {
@@ -111,18 +119,19 @@ export class Churn {
   #fill() {
     if (this.#parties.size + this.#opening < crowd.rooms) this.#open();
     const visited = this.#visited;
-    const guests = visited.reduce((sum, party) => sum + party.guests.length, 0);
+    const guests = visited.reduce((sum, party) => sum + party.guestCount, 0);
     if (guests >= crowd.guests || visited.length === 0) return;
     const party = this.world.random.pick(visited);
-    if (party.guests.length < crowd.guestsPerRoom) party.enter();
+    if (party.guestCount < crowd.guestsPerRoom) party.enter();
   }
 
   async #open() {
     const party = new Party(this.world);
     this.#opening++;
-    if (await party.open()) this.#parties.add(party);
+    const isOpen = await party.open();
     this.#opening--;
-    if (!this.#isRunning) this.#end(party);
+    if (isOpen && this.#isRunning) this.#parties.add(party);
+    else this.#end(party);
   }
 
   #end(party) {
@@ -151,7 +160,7 @@ export class Churn {
       (player, party) =>
         player.isSteady &&
         player !== party.witness &&
-        !party.residents?.has(player.id) &&
+        !party.residents.has(player.id) &&
         party.isSole(player) &&
         suits(player),
     );
@@ -191,6 +200,7 @@ export class Churn {
     );
     if (speakers.length === 0) return;
     const speaker = random.pick(speakers);
+    victim.party.buriedIds.add(victim.id);
     for (let count = 0; count < buryMessages; count++)
       speaker.say(victim.id, fillers.pickHuge(random));
   }

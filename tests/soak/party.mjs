@@ -27,11 +27,14 @@ export class Party {
   speeches = new Map(); // by connection; they stay, as something said may be heard late
   isOpen = false; // whether guests may come and talk
   isOver = false; // all is compared, nothing that comes now counts
+  residents = new Set(); // ids of those who stay in a room of the base
+  isFull = false;
+  buriedIds = new Set(); // whoever has one of these may be sent more than the server queues
   isBroken = false; // something was wrong, so that what follows from it is not reported too
   #usedIds = new Set();
   #disturbedIds = new Set();
 
-  constructor(world, capacity = 100) {
+  constructor(world, { capacity = 100 } = {}) {
     this.world = world;
     this.capacity = capacity;
     this.chronicle = new Chronicle(this.#report);
@@ -51,12 +54,20 @@ export class Party {
 
   /** Creates the room. Whether it stands. */
   async open() {
-    this.screen = this.#connect(this.#newId('screen'));
+    this.screen = this.#enter('screen');
     if (!(await this.#hasSettled())) return this.#fail('the room was not created in time');
-    this.witness = this.#connect(this.#newId('witness'));
+    this.witness = this.#enter('witness');
     if (!(await this.#hasSettled())) return this.#fail('the witness could not join in time');
     this.isOpen = true;
     return true;
+  }
+
+  /** Makes it a room of the base: its screen, its witness and so many others stay. */
+  async settleResidents(count) {
+    for (let entered = 0; entered < count; entered++) this.#enter('resident');
+    await this.#hasSettled();
+    this.residents = new Set([...this.players].map(({ id }) => id));
+    this.isFull = this.players.size === this.capacity;
   }
 
   #fail(text) {
@@ -68,8 +79,9 @@ export class Party {
     return `${name}-${++idCount}${this.world.random.pick(decorations)}`;
   }
 
-  get guests() {
-    return [...this.players].filter((player) => player !== this.witness && player !== this.screen);
+  /** How many have come besides the screen and the witness, residents included. */
+  get guestCount() {
+    return this.players.size - 2;
   }
 
   get steadyPlayers() {
@@ -78,7 +90,11 @@ export class Party {
 
   // Coming.
 
-  enter(name = 'guest') {
+  enter() {
+    this.#enter('guest');
+  }
+
+  #enter(name) {
     return this.#connect(this.#newId(name));
   }
 
@@ -88,14 +104,13 @@ export class Party {
     const newcomers = Array.from({ length: count }, () => this.#connect(player.id));
     for (const newcomer of newcomers) newcomer.isReplacementExpected = count > 1;
     this.world.totals.replacements += count;
-    return newcomers;
   }
 
   /** The connection is lost, and the player comes back at once, perhaps before this is noticed. */
   comeBack(player) {
     if (this.world.random.below(2) === 0) player.reset();
     else player.vanish();
-    return this.#connect(player.id);
+    this.#connect(player.id);
   }
 
   #connect(id) {
@@ -272,6 +287,8 @@ export class Party {
       if (!player.speech.isAccountedFor((id) => this.#isDisturbed(id)))
         this.#report('missing', `${player.id} said something to one that is lost without an error`);
     }
+    const odd = this.chronicle.findOdd();
+    if (odd) this.#report('order', `${odd.id}, who has left: ${this.chronicle.explain(odd)}`);
     this.world.totals.rests++;
   }
 
@@ -289,13 +306,14 @@ export class Party {
     player[this.world.random.pick(endings)]();
   }
 
-  async dismissGuests(isGuest) {
+  /** Comes to rest, then all leave but the residents, and it comes to rest again. */
+  async dismissGuests() {
+    await this.rest();
     for (const player of this.players) {
-      if (!isGuest(player)) continue;
       if (player.isUnresponsive) player.terminate();
-      else if (player.isInside) player.close();
+      else if (!this.residents.has(player.id)) player.close();
     }
-    return until(() => ![...this.players].some(isGuest), deadlines.settleSeconds);
+    await this.rest();
   }
 
   /** Comes to rest, then everybody leaves at once, each in some way. */

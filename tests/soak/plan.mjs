@@ -7,7 +7,7 @@ export const serverSettings = {
   options: [],
   // Left alone, glibc raises these as it sees large blocks freed, and then keeps freed memory to an
   // extent that depends on chance: a fifth more or less, in which a leak would hide.
-  environment: { MALLOC_MMAP_THRESHOLD_: 16 * 1024, MALLOC_TRIM_THRESHOLD_: 16 * 1024 },
+  environment: { MALLOC_MMAP_THRESHOLD_: 1024, MALLOC_TRIM_THRESHOLD_: 16 * 1024 },
 };
 
 /** How long there is life; coming to rest twice takes some seconds more. */
@@ -50,6 +50,9 @@ export const floodMessages = 400;
 
 /** Messages of a mebibyte and more that are heaped on one who does not read: beyond its queue. */
 export const buryMessages = 20;
+
+/** What is heaped on one client in each room before memory is measured; see `storm`. */
+export const storm = { hugeMessages: 9, shortMessages: 2000, seconds: 5 };
 
 /** A connection with more unsent output than this says nothing more for a while. */
 export const unsentBytesMax = 2 ** 20;

@@ -97,7 +97,8 @@ export class Player {
     if (code === 4000) return this.isReplacementExpected;
     const isPlanned = this.expectedCloseCode === null || code === this.expectedCloseCode;
     if (before === 'ending' && isPlanned) return true;
-    const isTooSlow = (code === 1013 || code === 1006) && Date.now() < this.mayBeDroppedUntil;
+    const mayBeDropped = Date.now() < this.mayBeDroppedUntil || this.party.buriedIds.has(this.id);
+    const isTooSlow = mayBeDropped && (code === 1013 || code === 1006);
     if (isTooSlow) {
       this.isDisturbed = true;
       this.world.totals.tooSlow++;
