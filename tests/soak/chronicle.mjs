@@ -29,11 +29,12 @@ class Stay {
   heard = []; // not yet found in the chronicle
   cursor = null; // the position behind the last event that was; null: not yet known
   start = null;
-  searched;
   isClosed = false;
   isDisturbed = false;
 
-  /** `told`: the members it was told of on entry; `isFirst`: nobody ever had the id before. */
+  told; // the members it was told of on entry, until that is checked
+
+  /** `isFirst`: nobody ever had the id before. `earliest`: it can't have entered before this. */
   constructor(id, isFirst, earliest) {
     this.id = id;
     this.isFirst = isFirst;

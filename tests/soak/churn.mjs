@@ -64,17 +64,18 @@ export class Churn {
    */
   async #storm() {
     const { random, fillers } = this.world;
-    for (const party of this.#baseParties.filter(({ isFull }) => !isFull)) {
-      const suits = (player) => player.isSteady && !party.residents.has(player.id);
-      const victim = [...party.players].find((player) => suits(player) && party.isSole(player));
-      const speaker = party.steadyPlayers.find((player) => player !== party.witness);
+    for (const party of this.#visited.slice(-storm.rooms)) {
+      const victim = party.steadyPlayers.find((player) => this.#isSoleGuest(player));
+      const speaker = party.steadyPlayers.find(
+        (player) => player !== party.witness && player !== victim,
+      );
       if (!victim || !speaker) continue;
       victim.getStuck();
       party.buriedIds.add(victim.id);
       for (let count = 0; count < storm.hugeMessages; count++)
-        speaker.say(victim.id, fillers.pickHuge(random));
-      for (let count = 0; count < storm.shortMessages; count++)
-        speaker.say(victim.id, fillers.pickShort(random));
+        speaker.say(victim.id, fillers.pickOf('huge', random));
+      for (let count = 0; count < storm.plainMessages; count++)
+        speaker.say(victim.id, fillers.pickOf('plain', random));
     }
     await sleep(storm.seconds * 1000);
   }
@@ -151,19 +152,19 @@ export class Churn {
     const parties = [...this.#parties, ...this.#baseParties].filter((party) => party.isOpen);
     if (parties.length === 0) return undefined;
     const party = this.world.random.pick(parties);
-    const players = [...party.players].filter((player) => suits(player, party));
+    const players = [...party.players].filter(suits);
     return players.length > 0 ? this.world.random.pick(players) : undefined;
   }
 
+  /** Whether anything may be done to it: whoever watches or belongs to the base is left in peace. */
+  #isSoleGuest(player) {
+    const { party } = player;
+    const isGuest = player !== party.witness && !party.residents.has(player.id);
+    return isGuest && player.isSteady && party.isSole(player);
+  }
+
   #someGuest(suits = () => true) {
-    return this.#someone(
-      (player, party) =>
-        player.isSteady &&
-        player !== party.witness &&
-        !party.residents.has(player.id) &&
-        party.isSole(player) &&
-        suits(player),
-    );
+    return this.#someone((player) => this.#isSoleGuest(player) && suits(player));
   }
 
   // What happens, by the names of the rates.
@@ -180,7 +181,7 @@ export class Churn {
     const { random, fillers } = this.world;
     const player = this.#someGuest(({ canTalk }) => canTalk);
     for (let count = 0; player && count < floodMessages; count++)
-      player.say(undefined, fillers.pickShort(random));
+      player.say(undefined, fillers.pickOf('short', random));
   }
 
   stall() {
@@ -202,7 +203,7 @@ export class Churn {
     const speaker = random.pick(speakers);
     victim.party.buriedIds.add(victim.id);
     for (let count = 0; count < buryMessages; count++)
-      speaker.say(victim.id, fillers.pickHuge(random));
+      speaker.say(victim.id, fillers.pickOf('huge', random));
   }
 
   leave() {
@@ -215,7 +216,7 @@ export class Churn {
 
   #replaceSomeone(count) {
     const player = this.#someone(
-      (one, party) => one.isSteady && one !== party.witness && party.isSole(one),
+      (one) => one.isSteady && one !== one.party.witness && one.party.isSole(one),
     );
     if (player) player.party.replace(player, count);
   }

@@ -255,7 +255,7 @@ export class Party {
   }
 
   #sayLast(speaker, hearers) {
-    const filler = this.world.fillers.pickShort(this.world.random);
+    const filler = this.world.fillers.pickOf('short', this.world.random);
     if (speaker !== this.witness) speaker.say(undefined, filler);
     for (const hearer of hearers) speaker.say(hearer.id, filler);
   }

@@ -61,25 +61,27 @@ function nested(random) {
   return '['.repeat(depth) + ']'.repeat(depth);
 }
 
-const kinds = [
-  { share: 0.868, count: 200, make: (random) => randomValue(random, 3) },
-  { share: 0.1, count: 60, make: (random) => longString(random, 300 + random.below(20_000)) },
-  { share: 0.02, count: 10, make: nested },
-  { share: 0.011, count: 20, make: (random) => longString(random, 20_000 + random.below(400_000)) },
-  {
+/** Of each kind: the share of what is said, how many there are, and how one is made. */
+const kinds = {
+  short: { share: 0.858, count: 200, make: (random) => randomValue(random, 3) },
+  plain: { share: 0.01, count: 4, make: () => JSON.stringify('x'.repeat(800)) },
+  medium: { share: 0.1, count: 60, make: (random) => longString(random, 300 + random.below(2e4)) },
+  nested: { share: 0.02, count: 10, make: nested },
+  long: { share: 0.011, count: 20, make: (random) => longString(random, 2e4 + random.below(4e5)) },
+  huge: {
     share: 0.001,
     count: 4,
     make: (random) => longString(random, mebibyte * (1 + random.below(2))),
   },
-];
+};
 
 export class Fillers {
   #texts = [];
-  #ranges = [];
+  #ranges = {}; // by kind
 
   constructor(random) {
-    for (const { share, count, make } of kinds) {
-      this.#ranges.push({ share, first: this.#texts.length, count });
+    for (const [kind, { count, make }] of Object.entries(kinds)) {
+      this.#ranges[kind] = { first: this.#texts.length, count };
       for (let made = 0; made < count; made++) this.#texts.push(Buffer.from(make(random)));
     }
   }
@@ -87,16 +89,12 @@ export class Fillers {
   /** The index of a filler: mostly of a short one. */
   pick(random) {
     let fraction = random.fraction();
-    const range = this.#ranges.find(({ share }) => (fraction -= share) < 0) ?? this.#ranges[0];
-    return range.first + random.below(range.count);
+    const kind = Object.keys(kinds).find((name) => (fraction -= kinds[name].share) < 0);
+    return this.pickOf(kind ?? 'short', random);
   }
 
-  pickShort(random) {
-    return random.below(kinds[0].count);
-  }
-
-  pickHuge(random) {
-    const { first, count } = this.#ranges.at(-1);
+  pickOf(kind, random) {
+    const { first, count } = this.#ranges[kind];
     return first + random.below(count);
   }
 

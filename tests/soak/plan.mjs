@@ -12,6 +12,7 @@ export const serverSettings = {
 
 /** How long there is life; coming to rest twice takes some seconds more. */
 export const seconds = Number(process.env.SECONDS ?? 600);
+if (!(seconds > 0)) throw new Error(`SECONDS is not a number above 0: ${process.env.SECONDS}`);
 
 /** After how much of it memory is measured first: a minute, or less in a run that is shorter. */
 export const firstMeasurementSeconds = Math.min(60, seconds / 3);
@@ -51,8 +52,12 @@ export const floodMessages = 400;
 /** Messages of a mebibyte and more that are heaped on one who does not read: beyond its queue. */
 export const buryMessages = 20;
 
-/** What is heaped on one client in each room before memory is measured; see `storm`. */
-export const storm = { hugeMessages: 9, shortMessages: 2000, seconds: 5 };
+/**
+ * What is heaped on one client in each of some rooms before memory is measured: enough to fill the
+ * kernel's buffers, and then more small pieces than a loop keeps memory for. There are so many rooms
+ * that each loop has some of them.
+ */
+export const storm = { rooms: 10, hugeMessages: 5, plainMessages: 1000, seconds: 5 };
 
 /** A connection with more unsent output than this says nothing more for a while. */
 export const unsentBytesMax = 2 ** 20;

@@ -89,7 +89,7 @@ export class Player {
       this.world.ledger.report('closes', text);
       this.isDisturbed = true;
     }
-    this.party.onClose(this, code);
+    this.party.onClose(this);
   }
 
   #isCloseExpected(code, before) {
@@ -149,10 +149,10 @@ export class Player {
   }
 
   #mutter() {
-    if (this.isInside) this.say(undefined, this.world.fillers.pickShort(this.world.random));
+    if (this.isInside) this.say(undefined, this.world.fillers.pickOf('short', this.world.random));
   }
 
-  /** Stops reading for good, but stays and talks. */
+  /** Stops reading for good, but stays and talks, so that it is not taken for dead. */
   getStuck() {
     this.resume();
     this.isUnresponsive = this.isDisturbed = this.isStuck = true;
@@ -183,7 +183,7 @@ export class Player {
   }
 
   halfClose() {
-    this.#end(1006); // the server ends the connection too, without a close frame
+    this.#end(null); // the server ends the connection too, in whichever way
     this.socket._socket.end();
   }
 

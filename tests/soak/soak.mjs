@@ -82,8 +82,19 @@ async function stop(server) {
   }
 }
 
-// Through `exit`, so that the server does not outlive an interrupted run.
+function finish() {
+  const { lines, passed, failed } = world.ledger.outcome();
+  for (const line of lines) console.log(line);
+  console.log(`${passed} passed, ${failed} failed`);
+  process.exit(failed > 0 ? 1 : 0);
+}
+
+// Always through `exit`, so that the server does not outlive a run that was interrupted.
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
+process.once('uncaughtException', (error) => {
+  world.ledger.report('run', error.stack);
+  finish();
+});
 
 console.log(`seed ${seed}, ${seconds} s`);
 const server = await Server.start(serverSettings);
@@ -96,8 +107,4 @@ try {
   world.ledger.report('run', error.stack);
 }
 await stop(server);
-
-const { lines, passed, failed } = world.ledger.outcome();
-for (const line of lines) console.log(line);
-console.log(`${passed} passed, ${failed} failed`);
-process.exit(failed > 0 ? 1 : 0);
+finish();
