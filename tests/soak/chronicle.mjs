@@ -199,7 +199,7 @@ export class Chronicle {
       }
       if (position === this.end) break;
       if (!same(this.#at(position), event)) {
-        this.#report('order', `${show(event)} was heard where ${show(this.#at(position))} was due`);
+        this.#reportOther(event, this.#at(position));
         return;
       }
       stay.cursor = position + 1;
@@ -207,6 +207,12 @@ export class Chronicle {
     }
     stay.heard.splice(0, count);
     if (count > 0 && stay.isClosed) this.#settle(stay.id);
+  }
+
+  /** `due` is undefined when nothing was. */
+  #reportOther(event, due) {
+    const check = event.kind === 'say' && due?.kind === 'say' ? 'order' : 'peers';
+    this.#report(check, `${show(event)} was heard where ${due ? show(due) : 'nothing'} was due`);
   }
 
   #passesLeave(stay, position) {
@@ -233,7 +239,7 @@ export class Chronicle {
       const entry = position >= stay.earliest ? this.#at(position) : undefined;
       if (entry?.id === stay.id && entry.kind === 'say') continue;
       if (entry === undefined || !same(entry, stay.heard[left - 1])) {
-        this.#report('order', `${show(stay.heard[left - 1])} was heard where it was not due`);
+        this.#reportOther(stay.heard[left - 1], entry);
         return false;
       }
       left--;

@@ -136,7 +136,7 @@ const fillMark = Buffer.from('"fill":');
 const headBytesMax = 4096;
 
 /**
- * The event in these bytes. Of a message, `data.fill` is left out and `isIntact` tells whether it
+ * The event in these bytes; throws when they are not JSON. Of a message, `data.fill` is left out and `isIntact` tells whether it
  * was the filler that the head names.
  */
 export function readEvent(bytes, fillers) {

@@ -73,7 +73,13 @@ export class Player {
     const { totals, ledger, fillers } = this.world;
     totals.bytes += bytes.length;
     if (isBinary) ledger.report('replies', 'a binary message came');
-    const event = readEvent(bytes, fillers);
+    let event;
+    try {
+      event = readEvent(bytes, fillers);
+    } catch (error) {
+      ledger.report('intact', `${this.id} in ${this.party.code} got no JSON: ${error.message}`);
+      return;
+    }
     if (event.type === 'created' || event.type === 'joined') this.state = 'inside';
     this.party.onEvent(this, event);
   }
