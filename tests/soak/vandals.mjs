@@ -26,10 +26,10 @@ const badHeads = [
   'GET / HTTP/1.1\r\n\r\n',
   'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n',
   'GET / HTTP/1.1\r\nno colon\r\n\r\n',
-  '\u0016\u0003\u0001\u0002\u0000\u0001\u0000\u0001\r\n\r\n',
   `GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(10_000)}\r\n\r\n`,
 ];
-const joinersOfNothing = '0OI1';
+const impossibleCode = '0OI1';
+const tlsHello = [0x16, 3, 1, 0, 5, 1, 0, 0, 1, 3];
 
 async function webSocket(raw) {
   await raw.upgrade();
@@ -99,6 +99,11 @@ const kinds = {
     await raw.expectEnd();
   },
 
+  async 'TLS, unasked for'(raw) {
+    raw.write(tlsHello, '\r\n\r\n');
+    await raw.whenGone();
+  },
+
   async 'half an HTTP head'(raw, { random }) {
     const head = upgradeRequest();
     raw.write(head.slice(0, random.below(head.length - 1)));
@@ -152,8 +157,8 @@ const kinds = {
   async 'joined a room that is not there'(raw, { random, liveCodes }) {
     await webSocket(raw);
     let code = 'ABCDEFGHJKLMNPQRSTUVWXYZ23456789'[random.below(32)].repeat(4);
-    if (liveCodes.has(code)) code = joinersOfNothing;
-    raw.send({ type: 'join', clientId: 'vandal', room: random.pick([code, joinersOfNothing]) });
+    if (liveCodes.has(code)) code = impossibleCode;
+    raw.send({ type: 'join', clientId: 'vandal', room: random.pick([code, impossibleCode]) });
     await expectRefusal(raw, 'Room not found');
   },
 
