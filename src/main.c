@@ -1,5 +1,5 @@
 /* Options, threads, signals. Everything else happens in the loops. */
-#include <errno.h>
+#include <limits.h>
 #include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
@@ -74,18 +74,39 @@ static bool is_drained(struct server *server)
            atomic_load(&server->rooms) == 0;
 }
 
-/*
- * Waits for a signal, for news from the loops, or until the clock says `until_ms`. Returns the
- * signal's number, or 0.
- */
-static int wait_for_signal(struct server *server, int signal_fd, bool has_end, uint32_t until_ms)
+/* The main thread's own times. */
+struct schedule {
+    bool is_draining;
+    bool is_trimming;    /* the heap is to give back what is free */
+    uint32_t drained_ms; /* when the drain is over in any case */
+    uint32_t trimmed_ms; /* when the heap gave back memory last */
+};
+
+static int milliseconds_until(uint32_t due_ms)
+{
+    int32_t left_ms = (int32_t)(due_ms - clock_now_ms());
+    return left_ms < 0 ? 0 : left_ms;
+}
+
+/* Milliseconds until something is due; -1: nothing is. */
+static int time_to_wait(const struct schedule *schedule)
+{
+    int drain_ms = schedule->is_draining ? milliseconds_until(schedule->drained_ms) : INT_MAX;
+    int trim_ms = schedule->is_trimming
+                      ? milliseconds_until(schedule->trimmed_ms + HEAP_TRIM_INTERVAL_MS)
+                      : INT_MAX;
+    int least_ms = drain_ms < trim_ms ? drain_ms : trim_ms;
+    return least_ms == INT_MAX ? -1 : least_ms;
+}
+
+/* Waits for a signal, for news from the loops, or for what is due. Returns the signal, or 0. */
+static int wait_for_signal(struct server *server, int signal_fd, int timeout_ms)
 {
     struct pollfd sources[] = {{.fd = signal_fd, .events = POLLIN},
                                {.fd = server->news_fd, .events = POLLIN}};
     struct signalfd_siginfo info;
     uint64_t news;
-    int32_t left_ms = has_end ? (int32_t)(until_ms - clock_now_ms()) : -1;
-    if (poll(sources, 2, has_end && left_ms < 0 ? 0 : left_ms) <= 0)
+    if (poll(sources, 2, timeout_ms) <= 0)
         return 0;
     if ((sources[1].revents & POLLIN) != 0)
         (void)!read(server->news_fd, &news, sizeof news);
@@ -94,28 +115,50 @@ static int wait_for_signal(struct server *server, int signal_fd, bool has_end, u
     return (int)info.ssi_signo;
 }
 
+static void begin_draining(struct server *server, struct schedule *schedule)
+{
+    schedule->is_draining = true;
+    schedule->drained_ms = clock_now_ms() + (uint32_t)server->config->drain_timeout_ms;
+    for (uint32_t i = 0; i < server->loop_count; i++)
+        mailbox_post(&server->loops[i]->mailbox, &server->loops[i]->drain_mail);
+}
+
+/*
+ * After a peak most pages of the heap are free, and still resident, for something lives in between.
+ * Giving them back takes some milliseconds, in which a loop that allocates may have to wait: so it
+ * is done here, and seldom.
+ */
+static void trim_heap(struct server *server, struct schedule *schedule)
+{
+    if (atomic_exchange(&server->has_freed, false))
+        schedule->is_trimming = true;
+    bool is_due = milliseconds_until(schedule->trimmed_ms + HEAP_TRIM_INTERVAL_MS) == 0;
+    if (!schedule->is_trimming || !is_due)
+        return;
+    malloc_trim(0);
+    schedule->is_trimming = false;
+    schedule->trimmed_ms = clock_now_ms();
+}
+
 /*
  * Serves until the first signal to stop; then lets rooms end, until none is left, a second signal
  * comes or the time for it is over.
  */
 static void wait_for_end(struct server *server, int signal_fd)
 {
-    bool is_draining = false;
-    uint32_t until_ms = 0;
+    struct schedule schedule = {.trimmed_ms = clock_now_ms()};
     for (;;) {
-        int number = wait_for_signal(server, signal_fd, is_draining, until_ms);
+        int number = wait_for_signal(server, signal_fd, time_to_wait(&schedule));
+        bool is_stop = number == SIGTERM || number == SIGINT;
         if (number == SIGHUP)
             reload_certificate(server);
-        bool is_stop = number == SIGTERM || number == SIGINT;
-        if (is_draining) {
-            bool is_over = (int32_t)(clock_now_ms() - until_ms) >= 0;
+        trim_heap(server, &schedule);
+        if (schedule.is_draining) {
+            bool is_over = milliseconds_until(schedule.drained_ms) == 0;
             if (is_stop || is_over || is_drained(server))
                 return;
         } else if (is_stop) {
-            is_draining = true;
-            until_ms = clock_now_ms() + (uint32_t)server->config->drain_timeout_ms;
-            for (uint32_t i = 0; i < server->loop_count; i++)
-                mailbox_post(&server->loops[i]->mailbox, &server->loops[i]->drain_mail);
+            begin_draining(server, &schedule);
         }
     }
 }

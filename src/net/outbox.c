@@ -27,6 +27,8 @@ static struct outbox_chunk *chunk_take(struct outbox_pool *pool)
     if (chunk != NULL) {
         pool->free = chunk->next;
         pool->free_count--;
+        if (pool->free_count < pool->unused_count)
+            pool->unused_count = pool->free_count;
     } else {
         chunk = malloc(OUTBOX_CHUNK_BYTES);
         if (chunk == NULL)
@@ -50,14 +52,25 @@ static void chunk_give_back(struct outbox_pool *pool, struct outbox_chunk *chunk
     pool->free_count++;
 }
 
-void outbox_pool_release(struct outbox_pool *pool)
+static void free_some(struct outbox_pool *pool, uint32_t count)
 {
-    while (pool->free != NULL) {
+    for (; count > 0; count--) {
         struct outbox_chunk *chunk = pool->free;
         pool->free = chunk->next;
+        pool->free_count--;
         free(chunk);
     }
-    pool->free_count = 0;
+    pool->unused_count = pool->free_count;
+}
+
+void outbox_pool_release(struct outbox_pool *pool)
+{
+    free_some(pool, pool->free_count);
+}
+
+void outbox_pool_trim(struct outbox_pool *pool)
+{
+    free_some(pool, pool->unused_count);
 }
 
 static struct outbox_chunk *first_chunk(const struct outbox *outbox)

@@ -25,15 +25,21 @@ struct outbox {
 
 /*
  * Chunks that wait for their next use, up to a bound. Belongs to one thread, as its outboxes do.
+ * Chunks that are not needed for a while are given back, so that they don't keep the heap from
+ * shrinking around them.
  * What the queues hold is charged to `account` and comes off it again.
  */
 struct outbox_pool {
     struct outbox_chunk *free;
     uint32_t free_count;
+    uint32_t unused_count; /* that have been free ever since outbox_pool_trim() */
     size_t *account;
 };
 
 void outbox_pool_release(struct outbox_pool *pool);
+
+/* Frees the chunks that were not needed since the last call. */
+void outbox_pool_trim(struct outbox_pool *pool);
 
 /* Appends a piece, copied. False: memory is short; nothing was appended. */
 MUST_CHECK bool outbox_append(struct outbox *outbox, struct outbox_pool *pool, struct bytes piece);

@@ -145,12 +145,25 @@ void budget_shed(struct loop *loop)
     }
 }
 
+/* A heap that has shrunk in the middle is not smaller: the main thread sees to it. */
+static void note_peak(struct loop *loop)
+{
+    if (loop->held > loop->held_at_most)
+        loop->held_at_most = loop->held;
+    if (loop->held_at_most < HEAP_TRIM_BYTES || loop->held > loop->held_at_most / 4)
+        return;
+    loop->held_at_most = loop->held;
+    atomic_store(&loop->server->has_freed, true);
+    loop_tell_main(loop);
+}
+
 void budget_settle(struct loop *loop)
 {
     size_t leased = atomic_load_explicit(&loop->leased, memory_order_relaxed);
     if (loop->held <= leased && leased - loop->held < 4 * LEASE_BYTES)
         return;
     struct server *server = loop->server;
+    note_peak(loop);
     size_t wanted = (loop->held / LEASE_BYTES + 1) * LEASE_BYTES;
     atomic_store_explicit(&loop->leased, wanted, memory_order_relaxed);
     /* Unsigned arithmetic: adding the difference takes away what is given back. */

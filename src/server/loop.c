@@ -33,11 +33,10 @@ static uint32_t draw_random(void *context)
     return loop->random[--loop->random_left];
 }
 
-/* The main thread is to look whether the drain is over. */
-static void tell_news(const struct server *server)
+void loop_tell_main(const struct loop *loop)
 {
     uint64_t one = 1;
-    (void)!write(server->news_fd, &one, sizeof one);
+    (void)!write(loop->server->news_fd, &one, sizeof one);
 }
 
 static bool admit_room(void *context)
@@ -55,7 +54,7 @@ static void dismiss_room(void *context)
     struct loop *loop = context;
     atomic_fetch_sub(&loop->server->rooms, 1);
     if (loop->relay.is_draining)
-        tell_news(loop->server);
+        loop_tell_main(loop); /* the drain may be over */
 }
 
 static void init_relay(struct loop *loop)
@@ -427,7 +426,7 @@ static void begin_draining(struct loop *loop)
 {
     loop->relay.is_draining = true;
     atomic_fetch_add(&loop->server->draining_loops, 1);
-    tell_news(loop->server);
+    loop_tell_main(loop);
 }
 
 /* Says goodbye to everybody. Every connection is in one of the queues of deadlines. */
@@ -528,7 +527,7 @@ static int time_to_wait(const struct loop *loop)
     if (loop->first_dirty != NULL)
         return 0;
     int wait_ms = deadlines_wait_ms(loop);
-    int32_t due_ms = INT32_MAX;
+    int32_t due_ms = loop->pool.free_count > 0 ? POOL_TRIM_INTERVAL_MS : INT32_MAX;
     if (loop->is_stopping)
         due_ms = (int32_t)(loop->stop_due_ms - loop->now_ms);
     else if (!loop->is_listening)
@@ -549,6 +548,14 @@ static void advance_time(struct loop *loop, int waited_at_most_ms)
     uint32_t most_ms = (uint32_t)waited_at_most_ms + TURN_LONGEST_MS;
     loop->clock_ms = clock_ms;
     loop->now_ms += waited_at_most_ms >= 0 && elapsed_ms > most_ms ? most_ms : elapsed_ms;
+}
+
+static void trim_memory(struct loop *loop)
+{
+    if (loop->now_ms - loop->trimmed_ms < POOL_TRIM_INTERVAL_MS)
+        return;
+    loop->trimmed_ms = loop->now_ms;
+    outbox_pool_trim(&loop->pool);
 }
 
 static void turn(struct loop *loop)
@@ -576,6 +583,7 @@ static void turn(struct loop *loop)
     flush_all(loop, &dead);
     reap_all(loop, &dead);
     budget_settle(loop);
+    trim_memory(loop);
 }
 
 /* Whoever is left when the time to stop is over. */

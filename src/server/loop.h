@@ -38,7 +38,7 @@ struct server {
     struct places places;
     struct tls_context *tls; /* NULL: plain TCP */
     int listener_fd;
-    int news_fd; /* an eventfd: a loop drains, or has lost a room while it does */
+    int news_fd; /* an eventfd: the main thread is to look at what follows */
     uint32_t loop_count;
     uint32_t started_ms;
     uint32_t connections_max;
@@ -47,7 +47,8 @@ struct server {
     atomic_uint refusal_count; /* connections above a limit that wait for their refusal */
     atomic_uint rooms;
     atomic_uint draining_loops;
-    atomic_size_t leased; /* of the budget, by all loops */
+    atomic_bool has_freed; /* much memory, which the heap may give back */
+    atomic_size_t leased;  /* of the budget, by all loops */
     struct shedding shedding;
     struct loop *loops[LOOPS_MAX];
 };
@@ -87,6 +88,7 @@ struct loop {
     struct relay relay;
     struct outbox_pool pool;
     size_t held;          /* bytes of the budget that the loop holds */
+    size_t held_at_most;  /* since it has told that much was freed */
     atomic_size_t leased; /* and has leased; written by the loop, read by others */
     struct list deadlines[DEADLINE_KINDS];
     uint32_t deadline_length_ms[DEADLINE_KINDS];
@@ -98,6 +100,7 @@ struct loop {
     atomic_uint load; /* stats.connections, for other loops that look for the emptiest */
     bool is_listening;
     bool is_stopping;
+    uint32_t trimmed_ms;    /* when memory for reuse was looked at last */
     uint32_t listen_due_ms; /* not listening: when to try again */
     uint32_t stop_due_ms;
     uint32_t random_left;
@@ -131,6 +134,9 @@ void loop_mark_ending(struct loop *loop, struct conn *conn);
  * the budget is settled. The dead are put before `*dead`.
  */
 void loop_end_outcome(struct loop *loop, struct conn **dead);
+
+/* The main thread is to look at what the loop has changed in `struct server`. */
+void loop_tell_main(const struct loop *loop);
 
 /* Sends the connection, which is MOVING, to the loop `move_target`. */
 void loop_send_away(struct loop *loop, struct conn *conn);

@@ -207,6 +207,27 @@ static void charges_move_with_the_queue(void **state)
     model_release(&model);
 }
 
+static void chunks_that_are_not_needed_are_given_back(void **state)
+{
+    (void)state;
+    static struct model model;
+    model_init(&model, 1);
+    for (int i = 0; i < 20; i++)
+        append(&model, 2000, false);
+    consume(&model, 40000);
+    uint32_t most = model.pool.free_count;
+    assert_true(most >= 19);
+    outbox_pool_trim(&model.pool); /* all were in use until now */
+    assert_int_equal(model.pool.free_count, most);
+    append(&model, 5000, false);
+    consume(&model, 5000);
+    outbox_pool_trim(&model.pool);
+    assert_int_equal(model.pool.free_count, 3); /* what was needed meanwhile */
+    outbox_pool_trim(&model.pool);
+    assert_int_equal(model.pool.free_count, 0);
+    model_release(&model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,6 +236,7 @@ int main(void)
         cmocka_unit_test(dropping_frees_all_but_the_begun_piece),
         cmocka_unit_test(a_shared_payload_is_charged_once),
         cmocka_unit_test(charges_move_with_the_queue),
+        cmocka_unit_test(chunks_that_are_not_needed_are_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
