@@ -6,14 +6,13 @@
 
 #include <assert.h>
 
-#include "proto/proxy_header.h"
 #include "proto/utf8.h"
-#include "server/admission.h"
 #include "server/conn_out.h"
+#include "server/handover.h"
 #include "server/routes.h"
+#include "server/transport.h"
 
-#define TLS_HANDSHAKE_BYTE 0x16 /* RFC 8446 5.1: the first byte of whoever speaks TLS */
-#define FRAME_TOKENS 1000       /* tokens are thousandths of a frame */
+#define FRAME_TOKENS 1000 /* tokens are thousandths of a frame */
 #define BURST_SECONDS 2
 
 /* Why a connection reads no more for now, though there is input. */
@@ -34,12 +33,6 @@ static struct conn_input *need_input(struct loop *loop, struct conn *conn)
     return conn_need_input(conn, message_limit(loop), loop->now_ms);
 }
 
-static void lose_for_memory(struct loop *loop, struct conn *conn)
-{
-    loop->stats.counters[COUNTER_NO_MEMORY]++;
-    conn_out_abandon(loop, conn);
-}
-
 static bool reads(const struct conn *conn)
 {
     return (conn->state == CONN_HTTP || conn->state == CONN_OPEN) && !conn->is_held;
@@ -50,7 +43,7 @@ static void take_along(struct loop *loop, struct conn *conn, struct bytes messag
 {
     struct conn_input *input = need_input(loop, conn);
     if (input == NULL || buf_append(&input->message, message) != BUF_OK)
-        lose_for_memory(loop, conn);
+        conn_out_lose_for_memory(loop, conn);
 }
 
 static void handle_message(struct loop *loop, struct conn *conn, struct bytes text,
@@ -104,7 +97,7 @@ static void keep_reader(struct loop *loop, struct conn *conn, struct ws_reader *
     struct conn_input *input = need_input(loop, conn);
     if (input == NULL) {
         ws_reader_release(reader);
-        lose_for_memory(loop, conn);
+        conn_out_lose_for_memory(loop, conn);
         return;
     }
     input->reader = *reader;
@@ -206,7 +199,7 @@ static void keep_unread(struct loop *loop, struct conn *conn, struct bytes_mut i
 {
     struct conn_input *input = need_input(loop, conn);
     if (input == NULL || buf_append(&input->unread, bytes_of(in.data, in.length)) != BUF_OK)
-        lose_for_memory(loop, conn);
+        conn_out_lose_for_memory(loop, conn);
 }
 
 /* The socket is not read until it is the connection's turn again: TCP slows the sender down. */
@@ -268,42 +261,23 @@ static void read_text(struct loop *loop, struct conn *conn, struct bytes_mut in)
     }
     struct buf unread = take_unread(conn);
     if (buf_append(&unread, bytes_of(in.data, in.length)) != BUF_OK)
-        lose_for_memory(loop, conn);
+        conn_out_lose_for_memory(loop, conn);
     else
         read_input(loop, conn, (struct bytes_mut){unread.data, unread.length});
     buf_release(&unread);
 }
 
-static void count_handshake(struct loop *loop, const struct tls_session *tls)
-{
-    loop->stats.counters[COUNTER_TLS_HANDSHAKES]++;
-    if (tls_session_is_resumed(tls))
-        loop->stats.counters[COUNTER_TLS_RESUMED]++;
-}
-
-/* Decrypts as much as the connection wants to read now. */
-static enum tls_result read_encrypted(struct loop *loop, struct conn *conn)
-{
-    bool was_open = tls_session_is_open(conn->tls);
-    enum tls_result result = TLS_DATA;
-    while (result == TLS_DATA && reads(conn)) {
-        size_t length = 0;
-        result = tls_session_read(conn->tls, loop->plain_text, sizeof loop->plain_text, &length);
-        if (!was_open && tls_session_is_open(conn->tls)) {
-            count_handshake(loop, conn->tls);
-            was_open = true;
-        }
-        if (result == TLS_DATA)
-            read_text(loop, conn, (struct bytes_mut){loop->plain_text, length});
-    }
-    return result;
-}
-
 /* Feeds what came (perhaps nothing) and reads on. */
 static void read_tls(struct loop *loop, struct conn *conn, struct bytes_mut in)
 {
+    struct bytes_mut text;
     bool is_good = tls_session_feed(conn->tls, bytes_of(in.data, in.length));
-    enum tls_result result = is_good ? read_encrypted(loop, conn) : TLS_FAILED;
+    enum tls_result result = is_good ? TLS_DATA : TLS_FAILED;
+    while (result == TLS_DATA && reads(conn)) {
+        result = transport_decrypt(loop, conn, &text);
+        if (result == TLS_DATA)
+            read_text(loop, conn, text);
+    }
     if (!tls_session_settle(conn->tls))
         result = TLS_FAILED;
     if (tls_session_output(conn->tls)->length > 0)
@@ -311,7 +285,6 @@ static void read_tls(struct loop *loop, struct conn *conn, struct bytes_mut in)
     if (result == TLS_ENDED) {
         conn_in_ended(loop, conn);
     } else if (result == TLS_FAILED) {
-        loop->stats.counters[COUNTER_TLS_FAILED]++;
         conn_out_finish(loop, conn); /* OpenSSL has queued what is to be said */
     }
 }
@@ -324,62 +297,19 @@ static void read_any(struct loop *loop, struct conn *conn, struct bytes_mut in)
         read_text(loop, conn, in);
 }
 
-/* What a trusted proxy says first. False: it has not said it all, or said nonsense. */
-static bool read_proxy_header(struct loop *loop, struct conn *conn, struct bytes_mut *in)
-{
-    struct proxy_header header;
-    switch (proxy_header_parse(bytes_of(in->data, in->length), &header)) {
-    case PROXY_NEED_MORE:
-        return false;
-    case PROXY_INVALID:
-        loop->stats.counters[COUNTER_PROXY_REFUSED]++;
-        conn_out_abandon(loop, conn);
-        return false;
-    case PROXY_NONE:
-        break;
-    case PROXY_DONE:
-        bytes_mut_skip(in, header.length);
-        if (header.has_address && !admission_learn_address(loop, conn, header.from)) {
-            conn_out_abandon(loop, conn);
-            return false;
-        }
-        break;
-    }
-    return in->length > 0;
-}
-
-/* The peer speaks TLS or does not, as it should or should not. */
-static bool begin_transport(struct loop *loop, struct conn *conn, uint8_t first)
-{
-    bool speaks_tls = first == TLS_HANDSHAKE_BYTE;
-    conn->is_begun = true;
-    if (speaks_tls != (loop->server->tls != NULL)) {
-        loop->stats.counters[COUNTER_TLS_MISMATCHED]++;
-        routes_refuse_transport(loop, conn, speaks_tls);
-        return false;
-    }
-    if (!speaks_tls)
-        return true;
-    conn->tls = tls_session_new(loop->server->tls, &loop->pool);
-    if (conn->tls == NULL)
-        lose_for_memory(loop, conn);
-    return conn->tls != NULL;
-}
-
 /* The very first bytes: they tell what the connection is. */
 static void read_first(struct loop *loop, struct conn *conn, struct bytes_mut in)
 {
     struct buf unread = take_unread(conn);
     if (unread.length > 0) {
         if (buf_append(&unread, bytes_of(in.data, in.length)) != BUF_OK) {
-            lose_for_memory(loop, conn);
+            conn_out_lose_for_memory(loop, conn);
             buf_release(&unread);
             return;
         }
         in = (struct bytes_mut){unread.data, unread.length};
     }
-    bool may_begin = !conn->is_proxied || read_proxy_header(loop, conn, &in);
-    if (may_begin && begin_transport(loop, conn, in.data[0]))
+    if (transport_begin(loop, conn, &in))
         read_any(loop, conn, in);
     else if (conn->state == CONN_HTTP && in.length > 0)
         keep_unread(loop, conn, in);
@@ -392,7 +322,7 @@ static void finish(struct loop *loop, struct conn *conn, size_t charge_before)
 {
     loop->held += conn_charge(conn) - charge_before;
     if (conn->state == CONN_MOVING)
-        loop_send_away(loop, conn);
+        handover_send(loop, conn);
 }
 
 void conn_in_received(struct loop *loop, struct conn *conn, struct bytes_mut in)

@@ -9,6 +9,7 @@
 
 #include "relay/dialect_1.h"
 #include "server/admission.h"
+#include "server/transport.h"
 
 /* An encoded frame: in the loop's scratch memory, or shared. */
 struct frame {
@@ -47,8 +48,7 @@ static bool may_queue(struct loop *loop, struct conn *conn, size_t length)
     return false;
 }
 
-/* The queue did not take what was to go out: never a silent gap. */
-static void lose_for_memory(struct loop *loop, struct conn *conn)
+void conn_out_lose_for_memory(struct loop *loop, struct conn *conn)
 {
     loop->stats.counters[COUNTER_NO_MEMORY]++;
     conn_out_abandon(loop, conn);
@@ -59,7 +59,7 @@ static void append(struct loop *loop, struct conn *conn, struct bytes bytes)
     if (outbox_append(&conn->out, &loop->pool, bytes))
         loop_mark_dirty(loop, conn);
     else
-        lose_for_memory(loop, conn);
+        conn_out_lose_for_memory(loop, conn);
 }
 
 void conn_out_bytes(struct loop *loop, struct conn *conn, struct bytes bytes)
@@ -75,7 +75,7 @@ void conn_out_payload(struct loop *loop, struct conn *conn, struct payload *payl
     if (outbox_append_payload(&conn->out, &loop->pool, payload))
         loop_mark_dirty(loop, conn);
     else
-        lose_for_memory(loop, conn);
+        conn_out_lose_for_memory(loop, conn);
 }
 
 struct control_frame {
@@ -158,7 +158,7 @@ static void queue_frame(struct loop *loop, uint32_t client, const struct frame *
  */
 static void abandon_recipient(struct loop *loop, uint32_t client)
 {
-    lose_for_memory(loop, conn_table_at(&loop->server->connections, client));
+    conn_out_lose_for_memory(loop, conn_table_at(&loop->server->connections, client));
 }
 
 static void tell_client(struct loop *loop, const struct effect *effect)
@@ -312,35 +312,6 @@ static void finish_closing(struct loop *loop, struct conn *conn)
     loop_set_deadline(loop, conn, DEADLINE_LINGER);
 }
 
-/* Encrypts the next part of what waits, and the farewell when all is out and no more will come. */
-static bool encrypt_next(struct loop *loop, struct conn *conn)
-{
-    if (conn->out.length == 0) {
-        if (conn->state == CONN_CLOSING)
-            tls_session_end(conn->tls);
-        return true;
-    }
-    size_t length = outbox_copy(&conn->out, loop->plain_text, TLS_WRITE_BYTES_MAX);
-    if (!tls_session_write(conn->tls, bytes_of(loop->plain_text, length)))
-        return false;
-    outbox_consume(&conn->out, &loop->pool, length);
-    return true;
-}
-
-/* What the poller is to send from: the queue itself, or what TLS made of its beginning. NULL: it
- * failed. */
-static struct outbox *next_output(struct loop *loop, struct conn *conn)
-{
-    if (conn->tls == NULL)
-        return &conn->out;
-    struct outbox *output = tls_session_output(conn->tls);
-    if (output->length == 0 && !encrypt_next(loop, conn)) {
-        loop->stats.counters[COUNTER_TLS_FAILED]++;
-        return NULL;
-    }
-    return output;
-}
-
 /* One send. Returns the bytes that went out; 0 when no more can now, or the connection is lost. */
 static size_t send_once(struct loop *loop, struct conn *conn, struct outbox *output)
 {
@@ -370,7 +341,7 @@ static void send_share(struct loop *loop, struct conn *conn)
 {
     size_t share = SEND_BYTES_PER_TURN;
     while (!conn->is_send_pending && conn->state != CONN_DEAD) {
-        struct outbox *output = next_output(loop, conn);
+        struct outbox *output = transport_output(loop, conn);
         if (output == NULL)
             conn_out_abandon(loop, conn);
         if (output == NULL || output->length == 0)

@@ -33,8 +33,9 @@
 #define SEND_BYTES_PER_TURN (512 * 1024)
 #define EXPIRIES_PER_TURN 256      /* so that timers never make a stutter */
 #define POOL_TRIM_INTERVAL_MS 1000 /* what was not needed so long is not kept for reuse */
-#define HEAP_TRIM_INTERVAL_MS 5000 /* at least, between two times that freed memory is given back \
-                                    */
+#define HEAP_TRIM_INTERVAL_MS                                           \
+    5000 /* at least, between two times that freed memory is given back \
+          */
 #define HEAP_TRIM_BYTES (1024 * 1024) /* freed by a loop, three quarters of what it held */
 #define TURN_LONGEST_MS 100 /* what is longer was no turn: the process itself was stopped */
 

@@ -11,14 +11,12 @@
 #include <unistd.h>
 
 #include "net/clock.h"
-#include "net/socket.h"
-#include "server/admission.h"
 #include "server/budget.h"
 #include "server/conn_in.h"
 #include "server/conn_out.h"
 #include "server/deadlines.h"
 #include "server/gather.h"
-#include "server/routes.h"
+#include "server/handover.h"
 
 /* 32 bits of the kernel's randomness, fetched some at a time. */
 static uint32_t draw_random(void *context)
@@ -99,39 +97,14 @@ struct loop *loop_new(struct server *server, uint32_t index)
     return NULL;
 }
 
-/* Frees all that a connection owns, but for its place. */
-static void release_contents(struct loop *loop, struct conn *conn)
-{
-    outbox_clear(&conn->out, &loop->pool);
-    tls_session_free(conn->tls);
-    conn->tls = NULL;
-    conn_drop_input(conn);
-    if (conn->is_lost)
-        socket_reset_on_close(conn->socket.fd);
-}
-
-/* What a connection in the mail holds comes to this loop's account. */
-static void enter_account(struct loop *loop, struct conn *conn)
-{
-    outbox_enter(&conn->out, &loop->pool);
-    if (conn->tls != NULL)
-        tls_session_set_pool(conn->tls, &loop->pool);
-    loop->held += conn_charge(conn);
-}
-
 static void drop_mail(struct loop *loop)
 {
     for (struct mail *mail = mailbox_take_all(&loop->mailbox); mail != NULL;) {
         struct mail *next = mail->next;
         if (mail->kind == MAIL_SNAPSHOT_REQUEST || mail->kind == MAIL_SNAPSHOT_REPLY)
             gather_drop(mail);
-        if (mail->kind == MAIL_CONNECTION) {
-            struct conn *conn = CONTAINER_OF(mail, struct conn, mail);
-            enter_account(loop, conn);
-            admission_left(loop, conn);
-            release_contents(loop, conn);
-            close(conn->socket.fd);
-        }
+        if (mail->kind == MAIL_CONNECTION)
+            handover_drop(loop, CONTAINER_OF(mail, struct conn, mail));
         mail = next;
     }
 }
@@ -183,31 +156,6 @@ void loop_mark_ending(struct loop *loop, struct conn *conn)
     loop->first_ending = conn;
 }
 
-static void count_connection(struct loop *loop, int change)
-{
-    loop->stats.connections += (uint64_t)(int64_t)change;
-    atomic_store_explicit(&loop->load, (unsigned)loop->stats.connections, memory_order_relaxed);
-}
-
-/* Gives the place in the table back. The descriptor is closed last: it is the place's number. */
-static void reap(struct loop *loop, struct conn *conn)
-{
-    int fd = conn->socket.fd;
-    (void)poller_detach(loop->poller, &conn->socket);
-    list_remove(&conn->deadline);
-    loop->held -= conn_charge(conn);
-    admission_left(loop, conn);
-    release_contents(loop, conn);
-    if (conn->is_client) {
-        conn->is_client = false;
-        loop->stats.clients--;
-        origins_remove_client(&loop->server->origins, conn->origin);
-    }
-    count_connection(loop, -1);
-    conn_end(conn);
-    close(fd);
-}
-
 static bool unlink_from(struct conn **at, const struct conn *conn)
 {
     while (*at != NULL && *at != conn)
@@ -218,8 +166,7 @@ static bool unlink_from(struct conn **at, const struct conn *conn)
     return true;
 }
 
-/* Takes a connection off the list of those with output, for this turn or the next. */
-static void forget_dirty(struct loop *loop, struct conn *conn)
+void loop_forget_dirty(struct loop *loop, struct conn *conn)
 {
     if (!conn->is_dirty)
         return;
@@ -257,8 +204,8 @@ static void reap_all(struct loop *loop, struct conn **dead)
         struct conn *conn = *dead;
         *dead = conn->next_ending;
         conn->is_ending = false;
-        forget_dirty(loop, conn);
-        reap(loop, conn);
+        loop_forget_dirty(loop, conn);
+        handover_reap(loop, conn);
     }
 }
 
@@ -288,80 +235,6 @@ static void flush_all(struct loop *loop, struct conn **dead)
     loop->first_unfinished = NULL;
 }
 
-/* The emptiest loop, when this one has clearly more connections than it; else this one. */
-static uint32_t place_for_newcomer(const struct loop *loop)
-{
-    const struct server *server = loop->server;
-    uint32_t best = loop->index;
-    unsigned least = (unsigned)loop->stats.connections;
-    for (uint32_t i = 0; i < server->loop_count; i++) {
-        unsigned load = atomic_load_explicit(&server->loops[i]->load, memory_order_relaxed);
-        if (load + PLACEMENT_SLACK < least) {
-            least = load;
-            best = i;
-        }
-    }
-    return best;
-}
-
-/* A connection begins its life here, or goes on with it after a move. */
-static void adopt(struct loop *loop, struct conn *conn)
-{
-    count_connection(loop, +1);
-    if (conn->is_client)
-        loop->stats.clients++;
-    list_init(&conn->deadline);
-    conn->next_dirty = NULL;
-    conn->next_ending = NULL;
-    enter_account(loop, conn);
-    /* Loops have each their own idea of time. */
-    conn->last_alive_ms = loop->now_ms;
-    conn->rate_filled_ms = loop->now_ms;
-    conn->drained_ms = loop->now_ms;
-    if (conn->input != NULL)
-        conn->input->since_ms = loop->now_ms;
-    loop_set_deadline(loop, conn, conn->is_client ? DEADLINE_LIVENESS : DEADLINE_REQUEST);
-    if (conn_waiting(conn) > 0)
-        loop_mark_dirty(loop, conn);
-    if (!poller_attach(loop->poller, &conn->socket, conn_token(conn)))
-        conn_out_abandon(loop, conn);
-}
-
-/* The descriptor is closed at once; what is said to the peer is best effort. */
-static void refuse_at_once(struct loop *loop, int fd)
-{
-    struct bytes word = BYTES("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n"
-                              "Retry-After: 5\r\nConnection: close\r\n\r\n");
-    socket_refuse(fd, loop->server->tls == NULL ? word : (struct bytes){0});
-}
-
-static void accept_connection(struct loop *loop, int fd)
-{
-    struct conn *conn = conn_table_at(&loop->server->connections, (uint32_t)fd);
-    if (conn == NULL || loop->is_stopping) {
-        refuse_at_once(loop, fd);
-        return;
-    }
-    conn_begin(conn, fd);
-    loop->stats.counters[COUNTER_ACCEPTED]++;
-    if (!admission_accepted(loop, conn)) {
-        admission_left(loop, conn);
-        conn_set_state(conn, CONN_DEAD);
-        conn_end(conn);
-        refuse_at_once(loop, fd);
-        return;
-    }
-
-    uint32_t place = place_for_newcomer(loop);
-    if (place == loop->index) {
-        adopt(loop, conn);
-        return;
-    }
-    conn_set_state(conn, CONN_MOVING);
-    conn->mail.kind = MAIL_CONNECTION;
-    mailbox_post(&loop->server->loops[place]->mailbox, &conn->mail);
-}
-
 /* Descriptors or kernel memory are short. Listening goes on a little later. */
 static void stop_accepting(struct loop *loop)
 {
@@ -382,26 +255,6 @@ static void accept_again(struct loop *loop)
     loop->listen_due_ms = loop->now_ms + ACCEPT_RETRY_MS;
 }
 
-void loop_send_away(struct loop *loop, struct conn *conn)
-{
-    assert(conn->state == CONN_MOVING && conn->seat == NULL);
-    /* What io_uring will have to wait for; epoll is done at once. */
-    bool is_detached = poller_detach(loop->poller, &conn->socket);
-    assert(is_detached);
-    list_remove(&conn->deadline);
-    forget_dirty(loop, conn);
-    loop->held -= conn_charge(conn);
-    outbox_leave(&conn->out, &loop->pool);
-    if (conn->tls != NULL)
-        tls_session_set_pool(conn->tls, NULL);
-    conn->is_send_pending = false; /* the new loop tries again */
-    count_connection(loop, -1);
-    loop->stats.clients--;
-    loop->stats.counters[COUNTER_MOVED]++;
-    conn->mail.kind = MAIL_CONNECTION;
-    mailbox_post(&loop->server->loops[loop->move_target]->mailbox, &conn->mail);
-}
-
 static void say_goodbye(struct loop *loop, struct conn *conn)
 {
     if (conn->state == CONN_DELAYED)
@@ -414,8 +267,7 @@ static void say_goodbye(struct loop *loop, struct conn *conn)
 
 static void receive_connection(struct loop *loop, struct conn *conn)
 {
-    conn_set_state(conn, conn->is_client ? CONN_OPEN : CONN_HTTP);
-    adopt(loop, conn);
+    handover_receive(loop, conn);
     if (loop->is_stopping)
         say_goodbye(loop, conn);
     else if (conn->state != CONN_DEAD)
@@ -506,11 +358,11 @@ static void handle_outcome(struct loop *loop, const struct outcome *outcome)
 {
     switch (outcome->kind) {
     case OUTCOME_ACCEPTED:
-        accept_connection(loop, outcome->fd);
+        handover_accept(loop, outcome->fd);
         break;
     case OUTCOME_OVERFLOWED:
         loop->stats.counters[COUNTER_ACCEPT_FAILED]++;
-        refuse_at_once(loop, outcome->fd);
+        handover_refuse(loop, outcome->fd);
         break;
     case OUTCOME_ACCEPT_FAILED:
         stop_accepting(loop);

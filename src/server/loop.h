@@ -122,6 +122,9 @@ void loop_set_deadline(struct loop *loop, struct conn *conn, enum deadline_kind 
 /* The connection has output for this turn's flush. */
 void loop_mark_dirty(struct loop *loop, struct conn *conn);
 
+/* Takes the connection off the list of those with output, for this turn or the next. */
+void loop_forget_dirty(struct loop *loop, struct conn *conn);
+
 /* The connection has had its share of this turn's flush, and output for the next one's. */
 void loop_mark_unfinished(struct loop *loop, struct conn *conn);
 
@@ -137,8 +140,5 @@ void loop_end_outcome(struct loop *loop, struct conn **dead);
 
 /* The main thread is to look at what the loop has changed in `struct server`. */
 void loop_tell_main(const struct loop *loop);
-
-/* Sends the connection, which is MOVING, to the loop `move_target`. */
-void loop_send_away(struct loop *loop, struct conn *conn);
 
 #endif

@@ -1,0 +1,168 @@
+/*
+ * Accepting, moving by mail, and the end. What is counted for a connection, here or in the process,
+ * is counted and discounted in this file.
+ */
+#include "server/handover.h"
+
+#include <assert.h>
+#include <unistd.h>
+
+#include "net/socket.h"
+#include "server/admission.h"
+#include "server/conn_out.h"
+
+static void count_connection(struct loop *loop, int change)
+{
+    loop->stats.connections += (uint64_t)(int64_t)change;
+    atomic_store_explicit(&loop->load, (unsigned)loop->stats.connections, memory_order_relaxed);
+}
+
+/* Frees all that a connection owns, but for its place. */
+static void release_contents(struct loop *loop, struct conn *conn)
+{
+    outbox_clear(&conn->out, &loop->pool);
+    tls_session_free(conn->tls);
+    conn->tls = NULL;
+    conn_drop_input(conn);
+    if (conn->is_lost)
+        socket_reset_on_close(conn->socket.fd);
+}
+
+/* What a connection in the mail holds comes to this loop's account. */
+static void enter_account(struct loop *loop, struct conn *conn)
+{
+    outbox_enter(&conn->out, &loop->pool);
+    if (conn->tls != NULL)
+        tls_session_set_pool(conn->tls, &loop->pool);
+    loop->held += conn_charge(conn);
+}
+
+/* The emptiest loop, when this one has clearly more connections than it; else this one. */
+static uint32_t place_for_newcomer(const struct loop *loop)
+{
+    const struct server *server = loop->server;
+    uint32_t best = loop->index;
+    unsigned least = (unsigned)loop->stats.connections;
+    for (uint32_t i = 0; i < server->loop_count; i++) {
+        unsigned load = atomic_load_explicit(&server->loops[i]->load, memory_order_relaxed);
+        if (load + PLACEMENT_SLACK < least) {
+            least = load;
+            best = i;
+        }
+    }
+    return best;
+}
+
+/* A connection begins its life here, or goes on with it after a move. */
+static void adopt(struct loop *loop, struct conn *conn)
+{
+    count_connection(loop, +1);
+    if (conn->is_client)
+        loop->stats.clients++;
+    list_init(&conn->deadline);
+    conn->next_dirty = NULL;
+    conn->next_ending = NULL;
+    enter_account(loop, conn);
+    /* Loops have each their own idea of time. */
+    conn->last_alive_ms = loop->now_ms;
+    conn->rate_filled_ms = loop->now_ms;
+    conn->drained_ms = loop->now_ms;
+    if (conn->input != NULL)
+        conn->input->since_ms = loop->now_ms;
+    loop_set_deadline(loop, conn, conn->is_client ? DEADLINE_LIVENESS : DEADLINE_REQUEST);
+    if (conn_waiting(conn) > 0)
+        loop_mark_dirty(loop, conn);
+    if (!poller_attach(loop->poller, &conn->socket, conn_token(conn)))
+        conn_out_abandon(loop, conn);
+}
+
+/* From here on the connection is the other loop's. */
+static void post(struct loop *loop, struct conn *conn, uint32_t target)
+{
+    conn->mail.kind = MAIL_CONNECTION;
+    mailbox_post(&loop->server->loops[target]->mailbox, &conn->mail);
+}
+
+void handover_refuse(struct loop *loop, int fd)
+{
+    struct bytes word = BYTES("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n"
+                              "Retry-After: 5\r\nConnection: close\r\n\r\n");
+    socket_refuse(fd, loop->server->tls == NULL ? word : (struct bytes){0});
+}
+
+void handover_accept(struct loop *loop, int fd)
+{
+    struct conn *conn = conn_table_at(&loop->server->connections, (uint32_t)fd);
+    if (conn == NULL || loop->is_stopping) {
+        handover_refuse(loop, fd);
+        return;
+    }
+    conn_begin(conn, fd);
+    loop->stats.counters[COUNTER_ACCEPTED]++;
+    if (!admission_accepted(loop, conn)) {
+        admission_left(loop, conn);
+        conn_set_state(conn, CONN_DEAD);
+        conn_end(conn);
+        handover_refuse(loop, fd);
+        return;
+    }
+
+    uint32_t place = place_for_newcomer(loop);
+    if (place == loop->index) {
+        adopt(loop, conn);
+        return;
+    }
+    conn_set_state(conn, CONN_MOVING);
+    post(loop, conn, place);
+}
+
+void handover_send(struct loop *loop, struct conn *conn)
+{
+    assert(conn->state == CONN_MOVING && conn->seat == NULL);
+    /* What io_uring will have to wait for; epoll is done at once. */
+    bool is_detached = poller_detach(loop->poller, &conn->socket);
+    assert(is_detached);
+    list_remove(&conn->deadline);
+    loop_forget_dirty(loop, conn);
+    loop->held -= conn_charge(conn);
+    outbox_leave(&conn->out, &loop->pool);
+    if (conn->tls != NULL)
+        tls_session_set_pool(conn->tls, NULL);
+    conn->is_send_pending = false; /* the new loop tries again */
+    count_connection(loop, -1);
+    loop->stats.clients--;
+    loop->stats.counters[COUNTER_MOVED]++;
+    post(loop, conn, loop->move_target);
+}
+
+void handover_receive(struct loop *loop, struct conn *conn)
+{
+    conn_set_state(conn, conn->is_client ? CONN_OPEN : CONN_HTTP);
+    adopt(loop, conn);
+}
+
+void handover_drop(struct loop *loop, struct conn *conn)
+{
+    enter_account(loop, conn);
+    admission_left(loop, conn);
+    release_contents(loop, conn);
+    close(conn->socket.fd);
+}
+
+void handover_reap(struct loop *loop, struct conn *conn)
+{
+    int fd = conn->socket.fd; /* closed last: it is the place's number */
+    (void)poller_detach(loop->poller, &conn->socket);
+    list_remove(&conn->deadline);
+    loop->held -= conn_charge(conn);
+    admission_left(loop, conn);
+    release_contents(loop, conn);
+    if (conn->is_client) {
+        conn->is_client = false;
+        loop->stats.clients--;
+        origins_remove_client(&loop->server->origins, conn->origin);
+    }
+    count_connection(loop, -1);
+    conn_end(conn);
+    close(fd);
+}

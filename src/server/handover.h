@@ -1,0 +1,25 @@
+/* How connections come to a loop, and how they leave it: the kernel's, another loop's, for ever. */
+#ifndef PARTY_SERVER_HANDOVER_H
+#define PARTY_SERVER_HANDOVER_H
+
+#include "server/loop.h"
+
+/* A new connection: it begins its life here, on a loop that has clearly fewer, or not at all. */
+void handover_accept(struct loop *loop, int fd);
+
+/* The descriptor is closed at once; what is said to the peer is best effort. */
+void handover_refuse(struct loop *loop, int fd);
+
+/* The connection, which is MOVING, goes to the loop `move_target`; it is not touched again here. */
+void handover_send(struct loop *loop, struct conn *conn);
+
+/* Mail of kind MAIL_CONNECTION: it is this loop's now, and may go on reading. */
+void handover_receive(struct loop *loop, struct conn *conn);
+
+/* The same mail, after the loops have ended. */
+void handover_drop(struct loop *loop, struct conn *conn);
+
+/* A dead connection is freed, and gives its place in the table back. */
+void handover_reap(struct loop *loop, struct conn *conn);
+
+#endif

@@ -1,0 +1,100 @@
+/* PROXY headers, and TLS in both directions. Nothing here knows what the text says. */
+#include "server/transport.h"
+
+#include "proto/proxy_header.h"
+#include "server/admission.h"
+#include "server/conn_out.h"
+#include "server/routes.h"
+
+#define TLS_HANDSHAKE_BYTE 0x16 /* RFC 8446 5.1: the first byte of whoever speaks TLS */
+
+/* What a trusted proxy says first. False: it has not said it all, or said nonsense. */
+static bool read_proxy_header(struct loop *loop, struct conn *conn, struct bytes_mut *in)
+{
+    struct proxy_header header;
+    switch (proxy_header_parse(bytes_of(in->data, in->length), &header)) {
+    case PROXY_NEED_MORE:
+        return false;
+    case PROXY_INVALID:
+        loop->stats.counters[COUNTER_PROXY_REFUSED]++;
+        conn_out_abandon(loop, conn);
+        return false;
+    case PROXY_NONE:
+        break;
+    case PROXY_DONE:
+        bytes_mut_skip(in, header.length);
+        if (header.has_address && !admission_learn_address(loop, conn, header.from)) {
+            conn_out_abandon(loop, conn);
+            return false;
+        }
+        break;
+    }
+    return in->length > 0;
+}
+
+bool transport_begin(struct loop *loop, struct conn *conn, struct bytes_mut *in)
+{
+    if (conn->is_proxied && !read_proxy_header(loop, conn, in))
+        return false;
+    bool speaks_tls = in->data[0] == TLS_HANDSHAKE_BYTE;
+    conn->is_begun = true;
+    if (speaks_tls != (loop->server->tls != NULL)) {
+        loop->stats.counters[COUNTER_TLS_MISMATCHED]++;
+        routes_refuse_transport(loop, conn, speaks_tls);
+        return false;
+    }
+    if (!speaks_tls)
+        return true;
+    conn->tls = tls_session_new(loop->server->tls, &loop->pool);
+    if (conn->tls == NULL)
+        conn_out_lose_for_memory(loop, conn);
+    return conn->tls != NULL;
+}
+
+static void count_handshake(struct loop *loop, const struct tls_session *tls)
+{
+    loop->stats.counters[COUNTER_TLS_HANDSHAKES]++;
+    if (tls_session_is_resumed(tls))
+        loop->stats.counters[COUNTER_TLS_RESUMED]++;
+}
+
+enum tls_result transport_decrypt(struct loop *loop, struct conn *conn, struct bytes_mut *ret_text)
+{
+    bool was_open = tls_session_is_open(conn->tls);
+    size_t length = 0;
+    enum tls_result result =
+        tls_session_read(conn->tls, loop->plain_text, sizeof loop->plain_text, &length);
+    if (!was_open && tls_session_is_open(conn->tls))
+        count_handshake(loop, conn->tls);
+    if (result == TLS_FAILED)
+        loop->stats.counters[COUNTER_TLS_FAILED]++;
+    *ret_text = (struct bytes_mut){loop->plain_text, length};
+    return result;
+}
+
+/* Encrypts the next part of what waits, and the farewell when all is out and no more will come. */
+static bool encrypt_next(struct loop *loop, struct conn *conn)
+{
+    if (conn->out.length == 0) {
+        if (conn->state == CONN_CLOSING)
+            tls_session_end(conn->tls);
+        return true;
+    }
+    size_t length = outbox_copy(&conn->out, loop->plain_text, TLS_WRITE_BYTES_MAX);
+    if (!tls_session_write(conn->tls, bytes_of(loop->plain_text, length)))
+        return false;
+    outbox_consume(&conn->out, &loop->pool, length);
+    return true;
+}
+
+struct outbox *transport_output(struct loop *loop, struct conn *conn)
+{
+    if (conn->tls == NULL)
+        return &conn->out;
+    struct outbox *output = tls_session_output(conn->tls);
+    if (output->length == 0 && !encrypt_next(loop, conn)) {
+        loop->stats.counters[COUNTER_TLS_FAILED]++;
+        return NULL;
+    }
+    return output;
+}
