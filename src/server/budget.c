@@ -7,24 +7,21 @@
 #define RELIEF_DIVISOR 16
 
 /*
- * An upload that brings this many bytes a millisecond does not age: it is on its way to be
- * complete. (64 KB a second: what a phone on a poor network has.) Who sends slower, ages.
+ * What moves at this many bytes a millisecond does not age: it is on its way to be complete, or to
+ * be read. (64 KB a second: what a phone on a poor network has.) What is slower, ages.
  */
 #define FAIR_BYTES_PER_MS 64
-#define YOUTH_DIVISOR 1024 /* the little that the time of such an upload counts all the same */
+#define YOUTH_DIVISOR 1024 /* the little that the time of what moves counts all the same */
 
-/* Unfinished input times its age; the time in which nothing at all came counts in any case. */
-static uint64_t weigh_input(const struct loop *loop, const struct conn *conn)
+/*
+ * Bytes times time: how long they are there beyond what is fair for so many, and how long nothing
+ * at all has moved.
+ */
+static uint64_t weigh_bytes(uint64_t bytes, uint64_t elapsed_ms, uint64_t quiet_ms)
 {
-    const struct conn_input *input = conn->input;
-    if (input == NULL)
-        return 0;
-    uint64_t arrived = input->reader.message.length + input->unread.length;
-    uint64_t elapsed_ms = loop->now_ms - input->since_ms;
-    uint64_t fair_ms = arrived / FAIR_BYTES_PER_MS;
+    uint64_t fair_ms = bytes / FAIR_BYTES_PER_MS;
     uint64_t age_ms = elapsed_ms > fair_ms ? elapsed_ms - fair_ms : 0;
-    uint64_t quiet_ms = loop->now_ms - conn->last_alive_ms;
-    return arrived * (age_ms + quiet_ms + elapsed_ms / YOUTH_DIVISOR + 1);
+    return bytes * (age_ms + quiet_ms + elapsed_ms / YOUTH_DIVISOR + 1);
 }
 
 static size_t bytes_held(const struct conn *conn)
@@ -32,14 +29,21 @@ static size_t bytes_held(const struct conn *conn)
     return conn_charge(conn) + conn_waiting(conn);
 }
 
-/* How much it helps, and how much it is deserved, that this connection goes: bytes times time. */
+/* How much it helps, and how much it is deserved, that this connection goes. */
 static uint64_t weigh(const struct loop *loop, const struct conn *conn)
 {
-    uint64_t waiting = conn_waiting(conn);
+    uint64_t weight = 0;
+    const struct conn_input *input = conn->input;
+    if (input != NULL)
+        weight += weigh_bytes(input->reader.message.length + input->unread.length,
+                              loop->now_ms - input->since_ms, loop->now_ms - conn->last_alive_ms);
+    size_t waiting = conn_waiting(conn);
     if (conn->is_send_pending)
-        waiting += SEND_BACKLOG_BYTES;
-    uint64_t output = waiting == 0 ? 0 : waiting * (loop->now_ms - conn->drained_ms + 1);
-    return output + weigh_input(loop, conn);
+        weight += weigh_bytes(waiting + SEND_BACKLOG_BYTES, loop->now_ms - conn->drained_ms,
+                              loop->now_ms - conn->progress_ms);
+    else
+        weight += waiting;
+    return weight;
 }
 
 /* Four classes for each doubling of the weight; who holds nothing is in class 0. */

@@ -1,4 +1,5 @@
-/* What is between the socket and the connection's bytes: a proxy's word at first, TLS or nothing. */
+/* What is between the socket and the connection's bytes: a proxy's word at first, TLS or nothing.
+ */
 #ifndef PARTY_SERVER_TRANSPORT_H
 #define PARTY_SERVER_TRANSPORT_H
 
@@ -11,8 +12,7 @@
 MUST_CHECK bool transport_begin(struct loop *loop, struct conn *conn, struct bytes_mut *in);
 
 /* The next plain text of what the TLS session was fed with; valid until the next call. */
-enum tls_result transport_decrypt(struct loop *loop, struct conn *conn,
-                                  struct bytes_mut *ret_text);
+enum tls_result transport_decrypt(struct loop *loop, struct conn *conn, struct bytes_mut *ret_text);
 
 /*
  * What is to be sent next: the connection's queue, or what TLS makes of the beginning of it, and of
