@@ -2,8 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { slowness } from './support/deadline.mjs';
-import { json, opcodes, pong } from './support/frames.mjs';
+import { close, json, opcodes, pong } from './support/frames.mjs';
 import { describeWithOptions } from './support/suite.mjs';
 
 const pingInterval = 200 * slowness;
@@ -82,6 +83,65 @@ describeWithServer('Liveness', (server) => {
       guest.write(json({ type: 'send', data: count }));
       await host.expectMessage('guest', count);
     }
+    await host.expectSilence();
+  });
+
+  it('A process that stood still takes nobody for silent', async () => {
+    const { host, guest } = await roomWithSilentGuest();
+    const answering = (async () => {
+      for (;;) guest.write(pong(await nextPing(guest)));
+    })().catch(() => {});
+    server.signal('SIGSTOP');
+    await pause(2 * idleTimeout);
+    server.signal('SIGCONT');
+    await pause(idleTimeout / 2); // whoever was taken for gone would be by now
+    host.relay('still there?', 'guest');
+    await host.expectSilence();
+    server.signal('SIGSTOP'); // the same with nobody to answer in time
+    await pause(2 * idleTimeout);
+    server.signal('SIGCONT');
+    host.relay('and now?', 'host');
+    await host.expectMessage('host', 'and now?');
+    guest.terminate();
+    await answering;
+  });
+
+  it('One who reads a long message slowly is not silent while it advances', async () => {
+    const { host, guest } = await roomWithSilentGuest();
+    let taken = 0;
+    guest.socket.removeAllListeners('data');
+    guest.socket.pause();
+    host.relay('x'.repeat(12_000_000), 'guest');
+    const begin = Date.now();
+    while (Date.now() - begin < 3 * idleTimeout) {
+      const { readableLength } = guest.socket;
+      taken += guest.socket.read(Math.min(readableLength, 65_536))?.length ?? 0;
+      await pause(pingInterval / 4);
+    }
+    host.relay('still there?', 'guest');
+    await host.expectSilence();
+    assert.ok(taken > 0 && taken < 12_000_000, `${taken} bytes were read`);
+    guest.terminate();
+    await host.expect({ type: 'peer_left', clientId: 'guest' });
+  });
+
+  it('One who stops reading in the middle of it and says nothing is gone in time', async () => {
+    const { host, guest } = await roomWithSilentGuest();
+    guest.socket.pause();
+    host.relay('x'.repeat(12_000_000), 'guest');
+    const begin = Date.now();
+    await host.expect({ type: 'peer_left', clientId: 'guest' });
+    assert.ok(Date.now() - begin < 4 * idleTimeout);
+    await host.expectSilence();
+    assert.ok((await server.events())['gone after the idle timeout'] > 0);
+  });
+
+  it('One who never answers a close is ended all the same', async () => {
+    const { host, guest } = await roomWithSilentGuest();
+    guest.write(close(1000));
+    await host.expect({ type: 'peer_left', clientId: 'guest' });
+    await guest.expectClose(1000);
+    await guest.whenClosed();
     await host.expectSilence();
   });
 });

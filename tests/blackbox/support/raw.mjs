@@ -117,6 +117,19 @@ export class RawConnection {
     await this.#until(() => this.#end);
   }
 
+  /** Waits until the server has closed the connection, without having closed it here. */
+  async whenClosed() {
+    // The peer's reset, or a write that finds nobody there.
+    const { socket } = this;
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    const timer = setInterval(() => socket.write('?'), 50);
+    try {
+      await withDeadline(closed, 'The end of the connection');
+    } finally {
+      clearInterval(timer);
+    }
+  }
+
   /** Closes the sending direction only. */
   halfClose() {
     this.socket.end();
