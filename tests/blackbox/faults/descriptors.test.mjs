@@ -92,3 +92,32 @@ for (const loops of [1, 4]) {
     it('The server stops with status 0, and no sanitizer complained', () => server.stop());
   });
 }
+
+describe('Descriptors', () => {
+  it('The soft limit is raised to the hard one at the start', async () => {
+    const server = await Server.start({ launcher: ['prlimit', '--nofile=64:512'] });
+    try {
+      const { members } = await server.room(['host']);
+      const others = await server.clients(150); // more than the soft limit
+      members[0].relay('all in', 'host');
+      await members[0].expectMessage('host', 'all in');
+      for (const other of others) await other.expectSilence();
+      await server.stop();
+    } finally {
+      server.kill();
+    }
+  });
+
+  it('A limit above what descriptors allow is told at the start', async () => {
+    const server = await Server.start({
+      launcher: ['prlimit', '--nofile=64:64'],
+      options: ['--max-connections', '1000'],
+    });
+    try {
+      assert.match(server.stderr, /the limit of descriptors allows 44 connections only\n$/);
+      await server.stop();
+    } finally {
+      server.kill();
+    }
+  });
+});
