@@ -14,15 +14,21 @@ static bool is_trusted_proxy(const struct config *config, struct address address
     return false;
 }
 
-/* One of a few connections that may wait for their refusal to be read. False: no more of those. */
+/*
+ * One of a few connections that may wait for their refusal to be read. Those do not count as
+ * connections, or they would keep others out. False: no more of them.
+ */
 static bool refuse(struct loop *loop, struct conn *conn, enum conn_refusal refusal)
 {
-    if (conn->refusal == REFUSAL_NONE &&
-        atomic_fetch_add_explicit(&loop->server->refusal_count, 1, memory_order_relaxed) >=
-            REFUSALS_MAX) {
-        atomic_fetch_sub_explicit(&loop->server->refusal_count, 1, memory_order_relaxed);
+    struct server *server = loop->server;
+    if (conn->refusal != REFUSAL_NONE)
+        return true;
+    unsigned before = atomic_fetch_add_explicit(&server->refusal_count, 1, memory_order_relaxed);
+    if (before >= REFUSALS_MAX) {
+        atomic_fetch_sub_explicit(&server->refusal_count, 1, memory_order_relaxed);
         return false;
     }
+    atomic_fetch_sub_explicit(&server->connection_count, 1, memory_order_relaxed);
     conn->refusal = refusal;
     return true;
 }
@@ -40,7 +46,11 @@ static bool enter_place(struct loop *loop, struct conn *conn, struct address add
     uint32_t connections = 0;
     leave_place(loop, conn);
     conn->place = places_enter(&loop->server->places, address, &connections);
-    return most == 0 || connections <= most;
+    if (most == 0 || connections <= most)
+        return true;
+    loop->stats.counters[COUNTER_ADDRESS_REFUSED]++;
+    leave_place(loop, conn);
+    return false;
 }
 
 bool admission_accepted(struct loop *loop, struct conn *conn)
@@ -61,29 +71,26 @@ bool admission_accepted(struct loop *loop, struct conn *conn)
     conn->is_proxied = is_trusted_proxy(config, peer);
     /* Everybody comes from the proxies' addresses: those are no places. */
     bool is_counted = config->connections_per_address_max > 0 && !conn->is_proxied;
-    if (is_counted && !enter_place(loop, conn, peer)) {
-        loop->stats.counters[COUNTER_ADDRESS_REFUSED]++;
+    if (is_counted && !enter_place(loop, conn, peer))
         may_stay = refuse(loop, conn, REFUSAL_ADDRESS) && may_stay;
-    }
     return may_stay;
 }
 
 void admission_left(struct loop *loop, struct conn *conn)
 {
+    struct server *server = loop->server;
+    atomic_uint *count =
+        conn->refusal == REFUSAL_NONE ? &server->connection_count : &server->refusal_count;
+    atomic_fetch_sub_explicit(count, 1, memory_order_relaxed);
     leave_place(loop, conn);
-    if (conn->refusal != REFUSAL_NONE)
-        atomic_fetch_sub_explicit(&loop->server->refusal_count, 1, memory_order_relaxed);
-    atomic_fetch_sub_explicit(&loop->server->connection_count, 1, memory_order_relaxed);
 }
 
 bool admission_learn_address(struct loop *loop, struct conn *conn, struct address address)
 {
     /* One proxy behind another: the next word is that one's. */
     conn->is_proxied = is_trusted_proxy(loop->server->config, address);
-    if (conn->is_proxied || enter_place(loop, conn, address))
-        return true;
-    loop->stats.counters[COUNTER_ADDRESS_REFUSED]++;
-    return refuse(loop, conn, REFUSAL_ADDRESS);
+    return conn->is_proxied || enter_place(loop, conn, address) ||
+           refuse(loop, conn, REFUSAL_ADDRESS);
 }
 
 /*
@@ -132,10 +139,8 @@ int admission_judge_upgrade(struct loop *loop, struct conn *conn,
     if (conn->refusal == REFUSAL_FULL)
         return 503;
     if (conn->is_proxied && find_forwarded(config, request, &address) &&
-        !enter_place(loop, conn, address)) {
-        loop->stats.counters[COUNTER_ADDRESS_REFUSED]++;
+        !enter_place(loop, conn, address))
         is_too_many = true;
-    }
     if (is_too_many)
         return 429;
     if (!origin_may_enter(config, request->origin)) {
