@@ -1,11 +1,12 @@
-// A bare TCP connection: writes any bytes, all at once or one at a time, and reads what comes back
-// as HTTP responses, as WebSocket frames or up to the end. What the server sends is checked to be
-// well-formed: unmasked frames, the shortest length form, no reserved bit.
+// A bare TCP or TLS connection: writes any bytes, all at once or one at a time, and reads what comes
+// back as HTTP responses, as WebSocket frames or up to the end. What the server sends is checked to
+// be well-formed: unmasked frames, the shortest length form, no reserved bit.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import tls from 'node:tls';
 import { withDeadline } from './deadline.mjs';
 import { closePayload, json, opcodes } from './frames.mjs';
 import { parseResponseHead, upgradeRequest } from './http.mjs';
@@ -15,17 +16,20 @@ export class RawConnection {
   #end;
   #wakeReader = () => {};
 
-  constructor(port, host) {
-    this.socket = net.connect({ port, host, allowHalfOpen: true, noDelay: true });
+  /** `options` are those of net.connect; with `secure`, options of tls.connect, it speaks TLS. */
+  constructor(port, host, { secure, ...options } = {}) {
+    const target = { port, host, allowHalfOpen: true, noDelay: true, ...options };
+    this.socket = secure ? tls.connect({ ...target, ...secure }) : net.connect(target);
     this.socket.on('data', (bytes) => this.#changed(bytes));
     this.socket.on('end', () => this.#changed(undefined, 'the end of the stream'));
     this.socket.on('error', (error) => this.#changed(undefined, error.message));
     this.socket.on('close', () => this.#changed(undefined, 'the end of the connection'));
   }
 
-  static async open(port, host = '127.0.0.1') {
-    const connection = new RawConnection(port, host);
-    await withDeadline(once(connection.socket, 'connect'), 'Connecting');
+  static async open(port, host = '127.0.0.1', options = {}) {
+    const connection = new RawConnection(port, host, options);
+    const opened = once(connection.socket, options.secure ? 'secureConnect' : 'connect');
+    await withDeadline(opened, 'Connecting');
     return connection;
   }
 

@@ -69,12 +69,14 @@ export class Server {
   #options;
   #environment;
   #launcher;
+  #secure;
   #run;
   #connections = new Set();
 
   /**
    * `port`, `host` and `loops` may be null, then the option is not given. `launcher` is a command
    * that becomes the program it is given (such as prlimit), so that the process id is the server's.
+   * `secure` are the TLS options (`ca`) that its clients are to use.
    */
   constructor({
     port = 0,
@@ -83,12 +85,14 @@ export class Server {
     options = [],
     environment = {},
     launcher = [],
+    secure,
   } = {}) {
     const common = { '--port': port, '--host': host, '--loops': loops };
     const given = Object.entries(common).filter(([, value]) => value !== null);
     this.#options = [...given.flat(), ...options];
     this.#environment = environment;
     this.#launcher = launcher;
+    this.#secure = secure;
   }
 
   static async start(settings) {
@@ -165,21 +169,28 @@ export class Server {
 
   /** A player's connection. */
   client({ target = '/', host = '127.0.0.1', ...options } = {}) {
-    return this.#keep(Client.open(`ws://${host}:${this.port}${target}`, options));
+    const scheme = this.#secure ? 'wss' : 'ws';
+    const url = `${scheme}://${host}:${this.port}${target}`;
+    return this.#keep(Client.open(url, { ...this.#secure, ...options }));
   }
 
   clients(count) {
     return Promise.all(Array.from({ length: count }, () => this.client()));
   }
 
-  /** A TCP connection. */
-  raw(host) {
-    return this.#keep(RawConnection.open(this.port, host));
+  /** A TCP connection, or a TLS connection if clients are to use that. */
+  raw(host, options) {
+    return this.#keep(RawConnection.open(this.port, host, { secure: this.#secure, ...options }));
   }
 
-  /** A TCP connection that has been upgraded to a WebSocket. */
-  async rawWebSocket(options) {
-    const connection = await this.raw();
+  /** A TCP connection, whatever clients are to use. */
+  tcp(options) {
+    return this.raw(undefined, { ...options, secure: undefined });
+  }
+
+  /** A raw connection that has been upgraded to a WebSocket. */
+  async rawWebSocket({ localAddress, ...options } = {}) {
+    const connection = await this.raw(undefined, { localAddress });
     await connection.upgrade(options);
     return connection;
   }

@@ -7,13 +7,13 @@ import { Server } from './server.mjs';
 
 export const loopCounts = (process.env.LOOPS_UNDER_TEST ?? '1,4').split(',').map(Number);
 
-/** As `describeWithServer`, for servers that are started with these options. */
-export const describeWithOptions =
-  (...options) =>
+/** As `describeWithServer`, for servers with these settings. */
+export const describeWithSettings =
+  (settings) =>
   (subject, body) => {
     for (const loops of loopCounts) {
       describe(`${subject}, with --loops ${loops}`, () => {
-        const server = new Server({ loops, options });
+        const server = new Server({ loops, ...settings });
         before(() => server.start());
         afterEach(() => server.disconnectAll());
         after(() => server.kill());
@@ -25,4 +25,31 @@ export const describeWithOptions =
     }
   };
 
+/** As `describeWithServer`, for servers that are started with these options. */
+export const describeWithOptions = (...options) => describeWithSettings({ options });
+
 export const describeWithServer = describeWithOptions();
+
+/**
+ * A group of tests, once per number of loops, that run at the same time: each has servers of its
+ * own, which it gets from `withServer(settings, work)` and which must stop cleanly.
+ */
+export function describeAtOnce(subject, body) {
+  for (const loops of loopCounts) {
+    describe(`${subject}, with --loops ${loops}`, { concurrency: true }, () => {
+      body((settings, work) => withServer({ loops, ...settings }, work), loops);
+    });
+  }
+}
+
+async function withServer(settings, work) {
+  const server = new Server(settings);
+  try {
+    await server.start();
+    await work(server);
+    await server.stop();
+  } finally {
+    server.kill();
+    await server.disconnectAll();
+  }
+}

@@ -1,0 +1,22 @@
+// Asking to be let in.
+
+import { upgradeRequest } from './http.mjs';
+
+/**
+ * Asks for an upgrade: `{ status, headers, connection }`. The connection stays open. `prefix` are
+ * bytes that go before the request, in the same packet.
+ */
+export async function knock(server, { localAddress, prefix = '', target, headers } = {}) {
+  const connection = await server.raw(undefined, { localAddress });
+  connection.write(prefix, upgradeRequest(target, { headers }));
+  const response = await connection.readResponse();
+  return { ...response, connection };
+}
+
+let addressCount = 0;
+
+/** A loopback address that nobody else has come from: a client may bind any of 127.0.0.0/8. */
+export function freshLoopback() {
+  addressCount++;
+  return `127.7.${addressCount >> 8}.${addressCount & 255}`;
+}
