@@ -452,6 +452,19 @@ describeWithTls('The end of a TLS connection', (server) => {
     }
   });
 
+  it('Many requests and close_notify behind them: each is answered, in order', async () => {
+    const visitor = await server.raw();
+    const targets = range(60).map((number) => (number % 3 ? '/health' : '/'));
+    visitor.write(...targets.map((target) => request(target)));
+    visitor.halfClose();
+    for (const target of targets) {
+      const { status, headers } = await visitor.readResponse();
+      assert.equal(status, 200);
+      assert.match(headers['content-type'], target === '/' ? /html/ : /json/);
+    }
+    await visitor.expectEnd();
+  });
+
   for (const [what, end] of Object.entries({
     'The end of the TCP stream without close_notify': (wire) => wire.far.end(),
     'A reset': (wire) => wire.far.resetAndDestroy(),
@@ -854,6 +867,16 @@ describeAtOnce('Other rules over TLS', (withServer) => {
       const connection = await server.tcp({ localAddress: freshLoopback() });
       connection.write(proxyLine('203.0.113.9'));
       assert.equal((await connection.readResponse()).status, 400);
+    }));
+
+  it('The certificate can be reloaded while the server drains', () =>
+    withServer(secureSettings(ec), async (server) => {
+      const { members } = await server.room(['host', 'zoe']);
+      server.signal('SIGTERM');
+      server.signal('SIGHUP');
+      await eventually(() => /reloaded/.test(server.stderr), 'A sentence about it');
+      members[0].relay('still here');
+      await members[1].expectMessage('host', 'still here');
     }));
 
   it('SIGTERM closes everyone with 1001', () =>

@@ -28,6 +28,9 @@ async function help() {
 const sanitizerReport =
   /ERROR: AddressSanitizer|runtime error:|WARNING: ThreadSanitizer|LeakSanitizer/;
 
+/** Every run listens for the end of the tests, and any number of them may be under way. */
+process.setMaxListeners(0);
+
 /** A run of the binary: what it printed so far, and how it ended. */
 class Run {
   stdout = '';
