@@ -85,6 +85,17 @@ async function visit(server, options) {
   return seen;
 }
 
+/** RFC 5246, section 6.2.1. */
+const recordOfAlert = 21;
+const recordOfData = 23;
+
+function recordTypes(bytes) {
+  const types = [];
+  for (let start = 0; start < bytes.length; start += 5 + bytes.readUInt16BE(start + 3))
+    types.push(bytes[start]);
+  return types;
+}
+
 const countOf = async (server, event) => (await server.events())[event] ?? 0;
 
 /** A client over TLS whose bytes go through a wire. The wire is closed when the test is over. */
@@ -403,10 +414,17 @@ describeWithTls('The end of a TLS connection', (server) => {
     await members[0].expect({ type: 'peer_joined', clientId: 'guest' });
   }
 
-  it('After a WebSocket close the server says close_notify, and closes', async () => {
-    const socket = await server.rawWebSocket();
-    socket.write(close(1000));
-    await socket.expectClose(1000);
+  it('After a WebSocket close the server says close_notify, and closes', async (test) => {
+    const wire = await Wire.open(server.port);
+    test.after(() => wire.close());
+    const secure = { ...ec.secure, ...only('TLSv1.2') }; // 1.3 would not show what is an alert
+    const guest = await RawConnection.open(wire.port, undefined, { secure });
+    await guest.upgrade();
+    const sent = [];
+    wire.far.on('data', (bytes) => sent.push(bytes));
+    guest.write(close(1000));
+    await guest.expectClose(1000);
+    assert.deepEqual(recordTypes(Buffer.concat(sent)), [recordOfData, recordOfAlert]);
   });
 
   it('close_notify is leaving, once the bytes before it are handled', async (test) => {
