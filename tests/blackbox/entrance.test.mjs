@@ -514,7 +514,11 @@ describeWithOptions(...idOptions)('A limit on the length of a clientId', (server
     });
   }
 
-  const tooLong = { 'nine letters': 'abcdefghi', 'five of two bytes': 'ééééé', 'three emoji': '🎲🎉🎲' };
+  const tooLong = {
+    'nine letters': 'abcdefghi',
+    'five of two bytes': 'ééééé',
+    'three emoji': '🎲🎉🎲',
+  };
   for (const [what, clientId] of Object.entries(tooLong)) {
     it(`\`clientId is too long\`: ${what}, to create and to join`, async () => {
       const { code } = await server.room(['host']);
@@ -536,7 +540,7 @@ describeWithOptions(...idOptions)('A limit on the length of a clientId', (server
     await members[0].expect({ type: 'peer_joined', clientId: 'abcdefgh' });
   });
 
-  it('It comes after `clientId is required`, and before what is wrong with other fields', async () => {
+  it('It comes after `clientId is required`, before what is wrong with other fields', async () => {
     const client = await server.client();
     for (const [message, error] of [
       [{ type: 'join', clientId: '' }, 'clientId is required'],
@@ -568,7 +572,8 @@ describeAtOnce('Guessing codes', (withServer) => {
   });
 
   /** Codes of rooms on every loop, none of which exists unless a code was just drawn by chance. */
-  const codes = (count) => range(count).map((number) => `ZZ${alphabet[number % 7]}${alphabet[number % 32]}`);
+  const codes = (count) =>
+    range(count).map((number) => `ZZ${alphabet[number % 7]}${alphabet[number % 32]}`);
   const guess = (room) => ({ type: 'join', clientId: 'guesser', room });
 
   async function expectAnsweredGuesses(client, count) {
@@ -578,7 +583,7 @@ describeAtOnce('Guessing codes', (withServer) => {
     }
   }
 
-  /** A guess beyond the budget: its answer comes late, and is the last. Returns when all is over. */
+  /** A guess beyond the budget: its answer comes late, and is the last. */
   async function expectPenalty(client, code = 'ZZZZ') {
     const begin = Date.now();
     client.send(guess(code));
@@ -621,7 +626,7 @@ describeAtOnce('Guessing codes', (withServer) => {
       await expectPenalty(client);
     }));
 
-  it('A valid join within the budget is answered at once, and nothing is held against its game', () =>
+  it('A valid join within the budget is answered at once, and its game goes on as any other', () =>
     withServer(limited(5, 0), async (server) => {
       const { code, members } = await server.room(['host']);
       const client = await server.client();
@@ -733,7 +738,9 @@ describeAtOnce('Guessing codes', (withServer) => {
   it('Both budgets count the same guesses, and the smaller one rules', () =>
     withServer(limited(3, 5), async (server) => {
       const localAddress = freshLoopback();
-      const [first, second] = await Promise.all(range(2).map(() => server.client({ localAddress })));
+      const [first, second] = await Promise.all(
+        range(2).map(() => server.client({ localAddress })),
+      );
       await expectAnsweredGuesses(first, 3);
       await expectAnsweredGuesses(second, 2);
       await Promise.all([expectPenalty(first), expectPenalty(second)]);

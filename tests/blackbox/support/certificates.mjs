@@ -1,4 +1,5 @@
-// Certificates for tests, made by the `openssl` command line in a folder that goes with the process.
+// Certificates for tests, made by the `openssl` command line in a folder that goes with the
+// process.
 
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -41,7 +42,7 @@ export async function selfSigned(name, key = 'ec', ...parameters) {
   return described(name);
 }
 
-/** A certificate whose authority is another's: its file is the chain, clients know the root alone. */
+/** A certificate of another's authority: its file is the chain, clients know the root alone. */
 export async function signedByAnother(name) {
   const root = await selfSigned(`${name}-root`);
   const between = `${name}-between`;

@@ -1,6 +1,6 @@
-// A bare TCP or TLS connection: writes any bytes, all at once or one at a time, and reads what comes
-// back as HTTP responses, as WebSocket frames or up to the end. What the server sends is checked to
-// be well-formed: unmasked frames, the shortest length form, no reserved bit.
+// A bare TCP or TLS connection: writes any bytes, all at once or one at a time, and reads what
+// comes back as HTTP responses, as WebSocket frames or up to the end. What the server sends is
+// checked to be well-formed: unmasked frames, the shortest length form, no reserved bit.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';

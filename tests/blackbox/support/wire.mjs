@@ -12,7 +12,7 @@ export class Wire {
   #forwardsEnd;
   #sockets = [];
 
-  /** `pieceLength`: the most bytes of a write to the server; `forwardsEnd`: whether it hears FIN. */
+  /** `pieceLength`: the most bytes of a write to the server; `forwardsEnd`: if it hears FIN. */
   constructor(serverPort, { pieceLength = Infinity, forwardsEnd = true } = {}) {
     this.#pieceLength = pieceLength;
     this.#forwardsEnd = forwardsEnd;
