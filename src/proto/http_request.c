@@ -235,8 +235,10 @@ static bool take_transfer_encoding(struct http_request *request, struct bytes va
 
 static bool take_origin(struct http_request *request, struct bytes value)
 {
+    bool is_first = !request->has_origin; /* two would leave open which one is judged */
     request->origin = value;
-    return true;
+    request->has_origin = true;
+    return is_first;
 }
 
 /* Each proxy adds its peer's address at the end, so the last headers are the ones to keep. */

@@ -28,7 +28,8 @@ struct http_request {
     bool has_body;
     bool has_host;
 
-    struct bytes origin; /* empty when absent */
+    struct bytes origin; /* empty when absent; more than one is a fault */
+    bool has_origin;
 
     /* The last few X-Forwarded-For headers, in order; what proxies near to us added comes last. */
     struct bytes forwarded_for[4];

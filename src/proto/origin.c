@@ -44,6 +44,16 @@ static bool is_host(struct bytes host)
     return host.length > 0;
 }
 
+/* What a star may stand for: no port, no address. */
+static bool are_labels(struct bytes text)
+{
+    for (size_t i = 0; i < text.length; i++) {
+        if (!is_letter_or_digit(text.data[i]) && memchr("-._", text.data[i], 3) == NULL)
+            return false;
+    }
+    return text.length > 0 && text.data[0] != '.';
+}
+
 bool origin_pattern_is_valid(struct bytes pattern)
 {
     struct bytes scheme;
@@ -75,8 +85,9 @@ bool origin_matches(struct bytes origin, struct bytes pattern)
         return bytes_equal_ignore_case(origin, pattern);
     if (!split_scheme(origin, &scheme, &host) || !bytes_equal_ignore_case(scheme, pattern_scheme))
         return false;
-    /* Everything from the dot on; at least one character stands before it. */
+    /* Everything from the dot on; what stands before it is some labels of a name. */
     struct bytes suffix = bytes_of(pattern_host.data + 1, pattern_host.length - 1);
-    return is_host(host) && host.data[0] != '.' && host.length > suffix.length &&
-           has_suffix(host, suffix);
+    if (host.length <= suffix.length || !has_suffix(host, suffix))
+        return false;
+    return are_labels(bytes_of(host.data, host.length - suffix.length));
 }

@@ -63,9 +63,10 @@ struct conn {
     bool response_closes : 1;  /* WAITING: and the connection ends with the response */
     bool is_client : 1;        /* counted by `origin` */
     bool is_proxied : 1;       /* a trusted proxy's: what it says of the client's address counts */
-    bool is_begun : 1;         /* its first bytes have been looked at */
-    uint8_t refusal : 2;       /* enum conn_refusal */
-    uint8_t failed_joins;      /* stops at its largest value */
+    bool is_introduced : 1; /* it has said it, in a PROXY header: another would be the client's */
+    bool is_begun : 1;      /* its first bytes have been looked at */
+    uint8_t refusal : 2;    /* enum conn_refusal */
+    uint8_t failed_joins;   /* stops at its largest value */
     uint16_t origin;
     uint32_t place;         /* in the server's places; PLACE_NONE until it matters */
     uint32_t last_alive_ms; /* last sign of life */

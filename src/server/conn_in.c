@@ -52,7 +52,6 @@ static void handle_message(struct loop *loop, struct conn *conn, struct bytes te
     struct effects effects;
     struct speaker speaker = {
         .client = conn_index(conn), .origin = conn->origin, .seat = &conn->seat};
-    loop->stats.counters[COUNTER_MESSAGES_IN]++;
     if (conn->input != NULL)
         conn->input->since_ms = loop->now_ms;
     if (is_valid_text)
@@ -68,6 +67,7 @@ static void handle_read(struct loop *loop, struct conn *conn, const struct ws_re
 {
     switch (read->kind) {
     case WS_READ_MESSAGE:
+        loop->stats.counters[COUNTER_MESSAGES_IN]++;
         /* Binary frames that contain JSON are treated like text. */
         handle_message(loop, conn, read->payload, !read->is_binary || utf8_is_valid(read->payload));
         break;

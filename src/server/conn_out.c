@@ -196,6 +196,7 @@ static void tell_room(struct loop *loop, const struct effect *effect)
 /* Who guesses codes waits for each answer, unread, and is then closed. */
 static void delay_answer(struct loop *loop, struct conn *conn)
 {
+    loop->stats.counters[COUNTER_JOINS_PENALIZED]++;
     conn_set_state(conn, CONN_DELAYED);
     poller_pause(loop->poller, &conn->socket, conn_token(conn));
     loop_set_deadline(loop, conn, DEADLINE_PENALTY);
@@ -207,7 +208,6 @@ void conn_out_answer_delayed(struct loop *loop, struct conn *conn)
         .client = conn_index(conn),
         .event = {.type = EVENT_ERROR, .error = ERROR_ROOM_NOT_FOUND},
     };
-    loop->stats.counters[COUNTER_JOINS_PENALIZED]++;
     conn_set_state(conn, CONN_OPEN);
     poller_resume(loop->poller, &conn->socket, conn_token(conn));
     tell_client(loop, &answer);

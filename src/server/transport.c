@@ -22,6 +22,7 @@ static bool read_proxy_header(struct loop *loop, struct conn *conn, struct bytes
     case PROXY_NONE:
         break;
     case PROXY_DONE:
+        conn->is_introduced = true;
         bytes_mut_skip(in, header.length);
         if (header.has_address && !admission_learn_address(loop, conn, header.from)) {
             conn_out_abandon(loop, conn);
@@ -34,7 +35,8 @@ static bool read_proxy_header(struct loop *loop, struct conn *conn, struct bytes
 
 bool transport_begin(struct loop *loop, struct conn *conn, struct bytes_mut *in)
 {
-    if (conn->is_proxied && !read_proxy_header(loop, conn, in))
+    bool is_introduction = conn->is_proxied && !conn->is_introduced;
+    if (is_introduction && !read_proxy_header(loop, conn, in))
         return false;
     bool speaks_tls = in->data[0] == TLS_HANDSHAKE_BYTE;
     conn->is_begun = true;

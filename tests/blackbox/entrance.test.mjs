@@ -87,9 +87,20 @@ describeWithOptions(
     'another port than that of the pattern': 'https://a.ports.example',
     'a port that goes on': 'http://localhost:80801',
     'a listed origin without its port': 'http://localhost',
+    'another host, whose port ends as the pattern does': 'https://evil.example:443.party.example',
+    'an address that goes on as the pattern does': 'https://[::1].party.example',
   };
   for (const [what, origin] of Object.entries(refused))
     it(`${origin} gets 403: ${what}`, () => expectEntry(server, origin, 403));
+
+  it('Two Origin headers do not enter by the better one, whichever comes first', async () => {
+    const [listed, other] = ['https://game.example', 'https://other.example'];
+    for (const origins of [
+      [other, listed],
+      [listed, other],
+    ])
+      assert.notEqual((await fromOrigin(server, origins)).status, 101);
+  });
 
   it('A client without Origin may enter', () => expectEntry(server, null, 101));
 
@@ -291,6 +302,16 @@ describeAtOnce('A limit on connections', (withServer) => {
       for (const connection of waiting) await connection.whenGone();
     }));
 
+  it('Those who wait for their refusal take nobody the place that is free again', () =>
+    withServer(limited(2, '--request-timeout', '5m'), async (server) => {
+      const [first] = await server.clients(2);
+      const waiting = await Promise.all(range(5).map(() => server.raw()));
+      await first.close();
+      await eventuallyEnters(server);
+      assert.equal((await knock(server)).status, 503);
+      for (const connection of waiting) assert.equal(await statusOf(connection, '/health'), 200);
+    }));
+
   it('MAX_CONNECTIONS is used when the option is not given', () =>
     withServer({ environment: { MAX_CONNECTIONS: '1' } }, async (server) => {
       await server.client();
@@ -363,6 +384,16 @@ describeAtOnce('A limit on the connections of one address', (withServer) => {
         connection.terminate();
       }
       first.connection.terminate();
+      await eventuallyEnters(server, { localAddress });
+      assert.equal((await knock(server, { localAddress })).status, 429);
+    }));
+
+  it('Those who wait for their refusal take nobody the place that is free again', () =>
+    withServer(limited(2, '--request-timeout', '5m'), async (server) => {
+      const localAddress = freshLoopback();
+      const [first] = await Promise.all(range(2).map(() => server.client({ localAddress })));
+      await Promise.all(range(5).map(() => server.raw(undefined, { localAddress })));
+      await first.close();
       await eventuallyEnters(server, { localAddress });
       assert.equal((await knock(server, { localAddress })).status, 429);
     }));

@@ -218,6 +218,17 @@ describeWithServer('The status page', (server) => {
     assert.match(await page(), /\b\d+\.\d+\.\d+\b/);
   });
 
+  it('It counts a message once, even if it moves its connection to another loop', async () => {
+    const client = await server.client();
+    const { 'messages received': before = 0 } = await server.events();
+    const codes = [...'ABCDEFGH'].map((letter) => `ZZZ${letter}`); // of all loops in turn
+    for (const room of codes) {
+      client.send({ type: 'join', clientId: 'guest', room });
+      await client.expectError('Room not found');
+    }
+    assert.equal((await server.events())['messages received'], before + codes.length);
+  });
+
   it('It escapes a hostile origin', async () => {
     const script = '<script>alert(1)</script>';
     const guest = await server.client({ origin: `https://${script}` });

@@ -406,6 +406,34 @@ describeBehindProxies('A PROXY header', (server) => {
     const prefix = proxyLine(client) + proxyLine(freshClient());
     await expectStatus(server, { localAddress: proxy, prefix }, 400);
   });
+
+  const bytesReceived = async () => (await server.events())['bytes received'];
+
+  /** Writes these bytes and waits until the server has read them, with nothing behind them. */
+  async function writeAlone(connection, bytes) {
+    const [first, second] = [await bytesReceived(), await bytesReceived()];
+    const bytesOfAsking = second - first;
+    connection.write(bytes);
+    let expected = second + bytes.length;
+    const isRead = async () => (await bytesReceived()) >= (expected += bytesOfAsking);
+    await eventually(isRead, 'The bytes in the hands of the server');
+  }
+
+  const leavingTheWord = {
+    'PROXY UNKNOWN': nobody['PROXY UNKNOWN'],
+    'a binary LOCAL': nobody['a binary LOCAL'],
+    'one about a trusted proxy': proxyLine('198.51.100.7'),
+  };
+  for (const [what, header] of Object.entries(leavingTheWord)) {
+    it(`is read once, in whatever packets it comes: one behind ${what} is no request`, async () => {
+      const victim = freshClient();
+      const connection = await server.raw(undefined, { localAddress: proxy });
+      await writeAlone(connection, header);
+      connection.write(proxyLine(victim), upgradeRequest());
+      assert.equal((await connection.readResponse()).status, 400);
+      await expectStatus(server, by.line(victim), 101);
+    });
+  }
 });
 
 describeAtOnce('Proxies', (withServer) => {

@@ -42,6 +42,8 @@ static void patterns_mean_what_they_say_and_nothing_else(void **state)
         {"https://*.game.example", "https://evil.example?.game.example", false},
         {"https://*.game.example", "https://evil@x.game.example", false},
         {"https://*.game.example", "www.game.example", false},
+        {"https://*.game.example", "https://evil.example:443.game.example", false},
+        {"https://*.game.example", "https://[::1].game.example", false},
         {"https://*.game.example:444", "https://www.game.example:444", true},
         {"https://*.game.example:444", "https://www.game.example", false},
     };
