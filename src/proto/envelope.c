@@ -45,26 +45,38 @@ static bool find_type(const struct json_value *value, enum envelope_type *ret_ty
     return false;
 }
 
-enum envelope_result envelope_parse(struct bytes text, struct envelope *ret_envelope)
+void envelope_begin(struct envelope_parser *parser, struct bytes text)
 {
-    struct json_object object;
-    if (!json_object_begin(&object, text)) {
-        bool is_json = json_validate(text) != JSON_ABSENT;
-        return is_json ? ENVELOPE_UNKNOWN_TYPE : ENVELOPE_INVALID_JSON;
-    }
+    json_walk_begin(&parser->walk, text);
+    parser->type = (struct json_value){0};
+    parser->envelope = (struct envelope){0};
+}
 
-    *ret_envelope = (struct envelope){0};
-    struct json_value type = {0};
+enum envelope_result envelope_continue(struct envelope_parser *parser, size_t length)
+{
+    struct envelope *envelope = &parser->envelope;
     struct json_value key;
     struct json_value value;
     enum json_next next;
-    while ((next = json_object_next(&object, &key, &value)) == JSON_NEXT_MEMBER) {
+    json_walk_allow(&parser->walk, length);
+    while ((next = json_walk_next(&parser->walk, &key, &value)) == JSON_NEXT_MEMBER) {
         struct json_value *field =
-            json_string_equals(&key, BYTES("type")) ? &type : field_for_key(ret_envelope, &key);
+            json_string_equals(&key, BYTES("type")) ? &parser->type : field_for_key(envelope, &key);
         if (field != NULL)
             *field = value;
     }
+    if (next == JSON_NEXT_PAUSED)
+        return ENVELOPE_PAUSED;
     if (next == JSON_NEXT_INVALID)
         return ENVELOPE_INVALID_JSON;
-    return find_type(&type, &ret_envelope->type) ? ENVELOPE_OK : ENVELOPE_UNKNOWN_TYPE;
+    return find_type(&parser->type, &envelope->type) ? ENVELOPE_OK : ENVELOPE_UNKNOWN_TYPE;
+}
+
+enum envelope_result envelope_parse(struct bytes text, struct envelope *ret_envelope)
+{
+    struct envelope_parser parser;
+    envelope_begin(&parser, text);
+    enum envelope_result result = envelope_continue(&parser, text.length);
+    *ret_envelope = parser.envelope;
+    return result;
 }

@@ -29,9 +29,25 @@ enum envelope_result {
     ENVELOPE_OK,
     ENVELOPE_INVALID_JSON,
     ENVELOPE_UNKNOWN_TYPE, /* valid JSON, but no object or no known `type` */
+    ENVELOPE_PAUSED,       /* the go is over, and the text is not */
 };
 
 /* Validates the whole of `text` (which must be UTF-8) and picks out the fields, in one pass. */
 enum envelope_result envelope_parse(struct bytes text, struct envelope *ret_envelope);
+
+/*
+ * The same in several goes, so that a long text takes nobody's time at once. The text must stay
+ * where it is meanwhile.
+ */
+struct envelope_parser {
+    struct json_walk walk;
+    struct json_value type;
+    struct envelope envelope; /* the result, once envelope_continue() says OK */
+};
+
+void envelope_begin(struct envelope_parser *parser, struct bytes text);
+
+/* Reads on for about so many bytes. */
+enum envelope_result envelope_continue(struct envelope_parser *parser, size_t length);
 
 #endif

@@ -69,18 +69,33 @@ static bool is_hex_digit(uint8_t c)
     return is_digit(c) || (lower >= 'a' && lower <= 'f');
 }
 
-/* `at` is behind the backslash. Surrogates may stand alone (RFC 8259 8.2). */
-static bool take_escape(struct scanner *scanner)
+static bool take_hex_digits(struct scanner *scanner)
 {
-    if (scanner->at == scanner->end)
-        return false;
-    uint8_t letter = *scanner->at++;
-    if (letter != 'u')
-        return letter != 0 && strchr("\"\\/bfnrt", letter) != NULL;
     for (int i = 0; i < 4; i++) {
         if (scanner->at == scanner->end || !is_hex_digit(*scanner->at))
             return false;
         scanner->at++;
+    }
+    return true;
+}
+
+static bool is_short_escape(uint8_t letter)
+{
+    static const bool short_escapes[256] = {
+        ['"'] = true, ['\\'] = true, ['/'] = true, ['b'] = true,
+        ['f'] = true, ['n'] = true,  ['r'] = true, ['t'] = true,
+    };
+    return short_escapes[letter];
+}
+
+/* Escapes in a row; `at` is at the first backslash. Surrogates may stand alone (RFC 8259 8.2). */
+static bool take_escapes(struct scanner *scanner)
+{
+    while (scanner->end - scanner->at >= 2 && scanner->at[0] == '\\') {
+        uint8_t letter = scanner->at[1];
+        scanner->at += 2;
+        if (!is_short_escape(letter) && (letter != 'u' || !take_hex_digits(scanner)))
+            return false;
     }
     return true;
 }
@@ -119,24 +134,17 @@ static bool take_string_rest(struct scanner *scanner, bool *ret_has_escapes)
     *ret_has_escapes = false;
     for (;;) {
         scanner->at = skip_plain_text(scanner->at, scanner->end);
-        if (scanner->at == scanner->end)
-            return false;
-        uint8_t special = *scanner->at++;
-        if (special == '"')
+        if (take_byte(scanner, '"'))
             return true;
-        if (special != '\\' || !take_escape(scanner))
-            return false;
+        const uint8_t *escapes = scanner->at;
+        if (!take_escapes(scanner) || scanner->at == escapes)
+            return false; /* the end, or a control character */
         *ret_has_escapes = true;
     }
 }
 
-/* Which container each level of nesting is, one bit a level. */
-struct nesting {
-    uint32_t depth;
-    uint64_t is_object[JSON_DEPTH_MAX / 64];
-};
-
-static bool nesting_enter(struct nesting *nesting, uint32_t depth_max, bool is_object)
+/* `nesting` is of what is within the walk's object, which is a level of its own. */
+static bool nesting_enter(struct json_nesting *nesting, uint32_t depth_max, bool is_object)
 {
     if (nesting->depth == depth_max)
         return false;
@@ -150,7 +158,7 @@ static bool nesting_enter(struct nesting *nesting, uint32_t depth_max, bool is_o
     return true;
 }
 
-static bool nesting_is_in_object(const struct nesting *nesting)
+static bool nesting_is_in_object(const struct json_nesting *nesting)
 {
     uint32_t level = nesting->depth - 1;
     return (nesting->is_object[level / 64] >> (level % 64) & 1) != 0;
@@ -199,7 +207,7 @@ enum step {
 };
 
 /* Behind the opening bracket of a container that was just entered: it may be empty. */
-static enum step begin_container(struct scanner *scanner, struct nesting *nesting)
+static enum step begin_container(struct scanner *scanner, struct json_nesting *nesting)
 {
     bool is_object = nesting_is_in_object(nesting);
     skip_white(scanner);
@@ -213,7 +221,7 @@ static enum step begin_container(struct scanner *scanner, struct nesting *nestin
 }
 
 /* Behind a value within a container: a comma and more, or the end of the container. */
-static enum step continue_container(struct scanner *scanner, struct nesting *nesting)
+static enum step continue_container(struct scanner *scanner, struct json_nesting *nesting)
 {
     bool is_object = nesting_is_in_object(nesting);
     skip_white(scanner);
@@ -228,101 +236,151 @@ static enum step continue_container(struct scanner *scanner, struct nesting *nes
     return STEP_VALUE;
 }
 
-/* What is inside a container whose opening bracket has been taken, and its end. */
-static bool take_container_rest(struct scanner *scanner, uint32_t depth_max, bool is_object)
+/* The last go has no end but the text's. */
+static bool go_is_over(const struct json_walk *walk, const uint8_t *at)
 {
-    struct nesting nesting;
-    nesting.depth = 0;
-    if (!nesting_enter(&nesting, depth_max, is_object))
-        return false;
+    return at >= walk->pause && walk->pause < walk->end;
+}
 
-    enum step step = begin_container(scanner, &nesting);
-    while (nesting.depth > 0 && step != STEP_INVALID) {
+/*
+ * What is inside a container, from `walk->step` on, until it ends or the go does. MEMBER: it ended.
+ */
+static enum json_next continue_value(struct json_walk *walk, struct scanner *scanner)
+{
+    uint32_t depth_max = walk->is_object ? JSON_DEPTH_MAX - 1 : JSON_DEPTH_MAX;
+    struct json_nesting *nesting = &walk->nesting;
+    enum step step = walk->step;
+    while (nesting->depth > 0 && step != STEP_INVALID) {
+        if (go_is_over(walk, scanner->at)) {
+            walk->step = (uint8_t)step;
+            return JSON_NEXT_PAUSED;
+        }
         if (step == STEP_AFTER) {
-            step = continue_container(scanner, &nesting);
+            step = continue_container(scanner, nesting);
             continue;
         }
         bool has_escapes;
         skip_white(scanner);
         enum json_kind kind = take_simple(scanner, &has_escapes);
         if (kind == JSON_ABSENT)
-            return false;
+            return JSON_NEXT_INVALID;
         step = STEP_AFTER;
         if (kind == JSON_ARRAY || kind == JSON_OBJECT) {
-            if (!nesting_enter(&nesting, depth_max, kind == JSON_OBJECT))
-                return false;
-            step = begin_container(scanner, &nesting);
+            if (!nesting_enter(nesting, depth_max, kind == JSON_OBJECT))
+                return JSON_NEXT_INVALID;
+            step = begin_container(scanner, nesting);
         }
     }
-    return step != STEP_INVALID;
+    return step == STEP_INVALID ? JSON_NEXT_INVALID : JSON_NEXT_MEMBER;
 }
 
-/* One value with all that is in it; `depth_max` levels of nesting may open within. */
-static bool take_value(struct scanner *scanner, uint32_t depth_max, struct json_value *ret_value)
+/* One value with all that is in it. MEMBER: `walk->value` is it. */
+static enum json_next take_value(struct json_walk *walk, struct scanner *scanner)
 {
-    const uint8_t *first = scanner->at;
-    ret_value->has_escapes = false;
-    ret_value->kind = take_simple(scanner, &ret_value->has_escapes);
-    if (ret_value->kind == JSON_ABSENT)
-        return false;
-    if (ret_value->kind == JSON_ARRAY || ret_value->kind == JSON_OBJECT) {
-        if (!take_container_rest(scanner, depth_max, ret_value->kind == JSON_OBJECT))
-            return false;
-    }
-    ret_value->raw = bytes_of(first, (size_t)(scanner->at - first));
-    return true;
+    struct json_value *value = &walk->value;
+    value->has_escapes = false;
+    value->raw = bytes_of(scanner->at, 0);
+    value->kind = take_simple(scanner, &value->has_escapes);
+    if (value->kind == JSON_ABSENT)
+        return JSON_NEXT_INVALID;
+    if (value->kind != JSON_ARRAY && value->kind != JSON_OBJECT)
+        return JSON_NEXT_MEMBER;
+    walk->is_in_container = true;
+    walk->nesting.depth = 0;
+    if (!nesting_enter(&walk->nesting, JSON_DEPTH_MAX - 1, value->kind == JSON_OBJECT))
+        return JSON_NEXT_INVALID;
+    walk->step = (uint8_t)begin_container(scanner, &walk->nesting);
+    return continue_value(walk, scanner);
 }
 
-enum json_kind json_validate(struct bytes text)
-{
-    struct scanner scanner = {text.data, text.data + text.length};
-    struct json_value value;
-    skip_white(&scanner);
-    if (!take_value(&scanner, JSON_DEPTH_MAX, &value))
-        return JSON_ABSENT;
-    skip_white(&scanner);
-    return scanner.at == scanner.end ? value.kind : JSON_ABSENT;
-}
-
-bool json_object_begin(struct json_object *object, struct bytes text)
+void json_walk_begin(struct json_walk *walk, struct bytes text)
 {
     struct scanner scanner = {text.data, text.data + text.length};
     skip_white(&scanner);
-    if (!take_byte(&scanner, '{'))
-        return false;
-    *object = (struct json_object){.at = scanner.at, .end = scanner.end, .is_first = true};
-    return true;
+    walk->is_object = take_byte(&scanner, '{');
+    walk->at = scanner.at;
+    walk->end = scanner.end;
+    walk->pause = scanner.end;
+    walk->is_first = true;
+    walk->is_in_container = false;
 }
 
-/* The closing bracket was taken: only white space may follow. */
+void json_walk_allow(struct json_walk *walk, size_t length)
+{
+    size_t left = (size_t)(walk->end - walk->at);
+    walk->pause = walk->at + (length < left ? length : left);
+}
+
+/* The text's one value is over: only white space may follow. */
 static enum json_next end_of_text(struct scanner *scanner)
 {
     skip_white(scanner);
     return scanner->at == scanner->end ? JSON_NEXT_END : JSON_NEXT_INVALID;
 }
 
-enum json_next json_object_next(struct json_object *object, struct json_value *ret_key,
-                                struct json_value *ret_value)
+/* A comma where one must be, a key and its colon; MEMBER: a value comes next. */
+static enum json_next begin_member(struct json_walk *walk, struct scanner *scanner)
 {
-    struct scanner scanner = {object->at, object->end};
-    skip_white(&scanner);
-    if (take_byte(&scanner, '}'))
-        return end_of_text(&scanner);
-    if (!object->is_first && !take_byte(&scanner, ','))
+    skip_white(scanner);
+    if (take_byte(scanner, '}'))
+        return end_of_text(scanner);
+    if (!walk->is_first && !take_byte(scanner, ','))
         return JSON_NEXT_INVALID;
-    object->is_first = false;
+    walk->is_first = false;
 
-    skip_white(&scanner);
-    if (!take_value(&scanner, 0, ret_key) || ret_key->kind != JSON_STRING)
+    skip_white(scanner);
+    struct json_value *key = &walk->key;
+    const uint8_t *first = scanner->at;
+    if (!take_byte(scanner, '"') || !take_string_rest(scanner, &key->has_escapes))
         return JSON_NEXT_INVALID;
-    skip_white(&scanner);
-    if (!take_byte(&scanner, ':'))
+    key->kind = JSON_STRING;
+    key->raw = bytes_of(first, (size_t)(scanner->at - first));
+    skip_white(scanner);
+    if (!take_byte(scanner, ':'))
         return JSON_NEXT_INVALID;
-    skip_white(&scanner);
-    if (!take_value(&scanner, JSON_DEPTH_MAX - 1, ret_value))
-        return JSON_NEXT_INVALID;
-    object->at = scanner.at;
+    skip_white(scanner);
     return JSON_NEXT_MEMBER;
+}
+
+enum json_next json_walk_next(struct json_walk *walk, struct json_value *ret_key,
+                              struct json_value *ret_value)
+{
+    struct scanner scanner = {walk->at, walk->end};
+    enum json_next next = JSON_NEXT_MEMBER;
+    if (go_is_over(walk, walk->at))
+        return JSON_NEXT_PAUSED;
+    if (walk->is_in_container)
+        next = continue_value(walk, &scanner);
+    else if (walk->is_object)
+        next = begin_member(walk, &scanner);
+    if (next == JSON_NEXT_MEMBER && !walk->is_in_container)
+        next = take_value(walk, &scanner);
+    walk->at = scanner.at;
+    if (next != JSON_NEXT_MEMBER)
+        return next;
+
+    walk->is_in_container = false;
+    walk->value.raw.length = (size_t)(scanner.at - walk->value.raw.data);
+    if (!walk->is_object)
+        return end_of_text(&scanner);
+    *ret_key = walk->key;
+    *ret_value = walk->value;
+    return JSON_NEXT_MEMBER;
+}
+
+enum json_kind json_validate(struct bytes text)
+{
+    struct json_walk walk;
+    struct json_value key;
+    struct json_value value;
+    enum json_next next;
+    json_walk_begin(&walk, text);
+    do
+        next = json_walk_next(&walk, &key, &value);
+    while (next == JSON_NEXT_MEMBER);
+    if (next != JSON_NEXT_END)
+        return JSON_ABSENT;
+    return walk.is_object ? JSON_OBJECT : walk.value.kind;
 }
 
 double json_member_number(const struct json_value *value)

@@ -5,9 +5,9 @@
  * value is described by its kind and by the span of bytes that it was written in, so that it can
  * be spliced into another text verbatim.
  *
- *     struct json_object object;
- *     if (json_object_begin(&object, text)) ...
- *     while (json_object_next(&object, &key, &value) == JSON_NEXT_MEMBER) ...
+ *     struct json_walk walk;
+ *     json_walk_begin(&walk, text);
+ *     while (json_walk_next(&walk, &key, &value) == JSON_NEXT_MEMBER) ...
  */
 #ifndef PARTY_PROTO_JSON_H
 #define PARTY_PROTO_JSON_H
@@ -36,31 +36,54 @@ struct json_value {
 /* What a whole text is, white space around it allowed. JSON_ABSENT: it is not JSON, or too deep. */
 enum json_kind json_validate(struct bytes text);
 
-/* Walks over the members of the object that a text consists of, validating as it goes. */
-struct json_object {
+/* Which container each level of nesting is, one bit a level. */
+struct json_nesting {
+    uint32_t depth;
+    uint64_t is_object[JSON_DEPTH_MAX / 64];
+};
+
+/*
+ * Walks over a text, validating as it goes, and yields the members of the object that it consists
+ * of. A long text may be walked over in several goes: see json_walk_allow().
+ */
+struct json_walk {
     const uint8_t *at;
     const uint8_t *end;
-    bool is_first;
+    const uint8_t *pause; /* where a go ends */
+    bool is_object;       /* what the text consists of; if not, no members are yielded */
+    bool is_first;        /* no member has been read yet */
+    bool is_in_container; /* paused within `value`, whose state follows */
+    uint8_t step;         /* enum step */
+    struct json_value key;
+    struct json_value value;
+    struct json_nesting nesting;
 };
 
 enum json_next {
     JSON_NEXT_MEMBER,
-    JSON_NEXT_END,     /* the object ended, and so did the text: all of it was valid */
+    JSON_NEXT_END,     /* the text ended: all of it was valid */
     JSON_NEXT_INVALID, /* the text is not JSON, or too deep */
+    JSON_NEXT_PAUSED,  /* the go is over: allow more, and ask again */
 };
 
-/* False when the text does not begin with an object (white space aside). */
-bool json_object_begin(struct json_object *object, struct bytes text);
+void json_walk_begin(struct json_walk *walk, struct bytes text);
 
-enum json_next json_object_next(struct json_object *object, struct json_value *ret_key,
-                                struct json_value *ret_value);
+/*
+ * The next go may read about so many bytes; without it there is one, to the end. A string is read
+ * at once, however long: that is as fast as copying it.
+ */
+void json_walk_allow(struct json_walk *walk, size_t length);
+
+enum json_next json_walk_next(struct json_walk *walk, struct json_value *ret_key,
+                              struct json_value *ret_value);
 
 /* Whether a string, its escapes decoded, equals `text`, which is plain ASCII. */
 bool json_string_equals(const struct json_value *string, struct bytes text);
 
 /*
  * Decodes a number to the nearest double, as JavaScript would (1e400 is infinite). `value` must be
- * a member of an object: the conversion relies on a byte behind the number that ends it.
+ * a member of an object whose text was walked over to its end: the conversion relies on a byte
+ * behind the number that ends it.
  */
 double json_member_number(const struct json_value *value);
 

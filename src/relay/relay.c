@@ -319,32 +319,36 @@ static void receive_send(const struct relay *relay, struct speaker speaker,
         tell_client(effects, target->client, event);
 }
 
+void relay_receive_envelope(struct relay *relay, struct speaker speaker,
+                            enum envelope_result result, const struct envelope *envelope,
+                            struct effects *ret_effects)
+{
+    assert(result != ENVELOPE_PAUSED);
+    ret_effects->count = 0;
+    if (result != ENVELOPE_OK) {
+        bool is_json = result == ENVELOPE_UNKNOWN_TYPE;
+        refuse(ret_effects, speaker, is_json ? ERROR_UNKNOWN_TYPE : ERROR_INVALID_JSON);
+        return;
+    }
+    switch (envelope->type) {
+    case ENVELOPE_CREATE:
+        receive_create(relay, speaker, envelope, ret_effects);
+        break;
+    case ENVELOPE_JOIN:
+        receive_join(relay, speaker, envelope, ret_effects);
+        break;
+    case ENVELOPE_SEND:
+        receive_send(relay, speaker, envelope, ret_effects);
+        break;
+    }
+}
+
 void relay_receive(struct relay *relay, struct speaker speaker, struct bytes text,
                    struct effects *ret_effects)
 {
     struct envelope envelope;
-    ret_effects->count = 0;
-    switch (envelope_parse(text, &envelope)) {
-    case ENVELOPE_INVALID_JSON:
-        refuse(ret_effects, speaker, ERROR_INVALID_JSON);
-        return;
-    case ENVELOPE_UNKNOWN_TYPE:
-        refuse(ret_effects, speaker, ERROR_UNKNOWN_TYPE);
-        return;
-    case ENVELOPE_OK:
-        break;
-    }
-    switch (envelope.type) {
-    case ENVELOPE_CREATE:
-        receive_create(relay, speaker, &envelope, ret_effects);
-        break;
-    case ENVELOPE_JOIN:
-        receive_join(relay, speaker, &envelope, ret_effects);
-        break;
-    case ENVELOPE_SEND:
-        receive_send(relay, speaker, &envelope, ret_effects);
-        break;
-    }
+    enum envelope_result result = envelope_parse(text, &envelope);
+    relay_receive_envelope(relay, speaker, result, &envelope, ret_effects);
 }
 
 void relay_receive_garbage(struct speaker speaker, struct effects *ret_effects)

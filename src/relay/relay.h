@@ -77,6 +77,11 @@ void relay_release(struct relay *relay);
 void relay_receive(struct relay *relay, struct speaker speaker, struct bytes text,
                    struct effects *ret_effects);
 
+/* The same for a message that was parsed already; the envelope's text must still be there. */
+void relay_receive_envelope(struct relay *relay, struct speaker speaker,
+                            enum envelope_result result, const struct envelope *envelope,
+                            struct effects *ret_effects);
+
 /* A message that can't be text: `Invalid JSON`. */
 void relay_receive_garbage(struct speaker speaker, struct effects *ret_effects);
 

@@ -58,6 +58,7 @@ struct conn_input *conn_need_input(struct conn *conn, size_t message_bytes_max, 
     if (input == NULL)
         return NULL;
     ws_reader_init(&input->reader, message_bytes_max);
+    input->parser = NULL;
     /* At most a request head and what one receive brings behind it, or behind a message. */
     buf_init(&input->unread, UNREAD_BYTES_MAX);
     buf_init(&input->message, message_bytes_max);
@@ -71,6 +72,7 @@ void conn_drop_input(struct conn *conn)
     if (conn->input == NULL)
         return;
     ws_reader_release(&conn->input->reader);
+    free(conn->input->parser);
     buf_release(&conn->input->unread);
     buf_release(&conn->input->message);
     free(conn->input);

@@ -41,6 +41,7 @@ enum conn_refusal {
 /* What a connection has only while something is incomplete. */
 struct conn_input {
     struct ws_reader reader;
+    struct envelope_parser *parser; /* of the reader's message, when that takes several turns */
     struct buf unread;  /* input that waits: part of a request head, or all that came meanwhile */
     struct buf message; /* MOVING: what the new loop is to hear first */
     uint32_t since_ms;  /* the last message was complete, or this began */

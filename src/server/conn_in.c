@@ -5,6 +5,7 @@
 #include "server/conn_in.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 #include "proto/utf8.h"
 #include "server/conn_out.h"
@@ -46,16 +47,17 @@ static void take_along(struct loop *loop, struct conn *conn, struct bytes messag
         conn_out_lose_for_memory(loop, conn);
 }
 
-static void handle_message(struct loop *loop, struct conn *conn, struct bytes text,
-                           bool is_valid_text)
+/* A message that has been parsed, or can't be text (`envelope` NULL). */
+static void handle_envelope(struct loop *loop, struct conn *conn, struct bytes text,
+                            enum envelope_result result, const struct envelope *envelope)
 {
     struct effects effects;
     struct speaker speaker = {
         .client = conn_index(conn), .origin = conn->origin, .seat = &conn->seat};
     if (conn->input != NULL)
         conn->input->since_ms = loop->now_ms;
-    if (is_valid_text)
-        relay_receive(&loop->relay, speaker, text, &effects);
+    if (envelope != NULL)
+        relay_receive_envelope(&loop->relay, speaker, result, envelope, &effects);
     else
         relay_receive_garbage(speaker, &effects);
     conn_out_perform(loop, conn, &effects);
@@ -63,14 +65,60 @@ static void handle_message(struct loop *loop, struct conn *conn, struct bytes te
         take_along(loop, conn, text);
 }
 
-static void handle_read(struct loop *loop, struct conn *conn, const struct ws_read *read)
+static void handle_text(struct loop *loop, struct conn *conn, struct bytes text)
+{
+    struct envelope envelope;
+    enum envelope_result result = envelope_parse(text, &envelope);
+    handle_envelope(loop, conn, text, result, &envelope);
+}
+
+/* Parses the next part of a long message; when that was the last, the message is handled. */
+static enum pause parse_on(struct loop *loop, struct conn *conn)
+{
+    struct envelope_parser *parser = conn->input->parser;
+    enum envelope_result result = envelope_continue(parser, PARSED_BYTES_PER_TURN);
+    if (result == ENVELOPE_PAUSED)
+        return PAUSE_SHARE;
+    conn->input->parser = NULL;
+    handle_envelope(loop, conn, buf_view(&conn->input->reader.message), result, &parser->envelope);
+    free(parser);
+    return PAUSE_NONE;
+}
+
+/* A message that the reader keeps stays where it is until the next is read: so parsing may pause.
+ */
+static bool is_kept(const struct conn *conn, struct bytes text)
+{
+    return conn->input != NULL && text.data == conn->input->reader.message.data;
+}
+
+static enum pause handle_message(struct loop *loop, struct conn *conn, const struct ws_read *read)
+{
+    struct bytes text = read->payload;
+    loop->stats.counters[COUNTER_MESSAGES_IN]++;
+    /* Binary frames that contain JSON are treated like text. */
+    if (read->is_binary && !utf8_is_valid(text)) {
+        handle_envelope(loop, conn, text, ENVELOPE_INVALID_JSON, NULL);
+        return PAUSE_NONE;
+    }
+    if (text.length <= PARSED_BYTES_PER_TURN || !is_kept(conn, text)) {
+        handle_text(loop, conn, text);
+        return PAUSE_NONE;
+    }
+    conn->input->parser = malloc(sizeof *conn->input->parser);
+    if (conn->input->parser == NULL) {
+        conn_out_lose_for_memory(loop, conn);
+        return PAUSE_NONE;
+    }
+    envelope_begin(conn->input->parser, text);
+    return parse_on(loop, conn);
+}
+
+static enum pause handle_read(struct loop *loop, struct conn *conn, const struct ws_read *read)
 {
     switch (read->kind) {
     case WS_READ_MESSAGE:
-        loop->stats.counters[COUNTER_MESSAGES_IN]++;
-        /* Binary frames that contain JSON are treated like text. */
-        handle_message(loop, conn, read->payload, !read->is_binary || utf8_is_valid(read->payload));
-        break;
+        return handle_message(loop, conn, read);
     case WS_READ_PING:
         conn_out_control(loop, conn, WS_OPCODE_PONG, read->payload);
         break;
@@ -85,6 +133,7 @@ static void handle_read(struct loop *loop, struct conn *conn, const struct ws_re
     case WS_READ_OUT_OF_FRAMES:
         break;
     }
+    return PAUSE_NONE;
 }
 
 /* A reader that was on the stack is kept only when it holds something unfinished. */
@@ -107,7 +156,7 @@ static void drop_input_when_idle(struct conn *conn)
 {
     const struct conn_input *input = conn->input;
     if (input != NULL && ws_reader_is_idle(&input->reader) && input->unread.length == 0 &&
-        input->message.length == 0)
+        input->message.length == 0 && input->parser == NULL)
         conn_drop_input(conn);
 }
 
@@ -163,7 +212,7 @@ static enum pause read_messages(struct loop *loop, struct conn *conn, struct byt
         if (kind == WS_READ_OUT_OF_FRAMES)
             pause = allowed < FRAMES_PER_TURN ? PAUSE_RATE : PAUSE_SHARE;
         else
-            handle_read(loop, conn, &read);
+            pause = handle_read(loop, conn, &read);
         if (*deliveries > deliveries_most && in->length > 0 && pause == PAUSE_NONE)
             pause = PAUSE_SHARE;
     }
@@ -342,9 +391,16 @@ void conn_in_received(struct loop *loop, struct conn *conn, struct bytes_mut in)
     finish(loop, conn, charge);
 }
 
-/* The message that made it move, and what waited behind it. */
+/* A long message that is parsed, the message that made it move, and what waited behind them. */
 static void read_on(struct loop *loop, struct conn *conn)
 {
+    if (conn->input != NULL && conn->input->parser != NULL) {
+        enum pause pause = parse_on(loop, conn);
+        if (pause != PAUSE_NONE)
+            hold(loop, conn, pause);
+        if (!reads(conn))
+            return;
+    }
     struct buf message = {0};
     if (conn->input != NULL) {
         message = conn->input->message;
@@ -352,7 +408,7 @@ static void read_on(struct loop *loop, struct conn *conn)
     }
     struct buf unread = take_unread(conn);
     if (message.length > 0) /* this loop owns the room's code, so it moves nowhere from here */
-        handle_message(loop, conn, buf_view(&message), true);
+        handle_text(loop, conn, buf_view(&message));
     if (!conn->is_begun && unread.length > 0)
         read_first(loop, conn, (struct bytes_mut){unread.data, unread.length});
     else if (unread.length > 0)

@@ -30,6 +30,7 @@
 /* What one connection may have of a turn; the rest waits for the next. */
 #define FRAMES_PER_TURN 64
 #define DELIVERIES_PER_TURN 4096
+#define PARSED_BYTES_PER_TURN (128 * 1024) /* of one long message */
 #define SEND_BYTES_PER_TURN (512 * 1024)
 #define EXPIRIES_PER_TURN 256      /* so that timers never make a stutter */
 #define POOL_TRIM_INTERVAL_MS 1000 /* what was not needed so long is not kept for reuse */

@@ -107,13 +107,14 @@ static void check_value(const struct json_value *value, struct bytes text)
 
 static void check_walk(struct bytes text, bool is_valid)
 {
-    struct json_object object;
-    if (!json_object_begin(&object, text))
+    struct json_walk walk;
+    json_walk_begin(&walk, text);
+    if (!walk.is_object)
         return;
     struct json_value key;
     struct json_value value;
     enum json_next next;
-    while ((next = json_object_next(&object, &key, &value)) == JSON_NEXT_MEMBER) {
+    while ((next = json_walk_next(&walk, &key, &value)) == JSON_NEXT_MEMBER) {
         /* Until a fault is reached, what was yielded is sound. */
         assert(key.kind == JSON_STRING);
         check_value(&key, text);
@@ -150,12 +151,44 @@ static const char *expected_type(struct bytes text)
     return found;
 }
 
+static bool same_value(const struct json_value *a, const struct json_value *b)
+{
+    return a->kind == b->kind && a->has_escapes == b->has_escapes && a->raw.data == b->raw.data &&
+           a->raw.length == b->raw.length;
+}
+
+/* In goes of whatever length the same comes out as at once. */
+static void check_goes(struct bytes text, enum envelope_result expected_result,
+                       const struct envelope *expected)
+{
+    for (size_t length = 1; length < 300; length = length * 3 + 1) {
+        struct envelope_parser parser;
+        envelope_begin(&parser, text);
+        enum envelope_result result = envelope_continue(&parser, length);
+        /* Every go advances, so there are at most as many as there are bytes. */
+        for (size_t goes = 0; result == ENVELOPE_PAUSED; goes++) {
+            assert(goes < text.length);
+            result = envelope_continue(&parser, length);
+        }
+        assert(result == expected_result);
+        if (result != ENVELOPE_OK)
+            continue;
+        assert(parser.envelope.type == expected->type);
+        assert(same_value(&parser.envelope.client_id, &expected->client_id));
+        assert(same_value(&parser.envelope.max_clients, &expected->max_clients));
+        assert(same_value(&parser.envelope.room, &expected->room));
+        assert(same_value(&parser.envelope.to, &expected->to));
+        assert(same_value(&parser.envelope.data, &expected->data));
+    }
+}
+
 static void check_envelope(struct bytes text, enum json_kind kind)
 {
     static const char *const names[] = {
         [ENVELOPE_CREATE] = "create", [ENVELOPE_JOIN] = "join", [ENVELOPE_SEND] = "send"};
     struct envelope envelope;
     enum envelope_result result = envelope_parse(text, &envelope);
+    check_goes(text, result, &envelope);
     if (kind == JSON_ABSENT) {
         assert(result == ENVELOPE_INVALID_JSON);
         return;

@@ -1,12 +1,16 @@
-// A process of its own for flooders: `node flooders.mjs PORT COUNT`. Each has a room with a second
-// member who reads, and pushes small broadcasts as fast as TCP takes them, until it is killed.
-// Prints `ready` when all of them do.
+// A process of its own for flooders: `node flooders.mjs PORT COUNT KIND`. Each has a room with a
+// second member who reads, and pushes broadcasts as fast as TCP takes them, until it is killed:
+// `small` ones, or `long` ones that are much work to parse. Prints `ready` when all of them do.
 
 import { json } from '../support/frames.mjs';
 import { RawConnection } from '../support/raw.mjs';
 
 const [port, count] = process.argv.slice(2).map(Number);
-const pushes = Buffer.concat(Array(1_000).fill(json({ type: 'send', data: 'flood '.repeat(10) })));
+const pushesOfKind = {
+  small: () => Array(1_000).fill(json({ type: 'send', data: 'flood '.repeat(10) })),
+  long: () => [json({ type: 'send', data: Array.from({ length: 2e6 }, (_, index) => index % 1e3) })],
+};
+const pushes = Buffer.concat(pushesOfKind[process.argv[4]]());
 
 async function flood() {
   const [sender, reader] = await Promise.all([RawConnection.open(port), RawConnection.open(port)]);

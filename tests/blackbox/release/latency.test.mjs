@@ -1,5 +1,6 @@
-// Fifty flooders push as much as TCP takes. A quiet room on the same loop must hardly notice: the
-// 99th percentile of its round trips, with the flood, as a multiple of the one without.
+// Fifty flooders push as much as TCP takes, or one pushes messages of many MB. A quiet room on the
+// same loop must hardly notice: the 99th percentile of its round trips, with the flood, as a
+// multiple of the one without.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -10,13 +11,12 @@ import { fileURLToPath } from 'node:url';
 import { withDeadline } from '../support/deadline.mjs';
 import { Server } from '../support/server.mjs';
 
-const flooders = 50;
 const roundTrips = 400;
 const rounds = 3;
 
-async function startFlood(port) {
+async function startFlood(port, count, kind) {
   const program = fileURLToPath(new URL('flooders.mjs', import.meta.url));
-  const flood = spawn(process.execPath, [program, port, flooders].map(String), {
+  const flood = spawn(process.execPath, [program, port, count, kind].map(String), {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   await withDeadline(once(flood.stdout, 'data'), 'The flood');
@@ -46,13 +46,15 @@ async function percentile({ members: [host, guest] }) {
 
 const median = (numbers) => numbers.sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
 
-describe('A quiet room beside fifty flooders', () => {
+describe('A quiet room beside flooders', () => {
+  const off = ['--max-message-rate', 0];
   const cases = [
-    { what: 'with the default message rate', options: [], most: 4 },
-    { what: 'with the message rate off, by shares of a turn', options: ['--max-message-rate', 0], most: 40 },
+    { who: 'fifty, with the default message rate', flood: [50, 'small'], options: [], most: 4 },
+    { who: 'fifty, with the message rate off', flood: [50, 'small'], options: off, most: 40 },
+    { who: 'one that sends 8 MB at a time', flood: [1, 'long'], options: [], most: 40 },
   ];
-  for (const { what, options, most } of cases) {
-    it(`has the latency that it has alone, ${what}`, async (t) => {
+  for (const { who, flood: kind, options, most } of cases) {
+    it(`has nearly the latency that it has alone: ${who}`, async (t) => {
       const server = await Server.start({ loops: 1, options });
       try {
         const room = await server.room(['host', 'guest']);
@@ -60,7 +62,7 @@ describe('A quiet room beside fifty flooders', () => {
         const beside = [];
         for (let round = 0; round < rounds; round++) {
           alone.push(await percentile(room));
-          const flood = await startFlood(server.port);
+          const flood = await startFlood(server.port, ...kind);
           beside.push(await percentile(room));
           await endFlood(flood);
         }

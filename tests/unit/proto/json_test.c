@@ -14,10 +14,30 @@
 #include "proto/utf8.h"
 #include "support/guard_page.h"
 
+/* What the text is when it is walked over in goes of `length` bytes. */
+static enum json_kind kind_in_goes(struct bytes text, size_t length)
+{
+    struct json_walk walk;
+    struct json_value key;
+    struct json_value value;
+    enum json_next next;
+    json_walk_begin(&walk, text);
+    do {
+        json_walk_allow(&walk, length);
+        next = json_walk_next(&walk, &key, &value);
+    } while (next == JSON_NEXT_MEMBER || next == JSON_NEXT_PAUSED);
+    if (next == JSON_NEXT_INVALID)
+        return JSON_ABSENT;
+    return walk.is_object ? JSON_OBJECT : walk.value.kind;
+}
+
+/* The same at once and in goes. */
 static enum json_kind kind_of(struct bytes text)
 {
     struct guarded guarded = guarded_copy(text);
     enum json_kind kind = json_validate(guarded_view(&guarded));
+    assert_int_equal(kind_in_goes(guarded_view(&guarded), 1), kind);
+    assert_int_equal(kind_in_goes(guarded_view(&guarded), 3), kind);
     guarded_free(&guarded);
     return kind;
 }
@@ -105,19 +125,41 @@ static void members_are_views_of_what_was_written(void **state)
 {
     (void)state;
     struct bytes text = BYTES(" { \"a\" : [1, 2] ,\"b\\u0063\":-0}");
-    struct json_object object;
+    struct json_walk walk;
     struct json_value key;
     struct json_value value;
-    assert_true(json_object_begin(&object, text));
-    assert_int_equal(json_object_next(&object, &key, &value), JSON_NEXT_MEMBER);
+    json_walk_begin(&walk, text);
+    assert_int_equal(json_walk_next(&walk, &key, &value), JSON_NEXT_MEMBER);
     assert_true(bytes_equal(key.raw, BYTES("\"a\"")));
     assert_true(bytes_equal(value.raw, BYTES("[1, 2]")));
-    assert_int_equal(json_object_next(&object, &key, &value), JSON_NEXT_MEMBER);
+    assert_int_equal(json_walk_next(&walk, &key, &value), JSON_NEXT_MEMBER);
     assert_true(json_string_equals(&key, BYTES("bc")));
     assert_false(json_string_equals(&key, BYTES("b")));
     assert_true(bytes_equal(value.raw, BYTES("-0")));
     assert_true(json_member_number(&value) == 0);
-    assert_int_equal(json_object_next(&object, &key, &value), JSON_NEXT_END);
+    assert_int_equal(json_walk_next(&walk, &key, &value), JSON_NEXT_END);
+}
+
+static void a_go_is_over_in_the_middle_of_a_value(void **state)
+{
+    (void)state;
+    struct bytes text = BYTES("{\"a\":[10,[20,{\"b\":30}],40],\"c\":5}");
+    struct json_walk walk;
+    struct json_value key;
+    struct json_value value;
+    json_walk_begin(&walk, text);
+    int goes = 0;
+    do {
+        json_walk_allow(&walk, 6);
+        goes++;
+    } while (json_walk_next(&walk, &key, &value) == JSON_NEXT_PAUSED);
+    assert_in_range(goes, 4, 6);
+    assert_true(bytes_equal(key.raw, BYTES("\"a\"")));
+    assert_true(bytes_equal(value.raw, BYTES("[10,[20,{\"b\":30}],40]")));
+    json_walk_allow(&walk, text.length);
+    assert_int_equal(json_walk_next(&walk, &key, &value), JSON_NEXT_MEMBER);
+    assert_true(bytes_equal(value.raw, BYTES("5")));
+    assert_int_equal(json_walk_next(&walk, &key, &value), JSON_NEXT_END);
 }
 
 static void strings_have_one_canonical_form(void **state)
@@ -200,6 +242,7 @@ int main(void)
         cmocka_unit_test(every_prefix_of_a_text_is_refused),
         cmocka_unit_test(nesting_is_bounded_exactly),
         cmocka_unit_test(members_are_views_of_what_was_written),
+        cmocka_unit_test(a_go_is_over_in_the_middle_of_a_value),
         cmocka_unit_test(strings_have_one_canonical_form),
         cmocka_unit_test(the_conformance_cases_are_judged_right),
     };
