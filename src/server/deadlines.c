@@ -37,8 +37,9 @@ void deadlines_init(struct loop *loop)
 
 /*
  * Asks the kernel how far output has got. The peer's kernel acknowledges for a phone that sleeps,
- * so that what is acknowledged is no sign of life by itself. But a ping that is still behind older
- * output can't have been answered: while that output advances, silence proves nothing.
+ * so that what is acknowledged is no sign of life by itself. But it is one while more waits than
+ * that kernel takes, for then somebody reads; and a ping that is still behind older output can't
+ * have been answered: while that output advances, silence proves nothing.
  */
 static void look_at_delivery(struct loop *loop, struct conn *conn)
 {
@@ -48,7 +49,7 @@ static void look_at_delivery(struct loop *loop, struct conn *conn)
     bool ping_is_behind = conn->is_pinged && (int32_t)(conn->ping_end - delivery.acknowledged) > 0;
     conn->acknowledged = delivery.acknowledged;
     conn->progress_ms = loop->now_ms;
-    if (ping_is_behind)
+    if (conn->is_send_pending || ping_is_behind)
         conn->last_alive_ms = loop->now_ms;
 }
 
