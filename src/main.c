@@ -132,7 +132,7 @@ static void trim_heap(struct server *server, struct schedule *schedule)
 {
     if (atomic_exchange(&server->has_freed, false))
         schedule->is_trimming = true;
-    bool is_due = milliseconds_until(schedule->trimmed_ms + HEAP_TRIM_INTERVAL_MS) == 0;
+    bool is_due = clock_now_ms() - schedule->trimmed_ms >= HEAP_TRIM_INTERVAL_MS;
     if (!schedule->is_trimming || !is_due)
         return;
     malloc_trim(0);

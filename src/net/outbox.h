@@ -21,6 +21,7 @@ struct outbox_chunk;
 struct outbox {
     struct outbox_chunk *last; /* of a ring, so that it leads to the first; NULL when empty */
     uint32_t length;           /* bytes queued; who appends sees to it that they stay below 4 GiB */
+    uint32_t since_ms;         /* the owner's note: when it was empty last */
 };
 
 /*

@@ -63,8 +63,9 @@ MUST_CHECK bool poller_watch(struct poller *poller, int wake_fd);
 MUST_CHECK bool poller_attach(struct poller *poller, struct poller_socket *socket, uint64_t token);
 
 /*
- * Ends all that goes on with the socket, so that it may be closed or attached elsewhere. True: done
- * at once. False: OUTCOME_DETACHED will follow, and until then its memory and buffers stay in use.
+ * Ends all that goes on with the socket, so that it may be closed or attached elsewhere; no outcome
+ * of it follows. True: done at once. False: OUTCOME_DETACHED will follow, and until then its memory
+ * and buffers stay in use.
  */
 bool poller_detach(struct poller *poller, struct poller_socket *socket);
 

@@ -101,6 +101,12 @@ bool poller_detach(struct poller *poller, struct poller_socket *socket)
 {
     socket->interest = 0;
     (void)control(poller, EPOLL_CTL_DEL, socket->fd, 0, 0);
+    /* What the last wait reported of it is not to be told: it may be another thread's by then. */
+    for (int i = poller->event_at; i < poller->event_count; i++) {
+        uint64_t token = poller->events[i].data.u64;
+        if ((token & TOKEN_LISTENER_FLAG) == 0 && (int)(uint32_t)token == socket->fd)
+            poller->events[i].events = 0;
+    }
     return true;
 }
 

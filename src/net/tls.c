@@ -15,6 +15,11 @@
 
 /* TLS 1.2: forward secrecy and authenticated encryption only. TLS 1.3 has nothing else. */
 #define CIPHERS_1_2 "ECDHE+AESGCM:ECDHE+CHACHA20"
+/*
+ * Hellos and key updates that one connection may send (RFC 8446 4.6.3): each costs derivations of
+ * keys, and nobody needs more of them than one in many gigabytes.
+ */
+#define COSTLY_MESSAGES_MAX 32
 #define TICKET_KEY_BYTES 80 /* name, HMAC and AES keys: SSL_CTX_set_tlsext_ticket_keys(3) */
 
 struct tls_context {
@@ -31,6 +36,7 @@ struct tls_session {
     struct outbox_pool *pool;
     struct bytes in; /* fed and not read yet; lies in `kept` or in the caller's memory */
     struct buf kept;
+    uint32_t costly_messages;
     bool has_ended;
 };
 
@@ -196,6 +202,22 @@ void tls_context_free(struct tls_context *context)
     free(context);
 }
 
+/* OpenSSL tells each message of the handshake, the ones after it included. */
+static void note_message(int is_ours, int version, int content_type, const void *data,
+                         size_t length, SSL *ssl, void *pointer)
+{
+    struct tls_session *session = pointer;
+    (void)version;
+    (void)ssl;
+    if (is_ours || content_type != SSL3_RT_HANDSHAKE || length == 0)
+        return;
+    uint8_t type = *(const uint8_t *)data;
+    if (type != SSL3_MT_CLIENT_HELLO && type != SSL3_MT_KEY_UPDATE)
+        return;
+    if (++session->costly_messages > COSTLY_MESSAGES_MAX)
+        session->in.length = 0; /* nothing more is read of what was fed */
+}
+
 static SSL *ssl_new(struct tls_context *context)
 {
     pthread_mutex_lock(&context->lock);
@@ -224,6 +246,8 @@ struct tls_session *tls_session_new(struct tls_context *context, struct outbox_p
     BIO_set_init(bio, 1);
     SSL_set_bio(session->ssl, bio, bio);
     SSL_set_accept_state(session->ssl);
+    SSL_set_msg_callback(session->ssl, note_message);
+    SSL_set_msg_callback_arg(session->ssl, session);
     return session;
 }
 
@@ -268,6 +292,10 @@ enum tls_result tls_session_read(struct tls_session *session, uint8_t *out, size
 {
     ERR_clear_error(); /* the queue of errors is the thread's, and SSL_get_error() looks at it */
     int result = SSL_read_ex(session->ssl, out, capacity, ret_length);
+    if (session->costly_messages > COSTLY_MESSAGES_MAX) {
+        session->has_ended = true;
+        return TLS_FAILED;
+    }
     if (result == 1)
         return TLS_DATA;
     switch (SSL_get_error(session->ssl, result)) {

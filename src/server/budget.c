@@ -37,9 +37,13 @@ static uint64_t weigh(const struct loop *loop, const struct conn *conn)
     if (input != NULL)
         weight += weigh_bytes(input->reader.message.length + input->unread.length,
                               loop->now_ms - input->since_ms, loop->now_ms - conn->last_alive_ms);
+    /* Who sends more than may be read has no claim to be waited for. */
+    uint64_t behind_ms = conn->is_held ? loop->now_ms - conn->behind_ms : 0;
+    if (conn->is_held)
+        weight += weigh_bytes(RECEIVE_BACKLOG_BYTES, behind_ms, behind_ms);
     size_t waiting = conn_waiting(conn);
     if (conn->is_send_pending)
-        weight += weigh_bytes(waiting + SEND_BACKLOG_BYTES, loop->now_ms - conn->drained_ms,
+        weight += weigh_bytes(waiting + SEND_BACKLOG_BYTES, loop->now_ms - conn->out.since_ms,
                               loop->now_ms - conn->progress_ms);
     else
         weight += waiting;

@@ -24,7 +24,7 @@ enum conn_state {
     CONN_HTTP,      /* requests are being read */
     CONN_WAITING,   /* a response is being put together by several loops; input waits */
     CONN_OPEN,      /* a WebSocket */
-    CONN_DELAYED,   /* the answer to one failed join too many is held back; input waits */
+    CONN_DELAYED,   /* the answer to one failed join too many is held back; then it is closed */
     CONN_MOVING,    /* on its way to another loop; input waits */
     CONN_CLOSING,   /* what is queued goes out, input is discarded */
     CONN_LINGERING, /* our side is shut; the peer is read until it ends, and discarded */
@@ -68,6 +68,8 @@ struct conn {
     bool is_begun : 1;      /* its first bytes have been looked at */
     uint8_t refusal : 2;    /* enum conn_refusal */
     uint8_t failed_joins;   /* stops at its largest value */
+    uint8_t loop : 7;       /* whose it is; kept for assertions */
+    bool is_behind : 1;     /* it has sent more than may be read, since `behind_ms` */
     uint16_t origin;
     uint32_t place;         /* in the server's places; PLACE_NONE until it matters */
     uint32_t last_alive_ms; /* last sign of life */
@@ -86,10 +88,10 @@ struct conn {
     struct outbox out;
     uint32_t rate_tokens;    /* thousandths of a frame that may be read */
     uint32_t rate_filled_ms; /* when they were counted */
-    uint32_t drained_ms;     /* when `out` was empty last, while it is not */
-    uint32_t progress_ms;    /* when output advanced last, while it waits */
-    uint32_t acknowledged;   /* by the peer's kernel, when it was asked last */
-    uint32_t ping_end;       /* where, in the same measure, the last ping ends */
+    uint32_t behind_ms;
+    uint32_t progress_ms;  /* when output advanced last, while it waits */
+    uint32_t acknowledged; /* by the peer's kernel, when it was asked last */
+    uint32_t ping_end;     /* where, in the same measure, the last ping ends */
 } __attribute__((aligned(64)));
 
 _Static_assert(sizeof(struct conn) == 128, "an idle connection has two cache lines");

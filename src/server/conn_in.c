@@ -39,17 +39,29 @@ static bool reads(const struct conn *conn)
     return (conn->state == CONN_HTTP || conn->state == CONN_OPEN) && !conn->is_held;
 }
 
-/* The message that makes the connection move is said again on the loop that it moves to. */
-static void take_along(struct loop *loop, struct conn *conn, struct bytes message)
+/* The join that makes the connection move is said again on the loop that it moves to, without what
+ * else the message had. The relay has judged the id and the code, so both are short. */
+static void take_along(struct loop *loop, struct conn *conn, const struct envelope *join)
 {
+    const struct bytes parts[] = {
+        BYTES("{\"type\":\"join\",\"clientId\":"),
+        join->client_id.raw,
+        BYTES(",\"room\":"),
+        join->room.raw,
+        BYTES("}"),
+    };
     struct conn_input *input = need_input(loop, conn);
-    if (input == NULL || buf_append(&input->message, message) != BUF_OK)
-        conn_out_lose_for_memory(loop, conn);
+    for (size_t i = 0; i < ARRAY_LENGTH(parts); i++) {
+        if (input == NULL || buf_append(&input->message, parts[i]) != BUF_OK) {
+            conn_out_lose_for_memory(loop, conn);
+            return;
+        }
+    }
 }
 
 /* A message that has been parsed, or can't be text (`envelope` NULL). */
-static void handle_envelope(struct loop *loop, struct conn *conn, struct bytes text,
-                            enum envelope_result result, const struct envelope *envelope)
+static void handle_envelope(struct loop *loop, struct conn *conn, enum envelope_result result,
+                            const struct envelope *envelope)
 {
     struct effects effects;
     struct speaker speaker = {
@@ -62,14 +74,14 @@ static void handle_envelope(struct loop *loop, struct conn *conn, struct bytes t
         relay_receive_garbage(speaker, &effects);
     conn_out_perform(loop, conn, &effects);
     if (conn->state == CONN_MOVING)
-        take_along(loop, conn, text);
+        take_along(loop, conn, envelope);
 }
 
 static void handle_text(struct loop *loop, struct conn *conn, struct bytes text)
 {
     struct envelope envelope;
     enum envelope_result result = envelope_parse(text, &envelope);
-    handle_envelope(loop, conn, text, result, &envelope);
+    handle_envelope(loop, conn, result, &envelope);
 }
 
 /* Parses the next part of a long message; when that was the last, the message is handled. */
@@ -80,7 +92,7 @@ static enum pause parse_on(struct loop *loop, struct conn *conn)
     if (result == ENVELOPE_PAUSED)
         return PAUSE_SHARE;
     conn->input->parser = NULL;
-    handle_envelope(loop, conn, buf_view(&conn->input->reader.message), result, &parser->envelope);
+    handle_envelope(loop, conn, result, &parser->envelope);
     free(parser);
     return PAUSE_NONE;
 }
@@ -98,7 +110,7 @@ static enum pause handle_message(struct loop *loop, struct conn *conn, const str
     loop->stats.counters[COUNTER_MESSAGES_IN]++;
     /* Binary frames that contain JSON are treated like text. */
     if (read->is_binary && !utf8_is_valid(text)) {
-        handle_envelope(loop, conn, text, ENVELOPE_INVALID_JSON, NULL);
+        handle_envelope(loop, conn, ENVELOPE_INVALID_JSON, NULL);
         return PAUSE_NONE;
     }
     if (text.length <= PARSED_BYTES_PER_TURN || !is_kept(conn, text)) {
@@ -167,12 +179,12 @@ void conn_in_fill_allowance(struct loop *loop, struct conn *conn)
     conn->rate_filled_ms = loop->now_ms;
 }
 
-/* Frames that may be read now: what the rate allows, and at most a turn's share. */
+/* Frames that may be read now: what the rate allows, and at most what is left of the share. */
 static uint32_t count_allowed_frames(struct loop *loop, struct conn *conn)
 {
     uint32_t rate = (uint32_t)loop->server->config->message_rate_max;
     if (rate == 0)
-        return FRAMES_PER_TURN;
+        return loop->share_left;
     /* A thousandth of a frame a millisecond for each frame a second. */
     uint64_t earned = (uint64_t)(loop->now_ms - conn->rate_filled_ms) * rate;
     uint64_t burst = (uint64_t)rate * BURST_SECONDS * FRAME_TOKENS;
@@ -180,11 +192,24 @@ static uint32_t count_allowed_frames(struct loop *loop, struct conn *conn)
     conn->rate_tokens = (uint32_t)(tokens < burst ? tokens : burst);
     conn->rate_filled_ms = loop->now_ms;
     uint32_t frames = conn->rate_tokens / FRAME_TOKENS;
-    return frames < FRAMES_PER_TURN ? frames : FRAMES_PER_TURN;
+    return frames < loop->share_left ? frames : loop->share_left;
+}
+
+/* What is read of a connection in one turn is one share, in however many TLS records it comes. */
+static void begin_share(struct loop *loop)
+{
+    loop->share_left = FRAMES_PER_TURN;
+    loop->share_end = loop->work + WORK_PER_TURN;
+}
+
+static bool share_is_used_up(const struct loop *loop)
+{
+    return loop->share_left == 0 || loop->work >= loop->share_end;
 }
 
 static void pay_for_frames(struct loop *loop, struct conn *conn, uint32_t frames)
 {
+    loop->share_left -= frames;
     if (loop->server->config->message_rate_max > 0)
         conn->rate_tokens -= frames * FRAME_TOKENS;
 }
@@ -194,8 +219,6 @@ static enum pause read_messages(struct loop *loop, struct conn *conn, struct byt
 {
     struct ws_reader on_stack;
     struct ws_reader *reader = &on_stack;
-    const uint64_t *deliveries = &loop->stats.counters[COUNTER_DELIVERIES];
-    uint64_t deliveries_most = *deliveries + DELIVERIES_PER_TURN;
     uint32_t allowed = count_allowed_frames(loop, conn);
     enum pause pause = PAUSE_NONE;
     if (conn->input != NULL)
@@ -210,10 +233,10 @@ static enum pause read_messages(struct loop *loop, struct conn *conn, struct byt
         if (kind == WS_READ_NEED_MORE)
             break;
         if (kind == WS_READ_OUT_OF_FRAMES)
-            pause = allowed < FRAMES_PER_TURN ? PAUSE_RATE : PAUSE_SHARE;
+            pause = allowed < loop->share_left ? PAUSE_RATE : PAUSE_SHARE;
         else
             pause = handle_read(loop, conn, &read);
-        if (*deliveries > deliveries_most && in->length > 0 && pause == PAUSE_NONE)
+        if (loop->work >= loop->share_end && in->length > 0 && pause == PAUSE_NONE)
             pause = PAUSE_SHARE;
     }
     pay_for_frames(loop, conn, allowed - reader->frames_left);
@@ -237,6 +260,7 @@ static bool read_request(struct loop *loop, struct conn *conn, struct bytes_mut 
         routes_refuse(loop, conn, status);
         break;
     case HTTP_PARSE_DONE:
+        loop->share_left--;
         routes_handle(loop, conn, &request);
         bytes_mut_skip(in, length);
         break;
@@ -255,6 +279,9 @@ static void keep_unread(struct loop *loop, struct conn *conn, struct bytes_mut i
 static void hold(struct loop *loop, struct conn *conn, enum pause pause)
 {
     conn->is_held = true;
+    if (!conn->is_behind)
+        conn->behind_ms = loop->now_ms;
+    conn->is_behind = true;
     poller_pause(loop->poller, &conn->socket, conn_token(conn));
     if (pause == PAUSE_RATE) {
         loop->stats.counters[COUNTER_THROTTLED]++;
@@ -273,6 +300,8 @@ static void read_input(struct loop *loop, struct conn *conn, struct bytes_mut in
         if (conn->state == CONN_HTTP) {
             if (conn_waiting(conn) > HTTP_BACKLOG_BYTES)
                 pause = PAUSE_BACKLOG;
+            else if (share_is_used_up(loop))
+                pause = PAUSE_SHARE;
             else if (!read_request(loop, conn, &in))
                 break;
         } else if (conn->state == CONN_OPEN) {
@@ -326,6 +355,8 @@ static void read_tls(struct loop *loop, struct conn *conn, struct bytes_mut in)
         result = transport_decrypt(loop, conn, &text);
         if (result == TLS_DATA)
             read_text(loop, conn, text);
+        if (share_is_used_up(loop) && reads(conn))
+            hold(loop, conn, PAUSE_SHARE);
     }
     if (!tls_session_settle(conn->tls))
         result = TLS_FAILED;
@@ -334,7 +365,8 @@ static void read_tls(struct loop *loop, struct conn *conn, struct bytes_mut in)
     if (result == TLS_ENDED) {
         conn_in_ended(loop, conn);
     } else if (result == TLS_FAILED) {
-        conn_out_finish(loop, conn); /* OpenSSL has queued what is to be said */
+        outbox_clear(&conn->out, &loop->pool); /* can't be encrypted any more */
+        conn_out_finish(loop, conn);           /* OpenSSL has queued what is to be said */
     }
 }
 
@@ -384,10 +416,13 @@ void conn_in_received(struct loop *loop, struct conn *conn, struct bytes_mut in)
         return; /* discarded */
     }
     size_t charge = conn_charge(conn);
+    begin_share(loop);
     if (conn->is_begun)
         read_any(loop, conn, in);
     else
         read_first(loop, conn, in);
+    if (!conn->is_held)
+        conn->is_behind = false; /* all that came at once was within its rate and share */
     finish(loop, conn, charge);
 }
 
@@ -421,9 +456,12 @@ static void read_on(struct loop *loop, struct conn *conn)
 
 void conn_in_resume(struct loop *loop, struct conn *conn)
 {
+    if (conn->state != CONN_HTTP && conn->state != CONN_OPEN)
+        return; /* it died meanwhile, and is about to be freed */
     size_t charge = conn_charge(conn);
     conn->is_held = false;
     conn->last_alive_ms = loop->now_ms;
+    begin_share(loop);
     read_on(loop, conn);
     if (reads(conn) && !conn->peer_has_ended) {
         poller_resume(loop->poller, &conn->socket, conn_token(conn));

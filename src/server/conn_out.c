@@ -39,7 +39,7 @@ static bool may_queue(struct loop *loop, struct conn *conn, size_t length)
     if (!takes_output)
         return false;
     if (conn->out.length == 0)
-        conn->drained_ms = loop->now_ms;
+        conn->out.since_ms = loop->now_ms;
     /* One message is always admitted to an empty queue. */
     if (conn->out.length == 0 || conn->out.length + length <= loop->server->config->queue_bytes_max)
         return true;
@@ -132,6 +132,7 @@ static bool encode(struct loop *loop, const struct event *event, struct frame *r
     struct writer writer =
         writer_over(text, is_small ? sizeof loop->scratch - WS_FRAME_HEADER_OUT_MAX : 0);
     dialect_1_write(&writer, event);
+    loop->work += writer.length / 1024;
     if (!writer_fits(&writer))
         return encode_shared(loop, event, writer.length, ret_frame);
 
@@ -161,6 +162,12 @@ static void abandon_recipient(struct loop *loop, uint32_t client)
     conn_out_lose_for_memory(loop, conn_table_at(&loop->server->connections, client));
 }
 
+static void count_delivery(struct loop *loop)
+{
+    loop->stats.counters[COUNTER_DELIVERIES]++;
+    loop->work++;
+}
+
 static void tell_client(struct loop *loop, const struct effect *effect)
 {
     struct frame frame = {0};
@@ -171,7 +178,7 @@ static void tell_client(struct loop *loop, const struct effect *effect)
         return;
     }
     queue_frame(loop, effect->client, &frame);
-    loop->stats.counters[COUNTER_DELIVERIES]++;
+    count_delivery(loop);
     payload_release(frame.payload);
 }
 
@@ -188,7 +195,7 @@ static void tell_room(struct loop *loop, const struct effect *effect)
             queue_frame(loop, client, &frame);
         else
             abandon_recipient(loop, client);
-        loop->stats.counters[COUNTER_DELIVERIES]++;
+        count_delivery(loop);
     }
     payload_release(frame.payload);
 }
@@ -309,6 +316,7 @@ static void finish_closing(struct loop *loop, struct conn *conn)
         return;
     }
     conn_set_state(conn, CONN_LINGERING);
+    conn->out.since_ms = loop->now_ms;
     loop_set_deadline(loop, conn, DEADLINE_LINGER);
 }
 
@@ -348,6 +356,7 @@ static void send_share(struct loop *loop, struct conn *conn)
             return;
         size_t sent = send_once(loop, conn, output);
         if (sent >= share) {
+            loop->stats.counters[COUNTER_TURN_USED_UP]++;
             loop_mark_unfinished(loop, conn);
             return;
         }

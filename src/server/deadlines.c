@@ -65,6 +65,12 @@ static void ping(struct loop *loop, struct conn *conn)
     conn->ping_end = delivery.acknowledged + delivery.in_flight + (uint32_t)conn_waiting(conn);
 }
 
+static bool is_stalled(const struct loop *loop, const struct conn *conn)
+{
+    return conn->is_send_pending &&
+           loop->now_ms - conn->progress_ms >= loop->server->config->stall_timeout_ms;
+}
+
 /*
  * Silence for --ping-interval gets a ping, for --idle-timeout the end. Output that waits without
  * advancing for --stall-timeout does too. False: the connection is closed.
@@ -74,7 +80,7 @@ static bool check_liveness(struct loop *loop, struct conn *conn)
     const struct config *config = loop->server->config;
     if (conn->is_send_pending || conn->is_pinged)
         look_at_delivery(loop, conn);
-    if (conn->is_send_pending && loop->now_ms - conn->progress_ms >= config->stall_timeout_ms) {
+    if (is_stalled(loop, conn)) {
         loop->stats.counters[COUNTER_STALLED]++;
         conn_out_close_for_queue(loop, conn, BYTES("too slow"));
         return false;
@@ -88,6 +94,28 @@ static bool check_liveness(struct loop *loop, struct conn *conn)
     if (silence_ms >= config->ping_interval_ms && !conn->is_pinged && !conn->is_held)
         ping(loop, conn);
     return conn->state == CONN_OPEN;
+}
+
+/*
+ * The peer has not closed after us. While it still takes what was sent before, it may go on, for a
+ * bounded time. False: what is left is lost.
+ */
+static bool linger_on(struct loop *loop, struct conn *conn)
+{
+    struct socket_delivery delivery;
+    uint32_t lingering_ms = loop->now_ms - conn->out.since_ms;
+    if (!socket_delivery(conn->socket.fd, &delivery))
+        return false;
+    if (delivery.in_flight == 0) {
+        conn_out_end(loop, conn); /* it has it all */
+        return true;
+    }
+    bool advances = delivery.acknowledged != conn->acknowledged;
+    conn->acknowledged = delivery.acknowledged;
+    if (!advances || lingering_ms > LINGER_STALLS * loop->server->config->stall_timeout_ms)
+        return false;
+    loop_set_deadline(loop, conn, DEADLINE_LINGER);
+    return true;
 }
 
 static void expire(struct loop *loop, struct conn *conn, enum deadline_kind kind)
@@ -116,37 +144,39 @@ static void expire(struct loop *loop, struct conn *conn, enum deadline_kind kind
             return;
         }
         break;
-    case DEADLINE_NEXT_TURN:
     case DEADLINE_LINGER:
+        if (linger_on(loop, conn))
+            return;
+        break;
+    case DEADLINE_NEXT_TURN:
     case DEADLINE_KINDS:
         break;
     }
     conn_out_abandon(loop, conn);
 }
 
-void deadlines_begin_turn(struct loop *loop, struct conn **dead)
+void deadlines_begin_turn(struct loop *loop)
 {
-    /* Those who are held again are for the next turn: only who is there now has this one. */
     struct list *queue = &loop->deadlines[DEADLINE_NEXT_TURN];
-    struct list now;
-    list_init(&now);
-    while (!list_is_empty(queue))
-        list_append(&now, list_pop_first(queue));
-    struct list *link;
-    while ((link = list_pop_first(&now)) != NULL) {
-        struct conn *conn = conn_of_deadline(link);
-        loop_set_deadline(loop, conn, DEADLINE_LIVENESS);
-        conn_in_resume(loop, conn);
-        loop_end_outcome(loop, dead);
+    size_t count = 0;
+    LIST_FOR_EACH(link, queue)
+    count++;
+    /* Those who are held again are behind them, for the next turn. */
+    while (count-- > 0 && !list_is_empty(queue) && !loop_phase_is_over(loop)) {
+        struct conn *conn = conn_of_deadline(queue->next);
+        loop_set_deadline(loop, conn, DEADLINE_REQUEST); /* until it is known what it waits for */
+        if (!is_stalled(loop, conn) || check_liveness(loop, conn))
+            conn_in_resume(loop, conn);
+        loop_end_outcome(loop);
     }
 }
 
 void deadlines_check(struct loop *loop)
 {
-    int expiries_left = EXPIRIES_PER_TURN;
     for (enum deadline_kind kind = DEADLINE_REQUEST; kind < DEADLINE_KINDS; kind++) {
         struct list *head = &loop->deadlines[kind];
-        while (!list_is_empty(head) && expiries_left-- > 0) {
+        int expiries_left = EXPIRIES_PER_TURN;
+        while (!list_is_empty(head) && expiries_left-- > 0 && !loop_phase_is_over(loop)) {
             struct conn *conn = conn_of_deadline(head->next);
             if ((int32_t)(loop->now_ms - conn->due_ms) < 0)
                 break;

@@ -10,7 +10,7 @@
 void deadlines_init(struct loop *loop);
 
 /* Goes on with the connections that had more input than their share of the last turn. */
-void deadlines_begin_turn(struct loop *loop, struct conn **dead);
+void deadlines_begin_turn(struct loop *loop);
 
 /* Handles what is due, at most EXPIRIES_PER_TURN. */
 void deadlines_check(struct loop *loop);

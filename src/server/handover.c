@@ -60,13 +60,14 @@ static void adopt(struct loop *loop, struct conn *conn)
     if (conn->is_client)
         loop->stats.clients++;
     list_init(&conn->deadline);
+    conn->loop = loop->index & 0x7F;
     conn->next_dirty = NULL;
     conn->next_ending = NULL;
     enter_account(loop, conn);
     /* Loops have each their own idea of time. */
     conn->last_alive_ms = loop->now_ms;
     conn->rate_filled_ms = loop->now_ms;
-    conn->drained_ms = loop->now_ms;
+    conn->out.since_ms = loop->now_ms;
     if (conn->input != NULL)
         conn->input->since_ms = loop->now_ms;
     loop_set_deadline(loop, conn, conn->is_client ? DEADLINE_LIVENESS : DEADLINE_REQUEST);

@@ -28,17 +28,20 @@
 #define HTTP_BACKLOG_BYTES 65536    /* of responses; then no further request is read */
 
 /* What one connection may have of a turn; the rest waits for the next. */
-#define FRAMES_PER_TURN 64
-#define DELIVERIES_PER_TURN 4096
+#define FRAMES_PER_TURN 64                 /* and requests */
+#define WORK_PER_TURN 4096                 /* deliveries, and KiB of events that were written */
 #define PARSED_BYTES_PER_TURN (128 * 1024) /* of one long message */
 #define SEND_BYTES_PER_TURN (512 * 1024)
-#define EXPIRIES_PER_TURN 256      /* so that timers never make a stutter */
-#define POOL_TRIM_INTERVAL_MS 1000 /* what was not needed so long is not kept for reuse */
-#define HEAP_TRIM_INTERVAL_MS                                           \
-    5000 /* at least, between two times that freed memory is given back \
-          */
-#define HEAP_TRIM_BYTES (1024 * 1024) /* freed by a loop, three quarters of what it held */
-#define TURN_LONGEST_MS 100 /* what is longer was no turn: the process itself was stopped */
+/* What all have together in each phase of a turn; then what waits is sent. */
+#define WORK_PER_PHASE 16384
+#define REAPED_BYTES_PER_TURN \
+    (4 * 1024 * 1024)         /* of queues of dead connections: freeing takes time */
+#define EXPIRIES_PER_TURN 256 /* of one kind, so that timers never make a stutter */
+#define TURN_LONGEST_MS 100   /* what is longer was no turn: the process itself was stopped */
+
+#define POOL_TRIM_INTERVAL_MS 1000    /* what was not needed so long is not kept for reuse */
+#define HEAP_TRIM_INTERVAL_MS 5000    /* at least, between two times that the heap gives back */
+#define HEAP_TRIM_BYTES (1024 * 1024) /* held by a loop, of which it has freed three quarters */
 
 #define LEASE_BYTES (64 * 1024) /* in which a loop takes its part of the budget */
 /* What the kernel may hold for a connection that does not read, or that is not read. */
@@ -46,13 +49,14 @@
 #define RECEIVE_BACKLOG_BYTES (128 * 1024)
 #define LAST_WORDS_BYTES_MAX (64 * 1024) /* begun output that a close for its queue waits for */
 
-#define LINGER_TIMEOUT_MS 2000      /* for the peer to close after us */
+#define LINGER_TIMEOUT_MS 2000      /* for the peer to close after us, when nothing advances */
+#define LINGER_STALLS 4             /* stall timeouts that it may take while something does */
 #define STOP_TIMEOUT_MS 2000        /* for everybody to be told of a stop */
 #define THROTTLE_MS 20              /* without being read, when out of tokens */
 #define JOIN_PENALTY_MS 3000        /* before the answer to one failed join too many */
 #define CHECKS_PER_TIMEOUT 8        /* how often silence and stalls are looked at */
 #define PLACE_BUDGET_MS (60 * 1000) /* in which the failed joins of an address are forgotten */
-#define PLACEMENT_SLACK \
-    16 /* connections that a loop may have above the emptiest before it passes on new ones */
+/* Connections that a loop may have above the emptiest before it passes on new ones. */
+#define PLACEMENT_SLACK 16
 
 #endif

@@ -178,11 +178,12 @@ void loop_forget_dirty(struct loop *loop, struct conn *conn)
 
 /*
  * Those who closed or failed leave their rooms. Telling the others may make more of them fail;
- * they join the list and have their turn. The dead are kept in `ret_dead`, linked by next_ending.
+ * they join the list and have their turn, or the next one when that is too much work for one. The
+ * dead are kept in `first_dead`, linked by next_ending, until they are reaped.
  */
-static void leave_rooms(struct loop *loop, struct conn **dead)
+static void leave_rooms(struct loop *loop)
 {
-    while (loop->first_ending != NULL) {
+    while (loop->first_ending != NULL && !loop_phase_is_over(loop)) {
         struct conn *conn = loop->first_ending;
         loop->first_ending = conn->next_ending;
         conn->is_ending = false;
@@ -191,37 +192,40 @@ static void leave_rooms(struct loop *loop, struct conn **dead)
         conn_out_perform(loop, NULL, &effects);
         conn_in_discard(loop, conn);
         if (conn->state == CONN_DEAD && !conn->is_awaited) {
-            conn->is_ending = true; /* in `dead`: must not be listed again */
-            conn->next_ending = *dead;
-            *dead = conn;
+            conn->is_ending = true; /* must not be listed again */
+            conn->next_ending = loop->first_dead;
+            loop->first_dead = conn;
         }
     }
 }
 
-static void reap_all(struct loop *loop, struct conn **dead)
+/* Frees the dead, until that has freed so much that the rest is for the next turn. */
+static void reap_some(struct loop *loop, size_t bytes_most)
 {
-    while (*dead != NULL) {
-        struct conn *conn = *dead;
-        *dead = conn->next_ending;
+    size_t freed = 0;
+    while (loop->first_dead != NULL && freed < bytes_most) {
+        struct conn *conn = loop->first_dead;
+        loop->first_dead = conn->next_ending;
         conn->is_ending = false;
+        freed += conn_waiting(conn);
         loop_forget_dirty(loop, conn);
         handover_reap(loop, conn);
     }
 }
 
-void loop_end_outcome(struct loop *loop, struct conn **dead)
+void loop_end_outcome(struct loop *loop)
 {
-    leave_rooms(loop, dead);
+    leave_rooms(loop);
     if (loop->held <= atomic_load_explicit(&loop->leased, memory_order_relaxed))
         return;
     budget_settle(loop);
-    leave_rooms(loop, dead); /* of those who were closed to free memory */
+    leave_rooms(loop); /* of those who were closed to free memory */
 }
 
 /* Each connection with new output is flushed once; who fails leaves, which makes new output. */
-static void flush_all(struct loop *loop, struct conn **dead)
+static void flush_all(struct loop *loop)
 {
-    while (loop->first_dirty != NULL) {
+    do {
         while (loop->first_dirty != NULL) {
             struct conn *conn = loop->first_dirty;
             loop->first_dirty = conn->next_dirty;
@@ -229,10 +233,14 @@ static void flush_all(struct loop *loop, struct conn **dead)
             if (conn->state != CONN_DEAD)
                 conn_out_flush(loop, conn);
         }
-        loop_end_outcome(loop, dead);
+        loop_end_outcome(loop);
+    } while (loop->first_dirty != NULL && !loop_phase_is_over(loop));
+    while (loop->first_unfinished != NULL) {
+        struct conn *conn = loop->first_unfinished;
+        loop->first_unfinished = conn->next_dirty;
+        conn->next_dirty = loop->first_dirty;
+        loop->first_dirty = conn;
     }
-    loop->first_dirty = loop->first_unfinished;
-    loop->first_unfinished = NULL;
 }
 
 /* Descriptors or kernel memory are short. Listening goes on a little later. */
@@ -299,7 +307,7 @@ static void begin_stopping(struct loop *loop)
     }
 }
 
-static void read_mail(struct loop *loop, struct conn **dead)
+static void read_mail(struct loop *loop)
 {
     for (struct mail *mail = mailbox_take_all(&loop->mailbox); mail != NULL;) {
         struct mail *next = mail->next;
@@ -326,7 +334,7 @@ static void read_mail(struct loop *loop, struct conn **dead)
             begin_stopping(loop);
             break;
         }
-        loop_end_outcome(loop, dead);
+        loop_end_outcome(loop);
         mail = next;
     }
 }
@@ -336,6 +344,7 @@ static void handle_connection(struct loop *loop, const struct outcome *outcome)
     struct conn *conn = conn_table_at(&loop->server->connections, (uint32_t)outcome->token);
     if (conn == NULL || conn_token(conn) != outcome->token || conn->state == CONN_DEAD)
         return;
+    assert(conn->loop == loop->index && conn->state != CONN_MOVING);
     switch (outcome->kind) {
     case OUTCOME_RECEIVED:
         conn_in_received(loop, conn, outcome->data);
@@ -376,7 +385,7 @@ static void handle_outcome(struct loop *loop, const struct outcome *outcome)
 /* Milliseconds that the turn may wait; -1: until something happens. */
 static int time_to_wait(const struct loop *loop)
 {
-    if (loop->first_dirty != NULL)
+    if (loop->first_dirty != NULL || loop->first_ending != NULL || loop->first_dead != NULL)
         return 0;
     int wait_ms = deadlines_wait_ms(loop);
     int32_t due_ms = loop->pool.free_count > 0 ? POOL_TRIM_INTERVAL_MS : INT32_MAX;
@@ -412,28 +421,31 @@ static void trim_memory(struct loop *loop)
 
 static void turn(struct loop *loop)
 {
-    struct conn *dead = NULL;
     struct outcome outcome;
     bool has_mail = false;
-    int wait_ms = time_to_wait(loop);
 
+    loop_begin_phase(loop);
+    deadlines_begin_turn(loop);
+    int wait_ms = time_to_wait(loop);
     poller_wait(loop->poller, wait_ms);
     advance_time(loop, wait_ms);
-    deadlines_begin_turn(loop, &dead);
-    while (poller_next(loop->poller, &outcome)) {
+    loop_begin_phase(loop);
+    while (!loop_phase_is_over(loop) && poller_next(loop->poller, &outcome)) {
         if (outcome.kind == OUTCOME_WOKEN)
             has_mail = true;
         else
             handle_outcome(loop, &outcome);
-        loop_end_outcome(loop, &dead);
+        loop_end_outcome(loop);
     }
     if (has_mail)
-        read_mail(loop, &dead);
+        read_mail(loop);
+    loop_begin_phase(loop);
     deadlines_check(loop);
     accept_again(loop);
-    loop_end_outcome(loop, &dead);
-    flush_all(loop, &dead);
-    reap_all(loop, &dead);
+    loop_end_outcome(loop);
+    loop_begin_phase(loop);
+    flush_all(loop);
+    reap_some(loop, REAPED_BYTES_PER_TURN);
     budget_settle(loop);
     trim_memory(loop);
 }
@@ -441,17 +453,22 @@ static void turn(struct loop *loop)
 /* Whoever is left when the time to stop is over. */
 static void abandon_all(struct loop *loop)
 {
-    struct conn *dead = NULL;
     for (int kind = 0; kind < DEADLINE_KINDS; kind++) {
         struct list *link;
         while ((link = list_pop_first(&loop->deadlines[kind])) != NULL) {
             struct conn *conn = conn_of_deadline(link);
             conn->is_awaited = false;
-            conn_out_abandon(loop, conn);
+            if (conn->state == CONN_LINGERING)
+                conn_out_end(loop, conn); /* the kernel goes on sending what it has */
+            else
+                conn_out_abandon(loop, conn);
         }
     }
-    leave_rooms(loop, &dead);
-    reap_all(loop, &dead);
+    while (loop->first_ending != NULL) {
+        loop_begin_phase(loop);
+        leave_rooms(loop);
+    }
+    reap_some(loop, SIZE_MAX);
 }
 
 void *loop_run(void *argument)

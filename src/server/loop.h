@@ -95,6 +95,11 @@ struct loop {
     struct conn *first_dirty;
     struct conn *first_unfinished; /* for the next turn's flush */
     struct conn *first_ending;
+    struct conn *first_dead;
+    uint64_t work;        /* deliveries, and KiB of events that were written, since the start */
+    uint64_t phase_end;   /* of `work`: then what else there is to do is for the next turn */
+    uint64_t share_end;   /* of `work`: then it is for the connection that is being read */
+    uint32_t share_left;  /* frames and requests that this connection may still have in this turn */
     uint32_t move_target; /* where the connection that is being read goes, when it is MOVING */
     struct loop_stats stats;
     atomic_uint load; /* stats.connections, for other loops that look for the emptiest */
@@ -134,9 +139,23 @@ void loop_mark_ending(struct loop *loop, struct conn *conn);
 
 /*
  * What one thing that happened has left to do: those who closed or failed leave their rooms, and
- * the budget is settled. The dead are put before `*dead`.
+ * the budget is settled.
  */
-void loop_end_outcome(struct loop *loop, struct conn **dead);
+void loop_end_outcome(struct loop *loop);
+
+/*
+ * A turn has phases: those who are held, what happened, what is due. Each may do so much work; then
+ * what waits is sent, and the rest of the phase is for the next turn, so that none starves another.
+ */
+static inline void loop_begin_phase(struct loop *loop)
+{
+    loop->phase_end = loop->work + WORK_PER_PHASE;
+}
+
+static inline bool loop_phase_is_over(const struct loop *loop)
+{
+    return loop->work >= loop->phase_end;
+}
 
 /* The main thread is to look at what the loop has changed in `struct server`. */
 void loop_tell_main(const struct loop *loop);

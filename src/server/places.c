@@ -154,8 +154,8 @@ static void remember(struct places *places, uint32_t number)
 
 static void forget_debt(struct place *place, uint32_t now_ms)
 {
-    int32_t elapsed_ms = (int32_t)(now_ms - place->debt_as_of);
-    if (elapsed_ms <= 0)
+    uint32_t elapsed_ms = now_ms - place->debt_as_of;
+    if (elapsed_ms > UINT32_MAX - PLACE_BUDGET_MS)
         return; /* another thread's clock was a little ahead */
     uint64_t forgotten = (uint64_t)elapsed_ms * place->budget * SHARE_OF_JOIN / PLACE_BUDGET_MS;
     if (forgotten == 0 && place->debt > 0)

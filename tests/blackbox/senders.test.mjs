@@ -3,8 +3,9 @@
 
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { slowness } from './support/deadline.mjs';
+import { eventually, slowness } from './support/deadline.mjs';
 import { continuation, frame, json, opcodes, ping, pong, text } from './support/frames.mjs';
+import { upgradeRequest } from './support/http.mjs';
 import { describeWithOptions } from './support/suite.mjs';
 
 const rate = 100;
@@ -101,6 +102,81 @@ describeWithOptions('--max-message-rate', rate)('The message rate', (server) => 
     sender.write(...Array.from({ length: burst + rate }, () => ping()));
     sender.terminate();
     await host.expect({ type: 'peer_left', clientId: 'sender' });
+  });
+});
+
+const turns = 'shares of a turn used up';
+
+describeWithOptions('--max-message-rate', 0)('Shares of a turn', (server) => {
+  const sharesUsedUp = async () => (await server.events())[turns] ?? 0;
+
+  it('are counted in deliveries, too', async () => {
+    const { code } = await server.room(['host'], 1_000);
+    const members = await server.clients(200);
+    await Promise.all(members.map((member, index) => member.join(`${index}`, code)));
+    const before = await sharesUsedUp();
+    const sender = await server.rawWebSocket();
+    await sender.join('sender', code);
+    sender.write(...Array.from({ length: 50 }, (_, data) => json({ type: 'send', data }))); // 10,000
+    await eventually(async () => (await sharesUsedUp()) > before, 'A share that is used up');
+  });
+
+  it('are counted in bytes that go out', async () => {
+    const { members } = await server.room(['host', 'guest']);
+    const before = await sharesUsedUp();
+    const data = 'x'.repeat(8_000_000);
+    members[0].relay(data, 'guest');
+    await members[1].expectMessage('host', data);
+    assert.ok((await sharesUsedUp()) > before);
+  });
+
+  it('are counted in bytes that are parsed, and a long message arrives whole', async () => {
+    const { members } = await server.room(['host', 'guest']);
+    const before = await sharesUsedUp();
+    const data = Array.from({ length: 300_000 }, (_, index) => ({ index, text: '\n"' }));
+    members[0].relay(data, 'guest');
+    members[0].relay('behind it', 'guest');
+    await members[1].expectMessage('host', data);
+    await members[1].expectMessage('host', 'behind it');
+    assert.ok((await sharesUsedUp()) > before + 20);
+  });
+
+  it('keep a long join that moves to another loop whole', async () => {
+    const { members, code } = await server.room(['host']);
+    const filler = Array.from({ length: 50_000 }, (_, index) => index);
+    for (const clientId of ['a', 'b', 'c', 'd']) {
+      const guest = await server.client();
+      guest.send({ filler, type: 'join', clientId, room: code.toLowerCase() });
+      guest.relay(clientId);
+      assert.equal((await guest.next()).room, code);
+      await members[0].expect({ type: 'peer_joined', clientId });
+      await members[0].expectMessage(clientId, clientId);
+      await guest.close();
+      await members[0].expect({ type: 'peer_left', clientId });
+    }
+  });
+
+  it('are nobody else’s: one who is held, moves and resets at once harms no other', async () => {
+    const { members, code } = await server.room(['host']);
+    const others = await Promise.all(Array.from({ length: 3 }, () => server.room(['other'])));
+    const frames = Array.from({ length: 64 }, () => json({}));
+    for (let count = 0; count < 200; count++) {
+      const room = [code, ...others.map((other) => other.code)][count % 4];
+      const connection = await server.raw();
+      connection.write(upgradeRequest());
+      await connection.readResponse();
+      connection.write(...frames, json({ type: 'join', clientId: `${count}`, room }));
+      connection.reset();
+    }
+    members[0].relay('unharmed', 'host');
+    for (;;) {
+      const event = await members[0].next();
+      if (event.type === 'message') break;
+    }
+    await eventually(
+      async () => (await server.events())['bytes buffered now'] < 100_000,
+      'Everything given back',
+    );
   });
 });
 
