@@ -160,13 +160,16 @@ describeWithOptions('--max-message-rate', 0)('Shares of a turn', (server) => {
     const { members, code } = await server.room(['host']);
     const others = await Promise.all(Array.from({ length: 3 }, () => server.room(['other'])));
     const frames = Array.from({ length: 64 }, () => json({}));
-    for (let count = 0; count < 200; count++) {
-      const room = [code, ...others.map((other) => other.code)][count % 4];
-      const connection = await server.raw();
-      connection.write(upgradeRequest());
-      await connection.readResponse();
-      connection.write(...frames, json({ type: 'join', clientId: `${count}`, room }));
-      connection.reset();
+    const rooms = [code, ...others.map((other) => other.code)];
+    for (let round = 0; round < 12; round++) {
+      const connections = await Promise.all(Array.from({ length: 50 }, () => server.raw()));
+      for (const connection of connections) connection.write(upgradeRequest());
+      for (const connection of connections) await connection.readResponse();
+      for (const [index, connection] of connections.entries()) {
+        const join = json({ type: 'join', clientId: `${round} ${index}`, room: rooms[index % 4] });
+        connection.write(...frames, join);
+      }
+      for (const connection of connections) connection.reset(); // while some of them are held
     }
     members[0].relay('unharmed', 'host');
     for (;;) {
