@@ -39,8 +39,10 @@ static bool reads(const struct conn *conn)
     return (conn->state == CONN_HTTP || conn->state == CONN_OPEN) && !conn->is_held;
 }
 
-/* The join that makes the connection move is said again on the loop that it moves to, without what
- * else the message had. The relay has judged the id and the code, so both are short. */
+/*
+ * The join that makes the connection move is said again on the loop that it moves to, without what
+ * else the message had. The relay has judged the id and the code, so both are short.
+ */
 static void take_along(struct loop *loop, struct conn *conn, const struct envelope *join)
 {
     const struct bytes parts[] = {

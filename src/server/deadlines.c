@@ -160,7 +160,9 @@ void deadlines_begin_turn(struct loop *loop)
     struct list *queue = &loop->deadlines[DEADLINE_NEXT_TURN];
     size_t count = 0;
     LIST_FOR_EACH(link, queue)
-    count++;
+    {
+        count++;
+    }
     /* Those who are held again are behind them, for the next turn. */
     while (count-- > 0 && !list_is_empty(queue) && !loop_phase_is_over(loop)) {
         struct conn *conn = conn_of_deadline(queue->next);
