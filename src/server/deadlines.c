@@ -37,19 +37,21 @@ void deadlines_init(struct loop *loop)
 
 /*
  * Asks the kernel how far output has got. The peer's kernel acknowledges for a phone that sleeps,
- * so that what is acknowledged is no sign of life by itself. But it is one while more waits than
- * that kernel takes, for then somebody reads; and a ping that is still behind older output can't
- * have been answered: while that output advances, silence proves nothing.
+ * so that what is acknowledged is no sign of life by itself. But it is one when output has waited
+ * since the last look, for then that kernel is full and somebody reads; and a ping that is still
+ * behind older output can't have been answered: while that output advances, silence proves nothing.
  */
 static void look_at_delivery(struct loop *loop, struct conn *conn)
 {
     struct socket_delivery delivery;
     if (!socket_delivery(conn->socket.fd, &delivery) || delivery.acknowledged == conn->acknowledged)
         return;
+    bool is_backlogged = conn->is_send_pending && loop->now_ms - conn->out.since_ms >=
+                                                      loop->deadline_length_ms[DEADLINE_LIVENESS];
     bool ping_is_behind = conn->is_pinged && (int32_t)(conn->ping_end - delivery.acknowledged) > 0;
     conn->acknowledged = delivery.acknowledged;
     conn->progress_ms = loop->now_ms;
-    if (conn->is_send_pending || ping_is_behind)
+    if (is_backlogged || ping_is_behind)
         conn->last_alive_ms = loop->now_ms;
 }
 
