@@ -40,6 +40,8 @@ void deadlines_init(struct loop *loop)
  * so that what is acknowledged is no sign of life by itself. But it is one when output has waited
  * since the last look, for then that kernel is full and somebody reads; and a ping that is still
  * behind older output can't have been answered: while that output advances, silence proves nothing.
+ * So what is taken makes up for time, at a rate that even a poor network has: a full kernel takes a
+ * little now and then, too.
  */
 static void look_at_delivery(struct loop *loop, struct conn *conn)
 {
@@ -49,10 +51,12 @@ static void look_at_delivery(struct loop *loop, struct conn *conn)
     bool is_backlogged = conn->is_send_pending && loop->now_ms - conn->out.since_ms >=
                                                       loop->deadline_length_ms[DEADLINE_LIVENESS];
     bool ping_is_behind = conn->is_pinged && (int32_t)(conn->ping_end - delivery.acknowledged) > 0;
+    uint32_t taken_ms = (delivery.acknowledged - conn->acknowledged) / SLOWEST_READER_BYTES_PER_MS;
+    uint32_t silence_ms = loop->now_ms - conn->last_alive_ms;
     conn->acknowledged = delivery.acknowledged;
     conn->progress_ms = loop->now_ms;
     if (is_backlogged || ping_is_behind)
-        conn->last_alive_ms = loop->now_ms;
+        conn->last_alive_ms += taken_ms < silence_ms ? taken_ms : silence_ms;
 }
 
 static void ping(struct loop *loop, struct conn *conn)

@@ -49,13 +49,14 @@
 #define RECEIVE_BACKLOG_BYTES (128 * 1024)
 #define LAST_WORDS_BYTES_MAX (64 * 1024) /* begun output that a close for its queue waits for */
 
-#define LINGER_TIMEOUT_MS 2000      /* for the peer to close after us, when nothing advances */
-#define LINGER_STALLS 4             /* stall timeouts that it may take while something does */
-#define STOP_TIMEOUT_MS 2000        /* for everybody to be told of a stop */
-#define THROTTLE_MS 20              /* without being read, when out of tokens */
-#define JOIN_PENALTY_MS 3000        /* before the answer to one failed join too many */
-#define CHECKS_PER_TIMEOUT 8        /* how often silence and stalls are looked at */
-#define PLACE_BUDGET_MS (60 * 1000) /* in which the failed joins of an address are forgotten */
+#define SLOWEST_READER_BYTES_PER_MS 4 /* what is taken at this rate is no silence */
+#define LINGER_TIMEOUT_MS 2000        /* for the peer to close after us, when nothing advances */
+#define LINGER_STALLS 4               /* stall timeouts that it may take while something does */
+#define STOP_TIMEOUT_MS 2000          /* for everybody to be told of a stop */
+#define THROTTLE_MS 20                /* without being read, when out of tokens */
+#define JOIN_PENALTY_MS 3000          /* before the answer to one failed join too many */
+#define CHECKS_PER_TIMEOUT 8          /* how often silence and stalls are looked at */
+#define PLACE_BUDGET_MS (60 * 1000)   /* in which the failed joins of an address are forgotten */
 /* Connections that a loop may have above the emptiest before it passes on new ones. */
 #define PLACEMENT_SLACK 16
 
