@@ -105,6 +105,25 @@ describeWithOptions('--max-message-rate', rate)('The message rate', (server) => 
   });
 });
 
+const idleTimeout = 600 * slowness;
+describeWithOptions(
+  ...['--max-message-rate', 5, '--ping-interval', `${idleTimeout / 3}ms`],
+  ...['--idle-timeout', `${idleTimeout}ms`],
+)('Who is throttled', (server) => {
+  it('is not silent, for as long as it takes to read what was sent', async () => {
+    const { members, code } = await server.room(['host']);
+    const sender = await server.rawWebSocket(); // answers no ping
+    await sender.join('sender', code);
+    await members[0].expect({ type: 'peer_joined', clientId: 'sender' });
+    const count = 9 + Math.ceil((5 * 2 * idleTimeout) / 1_000);
+    const begin = Date.now();
+    sender.write(...Array.from({ length: count }, (_, data) => json({ type: 'send', data })));
+    for (let data = 0; data < count; data++) await members[0].expectMessage('sender', data);
+    assert.ok(Date.now() - begin > 1.5 * idleTimeout);
+    await members[0].expect({ type: 'peer_left', clientId: 'sender' }); // now it is
+  });
+});
+
 const turns = 'shares of a turn used up';
 
 describeWithOptions('--max-message-rate', 0)('Shares of a turn', (server) => {
