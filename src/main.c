@@ -226,6 +226,17 @@ static void release(struct server *server)
     close(server->listener_fd);
 }
 
+/* False: the one that was asked for does not work here. */
+static bool choose_poller(const struct config *config, enum poller_kind *ret_kind)
+{
+    *ret_kind = POLLER_EPOLL;
+    if (config->poller == POLLER_CHOICE_EPOLL)
+        return true;
+    if (poller_works(POLLER_IO_URING))
+        *ret_kind = POLLER_IO_URING;
+    return *ret_kind == POLLER_IO_URING || config->poller == POLLER_CHOICE_AUTO;
+}
+
 static int serve(const struct config *config)
 {
     char why[512];
@@ -235,6 +246,10 @@ static int serve(const struct config *config)
         .started_ms = clock_now_ms(),
     };
     mallopt(M_MMAP_THRESHOLD, SEPARATE_ALLOCATION_BYTES);
+    if (!choose_poller(config, &server.poller)) {
+        complain("--poller io_uring: the kernel does not have it (Linux 6.1) or does not allow it");
+        return EXIT_USAGE;
+    }
     int signal_fd = open_signals();
     if (config->tls_certificate != NULL) {
         server.tls = tls_context_new(config->tls_certificate, config->tls_key, why, sizeof why);

@@ -231,11 +231,14 @@ void outbox_consume(struct outbox *outbox, struct outbox_pool *pool, size_t leng
     }
 }
 
-/* Cuts the chunk at a start of a piece that is not begun. False: it has none. */
-static bool cut_unbegun(struct outbox_chunk *chunk)
+/*
+ * Cuts the chunk at a start of a piece that is not begun; what is before `begun` is. False: it has
+ * none.
+ */
+static bool cut_unbegun(struct outbox_chunk *chunk, uint32_t begun)
 {
-    uint16_t cut = chunk->begin <= chunk->first_piece ? chunk->first_piece : chunk->last_piece;
-    if (cut == NO_PIECE || cut < chunk->begin)
+    uint16_t cut = begun <= chunk->first_piece ? chunk->first_piece : chunk->last_piece;
+    if (cut == NO_PIECE || cut < begun)
         return false;
     chunk->end = cut;
     if (cut == chunk->first_piece)
@@ -244,14 +247,17 @@ static bool cut_unbegun(struct outbox_chunk *chunk)
     return true;
 }
 
-void outbox_drop_unbegun(struct outbox *outbox, struct outbox_pool *pool)
+void outbox_drop_unbegun(struct outbox *outbox, struct outbox_pool *pool, size_t begun)
 {
     struct outbox_chunk *first = first_chunk(outbox);
     struct outbox_chunk *kept = NULL;
     outbox->length = 0;
     bool is_cut = first == NULL;
     for (struct outbox_chunk *at = first; !is_cut; at = at->next) {
-        is_cut = cut_unbegun(at) || at == outbox->last;
+        size_t length = at->end - at->begin;
+        size_t begun_here = begun < length ? begun : length;
+        begun -= begun_here;
+        is_cut = cut_unbegun(at, at->begin + (uint32_t)begun_here) || at == outbox->last;
         if (at->end > at->begin)
             kept = at;
         outbox->length += at->end - at->begin;

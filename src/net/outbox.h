@@ -58,9 +58,12 @@ size_t outbox_copy(const struct outbox *outbox, uint8_t *out, size_t capacity);
 /* Drops bytes that were sent from the front. */
 void outbox_consume(struct outbox *outbox, struct outbox_pool *pool, size_t length);
 
-/* Drops what is behind the piece at the front, and that too when nothing of it was consumed. A few
- * small pieces may stay with it. */
-void outbox_drop_unbegun(struct outbox *outbox, struct outbox_pool *pool);
+/*
+ * Drops what is behind the piece at the front, and that too when nothing of it was consumed. The
+ * first `begun` bytes, of which a send is under way, and the rest of their last piece stay. A few
+ * small pieces may stay with them.
+ */
+void outbox_drop_unbegun(struct outbox *outbox, struct outbox_pool *pool, size_t begun);
 
 /* Drops everything. */
 void outbox_clear(struct outbox *outbox, struct outbox_pool *pool);

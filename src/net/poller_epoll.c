@@ -5,213 +5,177 @@
  * buffer for all connections, so that an idle connection needs none.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "net/poller.h"
+#include "net/acceptor.h"
+#include "net/poller_backend.h"
 
 #define EVENTS_PER_WAIT 256
 #define RECEIVE_BUFFER_BYTES (64 * 1024)
 #define ACCEPTS_PER_WAIT 32 /* then others have their turn */
 
-/* Tokens of descriptors that are no connections; the owner's tokens stay below. */
-#define TOKEN_WAKE UINT64_MAX
-#define TOKEN_LISTENER_FLAG (UINT64_C(1) << 63)
+/* What an event is of: a socket's address, which is even, or one of these. */
+#define EVENT_WAKE UINT64_C(1)
+#define EVENT_LISTENER UINT64_C(3) /* the descriptor above it */
+#define EVENT_LISTENER_SHIFT 2
 
+/* poller_socket.state */
 enum {
     INTEREST_READ = 1,
     INTEREST_WRITE = 2,
 };
 
-struct poller {
+struct epoll_poller {
+    struct poller base;
     int epoll_fd;
     int event_count;
     int event_at;
     int accepts_left;
-    int spare_fd; /* given up to accept one connection more, so that it can be told; or -1 */
+    struct acceptor acceptor;
     struct epoll_event events[EVENTS_PER_WAIT];
     uint8_t receive_buffer[RECEIVE_BUFFER_BYTES];
 };
 
-static int open_spare(void)
+static struct epoll_poller *epoll_of(struct poller *poller)
 {
-    return open("/dev/null", O_RDONLY | O_CLOEXEC);
+    return CONTAINER_OF(poller, struct epoll_poller, base);
 }
 
-struct poller *poller_new(void)
+static void epoll_free(struct poller *base)
 {
-    struct poller *poller = malloc(sizeof *poller);
-    if (poller == NULL)
-        return NULL;
-    poller->event_count = 0;
-    poller->event_at = 0;
-    poller->spare_fd = open_spare();
-    poller->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (poller->epoll_fd >= 0)
-        return poller;
-    if (poller->spare_fd >= 0)
-        close(poller->spare_fd);
-    free(poller);
-    return NULL;
-}
-
-void poller_free(struct poller *poller)
-{
-    if (poller == NULL)
-        return;
+    struct epoll_poller *poller = epoll_of(base);
     close(poller->epoll_fd);
-    if (poller->spare_fd >= 0)
-        close(poller->spare_fd);
+    acceptor_release(&poller->acceptor);
     free(poller);
 }
 
-static bool control(struct poller *poller, int operation, int fd, uint32_t events, uint64_t token)
+static void epoll_start(struct poller *base)
 {
-    struct epoll_event event = {.events = events, .data.u64 = token};
+    (void)base;
+}
+
+static bool control(struct epoll_poller *poller, int operation, int fd, uint32_t events,
+                    uint64_t source)
+{
+    struct epoll_event event = {.events = events, .data.u64 = source};
     return epoll_ctl(poller->epoll_fd, operation, fd, &event) == 0;
 }
 
-bool poller_listen(struct poller *poller, int listener_fd)
+static bool epoll_listen(struct poller *base, int listener_fd)
 {
     /* Exclusive: a new connection wakes one idle loop, not all of them. */
-    return control(poller, EPOLL_CTL_ADD, listener_fd, EPOLLIN | EPOLLEXCLUSIVE,
-                   TOKEN_LISTENER_FLAG | (uint64_t)listener_fd);
+    return control(epoll_of(base), EPOLL_CTL_ADD, listener_fd, EPOLLIN | EPOLLEXCLUSIVE,
+                   (uint64_t)listener_fd << EVENT_LISTENER_SHIFT | EVENT_LISTENER);
 }
 
-void poller_stop_listening(struct poller *poller, int listener_fd)
+static void epoll_stop_listening(struct poller *base, int listener_fd)
 {
-    (void)control(poller, EPOLL_CTL_DEL, listener_fd, 0, 0);
+    (void)control(epoll_of(base), EPOLL_CTL_DEL, listener_fd, 0, 0);
 }
 
-bool poller_watch(struct poller *poller, int wake_fd)
+static bool epoll_watch(struct poller *base, int wake_fd)
 {
-    return control(poller, EPOLL_CTL_ADD, wake_fd, EPOLLIN, TOKEN_WAKE);
+    return control(epoll_of(base), EPOLL_CTL_ADD, wake_fd, EPOLLIN, EVENT_WAKE);
 }
 
-bool poller_attach(struct poller *poller, struct poller_socket *socket, uint64_t token)
+static bool epoll_attach(struct poller *base, struct poller_socket *socket)
 {
-    socket->interest = INTEREST_READ;
-    return control(poller, EPOLL_CTL_ADD, socket->fd, EPOLLIN | EPOLLRDHUP, token);
+    socket->state = INTEREST_READ;
+    socket->sending = 0;
+    return control(epoll_of(base), EPOLL_CTL_ADD, socket->fd, EPOLLIN | EPOLLRDHUP,
+                   (uintptr_t)socket);
 }
 
-bool poller_detach(struct poller *poller, struct poller_socket *socket)
+static bool epoll_detach(struct poller *base, struct poller_socket *socket)
 {
-    socket->interest = 0;
+    struct epoll_poller *poller = epoll_of(base);
+    socket->state = 0;
     (void)control(poller, EPOLL_CTL_DEL, socket->fd, 0, 0);
     /* What the last wait reported of it is not to be told: it may be another thread's by then. */
     for (int i = poller->event_at; i < poller->event_count; i++) {
-        uint64_t token = poller->events[i].data.u64;
-        if ((token & TOKEN_LISTENER_FLAG) == 0 && (int)(uint32_t)token == socket->fd)
+        if (poller->events[i].data.u64 == (uintptr_t)socket)
             poller->events[i].events = 0;
     }
     return true;
 }
 
-static void set_interest(struct poller *poller, struct poller_socket *socket, uint64_t token,
+static void set_interest(struct epoll_poller *poller, struct poller_socket *socket,
                          uint8_t interest)
 {
-    if (socket->interest == interest)
+    if (socket->state == interest)
         return;
-    socket->interest = interest;
+    socket->state = interest;
     uint32_t events = 0;
     if ((interest & INTEREST_READ) != 0)
         events |= EPOLLIN | EPOLLRDHUP;
     if ((interest & INTEREST_WRITE) != 0)
         events |= EPOLLOUT;
-    (void)control(poller, EPOLL_CTL_MOD, socket->fd, events, token);
+    (void)control(poller, EPOLL_CTL_MOD, socket->fd, events, (uintptr_t)socket);
 }
 
-void poller_pause(struct poller *poller, struct poller_socket *socket, uint64_t token)
+static void epoll_pause(struct poller *base, struct poller_socket *socket)
 {
-    set_interest(poller, socket, token, socket->interest & (uint8_t)~INTEREST_READ);
+    set_interest(epoll_of(base), socket, socket->state & (uint8_t)~INTEREST_READ);
 }
 
-void poller_resume(struct poller *poller, struct poller_socket *socket, uint64_t token)
+static void epoll_resume(struct poller *base, struct poller_socket *socket)
 {
-    set_interest(poller, socket, token, socket->interest | INTEREST_READ);
+    set_interest(epoll_of(base), socket, socket->state | INTEREST_READ);
 }
 
-ssize_t poller_send(struct poller *poller, struct poller_socket *socket, uint64_t token,
-                    struct iovec *parts, int part_count)
+static ssize_t epoll_send(struct poller *base, struct poller_socket *socket,
+                          const struct iovec *parts, int part_count)
 {
-    size_t wanted = 0;
-    for (int i = 0; i < part_count; i++)
-        wanted += parts[i].iov_len;
+    size_t wanted = poller_parts_length(parts, part_count);
     ssize_t sent;
     do {
         if (part_count == 1) {
             sent = send(socket->fd, parts[0].iov_base, wanted, MSG_NOSIGNAL);
         } else {
-            struct msghdr message = {.msg_iov = parts, .msg_iovlen = (size_t)part_count};
+            struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)parts,
+                                     .msg_iovlen = (size_t)part_count};
             sent = sendmsg(socket->fd, &message, MSG_NOSIGNAL);
         }
     } while (sent < 0 && errno == EINTR);
 
-    bool is_blocked = sent < 0 && (errno == EAGAIN || errno == ENOBUFS);
-    if (sent < 0 && !is_blocked)
+    if (sent < 0 && errno != EAGAIN && errno != ENOBUFS)
         return POLLER_SEND_FAILED;
-    bool is_partial = is_blocked || (size_t)sent < wanted;
-    uint8_t interest = socket->interest & (uint8_t)~INTEREST_WRITE;
-    set_interest(poller, socket, token, is_partial ? interest | INTEREST_WRITE : interest);
-    return is_blocked ? POLLER_SEND_PENDING : sent;
+    if (sent < 0)
+        sent = 0;
+    uint8_t interest = socket->state & (uint8_t)~INTEREST_WRITE;
+    if ((size_t)sent < wanted)
+        interest |= INTEREST_WRITE;
+    set_interest(epoll_of(base), socket, interest);
+    return sent;
 }
 
-void poller_wait(struct poller *poller, int timeout_ms)
+static void epoll_wait_for_events(struct poller *base, int timeout_ms)
 {
-    if (poller->spare_fd < 0)
-        poller->spare_fd = open_spare();
+    struct epoll_poller *poller = epoll_of(base);
+    acceptor_restore(&poller->acceptor);
     int count = epoll_wait(poller->epoll_fd, poller->events, EVENTS_PER_WAIT, timeout_ms);
     poller->event_count = count > 0 ? count : 0; /* EINTR: a turn with nothing in it */
     poller->event_at = 0;
     poller->accepts_left = ACCEPTS_PER_WAIT;
 }
 
-static int accept_fd(int listener_fd)
-{
-    return accept4(listener_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-}
-
-/* Descriptors are used up: the spare one makes room for a connection that is only to be refused. */
-static struct outcome accept_on_spare(struct poller *poller, int listener_fd)
-{
-    if (poller->spare_fd < 0)
-        return (struct outcome){.kind = OUTCOME_ACCEPT_FAILED};
-    close(poller->spare_fd);
-    poller->spare_fd = -1; /* opened anew at the next wait */
-    int fd = accept_fd(listener_fd);
-    if (fd < 0)
-        return (struct outcome){.kind = OUTCOME_ACCEPT_FAILED};
-    return (struct outcome){.kind = OUTCOME_OVERFLOWED, .fd = fd};
-}
-
 /* True: an outcome was made. False: nothing (more) to accept. */
-static bool accept_one(struct poller *poller, int listener_fd, struct outcome *ret_outcome)
+static bool accept_one(struct epoll_poller *poller, int listener_fd, struct outcome *ret_outcome)
 {
-    while (poller->accepts_left > 0) {
-        poller->accepts_left--;
-        int fd = accept_fd(listener_fd);
-        if (fd >= 0) {
-            *ret_outcome = (struct outcome){.kind = OUTCOME_ACCEPTED, .fd = fd};
-            return true;
-        }
-        if (errno == EAGAIN)
-            return false; /* another loop was faster */
-        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            *ret_outcome = accept_on_spare(poller, listener_fd);
-            if (ret_outcome->kind == OUTCOME_ACCEPT_FAILED)
-                poller->accepts_left = 0;
-            return true;
-        }
-        /* ECONNABORTED, EINTR and errors of the network that belong to that connection alone. */
-    }
-    return false;
+    if (poller->accepts_left-- <= 0)
+        return false;
+    if (!acceptor_next(&poller->acceptor, listener_fd, ACCEPTS_PER_WAIT, ret_outcome))
+        return false;
+    if (ret_outcome->kind == OUTCOME_ACCEPT_FAILED)
+        poller->accepts_left = 0;
+    return true;
 }
 
 /* True: an outcome was made. False: the report was spurious. */
-static bool receive(struct poller *poller, uint64_t token, int fd, struct outcome *ret_outcome)
+static bool receive(struct epoll_poller *poller, int fd, struct outcome *ret_outcome)
 {
     ssize_t received;
     do
@@ -220,47 +184,81 @@ static bool receive(struct poller *poller, uint64_t token, int fd, struct outcom
     if (received < 0 && errno == EAGAIN)
         return false;
 
-    *ret_outcome = (struct outcome){.kind = OUTCOME_RECEIVED, .token = token};
-    if (received < 0)
+    if (received < 0) {
         ret_outcome->kind = OUTCOME_FAILED;
-    else if (received == 0)
+    } else if (received == 0) {
         ret_outcome->kind = OUTCOME_ENDED;
-    else
+    } else {
+        ret_outcome->kind = OUTCOME_RECEIVED;
         ret_outcome->data = (struct bytes_mut){poller->receive_buffer, (size_t)received};
+    }
     return true;
 }
 
 /* Takes one thing off an event's list of what happened; false when nothing is left of it. */
-static bool take_outcome(struct poller *poller, struct epoll_event *event,
+static bool take_outcome(struct epoll_poller *poller, struct epoll_event *event,
                          struct outcome *ret_outcome)
 {
-    uint64_t token = event->data.u64;
-    int fd = (int)(uint32_t)token;
-    if (token != TOKEN_WAKE && (token & TOKEN_LISTENER_FLAG) != 0)
-        return accept_one(poller, fd, ret_outcome);
+    uint64_t source = event->data.u64;
+    if ((source & EVENT_LISTENER) == EVENT_LISTENER)
+        return accept_one(poller, (int)(source >> EVENT_LISTENER_SHIFT), ret_outcome);
 
     uint32_t happened = event->events;
     event->events = 0;
-    *ret_outcome = (struct outcome){.kind = OUTCOME_WOKEN, .token = token};
-    if (token == TOKEN_WAKE)
+    *ret_outcome = (struct outcome){.kind = OUTCOME_WOKEN};
+    if (source == EVENT_WAKE)
         return happened != 0;
+    ret_outcome->socket = event->data.ptr;
     if ((happened & EPOLLOUT) != 0 && (happened & (EPOLLERR | EPOLLHUP)) == 0) {
         event->events = happened & ~(uint32_t)EPOLLOUT;
-        ret_outcome->kind = OUTCOME_SENT;
+        ret_outcome->kind = OUTCOME_WRITABLE;
         return true;
     }
     if ((happened & (EPOLLIN | EPOLLRDHUP)) != 0)
-        return receive(poller, token, fd, ret_outcome);
+        return receive(poller, ret_outcome->socket->fd, ret_outcome);
     ret_outcome->kind = OUTCOME_FAILED;
     return happened != 0; /* error or hang-up on a socket that is not being read */
 }
 
-bool poller_next(struct poller *poller, struct outcome *ret_outcome)
+static bool epoll_next(struct poller *base, struct outcome *ret_outcome)
 {
+    struct epoll_poller *poller = epoll_of(base);
     while (poller->event_at < poller->event_count) {
         if (take_outcome(poller, &poller->events[poller->event_at], ret_outcome))
             return true;
         poller->event_at++;
     }
     return false;
+}
+
+static const struct poller_operations operations = {
+    .free = epoll_free,
+    .start = epoll_start,
+    .listen = epoll_listen,
+    .stop_listening = epoll_stop_listening,
+    .watch = epoll_watch,
+    .attach = epoll_attach,
+    .detach = epoll_detach,
+    .pause = epoll_pause,
+    .resume = epoll_resume,
+    .send = epoll_send,
+    .wait = epoll_wait_for_events,
+    .next = epoll_next,
+};
+
+struct poller *poller_epoll_new(void)
+{
+    struct epoll_poller *poller = malloc(sizeof *poller);
+    if (poller == NULL)
+        return NULL;
+    poller->base.operations = &operations;
+    poller->event_count = 0;
+    poller->event_at = 0;
+    acceptor_init(&poller->acceptor);
+    poller->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (poller->epoll_fd >= 0)
+        return &poller->base;
+    acceptor_release(&poller->acceptor);
+    free(poller);
+    return NULL;
 }

@@ -10,8 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* What one receive may bring, with what was kept before it. */
-#define KEPT_BYTES_MAX (256 * 1024)
+#include "net/poller.h"
+
+/* What may come at once, with what was kept before it. */
+#define KEPT_BYTES_MAX (2 * POLLER_RECEIVED_BYTES_MAX)
 
 /* TLS 1.2: forward secrecy and authenticated encryption only. TLS 1.3 has nothing else. */
 #define CIPHERS_1_2 "ECDHE+AESGCM:ECDHE+CHACHA20"

@@ -42,7 +42,7 @@ static uint64_t weigh(const struct loop *loop, const struct conn *conn)
     if (conn->is_held)
         weight += weigh_bytes(RECEIVE_BACKLOG_BYTES, behind_ms, behind_ms);
     size_t waiting = conn_waiting(conn);
-    if (conn->is_send_pending)
+    if (conn->is_blocked)
         weight += weigh_bytes(waiting + SEND_BACKLOG_BYTES, loop->now_ms - conn->out.since_ms,
                               loop->now_ms - conn->progress_ms);
     else

@@ -14,7 +14,8 @@ enum value_kind {
     VALUE_NUMBER,
     VALUE_DURATION, /* `10s`, `250ms`; kept in milliseconds */
     VALUE_FLAG,     /* needs no value on the command line */
-    VALUE_ORIGINS,  /* lists: repeatable, or parted by commas */
+    VALUE_POLLER,
+    VALUE_ORIGINS, /* lists: repeatable, or parted by commas */
     VALUE_RANGES,
 };
 
@@ -43,6 +44,8 @@ static const struct option options[] = {
      "port to listen on, 0 lets the kernel choose (3000)"},
     {"--loops", "LOOPS", FIELD(loops), VALUE_NUMBER, 1, LOOPS_MAX,
      "event loops, a thread each (one for each core)"},
+    {"--poller", "POLLER", FIELD(poller), VALUE_POLLER, 0, POLLER_CHOICES - 1,
+     "epoll, io_uring, or auto: io_uring where the kernel has it and allows it (auto)"},
     {"--tls-cert", "TLS_CERT", FIELD(tls_certificate), VALUE_TEXT, 0, 0,
      "file with the certificate and its chain, PEM: the port speaks TLS (none)"},
     {"--tls-key", "TLS_KEY", FIELD(tls_key), VALUE_TEXT, 0, 0,
@@ -153,7 +156,23 @@ static bool read_flag(const char *text, uint64_t *ret_flag)
     return false;
 }
 
-/* A number, a duration or a flag. */
+static bool read_poller(const char *text, uint64_t *ret_poller)
+{
+    static const char *const words[POLLER_CHOICES] = {
+        [POLLER_CHOICE_AUTO] = "auto",
+        [POLLER_CHOICE_EPOLL] = "epoll",
+        [POLLER_CHOICE_IO_URING] = "io_uring",
+    };
+    for (uint64_t choice = 0; choice < POLLER_CHOICES; choice++) {
+        if (strcmp(text, words[choice]) == 0) {
+            *ret_poller = choice;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A number, a duration, a flag or a poller. */
 static bool set_number(const struct option *option, void *field, const char *name, const char *text,
                        struct complaint complaint)
 {
@@ -169,6 +188,9 @@ static bool set_number(const struct option *option, void *field, const char *nam
     } else if (option->kind == VALUE_FLAG) {
         snprintf(wanted, sizeof wanted, "true or false");
         is_good = read_flag(text, &value);
+    } else if (option->kind == VALUE_POLLER) {
+        snprintf(wanted, sizeof wanted, "auto, epoll or io_uring");
+        is_good = read_poller(text, &value);
     } else {
         snprintf(wanted, sizeof wanted, "a whole number from %llu to %llu", least, most);
         is_good = read_number(text, &value);

@@ -25,11 +25,19 @@ struct range_list {
     struct address_range items[TRUSTED_PROXIES_MAX];
 };
 
+enum poller_choice {
+    POLLER_CHOICE_AUTO, /* io_uring where it works */
+    POLLER_CHOICE_EPOLL,
+    POLLER_CHOICE_IO_URING,
+    POLLER_CHOICES,
+};
+
 /* Numbers that count connections or failed joins may be 0, which means that there is no limit. */
 struct config {
     const char *host; /* NULL: every address */
     uint64_t port;
     uint64_t loops;
+    uint64_t poller;             /* enum poller_choice */
     const char *tls_certificate; /* files, PEM; both NULL: no TLS */
     const char *tls_key;
 

@@ -7,7 +7,7 @@
 
 #include "server/limits.h"
 
-#define UNREAD_BYTES_MAX (1024 * 1024)
+#define UNREAD_BYTES_MAX (2 * POLLER_RECEIVED_BYTES_MAX)
 
 #define BIT(state) (1u << (state))
 
@@ -38,7 +38,6 @@ void conn_begin(struct conn *conn, int fd)
     *conn = (struct conn){
         .socket.fd = fd,
         .is_taken = true,
-        .generation = conn->generation + 1,
     };
     list_init(&conn->deadline);
     conn_set_state(conn, CONN_HTTP);
@@ -59,7 +58,8 @@ struct conn_input *conn_need_input(struct conn *conn, size_t message_bytes_max, 
         return NULL;
     ws_reader_init(&input->reader, message_bytes_max);
     input->parser = NULL;
-    /* At most a request head and what one receive brings behind it, or behind a message. */
+    /* A request head and what one receive brings behind it, or behind a message; and what the
+     * kernel had received when the socket was paused. */
     buf_init(&input->unread, UNREAD_BYTES_MAX);
     buf_init(&input->message, message_bytes_max);
     input->since_ms = now_ms;
@@ -89,7 +89,7 @@ size_t conn_charge(const struct conn *conn)
         charge += tls_session_kept(conn->tls);
     if (conn->is_held)
         charge += RECEIVE_BACKLOG_BYTES;
-    if (conn->is_send_pending)
+    if (conn->is_blocked)
         charge += SEND_BACKLOG_BYTES;
     return charge;
 }

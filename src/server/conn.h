@@ -49,14 +49,13 @@ struct conn_input {
 
 struct conn {
     struct poller_socket socket;
-    uint32_t generation;  /* of this place in the table; tells late news of a predecessor */
     uint8_t state;        /* enum conn_state; changed by conn_set_state() alone */
     atomic_bool is_taken; /* the place is; published by conn_end(), seen by conn_begin() */
     bool peer_has_ended : 1;
-    bool is_dirty : 1;  /* in the loop's list of connections with new output */
-    bool is_ending : 1; /* in the loop's list of connections that leave or die */
-    bool is_pinged : 1; /* and has not been heard of since */
-    bool is_send_pending : 1;
+    bool is_dirty : 1;         /* in the loop's list of connections with new output */
+    bool is_ending : 1;        /* in the loop's list of connections that leave or die */
+    bool is_pinged : 1;        /* and has not been heard of since */
+    bool is_blocked : 1;       /* output waits for the socket to take more */
     bool is_held : 1;          /* input waits, and the socket is not read */
     bool is_awaited : 1;       /* its place must be kept until a snapshot is back */
     bool is_lost : 1;          /* nothing that is still to be sent matters: reset, do not close */
@@ -91,7 +90,10 @@ struct conn {
     uint32_t behind_ms;
     uint32_t progress_ms;  /* when output advanced last, while it waits */
     uint32_t acknowledged; /* by the peer's kernel, when it was asked last */
-    uint32_t ping_end;     /* where, in the same measure, the last ping ends */
+    union {
+        uint32_t ping_end;    /* where, in the same measure, the last ping ends */
+        uint32_t move_target; /* MOVING: the loop that it goes to */
+    };
 } __attribute__((aligned(64)));
 
 _Static_assert(sizeof(struct conn) == 128, "an idle connection has two cache lines");
@@ -106,10 +108,9 @@ static inline uint32_t conn_index(const struct conn *conn)
     return (uint32_t)conn->socket.fd;
 }
 
-/* What the poller knows the connection by: its descriptor, and its generation above. */
-static inline uint64_t conn_token(const struct conn *conn)
+static inline struct conn *conn_of_socket(struct poller_socket *socket)
 {
-    return (uint64_t)(conn->generation & INT32_MAX) << 32 | (uint32_t)conn->socket.fd;
+    return CONTAINER_OF(socket, struct conn, socket);
 }
 
 /* Bytes that wait to be sent, in clear and encrypted. */

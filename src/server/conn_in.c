@@ -197,9 +197,12 @@ static uint32_t count_allowed_frames(struct loop *loop, struct conn *conn)
     return frames < loop->share_left ? frames : loop->share_left;
 }
 
-/* What is read of a connection in one turn is one share, in however many TLS records it comes. */
-static void begin_share(struct loop *loop)
+/* What is read of a connection in one turn is one share, in however many pieces it comes. */
+static void begin_share(struct loop *loop, const struct conn *conn)
 {
+    if (loop->share_owner == conn)
+        return;
+    loop->share_owner = conn;
     loop->share_left = FRAMES_PER_TURN;
     loop->share_end = loop->work + WORK_PER_TURN;
 }
@@ -284,7 +287,7 @@ static void hold(struct loop *loop, struct conn *conn, enum pause pause)
     if (!conn->is_behind)
         conn->behind_ms = loop->now_ms;
     conn->is_behind = true;
-    poller_pause(loop->poller, &conn->socket, conn_token(conn));
+    poller_pause(loop->poller, &conn->socket);
     if (pause == PAUSE_RATE) {
         loop->stats.counters[COUNTER_THROTTLED]++;
         loop_set_deadline(loop, conn, DEADLINE_THROTTLE);
@@ -408,17 +411,30 @@ static void finish(struct loop *loop, struct conn *conn, size_t charge_before)
         handover_send(loop, conn);
 }
 
+/* The kernel had it before the socket was paused. */
+static void keep_for_later(struct loop *loop, struct conn *conn, struct bytes_mut in)
+{
+    if (conn->tls == NULL)
+        keep_unread(loop, conn, in);
+    else if (!tls_session_feed(conn->tls, bytes_of(in.data, in.length)) ||
+             !tls_session_settle(conn->tls))
+        conn_out_lose_for_memory(loop, conn);
+}
+
 void conn_in_received(struct loop *loop, struct conn *conn, struct bytes_mut in)
 {
     loop->stats.counters[COUNTER_BYTES_IN] += in.length;
     conn->last_alive_ms = loop->now_ms;
     conn->is_pinged = false;
-    if (!reads(conn)) {
-        assert(conn->state == CONN_CLOSING || conn->state == CONN_LINGERING);
+    if (conn->state == CONN_CLOSING || conn->state == CONN_LINGERING)
         return; /* discarded */
-    }
     size_t charge = conn_charge(conn);
-    begin_share(loop);
+    if (!reads(conn)) {
+        keep_for_later(loop, conn, in);
+        loop->held += conn_charge(conn) - charge;
+        return;
+    }
+    begin_share(loop, conn);
     if (conn->is_begun)
         read_any(loop, conn, in);
     else
@@ -463,10 +479,11 @@ void conn_in_resume(struct loop *loop, struct conn *conn)
     size_t charge = conn_charge(conn);
     conn->is_held = false;
     conn->last_alive_ms = loop->now_ms;
-    begin_share(loop);
+    loop->share_owner = NULL; /* its turn has come again */
+    begin_share(loop, conn);
     read_on(loop, conn);
     if (reads(conn) && !conn->peer_has_ended) {
-        poller_resume(loop->poller, &conn->socket, conn_token(conn));
+        poller_resume(loop->poller, &conn->socket);
         loop_set_deadline(loop, conn,
                           conn->state == CONN_OPEN ? DEADLINE_LIVENESS : DEADLINE_REQUEST);
     }
@@ -478,19 +495,19 @@ void conn_in_discard(struct loop *loop, struct conn *conn)
     size_t charge = conn_charge(conn);
     conn_drop_input(conn);
     if (conn->is_held && conn->state != CONN_DEAD && !conn->peer_has_ended)
-        poller_resume(loop->poller, &conn->socket, conn_token(conn));
+        poller_resume(loop->poller, &conn->socket);
     conn->is_held = false;
     loop->held += conn_charge(conn) - charge;
 }
 
 void conn_in_ended(struct loop *loop, struct conn *conn)
 {
+    if (conn->state == CONN_MOVING)
+        return; /* the new loop hears of it as well */
     conn->peer_has_ended = true;
-    poller_pause(loop->poller, &conn->socket, conn_token(conn));
+    poller_pause(loop->poller, &conn->socket);
     if (conn->state == CONN_LINGERING)
         conn_out_end(loop, conn);
-    else if (conn->state == CONN_MOVING)
-        conn_out_abandon(loop, conn);
     else if (conn->state != CONN_WAITING)
         conn_out_finish(loop, conn);
 }

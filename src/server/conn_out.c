@@ -205,7 +205,7 @@ static void delay_answer(struct loop *loop, struct conn *conn)
 {
     loop->stats.counters[COUNTER_JOINS_PENALIZED]++;
     conn_set_state(conn, CONN_DELAYED);
-    poller_pause(loop->poller, &conn->socket, conn_token(conn));
+    poller_pause(loop->poller, &conn->socket);
     loop_set_deadline(loop, conn, DEADLINE_PENALTY);
 }
 
@@ -216,7 +216,7 @@ void conn_out_answer_delayed(struct loop *loop, struct conn *conn)
         .event = {.type = EVENT_ERROR, .error = ERROR_ROOM_NOT_FOUND},
     };
     conn_set_state(conn, CONN_OPEN);
-    poller_resume(loop->poller, &conn->socket, conn_token(conn));
+    poller_resume(loop->poller, &conn->socket);
     tell_client(loop, &answer);
     conn_out_close(loop, conn, WS_CLOSE_POLICY, BYTES("too many failed joins"));
 }
@@ -251,7 +251,7 @@ void conn_out_perform(struct loop *loop, struct conn *speaker, const struct effe
         case EFFECT_MOVE:
             /* conn_in keeps the message and its rest, then sends the connection away. */
             conn_set_state(speaker, CONN_MOVING);
-            loop->move_target = effect->loop;
+            speaker->move_target = effect->loop;
             break;
         case EFFECT_ROOM_ADDED:
             origins_add_room(&loop->server->origins, effect->origin);
@@ -299,7 +299,9 @@ void conn_out_close(struct loop *loop, struct conn *conn, uint16_t code, struct 
 
 void conn_out_close_for_queue(struct loop *loop, struct conn *conn, struct bytes reason)
 {
-    outbox_drop_unbegun(&conn->out, &loop->pool);
+    /* Of TLS, it is records that are being sent, and those have left this queue. */
+    size_t begun = conn->tls == NULL ? conn->socket.sending : 0;
+    outbox_drop_unbegun(&conn->out, &loop->pool, begun);
     /* The close frame can only follow what was begun; when that is long, it is not worth waiting.
      */
     if (conn->state != CONN_OPEN || conn_waiting(conn) > LAST_WORDS_BYTES_MAX)
@@ -320,7 +322,20 @@ static void finish_closing(struct loop *loop, struct conn *conn)
     loop_set_deadline(loop, conn, DEADLINE_LINGER);
 }
 
-/* One send. Returns the bytes that went out; 0 when no more can now, or the connection is lost. */
+/* What went out leaves its queue; a full socket blocks the connection. */
+static void note_sent(struct loop *loop, struct conn *conn, struct outbox *output, size_t sent,
+                      bool is_full)
+{
+    conn->is_blocked = is_full;
+    conn->progress_ms = loop->now_ms;
+    loop->stats.counters[COUNTER_BYTES_OUT] += sent;
+    outbox_consume(output, &loop->pool, sent);
+}
+
+/*
+ * One send. Returns the bytes that went out; 0 when no more can now, when that will be told later,
+ * or when the connection is lost.
+ */
 static size_t send_once(struct loop *loop, struct conn *conn, struct outbox *output)
 {
     struct iovec parts[SEND_PARTS_MAX];
@@ -328,27 +343,25 @@ static size_t send_once(struct loop *loop, struct conn *conn, struct outbox *out
     size_t wanted = 0;
     for (int i = 0; i < part_count; i++)
         wanted += parts[i].iov_len;
-    ssize_t sent = poller_send(loop->poller, &conn->socket, conn_token(conn), parts, part_count);
-    if (sent == POLLER_SEND_FAILED) {
+    ssize_t sent = poller_send(loop->poller, &conn->socket, parts, part_count);
+    if (sent == POLLER_SEND_FAILED)
         conn_out_abandon(loop, conn);
+    if (sent < 0)
         return 0;
-    }
-    if (sent < 0 || (size_t)sent < wanted) {
-        conn->is_send_pending = true;
-        conn->progress_ms = loop->now_ms;
-    }
-    if (sent <= 0)
-        return 0;
-    loop->stats.counters[COUNTER_BYTES_OUT] += (uint64_t)sent;
-    outbox_consume(output, &loop->pool, (size_t)sent);
+    note_sent(loop, conn, output, (size_t)sent, (size_t)sent < wanted);
     return (size_t)sent;
+}
+
+static bool may_send(const struct conn *conn)
+{
+    return !conn->is_blocked && conn->socket.sending == 0 && conn->state != CONN_DEAD;
 }
 
 /* Sends until the socket takes no more, or the connection has had its share of the turn. */
 static void send_share(struct loop *loop, struct conn *conn)
 {
     size_t share = SEND_BYTES_PER_TURN;
-    while (!conn->is_send_pending && conn->state != CONN_DEAD) {
+    while (may_send(conn)) {
         struct outbox *output = transport_output(loop, conn);
         if (output == NULL)
             conn_out_abandon(loop, conn);
@@ -377,14 +390,25 @@ void conn_out_flush(struct loop *loop, struct conn *conn)
         loop_set_deadline(loop, conn, DEADLINE_NEXT_TURN); /* its requests may be read again */
 }
 
-void conn_out_sent(struct loop *loop, struct conn *conn, size_t sent)
+void conn_out_sent(struct loop *loop, struct conn *conn, size_t sent, bool is_full)
 {
     size_t charge = conn_charge(conn);
-    conn->is_send_pending = false;
-    conn->progress_ms = loop->now_ms;
-    if (sent > 0)
-        outbox_consume(conn->tls != NULL ? tls_session_output(conn->tls) : &conn->out, &loop->pool,
-                       sent);
+    struct outbox *output = conn->tls != NULL ? tls_session_output(conn->tls) : &conn->out;
+    note_sent(loop, conn, output, sent, is_full);
+    if (!is_full)
+        conn->out.since_ms = loop->now_ms; /* all that had been queued was taken */
     loop->held += conn_charge(conn) - charge;
-    loop_mark_dirty(loop, conn);
+    bool has_more_to_do = conn_waiting(conn) > 0 || conn->state != CONN_OPEN;
+    if (has_more_to_do && conn->state != CONN_MOVING)
+        loop_mark_dirty(loop, conn);
+}
+
+void conn_out_writable(struct loop *loop, struct conn *conn)
+{
+    size_t charge = conn_charge(conn);
+    conn->is_blocked = false;
+    conn->progress_ms = loop->now_ms;
+    loop->held += conn_charge(conn) - charge;
+    if (conn->state != CONN_MOVING)
+        loop_mark_dirty(loop, conn);
 }

@@ -48,7 +48,9 @@ void conn_out_lose_for_memory(struct loop *loop, struct conn *conn);
 /* Sends what is queued, as far as the socket and the share of a turn go. */
 void conn_out_flush(struct loop *loop, struct conn *conn);
 
-/* The poller's news about a send; what is left is flushed with everything else. */
-void conn_out_sent(struct loop *loop, struct conn *conn, size_t sent);
+/* The poller's news about a send, and about a socket that was full; what is left is flushed with
+ * everything else. */
+void conn_out_sent(struct loop *loop, struct conn *conn, size_t sent, bool is_full);
+void conn_out_writable(struct loop *loop, struct conn *conn);
 
 #endif

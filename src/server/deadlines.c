@@ -48,8 +48,8 @@ static void look_at_delivery(struct loop *loop, struct conn *conn)
     struct socket_delivery delivery;
     if (!socket_delivery(conn->socket.fd, &delivery) || delivery.acknowledged == conn->acknowledged)
         return;
-    bool is_backlogged = conn->is_send_pending && loop->now_ms - conn->out.since_ms >=
-                                                      loop->deadline_length_ms[DEADLINE_LIVENESS];
+    bool is_backlogged = conn->is_blocked && loop->now_ms - conn->out.since_ms >=
+                                                 loop->deadline_length_ms[DEADLINE_LIVENESS];
     bool ping_is_behind = conn->is_pinged && (int32_t)(conn->ping_end - delivery.acknowledged) > 0;
     uint32_t taken_ms = (delivery.acknowledged - conn->acknowledged) / SLOWEST_READER_BYTES_PER_MS;
     uint32_t silence_ms = loop->now_ms - conn->last_alive_ms;
@@ -73,7 +73,7 @@ static void ping(struct loop *loop, struct conn *conn)
 
 static bool is_stalled(const struct loop *loop, const struct conn *conn)
 {
-    return conn->is_send_pending &&
+    return conn->is_blocked &&
            loop->now_ms - conn->progress_ms >= loop->server->config->stall_timeout_ms;
 }
 
@@ -84,7 +84,7 @@ static bool is_stalled(const struct loop *loop, const struct conn *conn)
 static bool check_liveness(struct loop *loop, struct conn *conn)
 {
     const struct config *config = loop->server->config;
-    if (conn->is_send_pending || conn->is_pinged)
+    if (conn->is_blocked || conn->is_pinged)
         look_at_delivery(loop, conn);
     if (is_stalled(loop, conn)) {
         loop->stats.counters[COUNTER_STALLED]++;

@@ -32,7 +32,7 @@ bool gather_begin(struct loop *loop, struct conn *conn)
     };
     conn_set_state(conn, CONN_WAITING);
     conn->is_awaited = true;
-    poller_pause(loop->poller, &conn->socket, conn_token(conn));
+    poller_pause(loop->poller, &conn->socket);
     for (uint32_t i = 0; i < server->loop_count; i++) {
         struct gather_part *part = &gather->parts[i];
         part->mail.kind = MAIL_SNAPSHOT_REQUEST;

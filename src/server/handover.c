@@ -73,7 +73,7 @@ static void adopt(struct loop *loop, struct conn *conn)
     loop_set_deadline(loop, conn, conn->is_client ? DEADLINE_LIVENESS : DEADLINE_REQUEST);
     if (conn_waiting(conn) > 0)
         loop_mark_dirty(loop, conn);
-    if (!poller_attach(loop->poller, &conn->socket, conn_token(conn)))
+    if (!poller_attach(loop->poller, &conn->socket))
         conn_out_abandon(loop, conn);
 }
 
@@ -120,20 +120,19 @@ void handover_accept(struct loop *loop, int fd)
 void handover_send(struct loop *loop, struct conn *conn)
 {
     assert(conn->state == CONN_MOVING && conn->seat == NULL);
-    /* What io_uring will have to wait for; epoll is done at once. */
-    bool is_detached = poller_detach(loop->poller, &conn->socket);
-    assert(is_detached);
     list_remove(&conn->deadline);
     loop_forget_dirty(loop, conn);
+    if (!poller_detach(loop->poller, &conn->socket))
+        return;
     loop->held -= conn_charge(conn);
     outbox_leave(&conn->out, &loop->pool);
     if (conn->tls != NULL)
         tls_session_set_pool(conn->tls, NULL);
-    conn->is_send_pending = false; /* the new loop tries again */
+    conn->is_blocked = false; /* the new loop tries again */
     count_connection(loop, -1);
     loop->stats.clients--;
     loop->stats.counters[COUNTER_MOVED]++;
-    post(loop, conn, loop->move_target);
+    post(loop, conn, conn->move_target);
 }
 
 void handover_receive(struct loop *loop, struct conn *conn)
@@ -153,8 +152,9 @@ void handover_drop(struct loop *loop, struct conn *conn)
 void handover_reap(struct loop *loop, struct conn *conn)
 {
     int fd = conn->socket.fd; /* closed last: it is the place's number */
-    (void)poller_detach(loop->poller, &conn->socket);
     list_remove(&conn->deadline);
+    if (!poller_detach(loop->poller, &conn->socket))
+        return;
     loop->held -= conn_charge(conn);
     admission_left(loop, conn);
     release_contents(loop, conn);

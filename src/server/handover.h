@@ -10,7 +10,10 @@ void handover_accept(struct loop *loop, int fd);
 /* The descriptor is closed at once; what is said to the peer is best effort. */
 void handover_refuse(struct loop *loop, int fd);
 
-/* The connection, which is MOVING, goes to the loop `move_target`; it is not touched again here. */
+/*
+ * The connection, which is MOVING, goes to the loop `move_target`: as soon as the poller is done
+ * with it, which OUTCOME_DETACHED may have to tell first. Then it is not touched again here.
+ */
 void handover_send(struct loop *loop, struct conn *conn);
 
 /* Mail of kind MAIL_CONNECTION: it is this loop's now, and may go on reading. */
@@ -19,7 +22,10 @@ void handover_receive(struct loop *loop, struct conn *conn);
 /* The same mail, after the loops have ended. */
 void handover_drop(struct loop *loop, struct conn *conn);
 
-/* A dead connection is freed, and gives its place in the table back. */
+/*
+ * A dead connection is freed, and gives its place in the table back: as soon as the poller is done
+ * with it, as above.
+ */
 void handover_reap(struct loop *loop, struct conn *conn);
 
 #endif

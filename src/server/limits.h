@@ -53,6 +53,8 @@
 #define LINGER_TIMEOUT_MS 2000        /* for the peer to close after us, when nothing advances */
 #define LINGER_STALLS 4               /* stall timeouts that it may take while something does */
 #define STOP_TIMEOUT_MS 2000          /* for everybody to be told of a stop */
+#define DETACHING_WAIT_MS 10          /* for the kernel to let go of a connection at a stop */
+#define DETACHING_TURNS_MAX 100       /* such waits */
 #define THROTTLE_MS 20                /* without being read, when out of tokens */
 #define JOIN_PENALTY_MS 3000          /* before the answer to one failed join too many */
 #define CHECKS_PER_TIMEOUT 8          /* how often silence and stalls are looked at */

@@ -88,7 +88,7 @@ struct loop *loop_new(struct server *server, uint32_t index)
     deadlines_init(loop);
     init_relay(loop);
     loop->mailbox.wake_fd = -1;
-    loop->poller = poller_new();
+    loop->poller = poller_new(server->poller);
     if (loop->poller != NULL && mailbox_init(&loop->mailbox) &&
         poller_watch(loop->poller, loop->mailbox.wake_fd) &&
         poller_listen(loop->poller, server->listener_fd))
@@ -230,7 +230,7 @@ static void flush_all(struct loop *loop)
             struct conn *conn = loop->first_dirty;
             loop->first_dirty = conn->next_dirty;
             conn->is_dirty = false;
-            if (conn->state != CONN_DEAD)
+            if (conn->state != CONN_DEAD && conn->state != CONN_MOVING)
                 conn_out_flush(loop, conn);
         }
         loop_end_outcome(loop);
@@ -341,10 +341,10 @@ static void read_mail(struct loop *loop)
 
 static void handle_connection(struct loop *loop, const struct outcome *outcome)
 {
-    struct conn *conn = conn_table_at(&loop->server->connections, (uint32_t)outcome->token);
-    if (conn == NULL || conn_token(conn) != outcome->token || conn->state == CONN_DEAD)
+    struct conn *conn = conn_of_socket(outcome->socket);
+    assert(conn->loop == loop->index);
+    if (conn->state == CONN_DEAD)
         return;
-    assert(conn->loop == loop->index && conn->state != CONN_MOVING);
     switch (outcome->kind) {
     case OUTCOME_RECEIVED:
         conn_in_received(loop, conn, outcome->data);
@@ -353,7 +353,10 @@ static void handle_connection(struct loop *loop, const struct outcome *outcome)
         conn_in_ended(loop, conn);
         break;
     case OUTCOME_SENT:
-        conn_out_sent(loop, conn, outcome->sent);
+        conn_out_sent(loop, conn, outcome->sent, outcome->is_full);
+        break;
+    case OUTCOME_WRITABLE:
+        conn_out_writable(loop, conn);
         break;
     case OUTCOME_FAILED:
         conn_out_abandon(loop, conn);
@@ -361,6 +364,15 @@ static void handle_connection(struct loop *loop, const struct outcome *outcome)
     default:
         break;
     }
+}
+
+/* The poller is done with a connection that was to go, to another loop or for ever. */
+static void handle_detached(struct loop *loop, struct conn *conn)
+{
+    if (conn->state == CONN_MOVING)
+        handover_send(loop, conn);
+    else if (conn->state == CONN_DEAD && !conn->is_ending)
+        handover_reap(loop, conn);
 }
 
 static void handle_outcome(struct loop *loop, const struct outcome *outcome)
@@ -375,6 +387,9 @@ static void handle_outcome(struct loop *loop, const struct outcome *outcome)
         break;
     case OUTCOME_ACCEPT_FAILED:
         stop_accepting(loop);
+        break;
+    case OUTCOME_DETACHED:
+        handle_detached(loop, conn_of_socket(outcome->socket));
         break;
     default:
         handle_connection(loop, outcome);
@@ -424,6 +439,7 @@ static void turn(struct loop *loop)
     struct outcome outcome;
     bool has_mail = false;
 
+    loop->share_owner = NULL;
     loop_begin_phase(loop);
     deadlines_begin_turn(loop);
     int wait_ms = time_to_wait(loop);
@@ -471,9 +487,25 @@ static void abandon_all(struct loop *loop)
     reap_some(loop, SIZE_MAX);
 }
 
+/* The kernel lets go of what the dead have in it; no news but that matters any more. */
+static void see_off_all(struct loop *loop)
+{
+    struct outcome outcome;
+    for (int turns = 0; loop->stats.connections > 0 && turns < DETACHING_TURNS_MAX; turns++) {
+        poller_wait(loop->poller, DETACHING_WAIT_MS);
+        while (poller_next(loop->poller, &outcome)) {
+            if (outcome.kind == OUTCOME_DETACHED)
+                handle_detached(loop, conn_of_socket(outcome.socket));
+            else if (outcome.kind == OUTCOME_ACCEPTED || outcome.kind == OUTCOME_OVERFLOWED)
+                handover_refuse(loop, outcome.fd);
+        }
+    }
+}
+
 void *loop_run(void *argument)
 {
     struct loop *loop = argument;
+    poller_start(loop->poller);
     for (;;) {
         turn(loop);
         bool is_over = (int32_t)(loop->now_ms - loop->stop_due_ms) >= 0;
@@ -481,5 +513,6 @@ void *loop_run(void *argument)
             break;
     }
     abandon_all(loop);
+    see_off_all(loop);
     return NULL;
 }

@@ -39,6 +39,7 @@ struct server {
     struct tls_context *tls; /* NULL: plain TCP */
     int listener_fd;
     int news_fd; /* an eventfd: the main thread is to look at what follows */
+    enum poller_kind poller;
     uint32_t loop_count;
     uint32_t started_ms;
     uint32_t connections_max;
@@ -96,11 +97,11 @@ struct loop {
     struct conn *first_unfinished; /* for the next turn's flush */
     struct conn *first_ending;
     struct conn *first_dead;
-    uint64_t work;        /* deliveries, and KiB of events that were written, since the start */
-    uint64_t phase_end;   /* of `work`: then what else there is to do is for the next turn */
-    uint64_t share_end;   /* of `work`: then it is for the connection that is being read */
-    uint32_t share_left;  /* frames and requests that this connection may still have in this turn */
-    uint32_t move_target; /* where the connection that is being read goes, when it is MOVING */
+    uint64_t work;      /* deliveries, and KiB of events that were written, since the start */
+    uint64_t phase_end; /* of `work`: then what else there is to do is for the next turn */
+    const struct conn *share_owner; /* who is being read, in however many pieces */
+    uint64_t share_end;             /* of `work`: then it is for that connection */
+    uint32_t share_left; /* frames and requests that this connection may still have in this turn */
     struct loop_stats stats;
     atomic_uint load; /* stats.connections, for other loops that look for the emptiest */
     bool is_listening;

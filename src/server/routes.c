@@ -96,7 +96,7 @@ static void end_response(struct loop *loop, struct conn *conn, const struct resp
     /* While an earlier response is not read, its time goes on. */
     if (response->closes)
         conn_out_finish(loop, conn);
-    else if (!conn->is_send_pending)
+    else if (!conn->is_blocked)
         loop_set_deadline(loop, conn, DEADLINE_REQUEST);
 }
 

@@ -5,11 +5,14 @@
  *     FAIL_ALLOCATION=N    the Nth allocation (from 1, all threads counted) returns NULL
  *     FAULT_PERMILLE=P     of a thousand calls P fail, or do less than was asked for, as the kernel
  *     FAULT_SEED=S         may at any time: EINTR, EAGAIN, ENOBUFS, ECONNABORTED, short sends and
- *                          receives. Which ones depends on the seed (and on the threads).
+ *                          receives. Which ones depends on the seed (and on the threads). What is
+ *                          asked of io_uring is made less before the kernel sees it, and what goes
+ *                          on by itself ends after one time.
  *
  * When one is set, a line at the end says how many allocations, and how many faults, there were.
  */
 #include <errno.h>
+#include <liburing.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -27,6 +30,10 @@ ssize_t __real_send(int fd, const void *data, size_t length, int flags);
 ssize_t __real_sendmsg(int fd, const struct msghdr *message, int flags);
 int __real_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
 int __real_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_ms);
+int __real_io_uring_submit_and_get_events(struct io_uring *ring);
+int __real_io_uring_submit_and_wait_timeout(struct io_uring *ring, struct io_uring_cqe **ret_first,
+                                            unsigned least, struct __kernel_timespec *timeout,
+                                            sigset_t *signals);
 
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
@@ -36,6 +43,10 @@ ssize_t __wrap_send(int fd, const void *data, size_t length, int flags);
 ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags);
 int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
 int __wrap_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_ms);
+int __wrap_io_uring_submit_and_get_events(struct io_uring *ring);
+int __wrap_io_uring_submit_and_wait_timeout(struct io_uring *ring, struct io_uring_cqe **ret_first,
+                                            unsigned least, struct __kernel_timespec *timeout,
+                                            sigset_t *signals);
 
 static unsigned long failing_allocation;
 static unsigned long fault_permille;
@@ -157,4 +168,46 @@ int __wrap_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_
         return __real_epoll_wait(fd, events, most, timeout_ms);
     errno = EINTR;
     return -1;
+}
+
+/* A request that the kernel has not seen yet. */
+static void spoil_request(struct io_uring_sqe *request)
+{
+    if (request->opcode == IORING_OP_SEND && request->len > 1) {
+        request->len = 1 + (unsigned)(draw() % (request->len - 1));
+    } else if (request->opcode == IORING_OP_SENDMSG) {
+        struct msghdr *message = (struct msghdr *)(uintptr_t)request->addr;
+        message->msg_iovlen = 1;
+        message->msg_iov[0].iov_len = 1 + draw() % message->msg_iov[0].iov_len;
+    } else if (request->opcode == IORING_OP_RECV) {
+        request->ioprio &= (uint16_t)~IORING_RECV_MULTISHOT;
+        request->len = 1 + (unsigned)(draw() % 7);
+    } else if (request->opcode == IORING_OP_ACCEPT) {
+        request->ioprio &= (uint16_t)~IORING_ACCEPT_MULTISHOT;
+    }
+}
+
+static void spoil_requests(struct io_uring *ring)
+{
+    struct io_uring_sq *queue = &ring->sq;
+    for (unsigned at = queue->sqe_head; at != queue->sqe_tail; at++) {
+        if (is_due())
+            spoil_request(&queue->sqes[at & queue->ring_mask]);
+    }
+}
+
+int __wrap_io_uring_submit_and_get_events(struct io_uring *ring)
+{
+    spoil_requests(ring);
+    return __real_io_uring_submit_and_get_events(ring);
+}
+
+int __wrap_io_uring_submit_and_wait_timeout(struct io_uring *ring, struct io_uring_cqe **ret_first,
+                                            unsigned least, struct __kernel_timespec *timeout,
+                                            sigset_t *signals)
+{
+    if (is_due())
+        return -EINTR;
+    spoil_requests(ring);
+    return __real_io_uring_submit_and_wait_timeout(ring, ret_first, least, timeout, signals);
 }

@@ -1,7 +1,7 @@
 /*
  * An echo server on the project's own layers, for WebSocket conformance suites: one loop, no rooms.
  *
- *     ws_echo --port N        (0: the kernel chooses; the port is printed)
+ *     ws_echo --port N [--poller epoll|io_uring]      (0: the kernel chooses; the port is printed)
  *
  * It never checks Origin, has no timeouts and keeps one record a descriptor. Not for production.
  */
@@ -26,7 +26,9 @@ struct peer {
     struct ws_reader reader;
     struct outbox out;
     bool is_open;
+    bool is_full;
     bool is_closing;
+    bool is_ended;
 };
 
 static struct poller *poller;
@@ -36,7 +38,9 @@ static struct peer peers[DESCRIPTORS_MAX];
 
 static void end(struct peer *peer)
 {
-    (void)poller_detach(poller, &peer->socket);
+    peer->is_ended = true;
+    if (!poller_detach(poller, &peer->socket))
+        return; /* OUTCOME_DETACHED calls it again */
     close(peer->socket.fd);
     buf_release(&peer->head);
     ws_reader_release(&peer->reader);
@@ -73,24 +77,24 @@ static void queue_close(struct peer *peer, uint16_t code, struct bytes reason)
     peer->is_closing = true;
 }
 
-/* Sends what is queued. False: the peer is gone. */
-static bool flush(struct peer *peer)
+/* Sends what is queued; what is left goes on when the poller tells that it may. */
+static void flush(struct peer *peer)
 {
-    while (peer->out.length > 0) {
+    while (peer->out.length > 0 && !peer->is_full && peer->socket.sending == 0) {
         struct iovec parts[64];
         int count = outbox_parts(&peer->out, parts, 64);
-        ssize_t sent = poller_send(poller, &peer->socket, (uint64_t)peer->socket.fd, parts, count);
-        if (sent == POLLER_SEND_PENDING)
-            return true;
+        ssize_t sent = poller_send(poller, &peer->socket, parts, count);
         if (sent == POLLER_SEND_FAILED) {
             end(peer);
-            return false;
+            return;
         }
-        outbox_consume(&peer->out, &pool, (size_t)sent);
+        if (sent != POLLER_SEND_BEGUN) {
+            outbox_consume(&peer->out, &pool, (size_t)sent);
+            peer->is_full = sent == 0;
+        }
     }
-    if (peer->is_closing)
+    if (peer->out.length == 0 && peer->is_closing)
         shutdown(peer->socket.fd, SHUT_WR);
-    return true;
 }
 
 static void shake_hands(struct peer *peer, struct bytes_mut *in)
@@ -132,7 +136,7 @@ static void echo(struct peer *peer, struct bytes_mut in)
         else if (read.kind == WS_READ_CLOSE || read.kind == WS_READ_ERROR)
             queue_close(peer, read.close_code, read.payload);
     }
-    (void)flush(peer);
+    flush(peer);
 }
 
 static void welcome(int fd)
@@ -145,7 +149,30 @@ static void welcome(int fd)
     *peer = (struct peer){.socket.fd = fd};
     buf_init(&peer->head, 64 * 1024 + HTTP_REQUEST_HEAD_MAX);
     ws_reader_init(&peer->reader, MESSAGE_BYTES_MAX);
-    require(poller_attach(poller, &peer->socket, (uint64_t)fd));
+    require(poller_attach(poller, &peer->socket));
+}
+
+static void handle_peer(struct peer *peer, const struct outcome *outcome)
+{
+    if (peer->is_ended && outcome->kind != OUTCOME_DETACHED)
+        return;
+    switch (outcome->kind) {
+    case OUTCOME_RECEIVED:
+        echo(peer, outcome->data);
+        break;
+    case OUTCOME_SENT:
+        outbox_consume(&peer->out, &pool, outcome->sent);
+        peer->is_full = outcome->is_full;
+        flush(peer);
+        break;
+    case OUTCOME_WRITABLE:
+        peer->is_full = false;
+        flush(peer);
+        break;
+    default:
+        end(peer);
+        break;
+    }
 }
 
 static void serve(void)
@@ -153,37 +180,35 @@ static void serve(void)
     struct outcome outcome;
     poller_wait(poller, -1);
     while (poller_next(poller, &outcome)) {
-        struct peer *peer = &peers[(uint32_t)outcome.token % DESCRIPTORS_MAX];
         if (outcome.kind == OUTCOME_ACCEPTED)
             welcome(outcome.fd);
         else if (outcome.kind == OUTCOME_OVERFLOWED)
             close(outcome.fd);
         else if (outcome.kind == OUTCOME_ACCEPT_FAILED)
             require(false);
-        else if (outcome.kind == OUTCOME_RECEIVED)
-            echo(peer, outcome.data);
-        else if (outcome.kind == OUTCOME_SENT)
-            (void)flush(peer);
         else
-            end(peer);
+            handle_peer(CONTAINER_OF(outcome.socket, struct peer, socket), &outcome);
     }
 }
 
 int main(int argument_count, char **arguments)
 {
     char why[256];
-    if (argument_count != 3 || strcmp(arguments[1], "--port") != 0) {
-        fprintf(stderr, "usage: ws_echo --port N\n");
+    bool has_poller = argument_count == 5 && strcmp(arguments[3], "--poller") == 0;
+    if ((argument_count != 3 && !has_poller) || strcmp(arguments[1], "--port") != 0) {
+        fprintf(stderr, "usage: ws_echo --port N [--poller epoll|io_uring]\n");
         return 2;
     }
+    bool is_io_uring = has_poller && strcmp(arguments[4], "io_uring") == 0;
     signal(SIGPIPE, SIG_IGN);
     int listener = listener_open(NULL, (uint16_t)atoi(arguments[2]), why, sizeof why);
     if (listener < 0) {
         fprintf(stderr, "ws_echo: %s\n", why);
         return EXIT_FAILURE;
     }
-    poller = poller_new();
+    poller = poller_new(is_io_uring ? POLLER_IO_URING : POLLER_EPOLL);
     require(poller != NULL && poller_listen(poller, listener));
+    poller_start(poller);
     printf("ws_echo listening on ws://localhost:%u\n", listener_port(listener));
     fflush(stdout);
     for (;;)

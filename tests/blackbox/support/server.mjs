@@ -18,6 +18,9 @@ const defaultBinary = fileURLToPath(
 );
 const binary = path.resolve(process.env.PARTY_SOCKETS_BINARY ?? defaultBinary);
 
+/** The poller under test; what the server chooses itself where none is named. */
+const poller = process.env.POLLER_UNDER_TEST ?? 'auto';
+
 /** Variables of the machine that would be taken for options. */
 const optionVariables = (await help()).match(/(?<=environment: )[A-Z_]+/g);
 
@@ -39,7 +42,7 @@ class Run {
   constructor(options, environment, launcher = []) {
     const [program, ...parameters] = [...launcher, binary, ...options.map(String)];
     this.process = spawn(program, parameters, {
-      env: { ...withoutOptions(process.env), ...environment },
+      env: { ...withoutOptions(process.env), POLLER: poller, ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.process.stdout.on('data', (bytes) => (this.stdout += bytes));
@@ -137,8 +140,8 @@ export class Server {
   }
 
   /** The counts on the status page by their names, those that are zero left out. */
-  async events() {
-    const connection = await this.raw();
+  async events(options) {
+    const connection = await this.raw(undefined, options);
     connection.write(request('/', { headers: { Connection: 'close' } }));
     const { body } = await connection.readResponse();
     connection.terminate();

@@ -6,12 +6,20 @@
 /* cmocka wants these before it. */
 #include <cmocka.h>
 
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "net/listener.h"
 #include "net/poller.h"
 
 #define PEERS 3
+#define TURNS_MAX 100
+#define WAIT_MS 1000 /* long enough for what must come */
+#define QUIET_MS 20  /* for what must not */
 
 /* Connected pairs: ours is attached to the poller, the other end is the test's. */
 struct pairs {
@@ -20,42 +28,95 @@ struct pairs {
     int theirs[PEERS];
 };
 
+static enum poller_kind kind; /* the one under test */
+
 static void pairs_init(struct pairs *pairs)
 {
-    pairs->poller = poller_new();
+    pairs->poller = poller_new(kind);
     assert_non_null(pairs->poller);
+    poller_start(pairs->poller);
     for (int i = 0; i < PEERS; i++) {
         int fds[2];
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
         pairs->ours[i] = (struct poller_socket){.fd = fds[0]};
         pairs->theirs[i] = fds[1];
-        assert_true(poller_attach(pairs->poller, &pairs->ours[i], (uint64_t)fds[0]));
+        assert_true(poller_attach(pairs->poller, &pairs->ours[i]));
     }
 }
 
 static void pairs_release(struct pairs *pairs)
 {
+    poller_free(pairs->poller);
     for (int i = 0; i < PEERS; i++) {
         close(pairs->ours[i].fd);
         close(pairs->theirs[i]);
     }
-    poller_free(pairs->poller);
+}
+
+/* The next outcome, waited for. */
+static struct outcome next(struct poller *poller)
+{
+    struct outcome outcome;
+    for (int turn = 0; turn < TURNS_MAX; turn++) {
+        if (poller_next(poller, &outcome))
+            return outcome;
+        poller_wait(poller, WAIT_MS);
+    }
+    fail_msg("nothing was told");
+    return outcome;
+}
+
+static void nothing_more_is_told(struct poller *poller)
+{
+    struct outcome outcome;
+    for (int turn = 0; turn < 3; turn++) {
+        poller_wait(poller, QUIET_MS);
+        assert_false(poller_next(poller, &outcome));
+    }
+}
+
+static void detach(struct poller *poller, struct poller_socket *socket)
+{
+    if (poller_detach(poller, socket))
+        return;
+    struct outcome outcome;
+    do
+        outcome = next(poller);
+    while (outcome.kind != OUTCOME_DETACHED || outcome.socket != socket);
+}
+
+/* Says a word to one of ours, and hears that it was told. */
+static void say(struct pairs *pairs, int i, const char *word)
+{
+    size_t length = strlen(word);
+    assert_int_equal(write(pairs->theirs[i], word, length), length);
+}
+
+static void expect_word(struct pairs *pairs, int i, const char *word)
+{
+    struct outcome outcome = next(pairs->poller);
+    assert_int_equal(outcome.kind, OUTCOME_RECEIVED);
+    assert_ptr_equal(outcome.socket, &pairs->ours[i]);
+    assert_int_equal(outcome.data.length, strlen(word));
+    assert_memory_equal(outcome.data.data, word, strlen(word));
+}
+
+static void it_works(void **state)
+{
+    (void)state;
+    assert_true(poller_works(kind));
 }
 
 static void what_arrives_is_told_once(void **state)
 {
     (void)state;
     struct pairs pairs;
-    struct outcome outcome;
     pairs_init(&pairs);
-    assert_int_equal(write(pairs.theirs[1], "hello", 5), 5);
-    poller_wait(pairs.poller, 1000);
-    assert_true(poller_next(pairs.poller, &outcome));
-    assert_int_equal(outcome.kind, OUTCOME_RECEIVED);
-    assert_int_equal(outcome.token, pairs.ours[1].fd);
-    assert_int_equal(outcome.data.length, 5);
-    assert_memory_equal(outcome.data.data, "hello", 5);
-    assert_false(poller_next(pairs.poller, &outcome));
+    say(&pairs, 1, "hello");
+    expect_word(&pairs, 1, "hello");
+    nothing_more_is_told(pairs.poller);
+    say(&pairs, 1, "again");
+    expect_word(&pairs, 1, "again");
     pairs_release(&pairs);
 }
 
@@ -66,14 +127,57 @@ static void nothing_is_told_of_a_detached_socket(void **state)
     struct outcome outcome;
     pairs_init(&pairs);
     for (int i = 0; i < PEERS; i++)
-        assert_int_equal(write(pairs.theirs[i], "x", 1), 1);
-    poller_wait(pairs.poller, 1000); /* all three are in this batch */
+        say(&pairs, i, "x");
+    poller_wait(pairs.poller, WAIT_MS); /* all three are in this batch */
     assert_true(poller_next(pairs.poller, &outcome));
-    for (int i = 0; i < PEERS; i++) {
-        if (outcome.token != (uint64_t)pairs.ours[i].fd)
-            assert_true(poller_detach(pairs.poller, &pairs.ours[i]));
+    struct poller_socket *told = outcome.socket;
+    bool is_detached[PEERS];
+    for (int i = 0; i < PEERS; i++)
+        is_detached[i] = told != &pairs.ours[i] && poller_detach(pairs.poller, &pairs.ours[i]);
+    for (int turn = 0; turn < 3; turn++) {
+        while (poller_next(pairs.poller, &outcome)) {
+            int i = (int)(outcome.socket - pairs.ours);
+            assert_ptr_not_equal(outcome.socket, told);
+            assert_false(is_detached[i]);
+            is_detached[i] = outcome.kind == OUTCOME_DETACHED;
+        }
+        poller_wait(pairs.poller, QUIET_MS);
     }
-    assert_false(poller_next(pairs.poller, &outcome));
+    for (int i = 0; i < PEERS; i++)
+        assert_true(told == &pairs.ours[i] || is_detached[i]);
+    pairs_release(&pairs);
+}
+
+/* As when a connection moves: nothing of what was sent is lost, between one poller and another. */
+static void a_socket_can_go_to_another_poller(void **state)
+{
+    (void)state;
+    struct pairs pairs;
+    pairs_init(&pairs);
+    struct poller *other = poller_new(kind);
+    assert_non_null(other);
+    poller_start(other);
+    for (int round = 0; round < 200; round++) {
+        struct poller *from = round % 2 == 0 ? pairs.poller : other;
+        struct poller *to = round % 2 == 0 ? other : pairs.poller;
+        say(&pairs, 0, "x");
+        struct outcome outcome;
+        int told = 0;
+        bool is_detached = poller_detach(from, &pairs.ours[0]);
+        while (!is_detached) {
+            outcome = next(from);
+            told += outcome.kind == OUTCOME_RECEIVED;
+            is_detached = outcome.kind == OUTCOME_DETACHED;
+        }
+        assert_true(poller_attach(to, &pairs.ours[0]));
+        if (told == 0) {
+            outcome = next(to);
+            assert_int_equal(outcome.kind, OUTCOME_RECEIVED);
+            told = (int)outcome.data.length;
+        }
+        assert_int_equal(told, 1);
+    }
+    poller_free(other);
     pairs_release(&pairs);
 }
 
@@ -81,26 +185,299 @@ static void who_is_paused_is_told_when_resumed(void **state)
 {
     (void)state;
     struct pairs pairs;
-    struct outcome outcome;
     pairs_init(&pairs);
-    uint64_t token = (uint64_t)pairs.ours[0].fd;
-    poller_pause(pairs.poller, &pairs.ours[0], token);
-    assert_int_equal(write(pairs.theirs[0], "x", 1), 1);
-    poller_wait(pairs.poller, 0);
-    assert_false(poller_next(pairs.poller, &outcome));
-    poller_resume(pairs.poller, &pairs.ours[0], token);
-    poller_wait(pairs.poller, 1000);
-    assert_true(poller_next(pairs.poller, &outcome));
-    assert_int_equal(outcome.kind, OUTCOME_RECEIVED);
+    for (int round = 0; round < 50; round++) {
+        poller_pause(pairs.poller, &pairs.ours[0]);
+        nothing_more_is_told(pairs.poller);
+        say(&pairs, 0, "x");
+        if (round == 0)
+            nothing_more_is_told(pairs.poller);
+        poller_resume(pairs.poller, &pairs.ours[0]);
+        expect_word(&pairs, 0, "x");
+        /* Paused and resumed in one turn, it is as if nothing had been. */
+        poller_pause(pairs.poller, &pairs.ours[0]);
+        poller_resume(pairs.poller, &pairs.ours[0]);
+        say(&pairs, 0, "y");
+        expect_word(&pairs, 0, "y");
+    }
     pairs_release(&pairs);
+}
+
+static void the_end_is_told_once_and_never_while_paused(void **state)
+{
+    (void)state;
+    struct pairs pairs;
+    pairs_init(&pairs);
+    poller_pause(pairs.poller, &pairs.ours[0]);
+    nothing_more_is_told(pairs.poller);
+    say(&pairs, 0, "last");
+    assert_int_equal(shutdown(pairs.theirs[0], SHUT_WR), 0);
+    nothing_more_is_told(pairs.poller);
+    poller_resume(pairs.poller, &pairs.ours[0]);
+    expect_word(&pairs, 0, "last");
+    struct outcome outcome = next(pairs.poller);
+    assert_int_equal(outcome.kind, OUTCOME_ENDED);
+    poller_pause(pairs.poller, &pairs.ours[0]);
+    nothing_more_is_told(pairs.poller);
+    pairs_release(&pairs);
+}
+
+/* Sends until the socket is full; returns how many bytes it took. */
+static size_t fill(struct pairs *pairs)
+{
+    static char bytes[100000];
+    const struct iovec parts[] = {{bytes, 30000}, {bytes + 30000, 70000}};
+    size_t total = 0;
+    for (;;) {
+        ssize_t sent = poller_send(pairs->poller, &pairs->ours[0], parts, 2);
+        if (sent >= 0) {
+            total += (size_t)sent;
+            if (sent < 100000)
+                return total;
+            continue;
+        }
+        assert_int_equal(sent, POLLER_SEND_BEGUN);
+        assert_int_equal(pairs->ours[0].sending, 100000);
+        struct outcome outcome = next(pairs->poller);
+        assert_int_equal(outcome.kind, OUTCOME_SENT);
+        assert_int_equal(pairs->ours[0].sending, 0);
+        total += outcome.sent;
+        if (outcome.is_full)
+            return total;
+        assert_int_equal(outcome.sent, 100000);
+    }
+}
+
+static size_t drain(int fd, size_t most)
+{
+    static char bytes[65536];
+    size_t total = 0;
+    while (total < most) {
+        ssize_t length = read(fd, bytes, sizeof bytes);
+        if (length <= 0)
+            break;
+        total += (size_t)length;
+    }
+    return total;
+}
+
+static void a_full_socket_is_told_to_be_writable(void **state)
+{
+    (void)state;
+    struct pairs pairs;
+    pairs_init(&pairs);
+    size_t sent = fill(&pairs);
+    nothing_more_is_told(pairs.poller);
+    assert_int_equal(drain(pairs.theirs[0], SIZE_MAX), sent);
+    struct outcome outcome = next(pairs.poller);
+    assert_int_equal(outcome.kind, OUTCOME_WRITABLE);
+    assert_ptr_equal(outcome.socket, &pairs.ours[0]);
+    sent = fill(&pairs);
+    assert_int_equal(drain(pairs.theirs[0], SIZE_MAX), sent);
+    pairs_release(&pairs);
+}
+
+static void a_full_socket_can_be_detached(void **state)
+{
+    (void)state;
+    struct pairs pairs;
+    pairs_init(&pairs);
+    (void)fill(&pairs);
+    detach(pairs.poller, &pairs.ours[0]);
+    (void)drain(pairs.theirs[0], SIZE_MAX);
+    nothing_more_is_told(pairs.poller);
+    assert_int_equal(pairs.ours[0].state, 0);
+    pairs_release(&pairs);
+}
+
+static void a_broken_connection_fails(void **state)
+{
+    (void)state;
+    struct pairs pairs;
+    pairs_init(&pairs);
+    close(pairs.theirs[0]);
+    struct outcome outcome = next(pairs.poller);
+    assert_true(outcome.kind == OUTCOME_ENDED || outcome.kind == OUTCOME_FAILED);
+    const struct iovec byte = {.iov_base = (char[]){'x'}, .iov_len = 1};
+    ssize_t sent = poller_send(pairs.poller, &pairs.ours[0], &byte, 1);
+    if (sent == POLLER_SEND_BEGUN)
+        assert_int_equal(next(pairs.poller).kind, OUTCOME_FAILED);
+    else
+        assert_int_equal(sent, POLLER_SEND_FAILED);
+    pairs.theirs[0] = dup(pairs.theirs[1]);
+    pairs_release(&pairs);
+}
+
+/* More than all receive buffers of a poller hold, from several at once, and in order. */
+static void more_than_the_buffers_hold_arrives(void **state)
+{
+    (void)state;
+    struct pairs pairs;
+    pairs_init(&pairs);
+    const size_t wanted = 4 * 1024 * 1024;
+    size_t written[PEERS] = {0};
+    size_t told[PEERS] = {0};
+    static uint8_t bytes[50000];
+    for (int turn = 0; turn < 100000 && told[0] + told[1] + told[2] < PEERS * wanted; turn++) {
+        for (int i = 0; i < PEERS; i++) {
+            for (size_t at = 0; at < sizeof bytes; at++)
+                bytes[at] = (uint8_t)((written[i] + at) % 251);
+            size_t left = wanted - written[i];
+            ssize_t length =
+                left == 0 ? 0 : write(pairs.theirs[i], bytes, left < sizeof bytes ? left : 50000);
+            written[i] += length > 0 ? (size_t)length : 0;
+        }
+        struct outcome outcome;
+        poller_wait(pairs.poller, QUIET_MS);
+        while (poller_next(pairs.poller, &outcome)) {
+            assert_int_equal(outcome.kind, OUTCOME_RECEIVED);
+            int i = (int)(outcome.socket - pairs.ours);
+            for (size_t at = 0; at < outcome.data.length; at++)
+                assert_int_equal(outcome.data.data[at], (told[i] + at) % 251);
+            told[i] += outcome.data.length;
+        }
+    }
+    for (int i = 0; i < PEERS; i++)
+        assert_int_equal(told[i], wanted);
+    pairs_release(&pairs);
+}
+
+static void a_wake_is_told(void **state)
+{
+    (void)state;
+    struct poller *poller = poller_new(kind);
+    int wake_fd = eventfd(0, EFD_NONBLOCK);
+    uint64_t count = 1;
+    assert_true(poller_watch(poller, wake_fd));
+    poller_start(poller);
+    for (int round = 0; round < 3; round++) {
+        assert_int_equal(write(wake_fd, &count, sizeof count), sizeof count);
+        assert_int_equal(next(poller).kind, OUTCOME_WOKEN);
+        assert_int_equal(read(wake_fd, &count, sizeof count), sizeof count);
+        nothing_more_is_told(poller);
+    }
+    poller_free(poller);
+    close(wake_fd);
+}
+
+static int connect_to(int listener_fd)
+{
+    struct sockaddr_storage address;
+    socklen_t length = sizeof address;
+    assert_int_equal(getsockname(listener_fd, (struct sockaddr *)&address, &length), 0);
+    int fd = socket(address.ss_family, SOCK_STREAM, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, length), 0);
+    return fd;
+}
+
+struct listening {
+    struct poller *poller;
+    int listener_fd;
+};
+
+static void listening_init(struct listening *listening)
+{
+    char why[256];
+    listening->listener_fd = listener_open("127.0.0.1", 0, why, sizeof why);
+    assert_true(listening->listener_fd >= 0);
+    listening->poller = poller_new(kind);
+    assert_true(poller_listen(listening->poller, listening->listener_fd));
+    poller_start(listening->poller);
+}
+
+static void listening_release(struct listening *listening)
+{
+    poller_free(listening->poller);
+    close(listening->listener_fd);
+}
+
+static void who_connects_is_accepted_while_listening(void **state)
+{
+    (void)state;
+    struct listening listening;
+    listening_init(&listening);
+    struct poller *poller = listening.poller;
+    for (int round = 0; round < 3; round++) {
+        int first = connect_to(listening.listener_fd);
+        struct outcome outcome = next(poller);
+        assert_int_equal(outcome.kind, OUTCOME_ACCEPTED);
+        close(outcome.fd);
+        close(first);
+        poller_stop_listening(poller, listening.listener_fd);
+        nothing_more_is_told(poller);
+        int second = connect_to(listening.listener_fd);
+        nothing_more_is_told(poller);
+        assert_true(poller_listen(poller, listening.listener_fd));
+        outcome = next(poller);
+        assert_int_equal(outcome.kind, OUTCOME_ACCEPTED);
+        close(outcome.fd);
+        close(second);
+    }
+    listening_release(&listening);
+}
+
+/* With no descriptor left, one connection at a time is had on the spare one, and nothing spins. */
+static void out_of_descriptors_one_is_told_at_a_time(void **state)
+{
+    (void)state;
+    struct listening listening;
+    struct rlimit before;
+    listening_init(&listening);
+    nothing_more_is_told(listening.poller);
+    int first = connect_to(listening.listener_fd);
+    int second = connect_to(listening.listener_fd);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    struct rlimit none = {.rlim_cur = 3, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    struct poller *poller = listening.poller;
+    /* What the kernel had accepted before descriptors were short is a common connection. */
+    struct outcome outcome = next(poller);
+    bool had_one = outcome.kind == OUTCOME_ACCEPTED;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_true(had_one || outcome.kind == OUTCOME_OVERFLOWED ||
+                outcome.kind == OUTCOME_ACCEPT_FAILED);
+    if (outcome.kind != OUTCOME_ACCEPT_FAILED)
+        close(outcome.fd);
+    close(first);
+    close(second);
+    listening_release(&listening);
+}
+
+static int use_epoll(void **state)
+{
+    (void)state;
+    kind = POLLER_EPOLL;
+    return 0;
+}
+
+static int use_io_uring(void **state)
+{
+    (void)state;
+    kind = POLLER_IO_URING;
+    return 0;
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_works),
         cmocka_unit_test(what_arrives_is_told_once),
         cmocka_unit_test(nothing_is_told_of_a_detached_socket),
+        cmocka_unit_test(a_socket_can_go_to_another_poller),
         cmocka_unit_test(who_is_paused_is_told_when_resumed),
+        cmocka_unit_test(the_end_is_told_once_and_never_while_paused),
+        cmocka_unit_test(a_full_socket_is_told_to_be_writable),
+        cmocka_unit_test(a_full_socket_can_be_detached),
+        cmocka_unit_test(a_broken_connection_fails),
+        cmocka_unit_test(more_than_the_buffers_hold_arrives),
+        cmocka_unit_test(a_wake_is_told),
+        cmocka_unit_test(who_connects_is_accepted_while_listening),
+        cmocka_unit_test(out_of_descriptors_one_is_told_at_a_time),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests_name("epoll", tests, use_epoll, NULL);
+    /* Where the kernel does not have it, the server uses epoll as well. */
+    if (poller_works(POLLER_IO_URING))
+        failed += cmocka_run_group_tests_name("io_uring", tests, use_io_uring, NULL);
+    return failed;
 }

@@ -1,0 +1,41 @@
+/* What a poller is made of; poller.h says what each operation promises. */
+#ifndef PARTY_NET_POLLER_BACKEND_H
+#define PARTY_NET_POLLER_BACKEND_H
+
+#include "net/poller.h"
+
+struct poller_operations {
+    void (*free)(struct poller *poller);
+    void (*start)(struct poller *poller);
+    bool (*listen)(struct poller *poller, int listener_fd);
+    void (*stop_listening)(struct poller *poller, int listener_fd);
+    bool (*watch)(struct poller *poller, int wake_fd);
+    bool (*attach)(struct poller *poller, struct poller_socket *socket);
+    bool (*detach)(struct poller *poller, struct poller_socket *socket);
+    void (*pause)(struct poller *poller, struct poller_socket *socket);
+    void (*resume)(struct poller *poller, struct poller_socket *socket);
+    ssize_t (*send)(struct poller *poller, struct poller_socket *socket, const struct iovec *parts,
+                    int part_count);
+    void (*wait)(struct poller *poller, int timeout_ms);
+    bool (*next)(struct poller *poller, struct outcome *ret_outcome);
+};
+
+/* The first member of every backend's own record. */
+struct poller {
+    const struct poller_operations *operations;
+};
+
+/* NULL with errno set when the kernel refuses. */
+MUST_CHECK struct poller *poller_epoll_new(void);
+MUST_CHECK struct poller *poller_io_uring_new(void);
+
+/* The length of all parts together. */
+static inline size_t poller_parts_length(const struct iovec *parts, int part_count)
+{
+    size_t length = 0;
+    for (int i = 0; i < part_count; i++)
+        length += parts[i].iov_len;
+    return length;
+}
+
+#endif

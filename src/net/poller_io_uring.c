@@ -1,0 +1,599 @@
+/*
+ * The poller over io_uring: receiving is asked for once and goes on by itself (multishot) into
+ * buffers that the kernel takes from a ring; sends are put down, and go out together at the next
+ * wait, which is the turn's only system call.
+ *
+ * A request is named by its socket's address and the kind of request. A socket is given up only
+ * when every request of it has had its last completion, so that none can be about a successor.
+ *
+ * Needs Linux 6.1. Whoever makes a poller asks poller_works() first: containers often forbid it.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <liburing.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "net/acceptor.h"
+#include "net/poller_backend.h"
+
+#define SUBMISSIONS 1024    /* that can be put down; then they are handed over within the turn */
+#define COMPLETIONS 16384   /* that the kernel can tell of without memory of its own */
+#define RECEIVE_BUFFERS 256 /* a power of two */
+#define RECEIVE_BUFFER_BYTES 4096
+#define RECEIVE_GROUP 0
+#define ACCEPTS_PER_WAIT 32   /* then others have their turn */
+#define MESSAGES_PER_BATCH 64 /* sends of several parts that can be put down */
+#define PARTS_PER_MESSAGE 64
+#define SUBMIT_TRIES 1000 /* the kernel is out of memory for requests, and will not recover */
+
+/* poller_socket.state */
+enum {
+    WANTED = 1,     /* receiving is wanted: not paused */
+    RECEIVING = 2,  /* a receive is under way */
+    POLLING = 4,    /* the socket was full, and will be told to be writable */
+    CANCELLING = 8, /* a cancellation is under way */
+    ENDED = 16,     /* nothing more will be received */
+    DETACHING = 32,
+};
+
+/* What a completion is of: a socket's address with one of these below it, ... */
+enum request {
+    REQUEST_RECEIVE,
+    REQUEST_SEND,
+    REQUEST_WRITABLE,
+    REQUEST_CANCEL,
+    REQUEST_MASK = 3,
+};
+
+/* ... or one of these, which are no addresses. */
+enum {
+    NAME_ACCEPT = 4,
+    NAME_ACCEPTABLE = 8, /* the listener is readable, and descriptors are short */
+    NAME_WAKE = 12,
+    NAME_NOBODY = 16,
+    NAMES_END = 20,
+};
+
+/* What sendmsg reads when it is handed over. */
+struct message {
+    struct msghdr head;
+    struct iovec parts[PARTS_PER_MESSAGE];
+};
+
+struct uring_poller {
+    struct poller base;
+    struct io_uring ring;
+    struct io_uring_buf_ring *buffer_ring; /* NULL until registered */
+    uint8_t *buffers;
+    int lent;                       /* the buffer of the last outcome, or -1 */
+    struct poller_socket *detached; /* is to be told next; or NULL */
+    int listener_fd;
+    int wake_fd;
+    int accepts_left;
+    bool is_listening; /* it is wanted */
+    bool is_accepting; /* a request is under way, of either kind */
+    struct acceptor acceptor;
+    int message_count;
+    struct message messages[MESSAGES_PER_BATCH];
+};
+
+_Static_assert(RECEIVE_BUFFERS *RECEIVE_BUFFER_BYTES <= POLLER_RECEIVED_BYTES_MAX,
+               "what all buffers hold may be of one socket");
+_Static_assert(_Alignof(struct poller_socket) > REQUEST_MASK, "two bits below an address");
+
+static struct uring_poller *uring_of(struct poller *poller)
+{
+    return CONTAINER_OF(poller, struct uring_poller, base);
+}
+
+/* Hands over what was put down, without waiting. */
+static void hand_over(struct uring_poller *poller)
+{
+    (void)io_uring_submit(&poller->ring);
+    if (io_uring_sq_ready(&poller->ring) == 0)
+        poller->message_count = 0;
+}
+
+static struct io_uring_sqe *take_request(struct uring_poller *poller)
+{
+    struct io_uring_sqe *request = io_uring_get_sqe(&poller->ring);
+    for (int tries = 0; request == NULL; tries++) {
+        if (tries == SUBMIT_TRIES) {
+            fprintf(stderr, "party-sockets: the kernel takes no more requests\n");
+            abort();
+        }
+        hand_over(poller);
+        request = io_uring_get_sqe(&poller->ring);
+    }
+    return request;
+}
+
+static void name_request(struct io_uring_sqe *request, const struct poller_socket *socket,
+                         enum request kind)
+{
+    io_uring_sqe_set_data64(request, (uintptr_t)socket | kind);
+}
+
+static void recycle(struct uring_poller *poller, int buffer)
+{
+    io_uring_buf_ring_add(
+        poller->buffer_ring, poller->buffers + (size_t)buffer * RECEIVE_BUFFER_BYTES,
+        RECEIVE_BUFFER_BYTES, (unsigned short)buffer, io_uring_buf_ring_mask(RECEIVE_BUFFERS), 0);
+    io_uring_buf_ring_advance(poller->buffer_ring, 1);
+}
+
+static void recycle_lent(struct uring_poller *poller)
+{
+    if (poller->lent >= 0)
+        recycle(poller, poller->lent);
+    poller->lent = -1;
+}
+
+static void receive(struct uring_poller *poller, struct poller_socket *socket)
+{
+    struct io_uring_sqe *request = take_request(poller);
+    io_uring_prep_recv_multishot(request, socket->fd, NULL, 0, 0);
+    request->flags |= IOSQE_BUFFER_SELECT;
+    request->buf_group = RECEIVE_GROUP;
+    name_request(request, socket, REQUEST_RECEIVE);
+    socket->state |= RECEIVING;
+}
+
+static void receive_if_wanted(struct uring_poller *poller, struct poller_socket *socket)
+{
+    if ((socket->state & (WANTED | RECEIVING | ENDED | DETACHING)) == WANTED)
+        receive(poller, socket);
+}
+
+static void poll_for_room(struct uring_poller *poller, struct poller_socket *socket)
+{
+    struct io_uring_sqe *request = take_request(poller);
+    io_uring_prep_poll_add(request, socket->fd, POLLOUT);
+    name_request(request, socket, REQUEST_WRITABLE);
+    socket->state |= POLLING;
+}
+
+static bool needs_cancelling(const struct poller_socket *socket)
+{
+    uint8_t state = socket->state;
+    if ((state & DETACHING) != 0)
+        return (state & (RECEIVING | POLLING)) != 0;
+    return (state & (RECEIVING | WANTED)) == RECEIVING;
+}
+
+/* Cancels what is under way and not wanted any more; a send is over by itself. */
+static void cancel_unwanted(struct uring_poller *poller, struct poller_socket *socket)
+{
+    if ((socket->state & CANCELLING) != 0 || !needs_cancelling(socket))
+        return;
+    struct io_uring_sqe *request = take_request(poller);
+    if ((socket->state & DETACHING) != 0)
+        io_uring_prep_cancel_fd(request, socket->fd, IORING_ASYNC_CANCEL_ALL);
+    else
+        io_uring_prep_cancel64(request, (uintptr_t)socket | REQUEST_RECEIVE, 0);
+    name_request(request, socket, REQUEST_CANCEL);
+    socket->state |= CANCELLING;
+}
+
+static bool is_busy(const struct poller_socket *socket)
+{
+    return socket->sending > 0 || (socket->state & (RECEIVING | POLLING | CANCELLING)) != 0;
+}
+
+static void uring_start(struct poller *base)
+{
+    /* From here on the ring is this thread's (IORING_SETUP_SINGLE_ISSUER). */
+    int result = io_uring_enable_rings(&uring_of(base)->ring);
+    assert(result == 0);
+}
+
+static void accept_more(struct uring_poller *poller)
+{
+    struct io_uring_sqe *request = take_request(poller);
+    io_uring_prep_multishot_accept(request, poller->listener_fd, NULL, NULL,
+                                   SOCK_NONBLOCK | SOCK_CLOEXEC);
+    io_uring_sqe_set_data64(request, NAME_ACCEPT);
+    poller->is_accepting = true;
+}
+
+/* Descriptors are short. The kernel says so even when nobody comes, so now it is asked who does. */
+static void poll_listener(struct uring_poller *poller)
+{
+    struct io_uring_sqe *request = take_request(poller);
+    io_uring_prep_poll_add(request, poller->listener_fd, POLLIN);
+    io_uring_sqe_set_data64(request, NAME_ACCEPTABLE);
+    poller->is_accepting = true;
+}
+
+static bool uring_listen(struct poller *base, int listener_fd)
+{
+    struct uring_poller *poller = uring_of(base);
+    poller->listener_fd = listener_fd;
+    poller->is_listening = true;
+    if (!poller->is_accepting)
+        accept_more(poller);
+    return true;
+}
+
+static void uring_stop_listening(struct poller *base, int listener_fd)
+{
+    struct uring_poller *poller = uring_of(base);
+    poller->is_listening = false;
+    if (!poller->is_accepting)
+        return;
+    struct io_uring_sqe *request = take_request(poller);
+    io_uring_prep_cancel_fd(request, listener_fd, IORING_ASYNC_CANCEL_ALL);
+    io_uring_sqe_set_data64(request, NAME_NOBODY);
+}
+
+static void poll_wake(struct uring_poller *poller)
+{
+    struct io_uring_sqe *request = take_request(poller);
+    io_uring_prep_poll_multishot(request, poller->wake_fd, POLLIN);
+    io_uring_sqe_set_data64(request, NAME_WAKE);
+}
+
+static bool uring_watch(struct poller *base, int wake_fd)
+{
+    struct uring_poller *poller = uring_of(base);
+    poller->wake_fd = wake_fd;
+    poll_wake(poller);
+    return true;
+}
+
+static bool uring_attach(struct poller *base, struct poller_socket *socket)
+{
+    socket->state = WANTED;
+    socket->sending = 0;
+    receive(uring_of(base), socket);
+    return true;
+}
+
+static bool uring_detach(struct poller *base, struct poller_socket *socket)
+{
+    struct uring_poller *poller = uring_of(base);
+    socket->state |= DETACHING;
+    cancel_unwanted(poller, socket);
+    if (is_busy(socket))
+        return false;
+    if (poller->detached == socket)
+        poller->detached = NULL;
+    socket->state = 0;
+    return true;
+}
+
+static void uring_pause(struct poller *base, struct poller_socket *socket)
+{
+    socket->state &= (uint8_t)~WANTED;
+    cancel_unwanted(uring_of(base), socket);
+}
+
+static void uring_resume(struct poller *base, struct poller_socket *socket)
+{
+    socket->state |= WANTED;
+    receive_if_wanted(uring_of(base), socket);
+}
+
+static struct message *take_message(struct uring_poller *poller)
+{
+    if (poller->message_count == MESSAGES_PER_BATCH)
+        hand_over(poller);
+    /* Nothing was handed over: the kernel has no memory for requests. */
+    if (poller->message_count == MESSAGES_PER_BATCH)
+        return NULL;
+    return &poller->messages[poller->message_count++];
+}
+
+static ssize_t uring_send(struct poller *base, struct poller_socket *socket,
+                          const struct iovec *parts, int part_count)
+{
+    struct uring_poller *poller = uring_of(base);
+    /* Never waits within the kernel: so when it has been handed over, it is over. */
+    const int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+    assert(part_count <= PARTS_PER_MESSAGE && socket->sending == 0);
+    if (part_count == 1) {
+        struct io_uring_sqe *request = take_request(poller);
+        io_uring_prep_send(request, socket->fd, parts[0].iov_base, parts[0].iov_len, flags);
+        name_request(request, socket, REQUEST_SEND);
+    } else {
+        struct message *message = take_message(poller);
+        if (message == NULL)
+            return POLLER_SEND_FAILED;
+        memcpy(message->parts, parts, (size_t)part_count * sizeof *parts);
+        message->head =
+            (struct msghdr){.msg_iov = message->parts, .msg_iovlen = (size_t)part_count};
+        struct io_uring_sqe *request = take_request(poller);
+        io_uring_prep_sendmsg(request, socket->fd, &message->head, (unsigned)flags);
+        name_request(request, socket, REQUEST_SEND);
+    }
+    socket->sending = (uint32_t)poller_parts_length(parts, part_count);
+    return POLLER_SEND_BEGUN;
+}
+
+static void uring_wait(struct poller *base, int timeout_ms)
+{
+    struct uring_poller *poller = uring_of(base);
+    recycle_lent(poller);
+    acceptor_restore(&poller->acceptor);
+    poller->accepts_left = ACCEPTS_PER_WAIT;
+    if (timeout_ms == 0) {
+        (void)io_uring_submit_and_get_events(&poller->ring);
+    } else {
+        struct __kernel_timespec timeout = {.tv_sec = timeout_ms / 1000,
+                                            .tv_nsec = timeout_ms % 1000 * 1000000LL};
+        struct io_uring_cqe *first;
+        (void)io_uring_submit_and_wait_timeout(&poller->ring, &first, 1,
+                                               timeout_ms < 0 ? NULL : &timeout, NULL);
+    }
+    if (io_uring_sq_ready(&poller->ring) == 0)
+        poller->message_count = 0;
+}
+
+/* The last completion of a receive: it is asked for anew where it is still wanted. */
+static void receive_is_over(struct uring_poller *poller, struct poller_socket *socket)
+{
+    socket->state &= (uint8_t)~RECEIVING;
+    receive_if_wanted(poller, socket);
+}
+
+/* True: an outcome was made. */
+static bool received(struct uring_poller *poller, struct poller_socket *socket,
+                     const struct io_uring_cqe *completion, struct outcome *ret_outcome)
+{
+    int result = completion->res;
+    bool is_data = result > 0;
+    bool is_end = result == 0;
+    bool is_failure = result < 0 && result != -ECANCELED && result != -ENOBUFS && result != -EINTR;
+    if ((completion->flags & IORING_CQE_F_BUFFER) != 0) {
+        int buffer = (int)(completion->flags >> IORING_CQE_BUFFER_SHIFT);
+        if (is_data)
+            poller->lent = buffer;
+        else
+            recycle(poller, buffer);
+    }
+    /* Who is paused is told of the end when it is asked for again: the kernel says so once more. */
+    if ((socket->state & (WANTED | DETACHING)) != WANTED)
+        is_end = false;
+    if (is_end || is_failure)
+        socket->state |= ENDED;
+    if ((completion->flags & IORING_CQE_F_MORE) == 0)
+        receive_is_over(poller, socket);
+
+    ret_outcome->kind = is_data ? OUTCOME_RECEIVED : is_end ? OUTCOME_ENDED : OUTCOME_FAILED;
+    if (is_data)
+        ret_outcome->data = (struct bytes_mut){
+            poller->buffers + (size_t)poller->lent * RECEIVE_BUFFER_BYTES, (size_t)result};
+    return is_data || is_end || is_failure;
+}
+
+static void sent(struct uring_poller *poller, struct poller_socket *socket, int result,
+                 struct outcome *ret_outcome)
+{
+    bool is_refused = result == -EAGAIN || result == -ENOBUFS;
+    bool is_failure = result < 0 && !is_refused && result != -EINTR;
+    ret_outcome->kind = is_failure ? OUTCOME_FAILED : OUTCOME_SENT;
+    ret_outcome->sent = result > 0 ? (size_t)result : 0;
+    ret_outcome->is_full = is_refused || (result > 0 && (uint32_t)result < socket->sending);
+    socket->sending = 0;
+    if (ret_outcome->is_full && (socket->state & DETACHING) == 0)
+        poll_for_room(poller, socket);
+}
+
+/* What a completion says of a socket, in one outcome or none. */
+static bool take_of_socket(struct uring_poller *poller, const struct io_uring_cqe *completion,
+                           struct outcome *ret_outcome)
+{
+    struct poller_socket *socket =
+        (struct poller_socket *)(uintptr_t)(completion->user_data & ~(uint64_t)REQUEST_MASK);
+    ret_outcome->socket = socket;
+    switch ((enum request)(completion->user_data & REQUEST_MASK)) {
+    case REQUEST_RECEIVE:
+        return received(poller, socket, completion, ret_outcome);
+    case REQUEST_SEND:
+        sent(poller, socket, completion->res, ret_outcome);
+        return true;
+    case REQUEST_WRITABLE:
+        socket->state &= (uint8_t)~POLLING;
+        ret_outcome->kind = OUTCOME_WRITABLE;
+        return (socket->state & DETACHING) == 0;
+    case REQUEST_CANCEL:
+        socket->state &= (uint8_t)~CANCELLING;
+        if (completion->res < 0) /* found nothing: what it was for may have begun since */
+            cancel_unwanted(poller, socket);
+        return false;
+    }
+    return false;
+}
+
+/* True: an outcome was made. */
+static bool accepted(struct uring_poller *poller, const struct io_uring_cqe *completion,
+                     struct outcome *ret_outcome)
+{
+    int result = completion->res;
+    ret_outcome->kind = OUTCOME_ACCEPTED;
+    ret_outcome->fd = result;
+    poller->accepts_left--;
+    if ((completion->flags & IORING_CQE_F_MORE) != 0)
+        return result >= 0;
+    poller->is_accepting = false;
+    if (poller->is_listening && result < 0 && acceptor_is_short(-result))
+        poll_listener(poller);
+    else if (poller->is_listening)
+        accept_more(poller);
+    return result >= 0;
+}
+
+/* Somebody comes while descriptors are short, or were. */
+static bool take_acceptable(struct uring_poller *poller, struct outcome *ret_outcome)
+{
+    poller->accepts_left--;
+    poller->is_accepting = false;
+    if (!poller->is_listening)
+        return false;
+    bool is_told =
+        acceptor_next(&poller->acceptor, poller->listener_fd, ACCEPTS_PER_WAIT, ret_outcome);
+    if (is_told && ret_outcome->kind == OUTCOME_ACCEPTED)
+        accept_more(poller);
+    else if (!is_told || ret_outcome->kind == OUTCOME_OVERFLOWED)
+        poll_listener(poller);
+    return is_told;
+}
+
+static bool take_of_name(struct uring_poller *poller, const struct io_uring_cqe *completion,
+                         struct outcome *ret_outcome)
+{
+    switch (completion->user_data) {
+    case NAME_ACCEPT:
+        return accepted(poller, completion, ret_outcome);
+    case NAME_ACCEPTABLE:
+        return take_acceptable(poller, ret_outcome);
+    case NAME_WAKE:
+        if ((completion->flags & IORING_CQE_F_MORE) == 0)
+            poll_wake(poller);
+        ret_outcome->kind = OUTCOME_WOKEN;
+        return true;
+    default:
+        return false; /* a cancellation that nobody waits for */
+    }
+}
+
+/* A socket's last completion is followed by the news of that. */
+static void note_detached(struct uring_poller *poller, struct poller_socket *socket)
+{
+    if ((socket->state & DETACHING) == 0 || is_busy(socket))
+        return;
+    assert(poller->detached == NULL);
+    poller->detached = socket;
+}
+
+static struct outcome tell_detached(struct uring_poller *poller)
+{
+    struct poller_socket *socket = poller->detached;
+    poller->detached = NULL;
+    socket->state = 0;
+    return (struct outcome){.kind = OUTCOME_DETACHED, .socket = socket};
+}
+
+static bool is_accept(const struct io_uring_cqe *completion)
+{
+    return completion->user_data == NAME_ACCEPT || completion->user_data == NAME_ACCEPTABLE;
+}
+
+static bool uring_next(struct poller *base, struct outcome *ret_outcome)
+{
+    struct uring_poller *poller = uring_of(base);
+    struct io_uring_cqe *completion;
+    recycle_lent(poller);
+    while (poller->detached == NULL && io_uring_peek_cqe(&poller->ring, &completion) == 0) {
+        bool is_socket = completion->user_data >= NAMES_END;
+        if (!is_socket && is_accept(completion) && poller->accepts_left <= 0)
+            return false;
+        *ret_outcome = (struct outcome){0};
+        bool is_told = is_socket ? take_of_socket(poller, completion, ret_outcome)
+                                 : take_of_name(poller, completion, ret_outcome);
+        if (is_socket)
+            note_detached(poller, ret_outcome->socket);
+        io_uring_cqe_seen(&poller->ring, completion);
+        if (is_told)
+            return true;
+    }
+    if (poller->detached == NULL)
+        return false;
+    *ret_outcome = tell_detached(poller);
+    return true;
+}
+
+static size_t buffers_bytes(void)
+{
+    return (size_t)RECEIVE_BUFFERS * RECEIVE_BUFFER_BYTES;
+}
+
+static void *map_memory(size_t bytes)
+{
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+static bool register_buffers(struct uring_poller *poller)
+{
+    size_t ring_bytes = RECEIVE_BUFFERS * sizeof(struct io_uring_buf);
+    struct io_uring_buf_ring *buffer_ring = map_memory(ring_bytes);
+    poller->buffers = map_memory(buffers_bytes());
+    struct io_uring_buf_reg registration = {.ring_addr = (uintptr_t)buffer_ring,
+                                            .ring_entries = RECEIVE_BUFFERS,
+                                            .bgid = RECEIVE_GROUP};
+    int result = buffer_ring == NULL || poller->buffers == NULL
+                     ? -ENOMEM
+                     : io_uring_register_buf_ring(&poller->ring, &registration, 0);
+    if (result != 0) {
+        if (buffer_ring != NULL)
+            munmap(buffer_ring, ring_bytes);
+        errno = -result;
+        return false;
+    }
+    poller->buffer_ring = buffer_ring;
+    io_uring_buf_ring_init(buffer_ring);
+    for (int i = 0; i < RECEIVE_BUFFERS; i++)
+        recycle(poller, i);
+    return true;
+}
+
+static void uring_free(struct poller *base)
+{
+    struct uring_poller *poller = uring_of(base);
+    io_uring_queue_exit(&poller->ring);
+    if (poller->buffer_ring != NULL)
+        munmap(poller->buffer_ring, RECEIVE_BUFFERS * sizeof(struct io_uring_buf));
+    if (poller->buffers != NULL)
+        munmap(poller->buffers, buffers_bytes());
+    acceptor_release(&poller->acceptor);
+    free(poller);
+}
+
+static const struct poller_operations operations = {
+    .free = uring_free,
+    .start = uring_start,
+    .listen = uring_listen,
+    .stop_listening = uring_stop_listening,
+    .watch = uring_watch,
+    .attach = uring_attach,
+    .detach = uring_detach,
+    .pause = uring_pause,
+    .resume = uring_resume,
+    .send = uring_send,
+    .wait = uring_wait,
+    .next = uring_next,
+};
+
+struct poller *poller_io_uring_new(void)
+{
+    struct uring_poller *poller = calloc(1, sizeof *poller);
+    if (poller == NULL)
+        return NULL;
+    struct io_uring_params parameters = {
+        /* Completions are worked off in poller_wait() alone, by the thread that called start. */
+        .flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_R_DISABLED |
+                 IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE,
+        .cq_entries = COMPLETIONS,
+    };
+    int result = io_uring_queue_init_params(SUBMISSIONS, &poller->ring, &parameters);
+    if (result != 0) {
+        free(poller);
+        errno = -result;
+        return NULL;
+    }
+    poller->base.operations = &operations;
+    poller->lent = -1;
+    acceptor_init(&poller->acceptor);
+    if (register_buffers(poller))
+        return &poller->base;
+    int error = errno;
+    uring_free(&poller->base);
+    errno = error;
+    return NULL;
+}
