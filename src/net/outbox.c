@@ -4,7 +4,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define POOL_FREE_MAX 256 /* chunks kept for reuse: half a MiB */
 #define NO_PIECE UINT16_MAX
 
 struct outbox_chunk {
@@ -14,63 +13,88 @@ struct outbox_chunk {
     uint32_t end;
     uint16_t first_piece; /* where the first piece that starts in here does, or NO_PIECE */
     uint16_t last_piece;
+    uint16_t capacity; /* of `data` */
+    uint8_t size;      /* enum chunk_size */
     uint8_t data[];
 };
 
-#define CHUNK_CAPACITY ((uint32_t)(OUTBOX_CHUNK_BYTES - offsetof(struct outbox_chunk, data)))
+enum chunk_size {
+    CHUNK_SMALL,
+    CHUNK_LARGE,
+};
+
+static const struct {
+    uint16_t bytes; /* with the head */
+    uint16_t kept;  /* so many are kept for reuse, at most */
+} sizes[OUTBOX_SHELVES] = {
+    [CHUNK_SMALL] = {OUTBOX_SMALL_CHUNK_BYTES, 2048},
+    [CHUNK_LARGE] = {OUTBOX_CHUNK_BYTES, 256},
+};
+
+#define CHUNK_HEAD_BYTES offsetof(struct outbox_chunk, data)
+#define LARGE_CAPACITY (OUTBOX_CHUNK_BYTES - CHUNK_HEAD_BYTES)
 
 _Static_assert(OUTBOX_CHUNK_BYTES < NO_PIECE, "a piece's start has 16 bits");
 
-static struct outbox_chunk *chunk_take(struct outbox_pool *pool)
+static struct outbox_chunk *chunk_take(struct outbox_pool *pool, enum chunk_size size)
 {
-    struct outbox_chunk *chunk = pool->free;
+    struct outbox_shelf *shelf = &pool->shelves[size];
+    struct outbox_chunk *chunk = shelf->free;
     if (chunk != NULL) {
-        pool->free = chunk->next;
-        pool->free_count--;
-        if (pool->free_count < pool->unused_count)
-            pool->unused_count = pool->free_count;
+        shelf->free = chunk->next;
+        shelf->free_count--;
+        if (shelf->free_count < shelf->unused_count)
+            shelf->unused_count = shelf->free_count;
     } else {
-        chunk = malloc(OUTBOX_CHUNK_BYTES);
+        chunk = malloc(sizes[size].bytes);
         if (chunk == NULL)
             return NULL;
     }
-    *pool->account += OUTBOX_CHUNK_BYTES;
-    *chunk = (struct outbox_chunk){.first_piece = NO_PIECE, .last_piece = NO_PIECE};
+    *pool->account += sizes[size].bytes;
+    *chunk = (struct outbox_chunk){
+        .first_piece = NO_PIECE,
+        .last_piece = NO_PIECE,
+        .capacity = (uint16_t)(sizes[size].bytes - CHUNK_HEAD_BYTES),
+        .size = (uint8_t)size,
+    };
     return chunk;
 }
 
 static void chunk_give_back(struct outbox_pool *pool, struct outbox_chunk *chunk)
 {
+    struct outbox_shelf *shelf = &pool->shelves[chunk->size];
     payload_release(chunk->payload);
-    *pool->account -= OUTBOX_CHUNK_BYTES;
-    if (pool->free_count >= POOL_FREE_MAX) {
+    *pool->account -= sizes[chunk->size].bytes;
+    if (shelf->free_count >= sizes[chunk->size].kept) {
         free(chunk);
         return;
     }
-    chunk->next = pool->free;
-    pool->free = chunk;
-    pool->free_count++;
+    chunk->next = shelf->free;
+    shelf->free = chunk;
+    shelf->free_count++;
 }
 
-static void free_some(struct outbox_pool *pool, uint32_t count)
+static void free_some(struct outbox_shelf *shelf, uint32_t count)
 {
     for (; count > 0; count--) {
-        struct outbox_chunk *chunk = pool->free;
-        pool->free = chunk->next;
-        pool->free_count--;
+        struct outbox_chunk *chunk = shelf->free;
+        shelf->free = chunk->next;
+        shelf->free_count--;
         free(chunk);
     }
-    pool->unused_count = pool->free_count;
+    shelf->unused_count = shelf->free_count;
 }
 
 void outbox_pool_release(struct outbox_pool *pool)
 {
-    free_some(pool, pool->free_count);
+    for (int size = 0; size < OUTBOX_SHELVES; size++)
+        free_some(&pool->shelves[size], pool->shelves[size].free_count);
 }
 
 void outbox_pool_trim(struct outbox_pool *pool)
 {
-    free_some(pool, pool->unused_count);
+    for (int size = 0; size < OUTBOX_SHELVES; size++)
+        free_some(&pool->shelves[size], pool->shelves[size].unused_count);
 }
 
 static struct outbox_chunk *first_chunk(const struct outbox *outbox)
@@ -102,7 +126,7 @@ static void drop_first_chunk(struct outbox *outbox, struct outbox_pool *pool)
 static size_t room_in_last(const struct outbox *outbox)
 {
     const struct outbox_chunk *last = outbox->last;
-    return last == NULL || last->payload != NULL ? 0 : CHUNK_CAPACITY - last->end;
+    return last == NULL || last->payload != NULL ? 0 : last->capacity - last->end;
 }
 
 static void fill_last(struct outbox *outbox, struct bytes *bytes)
@@ -127,12 +151,12 @@ static void note_piece(struct outbox_chunk *chunk)
         chunk->first_piece = chunk->last_piece;
 }
 
-/* Chunks for `length` bytes, linked; NULL when there are not enough. */
+/* Large chunks for `length` bytes, linked; NULL when there are not enough. */
 static struct outbox_chunk *take_chunks(struct outbox_pool *pool, size_t length)
 {
     struct outbox_chunk *chunks = NULL;
-    for (size_t covered = 0; covered < length; covered += CHUNK_CAPACITY) {
-        struct outbox_chunk *chunk = chunk_take(pool);
+    for (size_t covered = 0; covered < length; covered += LARGE_CAPACITY) {
+        struct outbox_chunk *chunk = chunk_take(pool, CHUNK_LARGE);
         if (chunk == NULL) {
             while (chunks != NULL) {
                 struct outbox_chunk *next = chunks->next;
@@ -147,6 +171,14 @@ static struct outbox_chunk *take_chunks(struct outbox_pool *pool, size_t length)
     return chunks;
 }
 
+static struct outbox_chunk *take_small(struct outbox_pool *pool)
+{
+    struct outbox_chunk *chunk = chunk_take(pool, CHUNK_SMALL);
+    if (chunk != NULL)
+        chunk->next = NULL;
+    return chunk;
+}
+
 bool outbox_append(struct outbox *outbox, struct outbox_pool *pool, struct bytes piece)
 {
     size_t room = room_in_last(outbox);
@@ -155,7 +187,10 @@ bool outbox_append(struct outbox *outbox, struct outbox_pool *pool, struct bytes
         fill_last(outbox, &piece);
         return true;
     }
-    struct outbox_chunk *chunks = take_chunks(pool, piece.length - room);
+    bool is_small =
+        outbox->last == NULL && piece.length <= OUTBOX_SMALL_CHUNK_BYTES - CHUNK_HEAD_BYTES;
+    struct outbox_chunk *chunks =
+        is_small ? take_small(pool) : take_chunks(pool, piece.length - room);
     if (chunks == NULL)
         return false;
     note_piece(room > 0 ? outbox->last : chunks);
@@ -171,7 +206,7 @@ bool outbox_append(struct outbox *outbox, struct outbox_pool *pool, struct bytes
 
 bool outbox_append_payload(struct outbox *outbox, struct outbox_pool *pool, struct payload *payload)
 {
-    struct outbox_chunk *chunk = chunk_take(pool);
+    struct outbox_chunk *chunk = chunk_take(pool, CHUNK_SMALL);
     if (chunk == NULL)
         return false;
     note_piece(chunk);
@@ -286,7 +321,7 @@ static void settle(struct outbox *outbox, size_t *from, size_t *to)
 {
     struct outbox_chunk *at = first_chunk(outbox);
     for (bool is_end = at == NULL; !is_end; at = at->next) {
-        size_t held = OUTBOX_CHUNK_BYTES;
+        size_t held = sizes[at->size].bytes;
         if (at->payload != NULL) {
             assert(at->payload->references == 1);
             held += at->payload->length;

@@ -14,7 +14,13 @@
 #include "base/bytes.h"
 #include "base/payload.h"
 
-#define OUTBOX_CHUNK_BYTES 2048 /* with its head */
+/*
+ * Sizes of chunks, with their heads. A queue begins with a small one, so that a message to
+ * thousands at once takes little of them; what does not fit goes on in large ones.
+ */
+#define OUTBOX_SMALL_CHUNK_BYTES 256
+#define OUTBOX_CHUNK_BYTES 2048
+#define OUTBOX_SHELVES 2
 
 struct outbox_chunk;
 
@@ -31,11 +37,19 @@ struct outbox {
  * What the queues hold is charged to `account` and comes off it again.
  */
 struct outbox_pool {
-    struct outbox_chunk *free;
-    uint32_t free_count;
-    uint32_t unused_count; /* that have been free ever since outbox_pool_trim() */
+    struct outbox_shelf {
+        struct outbox_chunk *free;
+        uint32_t free_count;
+        uint32_t unused_count; /* that have been free ever since outbox_pool_trim() */
+    } shelves[OUTBOX_SHELVES]; /* small and large ones */
     size_t *account;
 };
+
+/* Whether the pool keeps any chunk for reuse. */
+static inline bool outbox_pool_keeps_any(const struct outbox_pool *pool)
+{
+    return pool->shelves[0].free_count > 0 || pool->shelves[1].free_count > 0;
+}
 
 void outbox_pool_release(struct outbox_pool *pool);
 

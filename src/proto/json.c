@@ -2,6 +2,7 @@
 #include "proto/json.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <stdlib.h>
 
 struct scanner {
@@ -103,15 +104,18 @@ static bool take_escapes(struct scanner *scanner)
 #define EACH_BYTE(value) (0x0101010101010101u * (value))
 #define HIGH_BITS EACH_BYTE(0x80)
 
-/* Whether a word holds a byte that ends a run of plain text: a quote, a backslash or a control. */
-static bool has_special_byte(uint64_t word)
+/*
+ * The bytes of a word that end a run of plain text: quotes, backslashes, controls. Each has its
+ * high bit set; so may bytes above the first have by mistake (a borrow goes upwards only).
+ */
+static uint64_t find_special_bytes(uint64_t word)
 {
     uint64_t quote = word ^ EACH_BYTE('"');
     uint64_t backslash = word ^ EACH_BYTE('\\');
     uint64_t found = (word - EACH_BYTE(0x20)) & ~word;
     found |= (quote - EACH_BYTE(1)) & ~quote;
     found |= (backslash - EACH_BYTE(1)) & ~backslash;
-    return (found & HIGH_BITS) != 0;
+    return found & HIGH_BITS;
 }
 
 static const uint8_t *skip_plain_text(const uint8_t *at, const uint8_t *end)
@@ -119,8 +123,9 @@ static const uint8_t *skip_plain_text(const uint8_t *at, const uint8_t *end)
     while (end - at >= (ptrdiff_t)sizeof(uint64_t)) {
         uint64_t word;
         memcpy(&word, at, sizeof word);
-        if (has_special_byte(word))
-            break;
+        uint64_t special = find_special_bytes(le64toh(word));
+        if (special != 0)
+            return at + __builtin_ctzll(special) / 8;
         at += sizeof word;
     }
     while (at < end && *at >= 0x20 && *at != '"' && *at != '\\')

@@ -403,7 +403,7 @@ static int time_to_wait(const struct loop *loop)
     if (loop->first_dirty != NULL || loop->first_ending != NULL || loop->first_dead != NULL)
         return 0;
     int wait_ms = deadlines_wait_ms(loop);
-    int32_t due_ms = loop->pool.free_count > 0 ? POOL_TRIM_INTERVAL_MS : INT32_MAX;
+    int32_t due_ms = outbox_pool_keeps_any(&loop->pool) ? POOL_TRIM_INTERVAL_MS : INT32_MAX;
     if (loop->is_stopping)
         due_ms = (int32_t)(loop->stop_due_ms - loop->now_ms);
     else if (!loop->is_listening)

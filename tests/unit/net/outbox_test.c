@@ -162,7 +162,7 @@ static void dropping_frees_all_but_the_begun_piece(void **state)
     consume(&model, 1);
     outbox_drop_unbegun(&model.outbox, &model.pool, 0);
     assert_int_equal(model.outbox.length, 19999);
-    assert_int_equal(model.account, 20000 + OUTBOX_CHUNK_BYTES);
+    assert_int_equal(model.account, 20000 + OUTBOX_SMALL_CHUNK_BYTES);
     consume(&model, 19999);
     outbox_drop_unbegun(&model.outbox, &model.pool, 0);
     assert_int_equal(model.account, 0);
@@ -182,9 +182,9 @@ static void a_shared_payload_is_charged_once(void **state)
     assert_true(outbox_append_payload(&first.outbox, &first.pool, payload));
     assert_true(outbox_append_payload(&second.outbox, &second.pool, payload));
     payload_release(payload);
-    assert_int_equal(first.account, 10000 + 2 * OUTBOX_CHUNK_BYTES);
+    assert_int_equal(first.account, 10000 + 2 * OUTBOX_SMALL_CHUNK_BYTES);
     outbox_clear(&first.outbox, &first.pool);
-    assert_int_equal(first.account, 10000 + OUTBOX_CHUNK_BYTES);
+    assert_int_equal(first.account, 10000 + OUTBOX_SMALL_CHUNK_BYTES);
     outbox_clear(&second.outbox, &second.pool);
     model_release(&second);
     model_release(&first);
@@ -210,6 +210,24 @@ static void charges_move_with_the_queue(void **state)
     model_release(&model);
 }
 
+/* What a message to each of thousands takes. */
+static void a_short_queue_takes_a_small_chunk(void **state)
+{
+    (void)state;
+    static struct model model;
+    model_init(&model, 1);
+    append(&model, 100, false);
+    append(&model, 100, false);
+    assert_int_equal(model.account, OUTBOX_SMALL_CHUNK_BYTES);
+    append(&model, 100, false);
+    assert_int_equal(model.account, OUTBOX_SMALL_CHUNK_BYTES + OUTBOX_CHUNK_BYTES);
+    check(&model);
+    consume(&model, 300);
+    append(&model, OUTBOX_SMALL_CHUNK_BYTES, false);
+    assert_int_equal(model.account, OUTBOX_CHUNK_BYTES);
+    model_release(&model);
+}
+
 static void chunks_that_are_not_needed_are_given_back(void **state)
 {
     (void)state;
@@ -218,16 +236,16 @@ static void chunks_that_are_not_needed_are_given_back(void **state)
     for (int i = 0; i < 20; i++)
         append(&model, 2000, false);
     consume(&model, 40000);
-    uint32_t most = model.pool.free_count;
+    uint32_t most = model.pool.shelves[1].free_count;
     assert_true(most >= 19);
     outbox_pool_trim(&model.pool); /* all were in use until now */
-    assert_int_equal(model.pool.free_count, most);
+    assert_int_equal(model.pool.shelves[1].free_count, most);
     append(&model, 5000, false);
     consume(&model, 5000);
     outbox_pool_trim(&model.pool);
-    assert_int_equal(model.pool.free_count, 3); /* what was needed meanwhile */
+    assert_int_equal(model.pool.shelves[1].free_count, 3); /* what was needed meanwhile */
     outbox_pool_trim(&model.pool);
-    assert_int_equal(model.pool.free_count, 0);
+    assert_int_equal(model.pool.shelves[1].free_count, 0);
     model_release(&model);
 }
 
@@ -239,6 +257,7 @@ int main(void)
         cmocka_unit_test(dropping_frees_all_but_the_begun_piece),
         cmocka_unit_test(a_shared_payload_is_charged_once),
         cmocka_unit_test(charges_move_with_the_queue),
+        cmocka_unit_test(a_short_queue_takes_a_small_chunk),
         cmocka_unit_test(chunks_that_are_not_needed_are_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
