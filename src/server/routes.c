@@ -260,6 +260,7 @@ void routes_send_status_page(struct loop *loop, struct conn *conn, const struct 
         .total = total,
         .uptime_s = (loop->clock_ms - loop->server->started_ms) / 1000,
         .loop_count = loop->server->loop_count,
+        .poller = loop->server->poller,
         .origins = origins,
         .origin_count = origins_list(&loop->server->origins, origins, ORIGINS_MAX + 1),
     };

@@ -60,6 +60,11 @@ static void write_loops(struct writer *writer, const struct status_page *page)
     writer_put_decimal(writer, page->loop_count);
 }
 
+static void write_poller(struct writer *writer, const struct status_page *page)
+{
+    writer_put_string(writer, page->poller == POLLER_IO_URING ? "io_uring" : "epoll");
+}
+
 static void write_uptime(struct writer *writer, const struct status_page *page)
 {
     uint32_t minutes = page->uptime_s / 60;
@@ -123,8 +128,9 @@ static const struct {
     void (*write)(struct writer *writer, const struct status_page *page);
 } fields[] = {
     {"rooms", write_rooms},           {"clients", write_clients}, {"messages", write_messages},
-    {"deliveries", write_deliveries}, {"loops", write_loops},     {"uptime", write_uptime},
-    {"version", write_version},       {"origins", write_origins}, {"events", write_events},
+    {"deliveries", write_deliveries}, {"loops", write_loops},     {"poller", write_poller},
+    {"uptime", write_uptime},         {"version", write_version}, {"origins", write_origins},
+    {"events", write_events},
 };
 
 static void write_field(struct writer *writer, struct bytes name, const struct status_page *page)

@@ -10,6 +10,7 @@ struct status_page {
     const struct loop_stats *total;
     uint32_t uptime_s;
     uint32_t loop_count;
+    enum poller_kind poller;
     const struct origin_counts *origins;
     size_t origin_count;
 };

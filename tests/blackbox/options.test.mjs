@@ -67,6 +67,7 @@ describe('The command line', () => {
       'port',
       'host',
       'loops',
+      'poller',
       'tls-cert',
       'tls-key',
       'ping-interval',
@@ -108,6 +109,9 @@ describe('The command line', () => {
     ['surplus', '--port', '0'],
     ['--port'],
     ['--port', ''],
+    ['--poller', ''],
+    ['--poller', 'select'],
+    ['--poller', 'EPOLL'],
     ['--port', '70000'],
     ['--port', '65536'],
     ['--port', '-1'],
@@ -231,6 +235,24 @@ describe('The environment', () => {
     const server = await start({ loops: null, environment: { LOOPS: '3' } });
     await (await server.client()).create('host');
     await server.stop();
+  });
+});
+
+describe('The poller', () => {
+  afterEach(disposeOfServers);
+
+  it('--poller epoll is epoll, whatever POLLER says', async () => {
+    const options = ['--poller', 'epoll'];
+    const server = await start({ options, environment: { POLLER: 'io_uring' } });
+    assert.equal(await server.poller(), 'epoll');
+  });
+
+  it('Without the option it is io_uring where that works, and epoll elsewhere', async () => {
+    const { status, stderr } = await runToEnd(['--poller', 'io_uring', '--host', 'nowhere.invalid']);
+    const works = status === 1; // else it says so before it looks for the address
+    assert.equal(/io_uring/.test(stderr), !works);
+    const server = await start({ environment: { POLLER: '' } });
+    assert.equal(await server.poller(), works ? 'io_uring' : 'epoll');
   });
 });
 

@@ -9,7 +9,10 @@
  *                          asked of io_uring is made less before the kernel sees it, and what goes
  *                          on by itself ends after one time.
  *
- * When one is set, a line at the end says how many allocations, and how many faults, there were.
+ *     NO_IO_URING=1        io_uring is not allowed, as in many containers
+ *
+ * When one of the first is set, a line at the end says how many allocations, and how many faults,
+ * there were.
  */
 #include <errno.h>
 #include <liburing.h>
@@ -30,6 +33,8 @@ ssize_t __real_send(int fd, const void *data, size_t length, int flags);
 ssize_t __real_sendmsg(int fd, const struct msghdr *message, int flags);
 int __real_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
 int __real_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_ms);
+int __real_io_uring_queue_init_params(unsigned entries, struct io_uring *ring,
+                                      struct io_uring_params *parameters);
 int __real_io_uring_submit_and_get_events(struct io_uring *ring);
 int __real_io_uring_submit_and_wait_timeout(struct io_uring *ring, struct io_uring_cqe **ret_first,
                                             unsigned least, struct __kernel_timespec *timeout,
@@ -43,6 +48,8 @@ ssize_t __wrap_send(int fd, const void *data, size_t length, int flags);
 ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags);
 int __wrap_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags);
 int __wrap_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_ms);
+int __wrap_io_uring_queue_init_params(unsigned entries, struct io_uring *ring,
+                                      struct io_uring_params *parameters);
 int __wrap_io_uring_submit_and_get_events(struct io_uring *ring);
 int __wrap_io_uring_submit_and_wait_timeout(struct io_uring *ring, struct io_uring_cqe **ret_first,
                                             unsigned least, struct __kernel_timespec *timeout,
@@ -168,6 +175,14 @@ int __wrap_epoll_wait(int fd, struct epoll_event *events, int most, int timeout_
         return __real_epoll_wait(fd, events, most, timeout_ms);
     errno = EINTR;
     return -1;
+}
+
+int __wrap_io_uring_queue_init_params(unsigned entries, struct io_uring *ring,
+                                      struct io_uring_params *parameters)
+{
+    if (number_of("NO_IO_URING") > 0)
+        return -EPERM;
+    return __real_io_uring_queue_init_params(entries, ring, parameters);
 }
 
 /* A request that the kernel has not seen yet. */

@@ -139,6 +139,15 @@ export class Server {
     return this.#run.process.pid;
   }
 
+  /** The poller that the status page names. */
+  async poller() {
+    const connection = await this.raw();
+    connection.write(request('/', { headers: { Connection: 'close' } }));
+    const { body } = await connection.readResponse();
+    connection.terminate();
+    return /event loops: \d+ \((\w+)\)/.exec(body)[1];
+  }
+
   /** The counts on the status page by their names, those that are zero left out. */
   async events(options) {
     const connection = await this.raw(undefined, options);
