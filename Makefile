@@ -11,7 +11,7 @@ release:
 
 asan:
 	@scripts/setup test
-	@test -f build/asan/build.ninja || meson setup build/asan --buildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false -Dunit_tests=true >/dev/null
+	@test -f build/asan/build.ninja || meson setup build/asan --buildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false -Dunit_tests=true -Dbenchmarks=true >/dev/null
 	@ninja -C build/asan --quiet
 
 run: release

@@ -1,0 +1,2 @@
+#include "scenario.h"
+const struct scenario scenario_audience = {0};

@@ -1,0 +1,75 @@
+/*
+ * party-bench: a load generator for WebSocket relays that speak protocol 1 or 2 (see README.md).
+ *
+ *     party-bench lockstep --url ws://127.0.0.1:8080 --rooms 100 --clients 8 --pid 1234
+ *
+ * This file is the beginning and the end: options and report. From here, read scenario.h (what is
+ * played), crew.h (the run, from outside), worker.h (a thread of it) and client.h (one client).
+ *
+ * Whatever stands in the way ends the run with a sentence (give_up.h): half a benchmark is none.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "scenario.h"
+
+#define STATUS_USAGE 2
+
+static void add_parameter(void *report, const char *name, const char *json)
+{
+    char key[32];
+    snprintf(key, sizeof key, "%s", name);
+    for (char *at = key; *at != '\0'; at++) {
+        if (*at == '-')
+            *at = '_';
+    }
+    report_json(report, "parameters", key, json);
+}
+
+/* For whoever must know the bytes of a delivery, as the floor does. */
+static void print_lengths(const struct options *options)
+{
+    struct send_frame frame;
+    struct send_shape shape = {.kind = MESSAGE_BROADCAST, .data_bytes = options->payload};
+    send_frame_init(&frame, &shape);
+    printf("%zu %zu\n", frame.length, message_relayed_length(options->payload));
+    send_frame_release(&frame);
+}
+
+static void run(const struct options *options)
+{
+    static struct report report;
+    const struct scenario *scenario = scenario_of(options);
+    report_text(&report, NULL, "scenario", scenario_name((enum scenario_kind)options->scenario));
+    options_visit(options, add_parameter, &report);
+    if (scenario->conduct != NULL)
+        scenario->conduct(options, &report);
+    else
+        scenario_measure(options, &report);
+    report_print(&report);
+    if (options->json != NULL)
+        report_write(&report, options->json);
+}
+
+int main(int argument_count, char **arguments)
+{
+    char why[512];
+    struct options options;
+    switch (options_read(argument_count, arguments, &options, why, sizeof why)) {
+    case OPTIONS_HELP:
+        options_print_help();
+        return EXIT_SUCCESS;
+    case OPTIONS_INVALID:
+        fprintf(stderr, "party-bench: %s\n", why);
+        return STATUS_USAGE;
+    case OPTIONS_RUN:
+        break;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    if (options.prints_lengths)
+        print_lengths(&options);
+    else
+        run(&options);
+    return EXIT_SUCCESS;
+}

@@ -1,0 +1,32 @@
+/* What /proc tells of a running process: its CPU time and its resident memory. */
+#ifndef PARTY_BENCH_PROCESS_H
+#define PARTY_BENCH_PROCESS_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/attributes.h"
+#include "base/bytes.h"
+
+#define PROCESS_THREADS_MAX 64 /* more are counted in the sums, and not looked at singly */
+
+struct process_usage {
+    double cpu_seconds;  /* of all living threads, exact to the nanosecond */
+    double user_seconds; /* how the kernel parts them, in ticks of 10 ms */
+    double system_seconds;
+    uint64_t resident_kib;
+    unsigned thread_count;
+    struct {
+        pid_t id;
+        double cpu_seconds;
+    } threads[PROCESS_THREADS_MAX];
+};
+
+/* False when there is no such process, or it is another user's. */
+MUST_CHECK bool process_read(pid_t pid, struct process_usage *ret_usage);
+
+/* The CPU seconds that the busiest thread used between two readings. */
+double process_busiest_thread(const struct process_usage *before,
+                              const struct process_usage *after);
+
+#endif

@@ -1,0 +1,34 @@
+/* The server under test: its address, and connections to it. */
+#ifndef PARTY_BENCH_TARGET_H
+#define PARTY_BENCH_TARGET_H
+
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "base/attributes.h"
+#include "base/bytes.h"
+
+struct target {
+    struct sockaddr_storage address;
+    socklen_t address_length;
+    bool is_loopback;    /* IPv4, 127.0.0.0/8 */
+    char authority[256]; /* `host:port`, as the Host header wants it */
+    char path[256];
+};
+
+/* Reads `ws://host:port/path` and looks the host up. False with a sentence in `ret_why`. */
+MUST_CHECK bool target_parse(const char *url, struct target *ret_target, char *ret_why,
+                             size_t why_capacity);
+
+/*
+ * Connects and returns the descriptor, non-blocking and without Nagle's delay; gives up when the
+ * server can't be reached. It waits for the connection, which on loopback is there at once.
+ * `number` counts the connections of this process: from one address to one port there are only
+ * some 28,000, so on loopback later ones come from 127.0.0.2, 127.0.0.3 and so on.
+ */
+int target_connect(const struct target *target, uint64_t number);
+
+/* One attempt, blocking; the descriptor, or -1. */
+int target_try(const struct target *target);
+
+#endif

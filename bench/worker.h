@@ -1,0 +1,149 @@
+/*
+ * A thread of the generator: its share of the rooms, their clients, and one poller for all of them.
+ *
+ * What workers share is the setting, which stands still while they work; the main thread gives
+ * orders and waits until all have done them. Between orders a worker goes on reading and answering
+ * pings.
+ */
+#ifndef PARTY_BENCH_WORKER_H
+#define PARTY_BENCH_WORKER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "client.h"
+#include "histogram.h"
+#include "options.h"
+
+#define ROOM_CODE_MAX 15
+
+struct scenario;
+
+struct room {
+    struct list waiting;    /* in the worker's list of rooms that can take a member more */
+    struct client *clients; /* `size` of them, the host first */
+    uint32_t index;         /* among this worker's rooms */
+    uint32_t number;        /* among all rooms */
+    uint32_t size;
+    uint32_t opened; /* clients that have been connected */
+    uint32_t seated; /* clients that are in the room */
+    char code[ROOM_CODE_MAX + 1];
+};
+
+/* How many rooms there are at most, and of how many members. */
+struct plan {
+    uint32_t rooms;
+    uint32_t clients_per_room;
+    uint32_t clients; /* in all; the last room may be smaller than the others */
+};
+
+enum order_kind {
+    ORDER_SEAT, /* fill rooms until `rooms` are full */
+    ORDER_RUN,  /* play in the first `rooms` of them */
+    ORDER_END,
+};
+
+/* Written by the main thread while all workers wait; raising the count publishes it. */
+struct orders {
+    _Atomic uint32_t count;
+    enum order_kind kind;
+    uint32_t rooms;    /* of all workers together */
+    uint64_t start_ns; /* of the traffic */
+    uint64_t begin_ns; /* of what is measured */
+    uint64_t end_ns;   /* of both; then what is under way is waited for */
+};
+
+struct setting {
+    const struct options *options;
+    const struct scenario *scenario;
+    struct plan plan;
+    struct target target;
+    struct greeting greeting;
+    struct orders orders;
+};
+
+/* Of the messages that were sent, or due, in the measured time. */
+struct tally {
+    uint64_t sent;
+    uint64_t owed;       /* deliveries that they must lead to */
+    uint64_t delivered;  /* in order; what is missing is lost */
+    uint64_t misordered; /* doubled, overtaken, or told to the wrong one */
+    uint64_t cycles;     /* of churn */
+};
+
+struct worker {
+    struct hub hub;
+    const struct setting *setting;
+    uint32_t index;
+
+    struct room *rooms; /* as many as this worker will ever have, and their clients */
+    uint32_t room_count;
+    struct client *clients;
+    struct list waiting; /* rooms that can take a member more */
+    uint32_t arriving;   /* clients on their way into their room */
+    uint32_t rooms_full;
+    uint64_t announcements;      /* `peer_joined` events that came */
+    uint64_t announcements_owed; /* and that full rooms must have led to */
+    uint64_t connections;        /* ever opened */
+
+    uint64_t now_ns; /* the time of what is being handled */
+    uint64_t begin_ns;
+    uint64_t end_ns;
+    bool is_sending;       /* the traffic flows; otherwise what was sent is waited for */
+    uint32_t active_rooms; /* the first ones of `rooms` */
+    int64_t under_way;     /* deliveries that are awaited */
+    uint64_t heard_ns;     /* the last one */
+    size_t mark_place;     /* see message_read() */
+    struct tally tally;
+    struct histogram latency;
+    struct histogram second;   /* the scenario's own use */
+    struct histogram lateness; /* of our own sends, against when they were due */
+    void *state;               /* the scenario's own */
+
+    /* For the main thread. */
+    pthread_t thread;
+    _Atomic uint32_t orders_done;
+    _Atomic uint64_t deliveries_told; /* so far, for the live line */
+    _Atomic uint64_t idle_ns;         /* spent on asking for what wasn't there */
+};
+
+/* A worker and its share of the planned rooms. Gives up when memory or descriptors are short. */
+struct worker *worker_new(const struct setting *setting, uint32_t index);
+void worker_free(struct worker *worker);
+
+/* The thread's function. */
+void *worker_work(void *worker);
+
+/* How many of `total` rooms are this worker's. */
+uint32_t worker_share(const struct worker *worker, uint32_t total);
+
+/* Seats the room's clients, from none; scenario->room_ready() tells when they are in. */
+void worker_open_room(struct worker *worker, struct room *room);
+
+/* A client sent a message now that `recipients` must hear; `time_ns` is when it was due. */
+static inline void worker_count_sent(struct worker *worker, uint64_t time_ns, uint32_t recipients)
+{
+    worker->under_way += recipients;
+    if (time_ns < worker->begin_ns)
+        return;
+    worker->tally.sent++;
+    worker->tally.owed += recipients;
+}
+
+/* It was heard, in order, by one of them. */
+static inline void worker_count_delivery(struct worker *worker, uint64_t time_ns)
+{
+    worker->under_way--;
+    worker->heard_ns = worker->now_ns;
+    if (time_ns >= worker->begin_ns)
+        worker->tally.delivered++;
+}
+
+/* Adds the time from then to now to a histogram, if then was in the measured time. */
+static inline void worker_time(struct worker *worker, struct histogram *histogram, uint64_t time_ns)
+{
+    if (time_ns >= worker->begin_ns)
+        histogram_add(histogram, worker->now_ns - time_ns);
+}
+
+#endif
