@@ -23,6 +23,7 @@
 #define STASH_BYTES (WS_FRAME_HEADER_OUT_MAX + CLIENT_LOOK_BYTES)
 #define KEY "cGFydHktYmVuY2gga2V5IQ==" /* any 16 bytes; it protects nobody here */
 
+/* The beginning of a frame, or of the answer to the handshake, that comes in parts. */
 struct stash {
     struct stash *next; /* in the hub's list of spare ones */
     uint64_t consumed;  /* bytes of the frame seen so far */
@@ -47,6 +48,15 @@ void hub_init(struct hub *hub, struct poller *poller, const struct target *targe
     *hub = (struct hub){.poller = poller, .target = target, .greeting = greeting};
     hub->outboxes.account = &hub->held;
     list_init(&hub->unsent);
+}
+
+void hub_release(struct hub *hub)
+{
+    outbox_pool_release(&hub->outboxes);
+    for (struct stash *stash = hub->spare; stash != NULL; stash = hub->spare) {
+        hub->spare = stash->next;
+        free(stash);
+    }
 }
 
 static void lost(const char *what)

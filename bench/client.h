@@ -67,6 +67,9 @@ struct hub {
 void hub_init(struct hub *hub, struct poller *poller, const struct target *target,
               const struct greeting *greeting);
 
+/* Frees what it keeps for reuse; all clients are closed by then. */
+void hub_release(struct hub *hub);
+
 /* Sends what clients have queued, with one send each where the socket takes it. */
 void hub_flush(struct hub *hub);
 

@@ -210,10 +210,11 @@ void crew_measure(struct crew *crew, uint32_t rooms, struct measurement *ret_mea
     ret_measurement->has_server = crew_read_server(crew, &ret_measurement->begin);
     watch(crew);
     (void)!crew_read_server(crew, &ret_measurement->end);
-    ret_measurement->seconds = (double)(clock_now_ns() - begin_ns) / (double)NANOSECONDS;
+    ret_measurement->seconds = options->duration;
+    ret_measurement->watched_seconds = (double)(clock_now_ns() - begin_ns) / (double)NANOSECONDS;
     for (uint32_t i = 0; i < crew->worker_count; i++) {
         double worked = (double)(work_ns(crew->workers[i]) - work_before[i]) / (double)NANOSECONDS;
-        double share = worked / ret_measurement->seconds;
+        double share = worked / ret_measurement->watched_seconds;
         if (share > ret_measurement->generator_share)
             ret_measurement->generator_share = share;
     }
@@ -223,12 +224,14 @@ void crew_measure(struct crew *crew, uint32_t rooms, struct measurement *ret_mea
 
 double measurement_busiest_share(const struct measurement *measurement)
 {
-    return process_busiest_thread(&measurement->begin, &measurement->end) / measurement->seconds;
+    return process_busiest_thread(&measurement->begin, &measurement->end) /
+           measurement->watched_seconds;
 }
 
 double measurement_server_share(const struct measurement *measurement)
 {
-    return (measurement->end.cpu_seconds - measurement->begin.cpu_seconds) / measurement->seconds;
+    return (measurement->end.cpu_seconds - measurement->begin.cpu_seconds) /
+           measurement->watched_seconds;
 }
 
 static void report_server(const struct measurement *measurement, struct report *report)
@@ -258,6 +261,8 @@ void measurement_report(const struct measurement *measurement, const char *secon
     report_count(report, NULL, "misordered", tally->misordered);
     report_number(report, NULL, "sent_per_second", (double)tally->sent / seconds);
     report_number(report, NULL, "deliveries_per_second", (double)tally->delivered / seconds);
+    if (tally->cycles > 0)
+        report_number(report, NULL, "cycles_per_second", (double)tally->cycles / seconds);
     report_latency(report, "latency_us", &measurement->latency);
     if (second != NULL)
         report_latency(report, second, &measurement->second);

@@ -372,16 +372,18 @@ static void write_json(const struct option *option, const void *field, char *out
     }
 }
 
-/* Texts are left out: the server's address and the like say nothing about what was measured. */
+/* Texts are left out, and flags that are off: they say nothing about what was measured. */
 void options_visit(const struct options *read, option_visitor *visit, void *context)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(options); i++) {
         char json[64];
         const struct option *option = &options[i];
+        const void *field = (const char *)read + option->offset;
         bool is_told = (option->scenarios & 1u << read->scenario) != 0;
-        if (!is_told || option->kind == VALUE_TEXT || option->offset == FIELD(pid))
+        bool is_off = option->kind == VALUE_FLAG && *(const uint64_t *)field == 0;
+        if (!is_told || is_off || option->kind == VALUE_TEXT || option->offset == FIELD(pid))
             continue;
-        write_json(option, (const char *)read + option->offset, json, sizeof json);
+        write_json(option, field, json, sizeof json);
         visit(context, option->name + strlen("--"), json);
     }
 }

@@ -19,7 +19,7 @@ void scenario_measure(const struct options *options, struct report *report)
     const struct scenario *scenario = scenario_of(options);
     struct plan plan = scenario->plan(options);
     struct crew *crew = crew_new(options, &plan);
-    double setup_seconds = crew_seat(crew, plan.rooms);
+    double setup_seconds = crew_seat(crew, plan.opens_rooms_itself ? 0 : plan.rooms);
     crew_measure(crew, plan.rooms, &measurement);
     report_number(report, NULL, "setup_seconds", setup_seconds);
     measurement_report(&measurement, scenario->second, report);

@@ -84,6 +84,7 @@ struct worker *worker_new(const struct setting *setting, uint32_t index)
 
 void worker_free(struct worker *worker)
 {
+    hub_release(&worker->hub);
     poller_free(worker->hub.poller);
     free(worker->rooms);
     free(worker->clients);
@@ -150,7 +151,7 @@ static void seat(struct worker *worker, struct client *client)
     worker->rooms_full++;
     worker->announcements_owed += (uint64_t)room->size * (room->size - 1) / 2;
     const struct scenario *scenario = worker->setting->scenario;
-    if (scenario->room_ready != NULL)
+    if (worker->state != NULL && scenario->room_ready != NULL)
         scenario->room_ready(worker, room);
 }
 
@@ -224,17 +225,24 @@ static void take_text(struct worker *worker, struct client *client, struct bytes
     struct message message = {MESSAGE_BROADCAST, 0, client->next};
     const struct setting *setting = worker->setting;
     /* The floor says the same bytes over and over: its messages are counted, not read. */
-    if (client->is_seated &&
-        (setting->greeting.is_floor || message_read(text, &worker->mark_place, &message)))
-        setting->scenario->receive(worker, client, &message);
-    else
+    bool is_message = client->is_seated && (setting->greeting.is_floor ||
+                                            message_read(text, &worker->mark_place, &message));
+    if (!is_message)
         take_event(worker, client, text);
+    else if (worker->state != NULL) /* else it comes after its run was over, and counted as lost */
+        setting->scenario->receive(worker, client, &message);
+}
+
+static void tell_left(struct worker *worker, struct client *client)
+{
+    if (worker->state != NULL && worker->setting->scenario->left != NULL)
+        worker->setting->scenario->left(worker, client);
 }
 
 static void end_client(struct worker *worker, struct client *client)
 {
-    if (client_close(&worker->hub, client) && worker->setting->scenario->left != NULL)
-        worker->setting->scenario->left(worker, client);
+    if (client_close(&worker->hub, client))
+        tell_left(worker, client);
 }
 
 static void take_close(struct worker *worker, struct client *client, struct bytes payload)
@@ -280,8 +288,7 @@ static void take_outcome(struct worker *worker, const struct outcome *outcome)
         break;
     case OUTCOME_DETACHED:
         client_ended(&worker->hub, client);
-        if (worker->setting->scenario->left != NULL)
-            worker->setting->scenario->left(worker, client);
+        tell_left(worker, client);
         break;
     default: /* ENDED, FAILED */
         if (client->state == CLIENT_LEAVING)
@@ -393,6 +400,28 @@ static void run(struct worker *worker, const struct orders *orders)
     worker->is_sending = false;
     drain(worker);
     worker->setting->scenario->end(worker);
+    worker->state = NULL;
+}
+
+static bool has_ended(const struct worker *worker)
+{
+    uint32_t client_count = worker->room_count * worker->setting->plan.clients_per_room;
+    for (uint32_t i = 0; i < client_count; i++) {
+        if (worker->clients[i].state != CLIENT_CLOSED)
+            return false;
+    }
+    return true;
+}
+
+static void end_all(struct worker *worker)
+{
+    uint32_t client_count = worker->room_count * worker->setting->plan.clients_per_room;
+    for (uint32_t i = 0; i < client_count; i++) {
+        if (worker->clients[i].state != CLIENT_CLOSED)
+            (void)client_close(&worker->hub, &worker->clients[i]);
+    }
+    while (!has_ended(worker))
+        turn(worker, WAIT_MS);
 }
 
 void *worker_work(void *argument)
@@ -407,8 +436,10 @@ void *worker_work(void *argument)
             turn(worker, WAIT_MS);
             continue;
         }
-        if (orders->kind == ORDER_END)
+        if (orders->kind == ORDER_END) {
+            end_all(worker);
             return NULL;
+        }
         if (orders->kind == ORDER_SEAT)
             seat_rooms(worker, worker_share(worker, orders->rooms));
         else

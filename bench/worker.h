@@ -34,7 +34,8 @@ struct room {
 struct plan {
     uint32_t rooms;
     uint32_t clients_per_room;
-    uint32_t clients; /* in all; the last room may be smaller than the others */
+    uint32_t clients;        /* in all; the last room may be smaller than the others */
+    bool opens_rooms_itself; /* the scenario, in its own time */
 };
 
 enum order_kind {
@@ -98,7 +99,7 @@ struct worker {
     struct histogram latency;
     struct histogram second;   /* the scenario's own use */
     struct histogram lateness; /* of our own sends, against when they were due */
-    void *state;               /* the scenario's own */
+    void *state;               /* the scenario's own; NULL between runs */
 
     /* For the main thread. */
     pthread_t thread;
