@@ -93,7 +93,7 @@ static const struct option options[] = {
      NULL},
     {"--find-rooms", FIELD(finds_rooms), VALUE_FLAG, IN(PARTY), 0, 0,
      "find the largest number of rooms that keeps --p99, starting from --rooms", NULL},
-    {"--p99", FIELD(p99), VALUE_TIME, IN(PARTY), 1e-5, 60,
+    {"--p99", FIELD(p99), VALUE_TIME, IN(PARTY), 1e-6, 60,
      "bound that 99 of 100 round trips must keep (10ms)", NULL},
 
     {"--clients-per-room", FIELD(clients_per_room), VALUE_COUNT, IN(IDLE), 2, AUDIENCE_MAX, "(5)",

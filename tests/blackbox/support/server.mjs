@@ -16,7 +16,7 @@ import { RawConnection } from './raw.mjs';
 const defaultBinary = fileURLToPath(
   new URL('../../../build/release/party-sockets', import.meta.url),
 );
-const binary = path.resolve(process.env.PARTY_SOCKETS_BINARY ?? defaultBinary);
+export const binary = path.resolve(process.env.PARTY_SOCKETS_BINARY ?? defaultBinary);
 
 /** The poller under test; what the server chooses itself where none is named. */
 const poller = process.env.POLLER_UNDER_TEST ?? 'auto';
