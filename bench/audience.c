@@ -30,9 +30,7 @@ static struct plan audience_plan(const struct options *options)
 static void audience_begin(struct worker *worker)
 {
     const struct options *options = worker->setting->options;
-    struct audience *audience = calloc(1, sizeof *audience);
-    if (audience == NULL)
-        give_up("not enough memory");
+    struct audience *audience = allocate_or_give_up(1, sizeof *audience);
     struct send_shape shape = {.kind = MESSAGE_BROADCAST, .data_bytes = options->payload};
     send_frame_init(&audience->frame, &shape);
     schedule_init_even(&audience->schedule, worker->setting->orders.start_ns, 1 / options->rate,

@@ -8,6 +8,7 @@
 
 #include "give_up.h"
 #include "scenario.h"
+#include "seating.h"
 
 #define CHURN_CLIENTS 2
 
@@ -36,11 +37,8 @@ static struct plan churn_plan(const struct options *options)
 
 static void churn_begin(struct worker *worker)
 {
-    struct churn *churn = calloc(1, sizeof *churn);
-    struct cycle *cycles = calloc(worker->active_rooms + 1, sizeof *cycles);
-    if (churn == NULL || cycles == NULL)
-        give_up("not enough memory");
-    churn->cycles = cycles;
+    struct churn *churn = allocate_or_give_up(1, sizeof *churn);
+    churn->cycles = allocate_or_give_up(worker->active_rooms, sizeof *churn->cycles);
     struct send_shape message = {.kind = MESSAGE_PING, .data_bytes = DATA_BYTES_LEAST};
     struct send_shape answer = {
         .kind = MESSAGE_ANSWER, .member = 1, .data_bytes = DATA_BYTES_LEAST};
@@ -65,7 +63,7 @@ static void begin_cycle(struct worker *worker, struct room *room)
     cycle->begun_ns = worker->now_ns;
     cycle->number++;
     cycle->present = CHURN_CLIENTS;
-    worker_open_room(worker, room);
+    seating_open_room(worker, room);
     worker->under_way++; /* the cycle itself: the end of the run waits for it */
 }
 

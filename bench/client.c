@@ -149,9 +149,7 @@ static struct stash *stash_take(struct hub *hub)
     if (stash != NULL)
         hub->spare = stash->next;
     else
-        stash = malloc(sizeof *stash);
-    if (stash == NULL)
-        give_up("not enough memory");
+        stash = allocate_or_give_up(1, sizeof *stash);
     stash->consumed = 0;
     stash->length = 0;
     stash->is_told = false;

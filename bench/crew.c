@@ -49,9 +49,7 @@ static void choose_greeting(struct crew *crew)
 struct crew *crew_new(const struct options *options, const struct plan *plan)
 {
     char why[512];
-    struct crew *crew = calloc(1, sizeof *crew);
-    if (crew == NULL)
-        give_up("not enough memory");
+    struct crew *crew = allocate_or_give_up(1, sizeof *crew);
     crew->setting.options = options;
     crew->setting.scenario = scenario_of(options);
     crew->setting.plan = *plan;

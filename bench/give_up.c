@@ -21,3 +21,11 @@ void give_up(const char *format, ...)
     va_end(arguments);
     _exit(EXIT_FAILURE);
 }
+
+void *allocate_or_give_up(size_t count, size_t size)
+{
+    void *memory = calloc(count > 0 ? count : 1, size);
+    if (memory == NULL)
+        give_up("not enough memory");
+    return memory;
+}

@@ -41,19 +41,11 @@ static struct plan lockstep_plan(const struct options *options)
     };
 }
 
-static void *allocate(size_t count, size_t size)
-{
-    void *memory = calloc(count + 1, size);
-    if (memory == NULL)
-        give_up("not enough memory");
-    return memory;
-}
-
 void lockstep_begin(struct worker *worker)
 {
     const struct options *options = worker->setting->options;
     const struct orders *orders = &worker->setting->orders;
-    struct lockstep *lockstep = allocate(1, sizeof *lockstep);
+    struct lockstep *lockstep = allocate_or_give_up(1, sizeof *lockstep);
     struct send_shape shape = {.kind = MESSAGE_BROADCAST, .data_bytes = options->payload};
     send_frame_init(&lockstep->frame, &shape);
     lockstep->is_open_loop = options->rate > 0;
@@ -62,9 +54,9 @@ void lockstep_begin(struct worker *worker)
                            worker->active_rooms, worker->index, (uint32_t)options->threads);
     } else {
         lockstep->in_flight = (uint32_t)options->in_flight;
-        lockstep->next = allocate(worker->active_rooms, sizeof *lockstep->next);
-        lockstep->flights =
-            allocate((size_t)worker->active_rooms * lockstep->in_flight, sizeof *lockstep->flights);
+        lockstep->next = allocate_or_give_up(worker->active_rooms, sizeof *lockstep->next);
+        lockstep->flights = allocate_or_give_up((size_t)worker->active_rooms * lockstep->in_flight,
+                                                sizeof *lockstep->flights);
     }
     worker->state = lockstep;
 }

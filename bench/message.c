@@ -81,10 +81,8 @@ void send_frame_init(struct send_frame *frame, const struct send_shape *shape)
 {
     size_t around = message_bytes_around_data(shape->to);
     size_t text_length = around + shape->data_bytes;
-    uint8_t *text = malloc(text_length);
-    frame->bytes = malloc(MASKED_FRAME_HEADER_MAX + text_length);
-    if (text == NULL || frame->bytes == NULL)
-        give_up("not enough memory");
+    uint8_t *text = allocate_or_give_up(text_length, 1);
+    frame->bytes = allocate_or_give_up(MASKED_FRAME_HEADER_MAX + text_length, 1);
     struct writer writer = writer_over(text, text_length);
     put_beginning(&writer, shape->to);
     size_t data_at = writer.length;

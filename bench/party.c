@@ -94,12 +94,9 @@ static void party_begin(struct worker *worker)
 {
     const struct options *options = worker->setting->options;
     uint64_t start_ns = worker->setting->orders.start_ns;
-    struct party *party = calloc(1, sizeof *party);
     uint32_t guest_count = worker->active_rooms * PARTY_GUESTS;
-    struct guest *guests = calloc(guest_count + 1, sizeof *guests);
-    if (party == NULL || guests == NULL)
-        give_up("not enough memory");
-    party->guests = guests;
+    struct party *party = allocate_or_give_up(1, sizeof *party);
+    party->guests = allocate_or_give_up(guest_count, sizeof *party->guests);
     party->state_is_for_all = options->state == STATE_TO_ALL;
     schedule_init_random(&party->pings, start_ns, PING_INTERVAL_S / options->speed, guest_count,
                          SEED + worker->index);
@@ -108,7 +105,7 @@ static void party_begin(struct worker *worker)
     make_frames(party, options);
     /* The first state of a guest is the one with its own place in the turn. */
     for (uint32_t i = 0; i < guest_count && !party->state_is_for_all; i++)
-        guests[i].next_state = i % PARTY_GUESTS;
+        party->guests[i].next_state = i % PARTY_GUESTS;
     worker->state = party;
 }
 

@@ -13,11 +13,9 @@ static void allocate(struct schedule *schedule, uint64_t start_ns, double interv
         .start_ns = start_ns,
         .interval_ns = (uint64_t)(interval_s * (double)NANOSECONDS),
         .count = count,
-        .phase_ns = calloc(count + 1, sizeof *schedule->phase_ns),
-        .order = calloc(count + 1, sizeof *schedule->order),
+        .phase_ns = allocate_or_give_up(count, sizeof *schedule->phase_ns),
+        .order = allocate_or_give_up(count, sizeof *schedule->order),
     };
-    if (schedule->phase_ns == NULL || schedule->order == NULL)
-        give_up("not enough memory");
 }
 
 void schedule_init_even(struct schedule *schedule, uint64_t start_ns, double interval_s,

@@ -122,10 +122,10 @@ static int compare(const void *a, const void *b)
 
 static void startup_conduct(const struct options *options, struct report *report)
 {
-    double *rounds_ms = calloc(options->rounds, sizeof *rounds_ms);
+    double *rounds_ms = allocate_or_give_up(options->rounds, sizeof *rounds_ms);
     uint64_t *started_ns =
         mmap(NULL, sizeof *started_ns, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (rounds_ms == NULL || started_ns == MAP_FAILED)
+    if (started_ns == MAP_FAILED)
         give_up("not enough memory");
     for (uint64_t i = 0; i < options->rounds; i++)
         rounds_ms[i] = milliseconds_to_start(options, started_ns);

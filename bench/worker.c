@@ -1,6 +1,6 @@
 /*
- * Turns, seating, and the course of a run. It knows how members enter a room; what they say once
- * they are in is the scenario's business.
+ * Turns, and the course of a run. How members enter a room is in seating.c; what they say once they
+ * are in is the scenario's business.
  */
 #include "worker.h"
 
@@ -10,12 +10,10 @@
 
 #include "clock_ns.h"
 #include "give_up.h"
-#include "message.h"
 #include "proto/ws_frame.h"
 #include "scenario.h"
+#include "seating.h"
 
-#define ARRIVING_MAX 128u      /* clients that connect and enter at the same time */
-#define CROWD 64u              /* larger rooms are entered by many at the same time */
 #define SEATING_PATIENCE_S 10  /* without any sign of the server */
 #define DRAIN_PATIENCE_S 2     /* without any delivery, before what is under way is lost */
 #define IDLE_TURN_NS_MAX 50000 /* a turn without work that takes longer had no core to run on */
@@ -33,14 +31,6 @@ static struct poller *open_poller(enum poller_choice choice)
     return poller;
 }
 
-static void *allocate(size_t count, size_t size)
-{
-    void *memory = calloc(count + 1, size);
-    if (memory == NULL)
-        give_up("not enough memory");
-    return memory;
-}
-
 uint32_t worker_share(const struct worker *worker, uint32_t total)
 {
     uint32_t threads = (uint32_t)worker->setting->options->threads;
@@ -52,9 +42,9 @@ static void lay_out_rooms(struct worker *worker)
     const struct plan *plan = &worker->setting->plan;
     uint32_t threads = (uint32_t)worker->setting->options->threads;
     worker->room_count = worker_share(worker, plan->rooms);
-    worker->rooms = allocate(worker->room_count, sizeof *worker->rooms);
-    worker->clients =
-        allocate((size_t)worker->room_count * plan->clients_per_room, sizeof *worker->clients);
+    worker->rooms = allocate_or_give_up(worker->room_count, sizeof *worker->rooms);
+    worker->clients = allocate_or_give_up((size_t)worker->room_count * plan->clients_per_room,
+                                          sizeof *worker->clients);
     for (uint32_t i = 0; i < worker->room_count; i++) {
         struct room *room = &worker->rooms[i];
         list_init(&room->waiting);
@@ -72,7 +62,7 @@ static void lay_out_rooms(struct worker *worker)
 
 struct worker *worker_new(const struct setting *setting, uint32_t index)
 {
-    struct worker *worker = allocate(1, sizeof *worker);
+    struct worker *worker = allocate_or_give_up(1, sizeof *worker);
     worker->setting = setting;
     worker->index = index;
     hub_init(&worker->hub, open_poller((enum poller_choice)setting->options->poller),
@@ -91,135 +81,6 @@ void worker_free(struct worker *worker)
     free(worker);
 }
 
-/* How many may be on their way into a room. Members of a small room enter one after the other, so
- * that each has the index in protocol 2 that its place says. */
-static uint32_t arriving_max(const struct worker *worker, const struct room *room)
-{
-    bool is_crowd = room->size > CROWD || worker->setting->greeting.is_floor;
-    return is_crowd ? ARRIVING_MAX : 1;
-}
-
-static bool may_open(const struct worker *worker, const struct room *room)
-{
-    if (room->opened == room->size)
-        return false;
-    bool has_host = room->code[0] != '\0' || worker->setting->greeting.is_floor;
-    return room->opened == 0 ||
-           (has_host && room->opened - room->seated < arriving_max(worker, room));
-}
-
-static void let_wait(struct worker *worker, struct room *room)
-{
-    if (list_is_empty(&room->waiting))
-        list_append(&worker->waiting, &room->waiting);
-}
-
-/* Connects as many as may be on their way. */
-static void open_clients(struct worker *worker)
-{
-    while (worker->arriving < ARRIVING_MAX && !list_is_empty(&worker->waiting)) {
-        struct room *room = CONTAINER_OF(worker->waiting.next, struct room, waiting);
-        if (!may_open(worker, room)) {
-            list_remove(&room->waiting);
-            continue;
-        }
-        uint64_t number = worker->connections++ * worker->setting->options->threads + worker->index;
-        client_open(&worker->hub, &room->clients[room->opened++], number, room->number);
-        worker->arriving++;
-    }
-}
-
-void worker_open_room(struct worker *worker, struct room *room)
-{
-    room->opened = 0;
-    room->seated = 0;
-    room->code[0] = '\0';
-    let_wait(worker, room);
-}
-
-static void seat(struct worker *worker, struct client *client)
-{
-    struct room *room = client->room;
-    client->is_seated = true;
-    client->next = 0;
-    worker->arriving--;
-    room->seated++;
-    if (room->seated < room->size) {
-        let_wait(worker, room);
-        return;
-    }
-    worker->rooms_full++;
-    worker->announcements_owed += (uint64_t)room->size * (room->size - 1) / 2;
-    const struct scenario *scenario = worker->setting->scenario;
-    if (worker->state != NULL && scenario->room_ready != NULL)
-        scenario->room_ready(worker, room);
-}
-
-/* The handshake is done: the client asks for its room. */
-static void enter(struct worker *worker, struct client *client)
-{
-    char text[256];
-    const struct room *room = client->room;
-    struct client_id id = client_id_of(client->member);
-    if (worker->setting->greeting.is_floor) {
-        seat(worker, client);
-        return;
-    }
-    if (client->member == 0)
-        snprintf(text, sizeof text, "{\"type\":\"create\",\"clientId\":%s,\"maxClients\":%u}",
-                 id.json, room->size);
-    else
-        snprintf(text, sizeof text, "{\"type\":\"join\",\"clientId\":%s,\"room\":\"%s\"}", id.json,
-                 room->code);
-    client_queue_text(&worker->hub, client, bytes_of_string(text));
-}
-
-static void learn_code(struct room *room, struct bytes text)
-{
-    struct bytes value = event_field(text, BYTES("room"));
-    const uint8_t *end = value.length < 2 ? NULL : memchr(value.data + 1, '"', value.length - 1);
-    size_t length = end == NULL ? 0 : (size_t)(end - value.data) - 1;
-    if (length == 0 || length > ROOM_CODE_MAX)
-        give_up("the server created a room without a code: %.*s", (int)text.length,
-                (const char *)text.data);
-    memcpy(room->code, value.data + 1, length);
-    room->code[length] = '\0';
-}
-
-/* In protocol 2 messages are addressed by index: it must be the one that we take it for. */
-static void check_index(const struct worker *worker, const struct client *client, struct bytes text)
-{
-    if (worker->setting->options->protocol != PROTOCOL_2 || client->room->size > CROWD)
-        return;
-    uint32_t index = 0;
-    struct bytes value = event_field(text, BYTES("index"));
-    for (size_t i = 0; i < value.length && value.data[i] >= '0' && value.data[i] <= '9'; i++)
-        index = index * 10 + value.data[i] - '0';
-    if (value.length == 0 || index != client->member)
-        give_up("member %u of a room got another index: %.*s", client->member, (int)text.length,
-                (const char *)text.data);
-}
-
-/* All that isn't a message of the scenario's. */
-static void take_event(struct worker *worker, struct client *client, struct bytes text)
-{
-    enum event_type type = event_type(text);
-    bool is_expected = !client->is_seated && client->state == CLIENT_OPEN;
-    if (type == EVENT_PEER_JOINED) {
-        worker->announcements++;
-    } else if (type == EVENT_CREATED && is_expected && client->member == 0) {
-        learn_code(client->room, text);
-        check_index(worker, client, text);
-        seat(worker, client);
-    } else if (type == EVENT_JOINED && is_expected && client->member > 0) {
-        check_index(worker, client, text);
-        seat(worker, client);
-    } else if (type != EVENT_PEER_LEFT && type != EVENT_STATE) {
-        give_up("the server said what wasn't expected: %.*s",
-                (int)(text.length < 200 ? text.length : 200), (const char *)text.data);
-    }
-}
-
 static void take_text(struct worker *worker, struct client *client, struct bytes text)
 {
     struct message message = {MESSAGE_BROADCAST, 0, client->next};
@@ -228,7 +89,7 @@ static void take_text(struct worker *worker, struct client *client, struct bytes
     bool is_message = client->is_seated && (setting->greeting.is_floor ||
                                             message_read(text, &worker->mark_place, &message));
     if (!is_message)
-        take_event(worker, client, text);
+        seating_take_event(worker, client, text);
     else if (worker->state != NULL) /* else it comes after its run was over, and counted as lost */
         setting->scenario->receive(worker, client, &message);
 }
@@ -266,7 +127,7 @@ static void take_input(struct worker *worker, struct client *client, struct byte
         if (event.kind == CLIENT_TEXT) {
             take_text(worker, client, event.text);
         } else if (event.kind == CLIENT_OPENED) {
-            enter(worker, client);
+            seating_enter(worker, client);
         } else {
             take_close(worker, client, event.text);
             return;
@@ -302,7 +163,7 @@ static void take_outcome(struct worker *worker, const struct outcome *outcome)
 static bool turn(struct worker *worker, int timeout_ms)
 {
     struct outcome outcome;
-    open_clients(worker);
+    seating_go_on(worker);
     bool has_happened = !list_is_empty(&worker->hub.unsent);
     hub_flush(&worker->hub);
     poller_wait(worker->hub.poller, timeout_ms);
@@ -320,10 +181,8 @@ static void seat_rooms(struct worker *worker, uint32_t wanted)
 {
     uint64_t heard_ns = clock_now_ns();
     for (uint32_t i = worker->rooms_full; i < wanted; i++)
-        worker_open_room(worker, &worker->rooms[i]);
-    bool has_announcements = !worker->setting->greeting.is_floor;
-    while (worker->rooms_full < wanted ||
-           (has_announcements && worker->announcements < worker->announcements_owed)) {
+        seating_open_room(worker, &worker->rooms[i]);
+    while (!seating_is_done(worker, wanted)) {
         if (turn(worker, WAIT_MS))
             heard_ns = worker->now_ns;
         if (worker->now_ns - heard_ns > SEATING_PATIENCE_S * NANOSECONDS)

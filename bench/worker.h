@@ -118,9 +118,6 @@ void *worker_work(void *worker);
 /* How many of `total` rooms are this worker's. */
 uint32_t worker_share(const struct worker *worker, uint32_t total);
 
-/* Seats the room's clients, from none; scenario->room_ready() tells when they are in. */
-void worker_open_room(struct worker *worker, struct room *room);
-
 /* A client sent a message now that `recipients` must hear; `time_ns` is when it was due. */
 static inline void worker_count_sent(struct worker *worker, uint64_t time_ns, uint32_t recipients)
 {

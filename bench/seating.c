@@ -1,0 +1,147 @@
+/*
+ * Who comes in when: hosts create rooms, guests join them, many rooms at the same time.
+ *
+ * Members of a small room enter one after the other, so that each has the index in protocol 2 that
+ * its place in the room says. Crowds come in by many at a time; nobody addresses their members.
+ */
+#include "seating.h"
+
+#include <stdio.h>
+
+#include "give_up.h"
+#include "message.h"
+#include "scenario.h"
+
+#define ARRIVING_MAX 128u /* clients that connect and enter at the same time */
+#define CROWD 64u         /* larger rooms are entered by many at the same time */
+
+static uint32_t arriving_max(const struct worker *worker, const struct room *room)
+{
+    bool is_crowd = room->size > CROWD || worker->setting->greeting.is_floor;
+    return is_crowd ? ARRIVING_MAX : 1;
+}
+
+static bool may_open(const struct worker *worker, const struct room *room)
+{
+    if (room->opened == room->size)
+        return false;
+    bool has_host = room->code[0] != '\0' || worker->setting->greeting.is_floor;
+    return room->opened == 0 ||
+           (has_host && room->opened - room->seated < arriving_max(worker, room));
+}
+
+static void let_wait(struct worker *worker, struct room *room)
+{
+    if (list_is_empty(&room->waiting))
+        list_append(&worker->waiting, &room->waiting);
+}
+
+void seating_go_on(struct worker *worker)
+{
+    while (worker->arriving < ARRIVING_MAX && !list_is_empty(&worker->waiting)) {
+        struct room *room = CONTAINER_OF(worker->waiting.next, struct room, waiting);
+        if (!may_open(worker, room)) {
+            list_remove(&room->waiting);
+            continue;
+        }
+        uint64_t number = worker->connections++ * worker->setting->options->threads + worker->index;
+        client_open(&worker->hub, &room->clients[room->opened++], number, room->number);
+        worker->arriving++;
+    }
+}
+
+void seating_open_room(struct worker *worker, struct room *room)
+{
+    room->opened = 0;
+    room->seated = 0;
+    room->code[0] = '\0';
+    let_wait(worker, room);
+}
+
+static void seat(struct worker *worker, struct client *client)
+{
+    struct room *room = client->room;
+    client->is_seated = true;
+    client->next = 0;
+    worker->arriving--;
+    room->seated++;
+    if (room->seated < room->size) {
+        let_wait(worker, room);
+        return;
+    }
+    worker->rooms_full++;
+    worker->announcements_owed += (uint64_t)room->size * (room->size - 1) / 2;
+    const struct scenario *scenario = worker->setting->scenario;
+    if (worker->state != NULL && scenario->room_ready != NULL)
+        scenario->room_ready(worker, room);
+}
+
+void seating_enter(struct worker *worker, struct client *client)
+{
+    char text[256];
+    const struct room *room = client->room;
+    struct client_id id = client_id_of(client->member);
+    if (worker->setting->greeting.is_floor) {
+        seat(worker, client);
+        return;
+    }
+    if (client->member == 0)
+        snprintf(text, sizeof text, "{\"type\":\"create\",\"clientId\":%s,\"maxClients\":%u}",
+                 id.json, room->size);
+    else
+        snprintf(text, sizeof text, "{\"type\":\"join\",\"clientId\":%s,\"room\":\"%s\"}", id.json,
+                 room->code);
+    client_queue_text(&worker->hub, client, bytes_of_string(text));
+}
+
+static void learn_code(struct room *room, struct bytes text)
+{
+    struct bytes value = event_field(text, BYTES("room"));
+    const uint8_t *end = value.length < 2 ? NULL : memchr(value.data + 1, '"', value.length - 1);
+    size_t length = end == NULL ? 0 : (size_t)(end - value.data) - 1;
+    if (length == 0 || length > ROOM_CODE_MAX)
+        give_up("the server created a room without a code: %.*s", (int)text.length,
+                (const char *)text.data);
+    memcpy(room->code, value.data + 1, length);
+    room->code[length] = '\0';
+}
+
+/* In protocol 2 messages are addressed by index: it must be the one that we take it for. */
+static void check_index(const struct worker *worker, const struct client *client, struct bytes text)
+{
+    if (worker->setting->options->protocol != PROTOCOL_2 || client->room->size > CROWD)
+        return;
+    uint32_t index = 0;
+    struct bytes value = event_field(text, BYTES("index"));
+    for (size_t i = 0; i < value.length && value.data[i] >= '0' && value.data[i] <= '9'; i++)
+        index = index * 10 + value.data[i] - '0';
+    if (value.length == 0 || index != client->member)
+        give_up("member %u of a room got another index: %.*s", client->member, (int)text.length,
+                (const char *)text.data);
+}
+
+void seating_take_event(struct worker *worker, struct client *client, struct bytes text)
+{
+    enum event_type type = event_type(text);
+    bool is_expected = !client->is_seated && client->state == CLIENT_OPEN;
+    if (type == EVENT_PEER_JOINED) {
+        worker->announcements++;
+    } else if (type == EVENT_CREATED && is_expected && client->member == 0) {
+        learn_code(client->room, text);
+        check_index(worker, client, text);
+        seat(worker, client);
+    } else if (type == EVENT_JOINED && is_expected && client->member > 0) {
+        check_index(worker, client, text);
+        seat(worker, client);
+    } else if (type != EVENT_PEER_LEFT && type != EVENT_STATE) {
+        give_up("the server said what wasn't expected: %.*s",
+                (int)(text.length < 200 ? text.length : 200), (const char *)text.data);
+    }
+}
+
+bool seating_is_done(const struct worker *worker, uint32_t rooms)
+{
+    bool has_announcements = !worker->setting->greeting.is_floor;
+    return worker->rooms_full >= rooms &&
+           (!has_announcements || worker->announcements >= worker->announcements_owed);
+}
