@@ -180,7 +180,7 @@ static void add_up(const struct crew *crew, struct measurement *into)
     for (uint32_t i = 0; i < crew->worker_count; i++) {
         const struct worker *worker = crew->workers[i];
         into->tally.sent += worker->tally.sent;
-        into->tally.owed += worker->tally.owed;
+        into->tally.lost += worker->tally.lost;
         into->tally.delivered += worker->tally.delivered;
         into->tally.misordered += worker->tally.misordered;
         into->tally.cycles += worker->tally.cycles;
@@ -255,7 +255,7 @@ void measurement_report(const struct measurement *measurement, const char *secon
     report_number(report, NULL, "seconds", seconds);
     report_count(report, NULL, "sent", tally->sent);
     report_count(report, NULL, "deliveries", tally->delivered);
-    report_count(report, NULL, "lost", tally->owed - tally->delivered);
+    report_count(report, NULL, "lost", tally->lost);
     report_count(report, NULL, "misordered", tally->misordered);
     report_number(report, NULL, "sent_per_second", (double)tally->sent / seconds);
     report_number(report, NULL, "deliveries_per_second", (double)tally->delivered / seconds);

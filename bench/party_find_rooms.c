@@ -30,7 +30,7 @@ static double p99_ns(const struct measurement *measurement)
 static bool keeps_bound(const struct search *search, const struct measurement *measurement)
 {
     return measurement->latency.count > 0 && p99_ns(measurement) <= search->bound_ns &&
-           measurement->tally.delivered == measurement->tally.owed;
+           measurement->tally.lost == 0;
 }
 
 static void tell_step(const struct search *search, uint32_t rooms, bool is_kept)
@@ -72,7 +72,7 @@ static const char *limit(const struct search *search, bool has_broken)
         return "the generator was late";
     if (broken->has_server && measurement_busiest_share(broken) > FULL_SHARE)
         return "a core of the server is full";
-    if (broken->tally.delivered < broken->tally.owed)
+    if (broken->tally.lost > 0)
         return "messages were lost";
     return "p99";
 }

@@ -258,6 +258,7 @@ static void run(struct worker *worker, const struct orders *orders)
     let_flow(worker);
     worker->is_sending = false;
     drain(worker);
+    worker->tally.lost = worker->under_way;
     worker->setting->scenario->end(worker);
     worker->state = NULL;
 }

@@ -66,9 +66,9 @@ struct setting {
 /* Of the messages that were sent, or due, in the measured time. */
 struct tally {
     uint64_t sent;
-    uint64_t owed;       /* deliveries that they must lead to */
-    uint64_t delivered;  /* in order; what is missing is lost */
-    uint64_t misordered; /* doubled, overtaken, or told to the wrong one */
+    uint64_t delivered;  /* in order */
+    uint64_t lost;       /* deliveries that never came, those of the warm-up included */
+    uint64_t misordered; /* doubled, overtaken, or told to the wrong one; of all time */
     uint64_t cycles;     /* of churn */
 };
 
@@ -92,7 +92,7 @@ struct worker {
     uint64_t end_ns;
     bool is_sending;       /* the traffic flows; otherwise what was sent is waited for */
     uint32_t active_rooms; /* the first ones of `rooms` */
-    int64_t under_way;     /* deliveries that are awaited */
+    uint64_t under_way;    /* deliveries that are awaited */
     uint64_t heard_ns;     /* the last one */
     size_t mark_place;     /* see message_read() */
     struct tally tally;
@@ -122,10 +122,8 @@ uint32_t worker_share(const struct worker *worker, uint32_t total);
 static inline void worker_count_sent(struct worker *worker, uint64_t time_ns, uint32_t recipients)
 {
     worker->under_way += recipients;
-    if (time_ns < worker->begin_ns)
-        return;
-    worker->tally.sent++;
-    worker->tally.owed += recipients;
+    if (time_ns >= worker->begin_ns)
+        worker->tally.sent++;
 }
 
 /* It was heard, in order, by one of them. */
