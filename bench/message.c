@@ -59,9 +59,10 @@ static void put_beginning(struct writer *writer, struct bytes to)
 
 size_t message_bytes_around_data(struct bytes to)
 {
-    struct writer measure = writer_over(NULL, 0);
-    put_beginning(&measure, to);
-    return measure.length + strlen("}");
+    uint8_t text[128];
+    struct writer writer = writer_over(text, sizeof text);
+    put_beginning(&writer, to);
+    return writer.length + strlen("}");
 }
 
 /* The value `data`, its number still 0. */
