@@ -143,6 +143,30 @@ static uint64_t work_ns(const struct worker *worker)
     return cpu_ns > idle_ns ? cpu_ns - idle_ns : 0;
 }
 
+/* What each worker has worked, at one time. */
+struct work_note {
+    uint64_t at_ns;
+    uint64_t work_ns[THREADS_MAX];
+};
+
+static void note_work(const struct crew *crew, struct work_note *ret_note)
+{
+    ret_note->at_ns = clock_now_ns();
+    for (uint32_t i = 0; i < crew->worker_count; i++)
+        ret_note->work_ns[i] = work_ns(crew->workers[i]);
+}
+
+static double busiest_share(const struct work_note *before, const struct work_note *after,
+                            uint32_t worker_count)
+{
+    uint64_t most_ns = 0;
+    for (uint32_t i = 0; i < worker_count; i++) {
+        uint64_t worked_ns = after->work_ns[i] - before->work_ns[i];
+        most_ns = worked_ns > most_ns ? worked_ns : most_ns;
+    }
+    return (double)most_ns / (double)(after->at_ns - before->at_ns);
+}
+
 bool crew_read_server(const struct crew *crew, struct process_usage *ret_usage)
 {
     uint64_t pid = crew->setting.options->pid;
@@ -194,7 +218,8 @@ void crew_measure(struct crew *crew, uint32_t rooms, struct measurement *ret_mea
 {
     const struct options *options = crew->setting.options;
     struct orders *orders = &crew->setting.orders;
-    uint64_t work_before[THREADS_MAX];
+    struct work_note before;
+    struct work_note after;
     *ret_measurement = (struct measurement){0};
     orders->start_ns = clock_now_ns() + HEAD_START_NS;
     orders->begin_ns = orders->start_ns + (uint64_t)(options->warm_up * (double)NANOSECONDS);
@@ -202,45 +227,45 @@ void crew_measure(struct crew *crew, uint32_t rooms, struct measurement *ret_mea
     order(crew, ORDER_RUN, rooms);
 
     sleep_until(orders->begin_ns);
-    uint64_t begin_ns = clock_now_ns();
-    for (uint32_t i = 0; i < crew->worker_count; i++)
-        work_before[i] = work_ns(crew->workers[i]);
+    note_work(crew, &before);
     ret_measurement->has_server = crew_read_server(crew, &ret_measurement->begin);
     watch(crew);
     (void)!crew_read_server(crew, &ret_measurement->end);
+    note_work(crew, &after);
+    ret_measurement->generator_share = busiest_share(&before, &after, crew->worker_count);
     ret_measurement->seconds = options->duration;
-    ret_measurement->watched_seconds = (double)(clock_now_ns() - begin_ns) / (double)NANOSECONDS;
-    for (uint32_t i = 0; i < crew->worker_count; i++) {
-        double worked = (double)(work_ns(crew->workers[i]) - work_before[i]) / (double)NANOSECONDS;
-        double share = worked / ret_measurement->watched_seconds;
-        if (share > ret_measurement->generator_share)
-            ret_measurement->generator_share = share;
-    }
     await(crew);
     add_up(crew, ret_measurement);
+}
+
+/* Between the two readings, which are the measured time give or take when we got a core for them.
+ */
+static double seconds_watched(const struct measurement *measurement)
+{
+    return (double)(measurement->end.at_ns - measurement->begin.at_ns) / (double)NANOSECONDS;
 }
 
 double measurement_busiest_share(const struct measurement *measurement)
 {
     return process_busiest_thread(&measurement->begin, &measurement->end) /
-           measurement->watched_seconds;
+           seconds_watched(measurement);
 }
 
 double measurement_server_share(const struct measurement *measurement)
 {
     return (measurement->end.cpu_seconds - measurement->begin.cpu_seconds) /
-           measurement->watched_seconds;
+           seconds_watched(measurement);
 }
 
 static void report_server(const struct measurement *measurement, struct report *report)
 {
     const struct process_usage *begin = &measurement->begin;
     const struct process_usage *end = &measurement->end;
+    double share = measurement_server_share(measurement);
     if (measurement->tally.delivered > 0)
         report_number(report, "server", "cpu_us_per_delivery",
-                      (end->cpu_seconds - begin->cpu_seconds) * 1e6 /
-                          (double)measurement->tally.delivered);
-    report_number(report, "server", "cpu_share", measurement_server_share(measurement));
+                      share * measurement->seconds * 1e6 / (double)measurement->tally.delivered);
+    report_number(report, "server", "cpu_share", share);
     report_number(report, "server", "busiest_thread_share", measurement_busiest_share(measurement));
     report_number(report, "server", "user_seconds", end->user_seconds - begin->user_seconds);
     report_number(report, "server", "system_seconds", end->system_seconds - begin->system_seconds);

@@ -16,8 +16,7 @@ struct crew {
 
 /* What one run gave, all workers together. */
 struct measurement {
-    double seconds;         /* in which messages were sent, or due */
-    double watched_seconds; /* from reading CPU times to reading them again; nearly the same */
+    double seconds; /* in which messages were sent, or due */
     struct tally tally;
     struct histogram latency;
     struct histogram second;

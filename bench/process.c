@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define NANOSECONDS 1e9
+#include "clock_ns.h"
 
 /* Reads a small file whole, with a NUL behind it. */
 static bool read_file(const char *path, char *text, size_t capacity)
@@ -65,7 +65,7 @@ static void read_thread(pid_t pid, pid_t thread, struct process_usage *usage)
     snprintf(path, sizeof path, "/proc/%d/task/%d/schedstat", (int)pid, (int)thread);
     if (!read_file(path, text, sizeof text) || sscanf(text, "%llu", &on_cpu_ns) != 1)
         return;
-    double cpu_seconds = (double)on_cpu_ns / NANOSECONDS;
+    double cpu_seconds = (double)on_cpu_ns / (double)NANOSECONDS;
     usage->cpu_seconds += cpu_seconds;
     if (usage->thread_count == PROCESS_THREADS_MAX)
         return;

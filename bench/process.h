@@ -11,6 +11,7 @@
 #define PROCESS_THREADS_MAX 64 /* more are counted in the sums, and not looked at singly */
 
 struct process_usage {
+    uint64_t at_ns;      /* when the CPU time was read; see clock_ns.h */
     double cpu_seconds;  /* of all living threads, exact to the nanosecond */
     double user_seconds; /* how the kernel parts them, in ticks of 10 ms */
     double system_seconds;
