@@ -135,25 +135,21 @@ static uint64_t thread_cpu_ns(pthread_t thread)
     return (uint64_t)time.tv_sec * NANOSECONDS + (uint64_t)time.tv_nsec;
 }
 
-/* What a worker has worked so far: its CPU time without what it polled away. */
-static uint64_t work_ns(const struct worker *worker)
-{
-    uint64_t idle_ns = atomic_load_explicit(&worker->idle_ns, memory_order_relaxed);
-    uint64_t cpu_ns = thread_cpu_ns(worker->thread);
-    return cpu_ns > idle_ns ? cpu_ns - idle_ns : 0;
-}
-
-/* What each worker has worked, at one time. */
+/* The workers' CPU time, and how much of it they spent on asking for what wasn't there. */
 struct work_note {
     uint64_t at_ns;
-    uint64_t work_ns[THREADS_MAX];
+    uint64_t cpu_ns[THREADS_MAX];
+    uint64_t idle_ns[THREADS_MAX];
 };
 
 static void note_work(const struct crew *crew, struct work_note *ret_note)
 {
     ret_note->at_ns = clock_now_ns();
-    for (uint32_t i = 0; i < crew->worker_count; i++)
-        ret_note->work_ns[i] = work_ns(crew->workers[i]);
+    for (uint32_t i = 0; i < crew->worker_count; i++) {
+        const struct worker *worker = crew->workers[i];
+        ret_note->cpu_ns[i] = thread_cpu_ns(worker->thread);
+        ret_note->idle_ns[i] = atomic_load_explicit(&worker->idle_ns, memory_order_relaxed);
+    }
 }
 
 static double busiest_share(const struct work_note *before, const struct work_note *after,
@@ -161,8 +157,10 @@ static double busiest_share(const struct work_note *before, const struct work_no
 {
     uint64_t most_ns = 0;
     for (uint32_t i = 0; i < worker_count; i++) {
-        uint64_t worked_ns = after->work_ns[i] - before->work_ns[i];
-        most_ns = worked_ns > most_ns ? worked_ns : most_ns;
+        uint64_t cpu_ns = after->cpu_ns[i] - before->cpu_ns[i];
+        uint64_t idle_ns = after->idle_ns[i] - before->idle_ns[i];
+        if (cpu_ns > idle_ns + most_ns)
+            most_ns = cpu_ns - idle_ns;
     }
     return (double)most_ns / (double)(after->at_ns - before->at_ns);
 }

@@ -91,9 +91,10 @@ static bool read_threads(pid_t pid, struct process_usage *usage)
 
 bool process_read(pid_t pid, struct process_usage *ret_usage)
 {
-    *ret_usage = (struct process_usage){0};
+    /* The memory last: the kernel looks at every page for it. */
+    *ret_usage = (struct process_usage){.at_ns = clock_now_ns()};
     bool is_read =
-        read_times(pid, ret_usage) && read_resident(pid, ret_usage) && read_threads(pid, ret_usage);
+        read_threads(pid, ret_usage) && read_times(pid, ret_usage) && read_resident(pid, ret_usage);
     /* A kernel without schedstat leaves us the ticks. */
     if (ret_usage->cpu_seconds <= 0)
         ret_usage->cpu_seconds = ret_usage->user_seconds + ret_usage->system_seconds;

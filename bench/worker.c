@@ -14,10 +14,10 @@
 #include "scenario.h"
 #include "seating.h"
 
-#define SEATING_PATIENCE_S 10  /* without any sign of the server */
-#define DRAIN_PATIENCE_S 2     /* without any delivery, before what is under way is lost */
-#define IDLE_TURN_NS_MAX 50000 /* a turn without work that takes longer had no core to run on */
-#define WAIT_MS 10             /* for what comes from outside the poller: an order, the end */
+#define SEATING_PATIENCE_S 10 /* without any sign of the server */
+#define DRAIN_PATIENCE_S 2    /* without any delivery, before what is under way is lost */
+#define IDLE_TURN_NS_MAX 5000 /* a turn without work that takes longer had no core to run on */
+#define WAIT_MS 10            /* for what comes from outside the poller: an order, the end */
 
 static struct poller *open_poller(enum poller_choice choice)
 {

@@ -52,6 +52,8 @@ for (const loops of loopCounts) {
         assert.equal(report.deliveries, report.sent * 3);
         assert.equal(report.latency_us.count, report.deliveries);
         assert.ok(report.server.cpu_us_per_delivery > 0);
+        assert.ok(report.server.cpu_share > 0 && report.server.cpu_share <= loops + 0.1);
+        assert.ok(report.generator.cpu_share > 0 && report.generator.cpu_share <= 1.1);
         if (name === 'an offered rate') assert.ok(Math.abs(report.sent - 200) <= 1);
       });
     }
