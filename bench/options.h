@@ -46,6 +46,7 @@ struct options {
     double warm_up;   /* seconds */
     uint64_t poller;  /* enum poller_choice */
     uint64_t is_quiet;
+    uint64_t spins;
     uint64_t rooms;
     uint64_t clients; /* in each room; of all rooms for `idle` */
     uint64_t in_flight;

@@ -233,7 +233,8 @@ static void let_flow(struct worker *worker)
         uint64_t next_ns = worker->setting->scenario->tick(worker);
         if (worker->now_ns >= worker->end_ns && next_ns >= worker->end_ns)
             return;
-        int timeout_ms = sleep_before(worker, next_ns < worker->end_ns ? next_ns : worker->end_ns);
+        uint64_t wake_ns = next_ns < worker->end_ns ? next_ns : worker->end_ns;
+        int timeout_ms = worker->setting->options->spins ? 0 : sleep_before(worker, wake_ns);
         bool has_happened = turn(worker, timeout_ms);
         uint64_t spent_ns = worker->now_ns - began_ns;
         bool is_idle = !has_happened && timeout_ms == 0;

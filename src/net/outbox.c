@@ -13,7 +13,7 @@ struct outbox_chunk {
     uint32_t end;
     uint16_t first_piece; /* where the first piece that starts in here does, or NO_PIECE */
     uint16_t last_piece;
-    uint16_t capacity; /* of `data` */
+    uint16_t room; /* bytes of `data` behind `end`; 0 with a payload */
     uint8_t size;      /* enum chunk_size */
     uint8_t data[];
 };
@@ -54,7 +54,7 @@ static struct outbox_chunk *chunk_take(struct outbox_pool *pool, enum chunk_size
     *chunk = (struct outbox_chunk){
         .first_piece = NO_PIECE,
         .last_piece = NO_PIECE,
-        .capacity = (uint16_t)(sizes[size].bytes - CHUNK_HEAD_BYTES),
+        .room = (uint16_t)(sizes[size].bytes - CHUNK_HEAD_BYTES),
         .size = (uint8_t)size,
     };
     return chunk;
@@ -123,24 +123,26 @@ static void drop_first_chunk(struct outbox *outbox, struct outbox_pool *pool)
     chunk_give_back(pool, first);
 }
 
-static size_t room_in_last(const struct outbox *outbox)
+static void fill(struct outbox *outbox, struct outbox_chunk *chunk, struct bytes bytes)
 {
-    const struct outbox_chunk *last = outbox->last;
-    return last == NULL || last->payload != NULL ? 0 : last->capacity - last->end;
+    memcpy(chunk->data + chunk->end, bytes.data, bytes.length);
+    chunk->end += (uint32_t)bytes.length;
+    chunk->room -= (uint16_t)bytes.length;
+    outbox->length += (uint32_t)bytes.length;
 }
 
+/* As much of the bytes as there is room for, taken from the view. */
 static void fill_last(struct outbox *outbox, struct bytes *bytes)
 {
     struct outbox_chunk *last = outbox->last;
-    size_t room = room_in_last(outbox);
-    size_t length = bytes->length < room ? bytes->length : room;
-    if (length == 0)
+    struct bytes part = *bytes;
+    if (last == NULL || last->room == 0)
         return;
-    memcpy(last->data + last->end, bytes->data, length);
-    last->end += (uint32_t)length;
-    outbox->length += (uint32_t)length;
-    bytes->data += length;
-    bytes->length -= length;
+    if (part.length > last->room)
+        part.length = last->room;
+    fill(outbox, last, part);
+    bytes->data += part.length;
+    bytes->length -= part.length;
 }
 
 /* A piece starts at the end of what is in the chunk. */
@@ -179,14 +181,11 @@ static struct outbox_chunk *take_small(struct outbox_pool *pool)
     return chunk;
 }
 
-bool outbox_append(struct outbox *outbox, struct outbox_pool *pool, struct bytes piece)
+/* The last chunk has no room for the piece. */
+static bool append_in_new_chunks(struct outbox *outbox, struct outbox_pool *pool,
+                                 struct bytes piece)
 {
-    size_t room = room_in_last(outbox);
-    if (piece.length <= room) {
-        note_piece(outbox->last);
-        fill_last(outbox, &piece);
-        return true;
-    }
+    size_t room = outbox->last == NULL ? 0 : outbox->last->room;
     bool is_small =
         outbox->last == NULL && piece.length <= OUTBOX_SMALL_CHUNK_BYTES - CHUNK_HEAD_BYTES;
     struct outbox_chunk *chunks =
@@ -204,12 +203,23 @@ bool outbox_append(struct outbox *outbox, struct outbox_pool *pool, struct bytes
     return true;
 }
 
+bool outbox_append(struct outbox *outbox, struct outbox_pool *pool, struct bytes piece)
+{
+    struct outbox_chunk *last = outbox->last;
+    if (last == NULL || piece.length > last->room)
+        return append_in_new_chunks(outbox, pool, piece);
+    note_piece(last);
+    fill(outbox, last, piece);
+    return true;
+}
+
 bool outbox_append_payload(struct outbox *outbox, struct outbox_pool *pool, struct payload *payload)
 {
     struct outbox_chunk *chunk = chunk_take(pool, CHUNK_SMALL);
     if (chunk == NULL)
         return false;
     note_piece(chunk);
+    chunk->room = 0;
     chunk->payload = payload_acquire(payload);
     chunk->end = payload->length;
     append_chunk(outbox, chunk);
@@ -275,6 +285,8 @@ static bool cut_unbegun(struct outbox_chunk *chunk, uint32_t begun)
     uint16_t cut = begun <= chunk->first_piece ? chunk->first_piece : chunk->last_piece;
     if (cut == NO_PIECE || cut < begun)
         return false;
+    if (chunk->payload == NULL)
+        chunk->room += (uint16_t)(chunk->end - cut);
     chunk->end = cut;
     if (cut == chunk->first_piece)
         chunk->first_piece = NO_PIECE;

@@ -1,34 +1,23 @@
 /* Picks an envelope's fields out of a JSON object. */
 #include "proto/envelope.h"
 
-#include "base/attributes.h"
-
-static const struct {
-    struct bytes name;
-    size_t offset; /* of the field in struct envelope */
-} fields[] = {
-    {{(const uint8_t *)"clientId", 8}, offsetof(struct envelope, client_id)},
-    {{(const uint8_t *)"maxClients", 10}, offsetof(struct envelope, max_clients)},
-    {{(const uint8_t *)"room", 4}, offsetof(struct envelope, room)},
-    {{(const uint8_t *)"to", 2}, offsetof(struct envelope, to)},
-    {{(const uint8_t *)"data", 4}, offsetof(struct envelope, data)},
-};
-
-static const struct {
-    struct bytes name;
-    enum envelope_type type;
-} types[] = {
-    {{(const uint8_t *)"send", 4}, ENVELOPE_SEND},
-    {{(const uint8_t *)"join", 4}, ENVELOPE_JOIN},
-    {{(const uint8_t *)"create", 6}, ENVELOPE_CREATE},
-};
-
-static struct json_value *field_for_key(struct envelope *envelope, const struct json_value *key)
+/* The field that a key names, or NULL. Most messages have two: type and data. */
+static struct json_value *field_for_key(struct envelope_parser *parser,
+                                        const struct json_value *key)
 {
-    for (size_t i = 0; i < ARRAY_LENGTH(fields); i++) {
-        if (json_string_equals(key, fields[i].name))
-            return (struct json_value *)((char *)envelope + fields[i].offset);
-    }
+    struct envelope *envelope = &parser->envelope;
+    if (json_string_equals(key, BYTES("type")))
+        return &parser->type;
+    if (json_string_equals(key, BYTES("data")))
+        return &envelope->data;
+    if (json_string_equals(key, BYTES("to")))
+        return &envelope->to;
+    if (json_string_equals(key, BYTES("room")))
+        return &envelope->room;
+    if (json_string_equals(key, BYTES("clientId")))
+        return &envelope->client_id;
+    if (json_string_equals(key, BYTES("maxClients")))
+        return &envelope->max_clients;
     return NULL;
 }
 
@@ -36,13 +25,15 @@ static bool find_type(const struct json_value *value, enum envelope_type *ret_ty
 {
     if (value->kind != JSON_STRING)
         return false;
-    for (size_t i = 0; i < ARRAY_LENGTH(types); i++) {
-        if (json_string_equals(value, types[i].name)) {
-            *ret_type = types[i].type;
-            return true;
-        }
-    }
-    return false;
+    if (json_string_equals(value, BYTES("send")))
+        *ret_type = ENVELOPE_SEND;
+    else if (json_string_equals(value, BYTES("join")))
+        *ret_type = ENVELOPE_JOIN;
+    else if (json_string_equals(value, BYTES("create")))
+        *ret_type = ENVELOPE_CREATE;
+    else
+        return false;
+    return true;
 }
 
 void envelope_begin(struct envelope_parser *parser, struct bytes text)
@@ -60,8 +51,7 @@ enum envelope_result envelope_continue(struct envelope_parser *parser, size_t le
     enum json_next next;
     json_walk_allow(&parser->walk, length);
     while ((next = json_walk_next(&parser->walk, &key, &value)) == JSON_NEXT_MEMBER) {
-        struct json_value *field =
-            json_string_equals(&key, BYTES("type")) ? &parser->type : field_for_key(envelope, &key);
+        struct json_value *field = field_for_key(parser, &key);
         if (field != NULL)
             *field = value;
     }

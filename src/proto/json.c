@@ -118,6 +118,19 @@ static uint64_t find_special_bytes(uint64_t word)
     return found & HIGH_BITS;
 }
 
+/* The same for sixteen bytes at a time, and only whether there are any. */
+static bool has_special_bytes(const uint8_t *at)
+{
+    typedef uint8_t vector __attribute__((vector_size(16)));
+    vector bytes;
+    memcpy(&bytes, at, sizeof bytes);
+    vector found = (vector)((bytes == '"') | (bytes == '\\') | (bytes < 0x20));
+    uint64_t halves[2];
+    memcpy(halves, &found, sizeof found);
+    return (halves[0] | halves[1]) != 0;
+}
+
+/* Most strings are keys, which end in the first word, or long ones. */
 static const uint8_t *skip_plain_text(const uint8_t *at, const uint8_t *end)
 {
     while (end - at >= (ptrdiff_t)sizeof(uint64_t)) {
@@ -127,6 +140,8 @@ static const uint8_t *skip_plain_text(const uint8_t *at, const uint8_t *end)
         if (special != 0)
             return at + __builtin_ctzll(special) / 8;
         at += sizeof word;
+        while (end - at >= 16 && !has_special_bytes(at))
+            at += 16;
     }
     while (at < end && *at >= 0x20 && *at != '"' && *at != '\\')
         at++;

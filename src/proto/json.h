@@ -77,8 +77,17 @@ void json_walk_allow(struct json_walk *walk, size_t length);
 enum json_next json_walk_next(struct json_walk *walk, struct json_value *ret_key,
                               struct json_value *ret_value);
 
+/* For json_string_equals(), where the string has escapes. */
+bool json_string_equals_decoded(const struct json_value *string, struct bytes text);
+
 /* Whether a string, its escapes decoded, equals `text`, which is plain ASCII. */
-bool json_string_equals(const struct json_value *string, struct bytes text);
+static inline bool json_string_equals(const struct json_value *string, struct bytes text)
+{
+    if (string->has_escapes)
+        return json_string_equals_decoded(string, text);
+    return string->raw.length == text.length + 2 &&
+           memcmp(string->raw.data + 1, text.data, text.length) == 0;
+}
 
 /*
  * Decodes a number to the nearest double, as JavaScript would (1e400 is infinite). `value` must be

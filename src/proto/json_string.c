@@ -74,11 +74,9 @@ static uint32_t next_escaped(struct string_reader *reader)
     return 0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00);
 }
 
-bool json_string_equals(const struct json_value *string, struct bytes text)
+bool json_string_equals_decoded(const struct json_value *string, struct bytes text)
 {
     struct string_reader reader = read_string(string);
-    if (!string->has_escapes)
-        return bytes_equal(bytes_of(reader.at, (size_t)(reader.end - reader.at)), text);
     for (size_t i = 0; i < text.length; i++) {
         if (reader.at == reader.end)
             return false;

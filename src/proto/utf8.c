@@ -33,6 +33,13 @@ static bool begin_sequence(struct utf8_state *state, uint8_t lead)
 
 static size_t skip_ascii(struct bytes part, size_t at)
 {
+    uint64_t words[4];
+    while (part.length - at >= sizeof words) {
+        memcpy(words, part.data + at, sizeof words);
+        if (((words[0] | words[1] | words[2] | words[3]) & HIGH_BITS) != 0)
+            break;
+        at += sizeof words;
+    }
     while (part.length - at >= sizeof(uint64_t)) {
         uint64_t word;
         memcpy(&word, part.data + at, sizeof word);

@@ -92,16 +92,24 @@ enum ws_frame_result ws_frame_parse(struct bytes in, struct ws_frame_header *ret
 
 void ws_frame_unmask(uint8_t *data, size_t length, const uint8_t mask[4], uint64_t offset)
 {
-    /* The key rotated to where `data` starts, twice in a row, so that eight bytes go at a time. */
-    uint8_t key[8];
+    /* The key rotated to where `data` starts, again and again, so that many bytes go at a time. */
+    typedef uint32_t vector __attribute__((vector_size(16)));
+    uint8_t key[4];
     for (size_t i = 0; i < sizeof key; i++)
         key[i] = mask[(offset + i) & 3];
-    uint64_t key_word;
+    uint32_t key_word;
     memcpy(&key_word, key, sizeof key_word);
+    const vector key_vector = {key_word, key_word, key_word, key_word};
 
     size_t at = 0;
+    for (; length - at >= sizeof key_vector; at += sizeof key_vector) {
+        vector bytes;
+        memcpy(&bytes, data + at, sizeof bytes);
+        bytes ^= key_vector;
+        memcpy(data + at, &bytes, sizeof bytes);
+    }
     for (; length - at >= sizeof key_word; at += sizeof key_word) {
-        uint64_t word;
+        uint32_t word;
         memcpy(&word, data + at, sizeof word);
         word ^= key_word;
         memcpy(data + at, &word, sizeof word);

@@ -31,21 +31,26 @@ void conn_out_abandon(struct loop *loop, struct conn *conn)
     conn_out_end(loop, conn);
 }
 
+/* Whether there is room for so much more. */
+static bool has_room(struct loop *loop, struct conn *conn, size_t length)
+{
+    if (conn->out.length == 0) {
+        conn->out.since_ms = loop->now_ms;
+        return true; /* one message is always admitted to an empty queue */
+    }
+    if (conn->out.length + length <= loop->server->config->queue_bytes_max)
+        return true;
+    loop->stats.counters[COUNTER_QUEUE_FULL]++;
+    conn_out_close_for_queue(loop, conn, BYTES("too slow"));
+    return false;
+}
+
 /* Whether the connection still takes output of its own making, and has room for it. */
 static bool may_queue(struct loop *loop, struct conn *conn, size_t length)
 {
     bool takes_output =
         conn->state == CONN_OPEN || conn->state == CONN_HTTP || conn->state == CONN_WAITING;
-    if (!takes_output)
-        return false;
-    if (conn->out.length == 0)
-        conn->out.since_ms = loop->now_ms;
-    /* One message is always admitted to an empty queue. */
-    if (conn->out.length == 0 || conn->out.length + length <= loop->server->config->queue_bytes_max)
-        return true;
-    loop->stats.counters[COUNTER_QUEUE_FULL]++;
-    conn_out_close_for_queue(loop, conn, BYTES("too slow"));
-    return false;
+    return takes_output && has_room(loop, conn, length);
 }
 
 void conn_out_lose_for_memory(struct loop *loop, struct conn *conn)
@@ -68,14 +73,18 @@ void conn_out_bytes(struct loop *loop, struct conn *conn, struct bytes bytes)
         append(loop, conn, bytes);
 }
 
-void conn_out_payload(struct loop *loop, struct conn *conn, struct payload *payload)
+static void append_payload(struct loop *loop, struct conn *conn, struct payload *payload)
 {
-    if (!may_queue(loop, conn, payload->length))
-        return;
     if (outbox_append_payload(&conn->out, &loop->pool, payload))
         loop_mark_dirty(loop, conn);
     else
         conn_out_lose_for_memory(loop, conn);
+}
+
+void conn_out_payload(struct loop *loop, struct conn *conn, struct payload *payload)
+{
+    if (may_queue(loop, conn, payload->length))
+        append_payload(loop, conn, payload);
 }
 
 struct control_frame {
@@ -144,15 +153,16 @@ static bool encode(struct loop *loop, const struct event *event, struct frame *r
     return true;
 }
 
-static void queue_frame(struct loop *loop, uint32_t client, const struct frame *frame)
+/* What is done most: once for each delivery. */
+static inline void queue_frame(struct loop *loop, uint32_t client, const struct frame *frame)
 {
     struct conn *conn = conn_table_at(&loop->server->connections, client);
-    if (conn->state != CONN_OPEN)
+    if (conn->state != CONN_OPEN || !has_room(loop, conn, frame->bytes.length))
         return;
     if (frame->payload != NULL)
-        conn_out_payload(loop, conn, frame->payload);
+        append_payload(loop, conn, frame->payload);
     else
-        conn_out_bytes(loop, conn, frame->bytes);
+        append(loop, conn, frame->bytes);
 }
 
 /* A message that can't be encoded can't be delivered: who was to get it is closed, never skipped.
@@ -162,10 +172,10 @@ static void abandon_recipient(struct loop *loop, uint32_t client)
     conn_out_lose_for_memory(loop, conn_table_at(&loop->server->connections, client));
 }
 
-static void count_delivery(struct loop *loop)
+static void count_deliveries(struct loop *loop, uint32_t count)
 {
-    loop->stats.counters[COUNTER_DELIVERIES]++;
-    loop->work++;
+    loop->stats.counters[COUNTER_DELIVERIES] += count;
+    loop->work += count;
 }
 
 static void tell_client(struct loop *loop, const struct effect *effect)
@@ -178,7 +188,7 @@ static void tell_client(struct loop *loop, const struct effect *effect)
         return;
     }
     queue_frame(loop, effect->client, &frame);
-    count_delivery(loop);
+    count_deliveries(loop, 1);
     payload_release(frame.payload);
 }
 
@@ -186,6 +196,7 @@ static void tell_room(struct loop *loop, const struct effect *effect)
 {
     struct frame frame = {0};
     bool is_encoded = encode(loop, &effect->event, &frame);
+    uint32_t told = 0;
     LIST_FOR_EACH(link, &effect->room->members)
     {
         uint32_t client = member_of_link(link)->client;
@@ -195,8 +206,9 @@ static void tell_room(struct loop *loop, const struct effect *effect)
             queue_frame(loop, client, &frame);
         else
             abandon_recipient(loop, client);
-        count_delivery(loop);
+        told++;
     }
+    count_deliveries(loop, told);
     payload_release(frame.payload);
 }
 
