@@ -28,10 +28,21 @@ SERVER_CORE = {0}
 GENERATOR_CORE = {1}
 BOTH_CORES = {0, 1}
 
+# (rooms, clients of each, broadcasts in flight, payload)
+LOCKSTEP = (
+    (100, 8, 1, 80),
+    (100, 8, 16, 80),
+    (1000, 5, 1, 80),
+    (10, 2, 1, 80),
+    (100, 8, 1, 1024),
+    (100, 8, 1, 65536),
+)
+
 START_SECONDS_MAX = 20
 WARM_UP_SECONDS = 0.3
 OTHERS_SHARE_MAX = 0.05  # of one core, for a run to count as undisturbed
 ATTEMPTS_MAX = 3
+ATTEMPT_SECONDS_MAX = 15  # what takes longer is not made again
 
 
 class Failure(Exception):
@@ -64,7 +75,7 @@ class Server:
         self.command = command
         self.cores = cores
         self.protocol = protocol
-        self.shown = shlex.join(pinned(cores) + command)
+        self.shown = shlex.join(pinned(cores) + command).replace("'{port}'", "{port}")
         self.process = None
         self.port = None
 
@@ -219,6 +230,7 @@ class Play:
         """
         best = None
         for _ in range(ATTEMPTS_MAX):
+            began = time.monotonic()
             server = make_server()
             commands = [server.shown, self.shown(server)]
             try:
@@ -229,7 +241,8 @@ class Play:
                 return {"failure": str(failure), "commands": commands}
             if best is None or result["others_share"] < best["others_share"]:
                 best = result
-            if best["others_share"] < OTHERS_SHARE_MAX:
+            is_long = time.monotonic() - began > ATTEMPT_SECONDS_MAX
+            if best["others_share"] < OTHERS_SHARE_MAX or is_long:
                 break
         return best
 
@@ -316,9 +329,22 @@ def commands(pairs):
     """The commands of a table's rows, each once: {label: [command...]}."""
     lines = []
     for label, words in pairs.items():
-        lines.append(f"# {label}")
-        lines += [line for line in words if line not in lines]
+        new = [line for line in words if line not in lines]
+        lines += [f"# {label}", *new] if new else []
     return "\n```sh\n" + "\n".join(lines) + "\n```\n"
+
+
+def quality(results):
+    """What a reader must know of the runs before trusting the figures."""
+    shares = [share for share in pick(results, "others_share") if share is not None]
+    disturbed = sum(share > OTHERS_SHARE_MAX for share in shares)
+    lines = [
+        f"{len(results)} runs. In {disturbed} of them other programs had more than",
+        f"{OTHERS_SHARE_MAX:.0%} of a core, in each of up to {ATTEMPTS_MAX} attempts.",
+    ]
+    for failure in sorted({text for text in pick(results, "failure") if text}):
+        lines.append(f"\nFailed: {failure}")
+    return "\n".join(lines)
 
 
 class SystemCalls:
