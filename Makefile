@@ -1,6 +1,6 @@
 # A thin front to Meson. `make run` and `make test` do all the set-up themselves.
 
-.PHONY: all release asan run test tsan fuzz fuzz-corpus soak format clean
+.PHONY: all release asan run test tsan fuzz fuzz-corpus soak bench format clean
 
 all: release
 
@@ -40,6 +40,12 @@ fuzz-corpus:
 soak: release
 	@scripts/setup test
 	@node tests/soak/soak.mjs
+
+# The tables of docs/benchmarks.md; a part of them with OPTIONS="--only lockstep --rounds 3".
+bench: release
+	@meson configure build/release -Dbenchmarks=true
+	@ninja -C build/release --quiet
+	@bench/run $(OPTIONS)
 
 format:
 	@clang-format -i $$(git ls-files '*.c' '*.h')

@@ -1,6 +1,6 @@
 // A relay of protocol 1 as one would write it in an afternoon, on npm's `ws`: something for
 // bench/versus to compare with. It has no limits and no pings, and answers few errors; see
-// README.md for what the protocol asks of a real one.
+// README.md for what the protocol asks of a real one. `scripts/setup test` installs `ws`.
 //
 //     bench/versus "node bench/peers/node-ws.mjs {port}"
 import { randomInt } from 'node:crypto';
