@@ -71,6 +71,23 @@ static size_t take_seat(struct floor *floor, int fd, const uint8_t *data, size_t
     return used;
 }
 
+/*
+ * Appends frames to a queue, one by one as a relay would. All frames are the same and the queue
+ * begins with a whole one, so that what stands at a place stays right when bytes are owed again.
+ */
+static void copy_frames(const struct floor *floor, struct floor_connection *connection,
+                        size_t frames)
+{
+    size_t frame_bytes = floor->options->frame_bytes_out;
+    size_t end = connection->sent + connection->owed;
+    if (end + frames * frame_bytes > connection->queue_capacity) {
+        connection->queue_capacity = (end + frames * frame_bytes) * 2;
+        connection->queue = must(realloc(connection->queue, connection->queue_capacity));
+    }
+    for (size_t i = 0; i < frames; i++)
+        memcpy(connection->queue + end + i * frame_bytes, floor->frames, frame_bytes);
+}
+
 void floor_received(struct floor *floor, int fd, const uint8_t *data, size_t length)
 {
     struct floor_connection *connection = &floor->connections[fd];
@@ -86,6 +103,8 @@ void floor_received(struct floor *floor, int fd, const uint8_t *data, size_t len
         int member = room->members[i];
         if (member == fd)
             continue;
+        if (floor->options->is_copied)
+            copy_frames(floor, &floor->connections[member], frames);
         floor->connections[member].owed += frames * floor->options->frame_bytes_out;
         floor_list(floor, member);
     }
@@ -103,6 +122,10 @@ void floor_list(struct floor *floor, int fd)
 const uint8_t *floor_owed(const struct floor *floor, int fd, size_t *ret_length)
 {
     const struct floor_connection *connection = &floor->connections[fd];
+    if (floor->options->is_copied) {
+        *ret_length = connection->owed;
+        return connection->queue + connection->sent;
+    }
     size_t most = floor->frames_bytes - connection->sent;
     *ret_length = connection->owed < most ? connection->owed : most;
     return floor->frames + connection->sent;
@@ -140,6 +163,7 @@ void floor_close(struct floor *floor, int fd)
     for (uint32_t i = 0; connection->is_listed && i < floor->listed_count; i++)
         if (floor->listed[i] == fd)
             floor->listed[i] = floor->listed[--floor->listed_count];
+    free(connection->queue);
     memset(connection, 0, sizeof *connection);
     close(fd);
 }
@@ -196,6 +220,7 @@ static const char floor_help[] =
     "\n"
     "Forms to compare (the default is the one that measured best):\n"
     "  --send send|sendmsg|writev|zero-copy   the last with io_uring only (send)\n"
+    "  --queue counted|copied whether frames are copied into a queue of each recipient (counted)\n"
     "  --events N             epoll: events of one wait (256)\n"
     "  --receive multishot|one-shot|poll      io_uring; poll: then recv(2) (multishot)\n"
     "  --buffers NxBYTES      io_uring: the ring that the kernel takes receive buffers from\n"
@@ -250,6 +275,7 @@ static const struct option long_options[] = {
     {"in", required_argument, NULL, 'i'},
     {"out", required_argument, NULL, 'o'},
     {"send", required_argument, NULL, 's'},
+    {"queue", required_argument, NULL, 'q'},
     {"events", required_argument, NULL, 'e'},
     {"receive", required_argument, NULL, 'r'},
     {"buffers", required_argument, NULL, 'b'},
@@ -287,6 +313,9 @@ static void read_option(struct floor_options *options, int option)
         return;
     case 's':
         options->send = CHOICE("send", "sendmsg", "writev", "zero-copy");
+        return;
+    case 'q':
+        options->is_copied = CHOICE("counted", "copied") == 1;
         return;
     case 'e':
         options->events = read_number(optarg, 1, 65536);
@@ -327,6 +356,10 @@ int main(int argument_count, char **arguments)
     if (options.clients_per_room == 0 || options.frame_bytes_in == 0 ||
         options.frame_bytes_out == 0)
         die("--clients, --in and --out are needed (see --help)");
+    if (options.send == SEND_ZERO_COPY && !options.is_io_uring)
+        die("zero-copy needs --poller io_uring");
+    if (options.send == SEND_ZERO_COPY && options.completions == COMPLETIONS_FAILURES)
+        options.completions = COMPLETIONS_ALL; /* the kernel has no silent ones */
 
     char why[512];
     struct floor floor = {.options = &options};

@@ -1,7 +1,7 @@
 /*
  * The floor: the least that a relay could do. The same bytes come in and go out through the same
- * system calls as a relay's, and nothing else is done: no handshake, no frames, no copies. What it
- * costs is the kernel's part of a relay's cost.
+ * system calls as a relay's, and nothing else is done: no handshake, no frames, and no copies
+ * unless they are asked for. What it costs is the kernel's part of a relay's cost.
  *
  * A client's first four bytes are its room's number (little-endian), and it gets one byte back.
  * From then on, for every `frame_bytes_in` bytes of it, each other member of the room is owed one
@@ -31,6 +31,7 @@ struct floor_options {
     uint32_t frame_bytes_in;
     uint32_t frame_bytes_out;
     enum floor_send send;
+    bool is_copied;
 
     uint32_t events; /* epoll: events of one wait */
 
@@ -45,9 +46,11 @@ struct floor_options {
 };
 
 struct floor_connection {
-    uint32_t room;      /* its number + 1; 0 before it has a seat */
-    uint32_t received;  /* bytes of an incomplete frame, or of the room's number */
-    uint64_t owed;      /* bytes that wait to be sent */
+    uint32_t room;     /* its number + 1; 0 before it has a seat */
+    uint32_t received; /* bytes of an incomplete frame, or of the room's number */
+    uint64_t owed;     /* bytes that wait to be sent */
+    uint8_t *queue;    /* --queue copied: they stand here, behind `sent` bytes */
+    size_t queue_capacity;
     uint32_t sent;      /* bytes of the frame that was sent in part */
     uint32_t number_in; /* the room's number as far as it has come */
     uint32_t in_flight; /* io_uring: bytes of the last send */
