@@ -6,7 +6,7 @@ all: release
 
 release:
 	@scripts/setup build
-	@test -f build/release/build.ninja || meson setup build/release >/dev/null
+	@test -f build/release/build.ninja || meson setup build/release -Db_lto=true >/dev/null
 	@ninja -C build/release --quiet
 
 asan:
