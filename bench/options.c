@@ -70,8 +70,10 @@ static const struct option options[] = {
      "seconds before that, of the same traffic (1)", NULL},
     {"--poller", FIELD(poller), VALUE_CHOICE, WITH_CLIENTS, 0, 0,
      "the generator's own: epoll, io_uring or auto (epoll)", pollers},
-    {"--spin", FIELD(spins), VALUE_FLAG, WITH_CLIENTS & ~IN(CHURN), 0, 0,
-     "never sleep while measuring: on one machine, waking the generator would be the server's work",
+    {"--poll-every", FIELD(poll_every), VALUE_TIME, WITH_CLIENTS & ~IN(CHURN), 0, 0.1,
+     "look for news at this interval, without sleeping: on one machine, waking the generator for "
+     "each "
+     "message would be the server's work (as soon as there is any)",
      NULL},
     {"--quiet", FIELD(is_quiet), VALUE_FLAG, IN_ANY, 0, 0, "no live line", NULL},
 

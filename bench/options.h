@@ -46,7 +46,7 @@ struct options {
     double warm_up;   /* seconds */
     uint64_t poller;  /* enum poller_choice */
     uint64_t is_quiet;
-    uint64_t spins;
+    double poll_every; /* seconds; 0: as soon as there is news */
     uint64_t rooms;
     uint64_t clients; /* in each room; of all rooms for `idle` */
     uint64_t in_flight;

@@ -225,6 +225,28 @@ static void prepare(struct worker *worker, const struct orders *orders)
     worker->setting->scenario->begin(worker);
 }
 
+static bool paces(const struct worker *worker)
+{
+    return worker->setting->options->poll_every > 0;
+}
+
+/*
+ * With --poll-every: lets the interval pass, or the time until something is due, without asking the
+ * kernel for anything. Returns the nanoseconds that passed.
+ */
+static uint64_t pass_time(struct worker *worker, uint64_t due_ns)
+{
+    uint64_t began_ns = worker->now_ns;
+    uint64_t end_ns = began_ns + (uint64_t)(worker->setting->options->poll_every * NANOSECONDS);
+    if (!paces(worker))
+        return 0;
+    if (end_ns > due_ns)
+        end_ns = due_ns;
+    while (worker->now_ns < end_ns)
+        worker->now_ns = clock_now_ns();
+    return worker->now_ns - began_ns;
+}
+
 /* Until the end, and until all has been sent that was due before it. */
 static void let_flow(struct worker *worker)
 {
@@ -234,11 +256,12 @@ static void let_flow(struct worker *worker)
         if (worker->now_ns >= worker->end_ns && next_ns >= worker->end_ns)
             return;
         uint64_t wake_ns = next_ns < worker->end_ns ? next_ns : worker->end_ns;
-        int timeout_ms = worker->setting->options->spins ? 0 : sleep_before(worker, wake_ns);
+        uint64_t paced_ns = pass_time(worker, wake_ns);
+        int timeout_ms = paces(worker) ? 0 : sleep_before(worker, wake_ns);
         bool has_happened = turn(worker, timeout_ms);
         uint64_t spent_ns = worker->now_ns - began_ns;
         bool is_idle = !has_happened && timeout_ms == 0;
-        tell(worker, is_idle && spent_ns < IDLE_TURN_NS_MAX ? spent_ns : 0);
+        tell(worker, is_idle && spent_ns < IDLE_TURN_NS_MAX ? spent_ns : paced_ns);
     }
 }
 

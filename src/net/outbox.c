@@ -14,7 +14,7 @@ struct outbox_chunk {
     uint16_t first_piece; /* where the first piece that starts in here does, or NO_PIECE */
     uint16_t last_piece;
     uint16_t room; /* bytes of `data` behind `end`; 0 with a payload */
-    uint8_t size;      /* enum chunk_size */
+    uint8_t size;  /* enum chunk_size */
     uint8_t data[];
 };
 

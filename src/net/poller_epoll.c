@@ -36,6 +36,7 @@ struct epoll_poller {
     int accepts_left;
     struct acceptor acceptor;
     struct epoll_event events[EVENTS_PER_WAIT];
+    uint8_t gathered[POLLER_GATHERED_BYTES_MAX];
     uint8_t receive_buffer[RECEIVE_BUFFER_BYTES];
 };
 
@@ -129,8 +130,15 @@ static void epoll_resume(struct poller *base, struct poller_socket *socket)
 static ssize_t epoll_send(struct poller *base, struct poller_socket *socket,
                           const struct iovec *parts, int part_count)
 {
+    struct epoll_poller *poller = epoll_of(base);
     size_t wanted = poller_parts_length(parts, part_count);
+    struct iovec whole = {.iov_base = poller->gathered, .iov_len = wanted};
     ssize_t sent;
+    if (part_count > 1 && wanted <= sizeof poller->gathered) {
+        poller_gather(poller->gathered, parts, part_count);
+        parts = &whole;
+        part_count = 1;
+    }
     do {
         if (part_count == 1) {
             sent = send(socket->fd, parts[0].iov_base, wanted, MSG_NOSIGNAL);
@@ -148,7 +156,7 @@ static ssize_t epoll_send(struct poller *base, struct poller_socket *socket,
     uint8_t interest = socket->state & (uint8_t)~INTEREST_WRITE;
     if ((size_t)sent < wanted)
         interest |= INTEREST_WRITE;
-    set_interest(epoll_of(base), socket, interest);
+    set_interest(poller, socket, interest);
     return sent;
 }
 

@@ -59,10 +59,13 @@ enum {
     NAMES_END = 20,
 };
 
-/* What sendmsg reads when it is handed over. */
-struct message {
-    struct msghdr head;
-    struct iovec parts[PARTS_PER_MESSAGE];
+/* What a send of several parts reads when it is handed over. */
+union message {
+    uint8_t gathered[POLLER_GATHERED_BYTES_MAX];
+    struct {
+        struct msghdr head;
+        struct iovec parts[PARTS_PER_MESSAGE];
+    };
 };
 
 struct uring_poller {
@@ -79,7 +82,7 @@ struct uring_poller {
     bool is_accepting; /* a request is under way, of either kind */
     struct acceptor acceptor;
     int message_count;
-    struct message messages[MESSAGES_PER_BATCH];
+    union message messages[MESSAGES_PER_BATCH];
 };
 
 _Static_assert(RECEIVE_BUFFERS *RECEIVE_BUFFER_BYTES <= POLLER_RECEIVED_BYTES_MAX,
@@ -279,39 +282,65 @@ static void uring_resume(struct poller *base, struct poller_socket *socket)
     receive_if_wanted(uring_of(base), socket);
 }
 
-static struct message *take_message(struct uring_poller *poller)
+/* A place for a message and one for its request, neither of which is handed over before the other.
+ */
+static bool take_message(struct uring_poller *poller, union message **ret_message,
+                         struct io_uring_sqe **ret_request)
 {
-    if (poller->message_count == MESSAGES_PER_BATCH)
+    if (io_uring_sq_space_left(&poller->ring) == 0 || poller->message_count == MESSAGES_PER_BATCH)
         hand_over(poller);
-    /* Nothing was handed over: the kernel has no memory for requests. */
     if (poller->message_count == MESSAGES_PER_BATCH)
+        return false; /* nothing was handed over: the kernel has no memory for requests */
+    *ret_message = &poller->messages[poller->message_count];
+    *ret_request = io_uring_get_sqe(&poller->ring);
+    if (*ret_request == NULL)
+        return false;
+    poller->message_count++;
+    return true;
+}
+
+/* Never waits within the kernel: so when a send has been handed over, it is over. */
+#define SEND_FLAGS (MSG_NOSIGNAL | MSG_DONTWAIT)
+
+static struct io_uring_sqe *send_one_part(struct uring_poller *poller, int fd,
+                                          const struct iovec *part)
+{
+    struct io_uring_sqe *request = take_request(poller);
+    io_uring_prep_send(request, fd, part->iov_base, part->iov_len, SEND_FLAGS);
+    return request;
+}
+
+static struct io_uring_sqe *send_parts(struct uring_poller *poller, int fd,
+                                       const struct iovec *parts, int part_count, size_t length)
+{
+    struct io_uring_sqe *request;
+    union message *message;
+    if (!take_message(poller, &message, &request))
         return NULL;
-    return &poller->messages[poller->message_count++];
+    if (length <= sizeof message->gathered) {
+        poller_gather(message->gathered, parts, part_count);
+        io_uring_prep_send(request, fd, message->gathered, length, SEND_FLAGS);
+        return request;
+    }
+    memcpy(message->parts, parts, (size_t)part_count * sizeof *parts);
+    message->head = (struct msghdr){.msg_iov = message->parts, .msg_iovlen = (size_t)part_count};
+    io_uring_prep_sendmsg(request, fd, &message->head, SEND_FLAGS);
+    return request;
 }
 
 static ssize_t uring_send(struct poller *base, struct poller_socket *socket,
                           const struct iovec *parts, int part_count)
 {
     struct uring_poller *poller = uring_of(base);
-    /* Never waits within the kernel: so when it has been handed over, it is over. */
-    const int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+    size_t length = poller_parts_length(parts, part_count);
     assert(part_count <= PARTS_PER_MESSAGE && socket->sending == 0);
-    if (part_count == 1) {
-        struct io_uring_sqe *request = take_request(poller);
-        io_uring_prep_send(request, socket->fd, parts[0].iov_base, parts[0].iov_len, flags);
-        name_request(request, socket, REQUEST_SEND);
-    } else {
-        struct message *message = take_message(poller);
-        if (message == NULL)
-            return POLLER_SEND_FAILED;
-        memcpy(message->parts, parts, (size_t)part_count * sizeof *parts);
-        message->head =
-            (struct msghdr){.msg_iov = message->parts, .msg_iovlen = (size_t)part_count};
-        struct io_uring_sqe *request = take_request(poller);
-        io_uring_prep_sendmsg(request, socket->fd, &message->head, (unsigned)flags);
-        name_request(request, socket, REQUEST_SEND);
-    }
-    socket->sending = (uint32_t)poller_parts_length(parts, part_count);
+    struct io_uring_sqe *request = part_count == 1
+                                       ? send_one_part(poller, socket->fd, parts)
+                                       : send_parts(poller, socket->fd, parts, part_count, length);
+    if (request == NULL)
+        return POLLER_SEND_FAILED;
+    name_request(request, socket, REQUEST_SEND);
+    socket->sending = (uint32_t)length;
     return POLLER_SEND_BEGUN;
 }
 

@@ -261,6 +261,79 @@ static size_t drain(int fd, size_t most)
     return total;
 }
 
+#define CROWD 3000 /* more than a poller can put down at once */
+
+/*
+ * Some sends have parts, of which some are too long to be sent as one. They are denser in the
+ * second thousand, so that they need places that the first ones had.
+ */
+static int parts_for(uint32_t i)
+{
+    if (i % (i <= 1024 ? 32 : 20) != 0)
+        return 1;
+    return i % 3 == 0 ? 2 : 3;
+}
+
+static void send_to_crowd(struct poller *poller, struct poller_socket *sockets, uint32_t round)
+{
+    static uint32_t words[CROWD][3];
+    static uint8_t filling[5000];
+    for (uint32_t i = 0; i < CROWD; i++) {
+        words[i][0] = words[i][1] = words[i][2] = round * CROWD + i;
+        const struct iovec parts[] = {{&words[i][0], 4}, {&words[i][1], 8}, {filling, 5000}};
+        ssize_t sent = poller_send(poller, &sockets[i], parts, parts_for(i));
+        assert_true(sent == POLLER_SEND_BEGUN || sent > 0);
+    }
+}
+
+static void check_crowd(const int *theirs, uint32_t round)
+{
+    static uint8_t bytes[8192];
+    for (uint32_t i = 0; i < CROWD; i++) {
+        uint32_t word = round * CROWD + i;
+        static const size_t lengths[] = {[1] = 4, [2] = 12, [3] = 5012};
+        size_t wanted = lengths[parts_for(i)];
+        assert_int_equal(read(theirs[i], bytes, sizeof bytes), wanted);
+        for (size_t at = 0; at < wanted && at < 12; at += 4)
+            assert_memory_equal(bytes + at, &word, 4);
+    }
+}
+
+/* Whatever is sent in one turn, to however many, each gets its own bytes. */
+static void each_of_a_crowd_gets_its_own(void **state)
+{
+    (void)state;
+    static struct poller_socket ours[CROWD];
+    static int theirs[CROWD];
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = limit.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    struct poller *poller = poller_new(kind);
+    poller_start(poller);
+    for (int i = 0; i < CROWD; i++) {
+        int fds[2];
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+        ours[i] = (struct poller_socket){.fd = fds[0]};
+        theirs[i] = fds[1];
+        assert_true(poller_attach(poller, &ours[i]));
+    }
+    for (uint32_t round = 0; round < 5; round++) {
+        uint32_t under_way = 0;
+        send_to_crowd(poller, ours, round);
+        for (int i = 0; i < CROWD; i++)
+            under_way += ours[i].sending > 0;
+        for (; under_way > 0; under_way--)
+            assert_int_equal(next(poller).kind, OUTCOME_SENT);
+        check_crowd(theirs, round);
+    }
+    poller_free(poller);
+    for (int i = 0; i < CROWD; i++) {
+        close(ours[i].fd);
+        close(theirs[i]);
+    }
+}
+
 static void a_full_socket_is_told_to_be_writable(void **state)
 {
     (void)state;
@@ -467,6 +540,7 @@ int main(void)
         cmocka_unit_test(a_socket_can_go_to_another_poller),
         cmocka_unit_test(who_is_paused_is_told_when_resumed),
         cmocka_unit_test(the_end_is_told_once_and_never_while_paused),
+        cmocka_unit_test(each_of_a_crowd_gets_its_own),
         cmocka_unit_test(a_full_socket_is_told_to_be_writable),
         cmocka_unit_test(a_full_socket_can_be_detached),
         cmocka_unit_test(a_broken_connection_fails),
