@@ -60,6 +60,11 @@ void poller_resume(struct poller *poller, struct poller_socket *socket)
     poller->operations->resume(poller, socket);
 }
 
+bool poller_may_have_input(struct poller *poller, const struct poller_socket *socket)
+{
+    return poller->operations->may_have_input(poller, socket);
+}
+
 ssize_t poller_send(struct poller *poller, struct poller_socket *socket, const struct iovec *parts,
                     int part_count)
 {

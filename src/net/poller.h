@@ -92,6 +92,12 @@ void poller_resume(struct poller *poller, struct poller_socket *socket);
 /* The most that is told of a socket between two waits, and after a pause. */
 #define POLLER_RECEIVED_BYTES_MAX (1024 * 1024)
 
+/*
+ * Whether something may have arrived on the socket that has not been told: who is busy tells late,
+ * and must not take it for silence.
+ */
+bool poller_may_have_input(struct poller *poller, const struct poller_socket *socket);
+
 #define POLLER_SEND_BEGUN (-1)  /* OUTCOME_SENT will follow */
 #define POLLER_SEND_FAILED (-2) /* the connection is broken */
 

@@ -16,6 +16,7 @@ struct poller_operations {
     void (*resume)(struct poller *poller, struct poller_socket *socket);
     ssize_t (*send)(struct poller *poller, struct poller_socket *socket, const struct iovec *parts,
                     int part_count);
+    bool (*may_have_input)(struct poller *poller, const struct poller_socket *socket);
     void (*wait)(struct poller *poller, int timeout_ms);
     bool (*next)(struct poller *poller, struct outcome *ret_outcome);
 };

@@ -12,6 +12,7 @@
 
 #include "net/acceptor.h"
 #include "net/poller_backend.h"
+#include "net/socket.h"
 
 #define EVENTS_PER_WAIT 256
 #define RECEIVE_BUFFER_BYTES (64 * 1024)
@@ -160,6 +161,12 @@ static ssize_t epoll_send(struct poller *base, struct poller_socket *socket,
     return sent;
 }
 
+static bool epoll_may_have_input(struct poller *base, const struct poller_socket *socket)
+{
+    (void)base;
+    return socket_has_input(socket->fd);
+}
+
 static void epoll_wait_for_events(struct poller *base, int timeout_ms)
 {
     struct epoll_poller *poller = epoll_of(base);
@@ -250,6 +257,7 @@ static const struct poller_operations operations = {
     .pause = epoll_pause,
     .resume = epoll_resume,
     .send = epoll_send,
+    .may_have_input = epoll_may_have_input,
     .wait = epoll_wait_for_events,
     .next = epoll_next,
 };

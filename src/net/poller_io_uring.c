@@ -20,6 +20,7 @@
 
 #include "net/acceptor.h"
 #include "net/poller_backend.h"
+#include "net/socket.h"
 
 #define SUBMISSIONS 1024    /* that can be put down; then they are handed over within the turn */
 #define COMPLETIONS 16384   /* that the kernel can tell of without memory of its own */
@@ -344,6 +345,12 @@ static ssize_t uring_send(struct poller *base, struct poller_socket *socket,
     return POLLER_SEND_BEGUN;
 }
 
+/* What has been received waits in no particular order: any completion may be of this socket. */
+static bool uring_may_have_input(struct poller *base, const struct poller_socket *socket)
+{
+    return io_uring_cq_ready(&uring_of(base)->ring) > 0 || socket_has_input(socket->fd);
+}
+
 static void uring_wait(struct poller *base, int timeout_ms)
 {
     struct uring_poller *poller = uring_of(base);
@@ -595,6 +602,7 @@ static const struct poller_operations operations = {
     .pause = uring_pause,
     .resume = uring_resume,
     .send = uring_send,
+    .may_have_input = uring_may_have_input,
     .wait = uring_wait,
     .next = uring_next,
 };

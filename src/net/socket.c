@@ -23,6 +23,12 @@ bool socket_peer_address(int fd, struct address *ret_address)
     return peer.ss_family == AF_INET || peer.ss_family == AF_INET6;
 }
 
+bool socket_has_input(int fd)
+{
+    int length = 0;
+    return ioctl(fd, FIONREAD, &length) == 0 && length > 0;
+}
+
 bool socket_delivery(int fd, struct socket_delivery *ret_delivery)
 {
     struct tcp_info info = {0};
