@@ -24,8 +24,8 @@
 
 #define SUBMISSIONS 1024    /* that can be put down; then they are handed over within the turn */
 #define COMPLETIONS 16384   /* that the kernel can tell of without memory of its own */
-#define RECEIVE_BUFFERS 256 /* a power of two */
-#define RECEIVE_BUFFER_BYTES 4096
+#define RECEIVE_BUFFERS 512 /* a power of two */
+#define RECEIVE_BUFFER_BYTES 1024
 #define RECEIVE_GROUP 0
 #define ACCEPTS_PER_WAIT 32   /* then others have their turn */
 #define MESSAGES_PER_BATCH 64 /* sends of several parts that can be put down */
