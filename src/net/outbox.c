@@ -27,8 +27,8 @@ static const struct {
     uint16_t bytes; /* with the head */
     uint16_t kept;  /* so many are kept for reuse, at most */
 } sizes[OUTBOX_SHELVES] = {
-    [CHUNK_SMALL] = {OUTBOX_SMALL_CHUNK_BYTES, 2048},
-    [CHUNK_LARGE] = {OUTBOX_CHUNK_BYTES, 256},
+    [CHUNK_SMALL] = {OUTBOX_SMALL_CHUNK_BYTES, 4096},
+    [CHUNK_LARGE] = {OUTBOX_CHUNK_BYTES, 1024},
 };
 
 #define CHUNK_HEAD_BYTES offsetof(struct outbox_chunk, data)
