@@ -95,7 +95,7 @@ static bool comes(struct poller *poller, enum outcome_kind kind)
     return false;
 }
 
-/* A byte in, a byte out, and the end, on a socket whose peer is `peer_fd`. */
+/* A byte in, a byte out, and detaching, on a socket whose peer is `peer_fd`. */
 static bool try_socket(struct poller *poller, struct poller_socket *socket, int peer_fd)
 {
     const struct iovec byte = {.iov_base = (char[]){'x'}, .iov_len = 1};

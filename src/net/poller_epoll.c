@@ -171,8 +171,15 @@ static void epoll_wait_for_events(struct poller *base, int timeout_ms)
 {
     struct epoll_poller *poller = epoll_of(base);
     acceptor_restore(&poller->acceptor);
-    int count = epoll_wait(poller->epoll_fd, poller->events, EVENTS_PER_WAIT, timeout_ms);
-    poller->event_count = count > 0 ? count : 0; /* EINTR: a turn with nothing in it */
+    /* Those who were not told last time come first; else they would be drawn anew by chance. */
+    int left = poller->event_count - poller->event_at;
+    memmove(poller->events, poller->events + poller->event_at,
+            (size_t)left * sizeof poller->events[0]);
+    int count = 0;
+    if (left < EVENTS_PER_WAIT)
+        count = epoll_wait(poller->epoll_fd, poller->events + left, EVENTS_PER_WAIT - left,
+                           left > 0 ? 0 : timeout_ms);
+    poller->event_count = left + (count > 0 ? count : 0); /* EINTR: a turn with nothing in it */
     poller->event_at = 0;
     poller->accepts_left = ACCEPTS_PER_WAIT;
 }

@@ -27,10 +27,13 @@
 #define RECEIVE_BUFFERS 512 /* a power of two */
 #define RECEIVE_BUFFER_BYTES 1024
 #define RECEIVE_GROUP 0
-#define ACCEPTS_PER_WAIT 32   /* then others have their turn */
+#define ACCEPT_TRIES 32       /* on connections that die meanwhile */
 #define MESSAGES_PER_BATCH 64 /* sends of several parts that can be put down */
 #define PARTS_PER_MESSAGE 64
-#define SUBMIT_TRIES 1000 /* the kernel is out of memory for requests, and will not recover */
+#define SUBMIT_TRIES                                                            \
+    1000 /* then the kernel is out of memory for requests, and will not recover \
+          */
+#define SUBMIT_RETRY_US 1000
 
 /* poller_socket.state */
 enum {
@@ -40,6 +43,7 @@ enum {
     CANCELLING = 8, /* a cancellation is under way */
     ENDED = 16,     /* nothing more will be received */
     DETACHING = 32,
+    CANCEL_MORE = 64, /* that cancellation was of receiving alone: when it is over, all the rest */
 };
 
 /* What a completion is of: a socket's address with one of these below it, ... */
@@ -78,9 +82,9 @@ struct uring_poller {
     struct poller_socket *detached; /* is to be told next; or NULL */
     int listener_fd;
     int wake_fd;
-    int accepts_left;
-    bool is_listening; /* it is wanted */
-    bool is_accepting; /* a request is under way, of either kind */
+    unsigned told_left; /* completions of the last wait: what comes meanwhile is for the next */
+    bool is_listening;  /* it is wanted */
+    bool is_accepting;  /* a request is under way, of either kind */
     struct acceptor acceptor;
     int message_count;
     union message messages[MESSAGES_PER_BATCH];
@@ -111,6 +115,8 @@ static struct io_uring_sqe *take_request(struct uring_poller *poller)
             fprintf(stderr, "party-sockets: the kernel takes no more requests\n");
             abort();
         }
+        if (tries > 0)
+            usleep(SUBMIT_RETRY_US);
         hand_over(poller);
         request = io_uring_get_sqe(&poller->ring);
     }
@@ -173,8 +179,13 @@ static bool needs_cancelling(const struct poller_socket *socket)
 /* Cancels what is under way and not wanted any more; a send is over by itself. */
 static void cancel_unwanted(struct uring_poller *poller, struct poller_socket *socket)
 {
-    if ((socket->state & CANCELLING) != 0 || !needs_cancelling(socket))
+    if (!needs_cancelling(socket))
         return;
+    if ((socket->state & CANCELLING) != 0) {
+        if ((socket->state & DETACHING) != 0)
+            socket->state |= CANCEL_MORE;
+        return;
+    }
     struct io_uring_sqe *request = take_request(poller);
     if ((socket->state & DETACHING) != 0)
         io_uring_prep_cancel_fd(request, socket->fd, IORING_ASYNC_CANCEL_ALL);
@@ -356,8 +367,9 @@ static void uring_wait(struct poller *base, int timeout_ms)
     struct uring_poller *poller = uring_of(base);
     recycle_lent(poller);
     acceptor_restore(&poller->acceptor);
-    poller->accepts_left = ACCEPTS_PER_WAIT;
-    if (timeout_ms == 0) {
+    /* What is left over from before must not keep the kernel from its work. */
+    bool has_leftovers = poller->detached != NULL || io_uring_cq_ready(&poller->ring) > 0;
+    if (timeout_ms == 0 || has_leftovers) {
         (void)io_uring_submit_and_get_events(&poller->ring);
     } else {
         struct __kernel_timespec timeout = {.tv_sec = timeout_ms / 1000,
@@ -368,6 +380,7 @@ static void uring_wait(struct poller *base, int timeout_ms)
     }
     if (io_uring_sq_ready(&poller->ring) == 0)
         poller->message_count = 0;
+    poller->told_left = io_uring_cq_ready(&poller->ring);
 }
 
 /* The last completion of a receive: it is asked for anew where it is still wanted. */
@@ -420,6 +433,15 @@ static void sent(struct uring_poller *poller, struct poller_socket *socket, int 
         poll_for_room(poller, socket);
 }
 
+/* A cancellation that found nothing may have come before what it was for. */
+static void cancelled(struct uring_poller *poller, struct poller_socket *socket, int result)
+{
+    bool is_to_go_on = result < 0 || (socket->state & CANCEL_MORE) != 0;
+    socket->state &= (uint8_t) ~(CANCELLING | CANCEL_MORE);
+    if (is_to_go_on)
+        cancel_unwanted(poller, socket);
+}
+
 /* What a completion says of a socket, in one outcome or none. */
 static bool take_of_socket(struct uring_poller *poller, const struct io_uring_cqe *completion,
                            struct outcome *ret_outcome)
@@ -438,9 +460,7 @@ static bool take_of_socket(struct uring_poller *poller, const struct io_uring_cq
         ret_outcome->kind = OUTCOME_WRITABLE;
         return (socket->state & DETACHING) == 0;
     case REQUEST_CANCEL:
-        socket->state &= (uint8_t)~CANCELLING;
-        if (completion->res < 0) /* found nothing: what it was for may have begun since */
-            cancel_unwanted(poller, socket);
+        cancelled(poller, socket, completion->res);
         return false;
     }
     return false;
@@ -453,7 +473,6 @@ static bool accepted(struct uring_poller *poller, const struct io_uring_cqe *com
     int result = completion->res;
     ret_outcome->kind = OUTCOME_ACCEPTED;
     ret_outcome->fd = result;
-    poller->accepts_left--;
     if ((completion->flags & IORING_CQE_F_MORE) != 0)
         return result >= 0;
     poller->is_accepting = false;
@@ -467,12 +486,10 @@ static bool accepted(struct uring_poller *poller, const struct io_uring_cqe *com
 /* Somebody comes while descriptors are short, or were. */
 static bool take_acceptable(struct uring_poller *poller, struct outcome *ret_outcome)
 {
-    poller->accepts_left--;
     poller->is_accepting = false;
     if (!poller->is_listening)
         return false;
-    bool is_told =
-        acceptor_next(&poller->acceptor, poller->listener_fd, ACCEPTS_PER_WAIT, ret_outcome);
+    bool is_told = acceptor_next(&poller->acceptor, poller->listener_fd, ACCEPT_TRIES, ret_outcome);
     if (is_told && ret_outcome->kind == OUTCOME_ACCEPTED)
         accept_more(poller);
     else if (!is_told || ret_outcome->kind == OUTCOME_OVERFLOWED)
@@ -515,20 +532,15 @@ static struct outcome tell_detached(struct uring_poller *poller)
     return (struct outcome){.kind = OUTCOME_DETACHED, .socket = socket};
 }
 
-static bool is_accept(const struct io_uring_cqe *completion)
-{
-    return completion->user_data == NAME_ACCEPT || completion->user_data == NAME_ACCEPTABLE;
-}
-
 static bool uring_next(struct poller *base, struct outcome *ret_outcome)
 {
     struct uring_poller *poller = uring_of(base);
     struct io_uring_cqe *completion;
     recycle_lent(poller);
-    while (poller->detached == NULL && io_uring_peek_cqe(&poller->ring, &completion) == 0) {
+    while (poller->detached == NULL && poller->told_left > 0 &&
+           io_uring_peek_cqe(&poller->ring, &completion) == 0) {
         bool is_socket = completion->user_data >= NAMES_END;
-        if (!is_socket && is_accept(completion) && poller->accepts_left <= 0)
-            return false;
+        poller->told_left--;
         *ret_outcome = (struct outcome){0};
         bool is_told = is_socket ? take_of_socket(poller, completion, ret_outcome)
                                  : take_of_name(poller, completion, ret_outcome);

@@ -4,6 +4,7 @@
 #include <linux/sockios.h>
 #include <linux/tcp.h> /* has tcpi_bytes_acked, which <netinet/tcp.h> lacks */
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -27,6 +28,12 @@ bool socket_has_input(int fd)
 {
     int length = 0;
     return ioctl(fd, FIONREAD, &length) == 0 && length > 0;
+}
+
+bool socket_is_broken(int fd)
+{
+    struct pollfd question = {.fd = fd}; /* errors are told without being asked for */
+    return poll(&question, 1, 0) > 0 && (question.revents & POLLERR) != 0;
 }
 
 bool socket_delivery(int fd, struct socket_delivery *ret_delivery)

@@ -10,6 +10,9 @@ MUST_CHECK bool socket_peer_address(int fd, struct address *ret_address);
 /* Whether bytes that arrived wait in the kernel to be received. */
 bool socket_has_input(int fd);
 
+/* Whether the connection was reset, which a poller need not tell of a socket that is paused. */
+bool socket_is_broken(int fd);
+
 /* How far the bytes that were sent have got. */
 struct socket_delivery {
     uint32_t acknowledged; /* by the peer's kernel, since the connection began; wraps */

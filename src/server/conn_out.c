@@ -31,14 +31,21 @@ void conn_out_abandon(struct loop *loop, struct conn *conn)
     conn_out_end(loop, conn);
 }
 
+/* Bytes at the front of the queue that are being sent. Of TLS, it is records: they have left it. */
+static size_t begun_bytes(const struct conn *conn)
+{
+    return conn->tls == NULL ? conn->socket.sending : 0;
+}
+
 /* Whether there is room for so much more. */
 static bool has_room(struct loop *loop, struct conn *conn, size_t length)
 {
-    if (conn->out.length == 0) {
+    size_t waiting = conn->out.length - begun_bytes(conn);
+    if (waiting == 0) {
         conn->out.since_ms = loop->now_ms;
         return true; /* one message is always admitted to an empty queue */
     }
-    if (conn->out.length + length <= loop->server->config->queue_bytes_max)
+    if (waiting + length <= loop->server->config->queue_bytes_max)
         return true;
     loop->stats.counters[COUNTER_QUEUE_FULL]++;
     conn_out_close_for_queue(loop, conn, BYTES("too slow"));
@@ -311,9 +318,7 @@ void conn_out_close(struct loop *loop, struct conn *conn, uint16_t code, struct 
 
 void conn_out_close_for_queue(struct loop *loop, struct conn *conn, struct bytes reason)
 {
-    /* Of TLS, it is records that are being sent, and those have left this queue. */
-    size_t begun = conn->tls == NULL ? conn->socket.sending : 0;
-    outbox_drop_unbegun(&conn->out, &loop->pool, begun);
+    outbox_drop_unbegun(&conn->out, &loop->pool, begun_bytes(conn));
     /* The close frame can only follow what was begun; when that is long, it is not worth waiting.
      */
     if (conn->state != CONN_OPEN || conn_waiting(conn) > LAST_WORDS_BYTES_MAX)

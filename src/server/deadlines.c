@@ -60,8 +60,8 @@ static void look_at_delivery(struct loop *loop, struct conn *conn)
 }
 
 /*
- * A ping that comes late, since there was more to do than time, leaves as long for its answer as one
- * that is in time.
+ * A ping that comes late, since there was more to do than time, leaves as long for its answer as
+ * one that is in time.
  */
 static void forgive_lateness(struct loop *loop, struct conn *conn)
 {
@@ -150,14 +150,21 @@ static void expire(struct loop *loop, struct conn *conn, enum deadline_kind kind
             loop_set_deadline(loop, conn, DEADLINE_LIVENESS);
         return;
     case DEADLINE_THROTTLE:
-        /* Nothing else looks at the output of one who is throttled all the time. */
-        if (check_liveness(loop, conn))
+        /* Nothing else looks at one who is throttled all the time, nor tells that it is broken. */
+        if (socket_is_broken(conn->socket.fd))
+            conn_out_abandon(loop, conn);
+        else if (check_liveness(loop, conn))
             conn_in_resume(loop, conn);
         return;
     case DEADLINE_PENALTY:
         conn_out_answer_delayed(loop, conn);
         return;
     case DEADLINE_REQUEST:
+        /* When there is more to do than time, it may be here and not have been read. */
+        if (!conn->is_held && poller_may_have_input(loop->poller, &conn->socket)) {
+            loop_set_deadline(loop, conn, kind);
+            return;
+        }
         loop->stats.counters[COUNTER_UNREQUESTED]++;
         break;
     case DEADLINE_FLUSH:
@@ -206,6 +213,11 @@ void deadlines_check(struct loop *loop)
             struct conn *conn = conn_of_deadline(head->next);
             if ((int32_t)(loop->now_ms - conn->due_ms) < 0)
                 break;
+            if (conn->state == CONN_DEAD) {
+                loop_set_deadline(loop, conn,
+                                  kind); /* about to be freed: nothing is due any more */
+                continue;
+            }
             list_remove(&conn->deadline);
             expire(loop, conn, kind);
         }

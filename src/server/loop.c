@@ -453,7 +453,7 @@ static void turn(struct loop *loop)
             handle_outcome(loop, &outcome);
         loop_end_outcome(loop);
     }
-    if (has_mail)
+    if (has_mail || loop_phase_is_over(loop)) /* which may have come before the news of it */
         read_mail(loop);
     loop_begin_phase(loop);
     deadlines_check(loop);

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { eventually, slowness } from './support/deadline.mjs';
 import { freshLoopback, knock } from './support/entrance.mjs';
 import { json } from './support/frames.mjs';
@@ -685,6 +686,21 @@ describeAtOnce('Guessing codes', (withServer) => {
         await client.expectError('room is required');
       }
       await expectAnsweredGuesses(client, 2);
+    }));
+
+  it('Who resets when its late answer is due takes nobody along', () =>
+    withServer(limited(1, 0), async (server) => {
+      const { members } = await server.room(['host', 'guest']);
+      const guessers = await Promise.all(range(400).map(() => server.rawWebSocket()));
+      for (const socket of guessers) socket.write(...codes(2).map((code) => json(guess(code))));
+      await pause(penaltyMilliseconds - 10);
+      // Many at once, while the answers of all become due one after the other.
+      for (const part of range(10)) {
+        guessers.filter((_, number) => number % 10 === part).forEach((socket) => socket.reset());
+        await pause(5);
+      }
+      members[0].relay('still here');
+      await members[1].expectMessage('host', 'still here');
     }));
 
   it('What is sent behind a guess too many is not answered', () =>

@@ -363,6 +363,19 @@ static void a_full_socket_can_be_detached(void **state)
     pairs_release(&pairs);
 }
 
+/* Pausing begins a cancellation, which must not take the place of the one that detaching needs. */
+static void a_full_socket_can_be_paused_and_detached(void **state)
+{
+    (void)state;
+    struct pairs pairs;
+    pairs_init(&pairs);
+    (void)fill(&pairs);
+    poller_pause(pairs.poller, &pairs.ours[0]);
+    detach(pairs.poller, &pairs.ours[0]);
+    assert_int_equal(pairs.ours[0].state, 0);
+    pairs_release(&pairs);
+}
+
 static void a_broken_connection_fails(void **state)
 {
     (void)state;
@@ -543,6 +556,7 @@ int main(void)
         cmocka_unit_test(each_of_a_crowd_gets_its_own),
         cmocka_unit_test(a_full_socket_is_told_to_be_writable),
         cmocka_unit_test(a_full_socket_can_be_detached),
+        cmocka_unit_test(a_full_socket_can_be_paused_and_detached),
         cmocka_unit_test(a_broken_connection_fails),
         cmocka_unit_test(more_than_the_buffers_hold_arrives),
         cmocka_unit_test(a_wake_is_told),
