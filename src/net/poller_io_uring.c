@@ -24,7 +24,7 @@
 
 #define SUBMISSIONS 1024    /* that can be put down; then they are handed over within the turn */
 #define COMPLETIONS 16384   /* that the kernel can tell of without memory of its own */
-#define RECEIVE_BUFFERS 512 /* a power of two */
+#define RECEIVE_BUFFERS 256 /* a power of two */
 #define RECEIVE_BUFFER_BYTES 1024
 #define RECEIVE_GROUP 0
 #define ACCEPT_TRIES 32       /* on connections that die meanwhile */
