@@ -244,11 +244,11 @@ describe('The load generator', { skip, concurrency: true }, () => {
 
 describe('A server that has more to do than time', { skip }, () => {
   it('takes nobody for silent whose pong it has not read', async () => {
-    const options = ['--ping-interval', '100ms', '--idle-timeout', '300ms'];
+    const options = ['--ping-interval', '200ms', '--idle-timeout', '1s'];
     const server = await Server.start({ options: [...options, '--max-message-rate', 0] });
     try {
-      // Two thousand join one room: two million events, in which pongs wait to be read.
-      const report = await measure(server, 'audience', '--clients', 2000, '--rate', 5);
+      // Three thousand join one room: 4.5 million events, in which pongs wait to be read.
+      const report = await measure(server, 'audience', '--clients', 3000, '--rate', 5);
       assertNothingIsLost(report);
       await server.stop();
     } finally {
