@@ -30,9 +30,8 @@
 #define ACCEPT_TRIES 32       /* on connections that die meanwhile */
 #define MESSAGES_PER_BATCH 64 /* sends of several parts that can be put down */
 #define PARTS_PER_MESSAGE 64
-#define SUBMIT_TRIES                                                            \
-    1000 /* then the kernel is out of memory for requests, and will not recover \
-          */
+/* Then the kernel is out of memory for requests, and will not recover. */
+#define SUBMIT_TRIES 1000
 #define SUBMIT_RETRY_US 1000
 
 /* poller_socket.state */
