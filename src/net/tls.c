@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "net/poller.h"
+#include "net/tls_trial.h"
 
 /* What may come at once, with what was kept before it. */
 #define KEPT_BYTES_MAX (2 * POLLER_RECEIVED_BYTES_MAX)
@@ -148,6 +149,8 @@ static SSL_CTX *load(const struct tls_context *context, char *ret_why, size_t wh
     } else if (SSL_CTX_use_PrivateKey_file(loaded, key, SSL_FILETYPE_PEM) != 1 ||
                SSL_CTX_check_private_key(loaded) != 1) {
         explain(ret_why, why_capacity, "key", key);
+    } else if (!tls_trial(loaded)) {
+        explain(ret_why, why_capacity, "certificate", context->certificate_path);
     } else {
         return loaded;
     }

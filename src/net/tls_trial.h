@@ -1,0 +1,16 @@
+/* Tries whether clients will be served with a context, before they come. */
+#ifndef PARTY_NET_TLS_TRIAL_H
+#define PARTY_NET_TLS_TRIAL_H
+
+#include <openssl/ssl.h>
+#include <stdbool.h>
+
+#include "base/attributes.h"
+
+/*
+ * Makes a handshake in memory, over TLS 1.2 and 1.3. False: that failed, and so would every client.
+ * OpenSSL's queue of errors may say why.
+ */
+MUST_CHECK bool tls_trial(SSL_CTX *server);
+
+#endif
