@@ -1,0 +1,327 @@
+/*
+ * URLs. Comments name states, parsers and terms of the WHATWG URL Standard, which has no lasting
+ * numbers for its sections. Behind the authority nothing can make a URL invalid, so that path,
+ * query and fragment are not looked at.
+ */
+#include "proto/url.h"
+
+#include "base/address.h"
+#include "base/attributes.h"
+
+#define PORT_MAX 65535
+#define IPV4_PARTS_MAX 4
+#define NOT_A_DIGIT 16 /* above all digits of the radices in use */
+
+static bool is_letter(uint8_t c)
+{
+    uint8_t lower = ascii_lower(c);
+    return lower >= 'a' && lower <= 'z';
+}
+
+static bool is_digit(uint8_t c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static unsigned digit_value(uint8_t c)
+{
+    uint8_t lower = ascii_lower(c);
+    if (is_digit(c))
+        return (unsigned)(c - '0');
+    return lower >= 'a' && lower <= 'f' ? (unsigned)(lower - 'a') + 10 : NOT_A_DIGIT;
+}
+
+static bool is_slash(uint8_t c, bool is_special)
+{
+    return c == '/' || (is_special && c == '\\');
+}
+
+static struct bytes without_first(struct bytes text, size_t count)
+{
+    return bytes_of(text.data + count, text.length - count);
+}
+
+static bool has_space_or_control(struct bytes text)
+{
+    for (size_t i = 0; i < text.length; i++) {
+        if (text.data[i] <= ' ')
+            return true;
+    }
+    return false;
+}
+
+/* Takes the scheme and its colon off (scheme start state, scheme state). */
+static bool take_scheme(struct bytes *text, struct bytes *ret_scheme)
+{
+    const uint8_t *colon = text->length > 0 ? memchr(text->data, ':', text->length) : NULL;
+    if (colon == NULL || !is_letter(text->data[0]))
+        return false; /* relative, and there is no base */
+    *ret_scheme = bytes_of(text->data, (size_t)(colon - text->data));
+    for (size_t i = 1; i < ret_scheme->length; i++) {
+        uint8_t c = ret_scheme->data[i];
+        if (!is_letter(c) && !is_digit(c) && c != '+' && c != '-' && c != '.')
+            return false;
+    }
+    *text = without_first(*text, ret_scheme->length + 1);
+    return true;
+}
+
+/* The special schemes, but for `file`, which has rules of its own. */
+static bool is_special_scheme(struct bytes scheme)
+{
+    static const char *const special[] = {"http", "https", "ws", "wss", "ftp"};
+    for (size_t i = 0; i < ARRAY_LENGTH(special); i++) {
+        if (bytes_equal_ignore_case(scheme, bytes_of_string(special[i])))
+            return true;
+    }
+    return false;
+}
+
+/* What stands before path, query and fragment. */
+static struct bytes authority_of(struct bytes text, bool is_special)
+{
+    size_t length = 0;
+    while (length < text.length && text.data[length] != '?' && text.data[length] != '#' &&
+           !is_slash(text.data[length], is_special))
+        length++;
+    return bytes_of(text.data, length);
+}
+
+/* Forbidden host code points; those up to U+0020 are in no text that comes so far. */
+static bool is_forbidden_in_host(uint8_t c)
+{
+    return c != 0 && strchr("#/:<>?@[\\]^|", c) != NULL;
+}
+
+/* Forbidden domain code points, and what is not ASCII. */
+static bool is_forbidden_in_domain(uint8_t c)
+{
+    return c <= ' ' || c >= 0x7F || c == '%' || is_forbidden_in_host(c);
+}
+
+/* The byte that the text begins with, percent-decoded. */
+static uint8_t take_decoded_byte(struct bytes *text)
+{
+    uint8_t byte = text->data[0];
+    size_t length = 1;
+    if (byte == '%' && text->length >= 3) {
+        unsigned high = digit_value(text->data[1]);
+        unsigned low = digit_value(text->data[2]);
+        if (high != NOT_A_DIGIT && low != NOT_A_DIGIT) {
+            byte = (uint8_t)(high << 4 | low);
+            length = 3;
+        }
+    }
+    *text = without_first(*text, length);
+    return byte;
+}
+
+/* Takes what stands before the first dot, and the dot. */
+static struct bytes take_label(struct bytes *domain)
+{
+    const uint8_t *dot = domain->length > 0 ? memchr(domain->data, '.', domain->length) : NULL;
+    size_t length = dot != NULL ? (size_t)(dot - domain->data) : domain->length;
+    struct bytes label = bytes_of(domain->data, length);
+    *domain = without_first(*domain, dot != NULL ? length + 1 : length);
+    return label;
+}
+
+/* The IPv4 number parser. What is too large for an address stays too large. */
+static bool parse_ipv4_number(struct bytes text, uint64_t *ret_number)
+{
+    unsigned radix = 10;
+    if (text.length == 0)
+        return false;
+    if (bytes_have_prefix(text, BYTES("0x"))) {
+        radix = 16;
+        text = without_first(text, 2);
+    } else if (text.length >= 2 && text.data[0] == '0') {
+        radix = 8;
+        text = without_first(text, 1);
+    }
+
+    *ret_number = 0; /* and that it is for `0x` alone */
+    for (size_t i = 0; i < text.length; i++) {
+        unsigned digit = digit_value(text.data[i]);
+        if (digit >= radix)
+            return false;
+        if (*ret_number <= UINT32_MAX)
+            *ret_number = *ret_number * radix + digit;
+    }
+    return true;
+}
+
+static bool are_digits(struct bytes text)
+{
+    for (size_t i = 0; i < text.length; i++) {
+        if (!is_digit(text.data[i]))
+            return false;
+    }
+    return true;
+}
+
+/* The ends-in-a-number checker, for a domain whose last dot, if it ends in one, is dropped.
+ */
+static bool ends_in_a_number(struct bytes domain)
+{
+    const uint8_t *dot = memrchr(domain.data, '.', domain.length);
+    if (dot != NULL)
+        domain = without_first(domain, (size_t)(dot - domain.data) + 1);
+    uint64_t number;
+    return domain.length > 0 && (are_digits(domain) || parse_ipv4_number(domain, &number));
+}
+
+/* The IPv4 parser, for what ends in a number; so where the domain is empty, a part was last.
+ */
+static bool is_ipv4(struct bytes domain)
+{
+    for (unsigned parts = 1; parts <= IPV4_PARTS_MAX; parts++) {
+        uint64_t number;
+        if (!parse_ipv4_number(take_label(&domain), &number))
+            return false;
+        if (domain.length == 0) /* the last part fills all octets that are left */
+            return number < UINT64_C(1) << 8 * (IPV4_PARTS_MAX + 1 - parts);
+        if (number > UINT8_MAX)
+            return false;
+    }
+    return false;
+}
+
+/*
+ * The IPv6 parser takes what inet_pton() takes: no zone, `::` for one group or more, and an
+ * embedded IPv4 address of four parts without leading zeros. An IPv4 address alone has no colon.
+ */
+static bool is_ipv6(struct bytes text)
+{
+    struct address address;
+    return text.length > 0 && memchr(text.data, ':', text.length) != NULL &&
+           address_parse(text, &address);
+}
+
+/* `[address]`, for a host that begins with a bracket. */
+static bool is_bracketed_ipv6(struct bytes host)
+{
+    return host.length >= 2 && host.data[host.length - 1] == ']' &&
+           is_ipv6(bytes_of(host.data + 1, host.length - 2));
+}
+
+/* The host parser for special schemes; an empty host is for its callers to judge. */
+static bool is_domain_or_address(struct bytes host)
+{
+    if (host.length > 0 && host.data[0] == '[')
+        return is_bracketed_ipv6(host);
+    uint8_t decoded[URL_LENGTH_MAX];
+    size_t length = 0;
+    while (host.length > 0) {
+        uint8_t byte = take_decoded_byte(&host);
+        if (is_forbidden_in_domain(byte))
+            return false;
+        decoded[length++] = byte;
+    }
+
+    /* In ASCII, dots alone part labels, and labels may be of any length, even empty (domain to
+     * ASCII). */
+    if (length > 0 && decoded[length - 1] == '.')
+        length--;
+    struct bytes domain = bytes_of(decoded, length);
+    return !ends_in_a_number(domain) || is_ipv4(domain);
+}
+
+/* The opaque-host parser, which is for all other schemes. */
+static bool is_opaque_host(struct bytes host)
+{
+    if (host.length > 0 && host.data[0] == '[')
+        return is_bracketed_ipv6(host);
+    for (size_t i = 0; i < host.length; i++) {
+        if (is_forbidden_in_host(host.data[i]))
+            return false;
+    }
+    return true;
+}
+
+/* The port state: it may be empty, and begin with any number of zeros. */
+static bool is_port(struct bytes text)
+{
+    unsigned port = 0;
+    if (!are_digits(text))
+        return false;
+    for (size_t i = 0; i < text.length && port <= PORT_MAX; i++)
+        port = port * 10 + digit_value(text.data[i]);
+    return port <= PORT_MAX;
+}
+
+/* Parts the host from its port at the first colon that is in no brackets (host state). */
+static bool split_port(struct bytes *host, struct bytes *ret_port)
+{
+    bool is_inside_brackets = false;
+    for (size_t i = 0; i < host->length; i++) {
+        uint8_t c = host->data[i];
+        if (c == ':' && !is_inside_brackets) {
+            *ret_port = without_first(*host, i + 1);
+            host->length = i;
+            return true;
+        }
+        if (c == '[' || c == ']')
+            is_inside_brackets = c == '[';
+    }
+    return false;
+}
+
+/* User, host and port (authority state, host state): only a host that stands alone may be empty. */
+static bool is_authority(struct bytes authority, bool is_special)
+{
+    struct bytes host = authority;
+    struct bytes port = BYTES("");
+    const uint8_t *at = memrchr(authority.data, '@', authority.length);
+    if (at != NULL)
+        host = without_first(authority, (size_t)(at - authority.data) + 1);
+    bool has_port = split_port(&host, &port);
+    if (host.length == 0)
+        return !is_special && !has_port && at == NULL;
+    return is_port(port) && (is_special ? is_domain_or_address(host) : is_opaque_host(host));
+}
+
+/* `C:` or `C|`, which is the first of the path where a host would be (file host state). */
+static bool is_windows_drive_letter(struct bytes text)
+{
+    return text.length == 2 && is_letter(text.data[0]) &&
+           (text.data[1] == ':' || text.data[1] == '|');
+}
+
+/* What follows `file:` (file state, file slash state, file host state). There is neither user nor
+ * port. */
+static bool is_rest_of_file(struct bytes rest)
+{
+    if (rest.length < 2 || !is_slash(rest.data[0], true) || !is_slash(rest.data[1], true))
+        return true;
+    struct bytes host = authority_of(without_first(rest, 2), true);
+    return is_windows_drive_letter(host) || is_domain_or_address(host);
+}
+
+/* What follows the colon of a scheme. */
+static bool is_rest(struct bytes rest, struct bytes scheme)
+{
+    if (bytes_equal_ignore_case(scheme, BYTES("file")))
+        return is_rest_of_file(rest);
+    bool is_special = is_special_scheme(scheme);
+    if (!is_special && !bytes_have_prefix(rest, BYTES("//")))
+        return true; /* a path, or an opaque path */
+    if (!is_special)
+        return is_authority(authority_of(without_first(rest, 2), false), false);
+    /* Any number of slashes, even none (special authority ignore slashes state). */
+    while (rest.length > 0 && is_slash(rest.data[0], true))
+        rest = without_first(rest, 1);
+    return is_authority(authority_of(rest, true), true);
+}
+
+enum url_kind url_classify(struct bytes text)
+{
+    struct bytes scheme;
+    if (text.length > URL_LENGTH_MAX || has_space_or_control(text))
+        return URL_INVALID;
+    if (!take_scheme(&text, &scheme) || !is_rest(text, scheme))
+        return URL_INVALID;
+    if (bytes_equal_ignore_case(scheme, BYTES("https")))
+        return URL_HTTPS;
+    return bytes_equal_ignore_case(scheme, BYTES("http")) ? URL_HTTP : URL_OTHER;
+}
