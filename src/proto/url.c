@@ -135,12 +135,12 @@ static bool parse_ipv4_number(struct bytes text, uint64_t *ret_number)
     if (bytes_have_prefix(text, BYTES("0x"))) {
         radix = 16;
         text = without_first(text, 2);
-    } else if (text.length >= 2 && text.data[0] == '0') {
+    } else if (text.data[0] == '0') {
         radix = 8;
         text = without_first(text, 1);
     }
 
-    *ret_number = 0; /* and that it is for `0x` alone */
+    *ret_number = 0; /* and that it is for `0x` or `0` alone */
     for (size_t i = 0; i < text.length; i++) {
         unsigned digit = digit_value(text.data[i]);
         if (digit >= radix)
@@ -160,8 +160,7 @@ static bool are_digits(struct bytes text)
     return true;
 }
 
-/* The ends-in-a-number checker, for a domain whose last dot, if it ends in one, is dropped.
- */
+/* The ends-in-a-number checker, for a domain whose last dot, if it ends in one, is dropped. */
 static bool ends_in_a_number(struct bytes domain)
 {
     const uint8_t *dot = memrchr(domain.data, '.', domain.length);
@@ -171,8 +170,7 @@ static bool ends_in_a_number(struct bytes domain)
     return domain.length > 0 && (are_digits(domain) || parse_ipv4_number(domain, &number));
 }
 
-/* The IPv4 parser, for what ends in a number; so where the domain is empty, a part was last.
- */
+/* The IPv4 parser, for what ends in a number; so where the domain is empty, a part was last. */
 static bool is_ipv4(struct bytes domain)
 {
     for (unsigned parts = 1; parts <= IPV4_PARTS_MAX; parts++) {
@@ -201,8 +199,7 @@ static bool is_ipv6(struct bytes text)
 /* `[address]`, for a host that begins with a bracket. */
 static bool is_bracketed_ipv6(struct bytes host)
 {
-    return host.length >= 2 && host.data[host.length - 1] == ']' &&
-           is_ipv6(bytes_of(host.data + 1, host.length - 2));
+    return host.data[host.length - 1] == ']' && is_ipv6(bytes_of(host.data + 1, host.length - 2));
 }
 
 /* The host parser for special schemes; an empty host is for its callers to judge. */
@@ -219,8 +216,7 @@ static bool is_domain_or_address(struct bytes host)
         decoded[length++] = byte;
     }
 
-    /* In ASCII, dots alone part labels, and labels may be of any length, even empty (domain to
-     * ASCII). */
+    /* Domain to ASCII changes no more than case: labels may be of any length, even empty. */
     if (length > 0 && decoded[length - 1] == '.')
         length--;
     struct bytes domain = bytes_of(decoded, length);
@@ -288,8 +284,7 @@ static bool is_windows_drive_letter(struct bytes text)
            (text.data[1] == ':' || text.data[1] == '|');
 }
 
-/* What follows `file:` (file state, file slash state, file host state). There is neither user nor
- * port. */
+/* What follows `file:` (file state and those after it). There is neither user nor port. */
 static bool is_rest_of_file(struct bytes rest)
 {
     if (rest.length < 2 || !is_slash(rest.data[0], true) || !is_slash(rest.data[1], true))

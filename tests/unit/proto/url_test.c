@@ -191,6 +191,7 @@ static void what_ends_in_a_number_is_an_ipv4_address(void **state)
         {"https://0377.1", URL_HTTPS},
         {"https://1.2.3.4.a", URL_HTTPS},
         {"https://1.2.3.4..", URL_HTTPS},
+        {"https://a.1..", URL_HTTPS},
         {"https://1a", URL_HTTPS},
         {"https://a1", URL_HTTPS},
         {"https://a.0xg", URL_HTTPS},
