@@ -24,7 +24,7 @@ export class Client {
   }
 
   static async open(url, options) {
-    const client = new Client(url, options);
+    const client = new this(url, options);
     await withDeadline(once(client.socket, 'open'), 'Opening a WebSocket');
     return client;
   }

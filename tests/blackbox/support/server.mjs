@@ -11,6 +11,7 @@ import { promisify } from 'node:util';
 import { Client } from './client.mjs';
 import { withDeadline } from './deadline.mjs';
 import { request } from './http.mjs';
+import { Member, peerJoined } from './member.mjs';
 import { RawConnection } from './raw.mjs';
 
 const defaultBinary = fileURLToPath(
@@ -139,21 +140,30 @@ export class Server {
     return this.#run.process.pid;
   }
 
+  /** What is answered to a request on a connection of its own: `{ status, headers, body }`. */
+  async get(target, { method = 'GET', headers, localAddress } = {}) {
+    const connection = await this.raw(undefined, { localAddress });
+    connection.write(request(target, { method, headers: { Connection: 'close', ...headers } }));
+    const response = await connection.readResponse({ method });
+    connection.terminate();
+    return response;
+  }
+
+  /** The status page, as a browser gets it. */
+  async page(options) {
+    const { body } = await this.get('/', { ...options, headers: { Accept: 'text/html' } });
+    return body;
+  }
+
   /** The poller that the status page names. */
   async poller() {
-    const connection = await this.raw();
-    connection.write(request('/', { headers: { Connection: 'close' } }));
-    const { body } = await connection.readResponse();
-    connection.terminate();
+    const body = await this.page();
     return /event loops: \d+ \((\w+)\)/.exec(body)[1];
   }
 
   /** The counts on the status page by their names, those that are zero left out. */
   async events(options) {
-    const connection = await this.raw(undefined, options);
-    connection.write(request('/', { headers: { Connection: 'close' } }));
-    const { body } = await connection.readResponse();
-    connection.terminate();
+    const body = await this.page(options);
     const [, table] = /<tbody id="events">(.*?)<\/tbody>/s.exec(body);
     const rows = table.matchAll(/<td>(.*?)<\/td><td>(\d+)<\/td>/g);
     return Object.fromEntries(Array.from(rows, ([, name, count]) => [name, Number(count)]));
@@ -183,14 +193,27 @@ export class Server {
   }
 
   /** A player's connection. */
-  client({ target = '/', host = '127.0.0.1', ...options } = {}) {
+  client(options) {
+    return this.#player(Client, options);
+  }
+
+  /** A player's connection that speaks protocol 2, unless other `protocols` are given. */
+  member(options) {
+    return this.#player(Member, options);
+  }
+
+  #player(Kind, { target = '/', host = '127.0.0.1', ...options } = {}) {
     const scheme = this.#secure ? 'wss' : 'ws';
     const url = `${scheme}://${host}:${this.port}${target}`;
-    return this.#keep(Client.open(url, { ...this.#secure, ...options }));
+    return this.#keep(Kind.open(url, { ...this.#secure, ...options }));
   }
 
   clients(count) {
     return Promise.all(Array.from({ length: count }, () => this.client()));
+  }
+
+  members(count) {
+    return Promise.all(Array.from({ length: count }, () => this.member()));
   }
 
   /** A TCP connection, or a TLS connection if clients are to use that. */
@@ -219,6 +242,18 @@ export class Server {
       assert.deepEqual(await members[count].join(clientId, code), ids.slice(0, count + 1));
       const earlier = members.slice(0, count);
       await Promise.all(earlier.map((member) => member.expect({ type: 'peer_joined', clientId })));
+    }
+    return { code, members };
+  }
+
+  /** The same in protocol 2, where `fields` are further ones of `create`. */
+  async party(ids, fields) {
+    const members = await this.members(ids.length);
+    const code = await members[0].create(ids[0], fields);
+    for (let index = 1; index < ids.length; index++) {
+      const peers = Array.from({ length: index }, (_, peer) => peer);
+      assert.deepEqual(await members[index].join(ids[index], code), { index, peers });
+      await Promise.all(peers.map((peer) => members[peer].expect(peerJoined(index))));
     }
     return { code, members };
   }
