@@ -87,7 +87,8 @@ describeAtOnce('A dashboard', (withServer) => {
     for (const accept of [...scripts, ...browsers]) {
       for (const path of paths) {
         for (const method of ['GET', 'HEAD']) {
-          const { status, headers, body } = await server.get(path, { ...accepting(accept), method });
+          const options = { ...accepting(accept), method };
+          const { status, headers, body } = await server.get(path, options);
           assert.deepEqual([status, headers.location], [302, url], path);
           assert.equal(headers['access-control-allow-origin'], '*');
           assert.ok(!/rooms|<html/i.test(body), body);
@@ -105,11 +106,14 @@ describeAtOnce('A dashboard', (withServer) => {
     withServer({ environment: { DASHBOARD_URL: url } }, expectDashboard));
 
   it('It is the same where protocol 2 is the default', () =>
-    withServer({ options: ['--protocol', 2], environment: { DASHBOARD_URL: url } }, expectDashboard));
+    withServer(
+      { options: ['--protocol', 2], environment: { DASHBOARD_URL: url } },
+      expectDashboard,
+    ));
 
   it('--dashboard-url wins over DASHBOARD_URL', () =>
     withServer(
-      { options: ['--dashboard-url', url], environment: { DASHBOARD_URL: 'https://other.example' } },
+      { options: ['--dashboard-url', url], environment: { DASHBOARD_URL: 'https://b.example' } },
       expectDashboard,
     ));
 });

@@ -224,7 +224,7 @@ describeWithSettings(here)('Replaying', (server) => {
     }
   });
 
-  it('Nor are plain GETs: with a stale `instance` they are sent to the path without it', async () => {
+  it('Nor are plain GETs: a stale `instance` is sent to the path without it', async () => {
     const { code } = await server.party(['host']);
     const locations = {
       [`/${code}?instance=other`]: `/${code}`,

@@ -239,7 +239,8 @@ describeAtOnce('Guessing codes by GET /room', (withServer) => {
   });
 
   /** A look-up beyond the budget: its answer comes late, and is the last. */
-  async function expectPenalty(server, localAddress, { method = 'GET', target = '/room/ZZZZ' } = {}) {
+  async function expectPenalty(server, localAddress, options = {}) {
+    const { method = 'GET', target = '/room/ZZZZ' } = options;
     const connection = await server.raw(undefined, { localAddress });
     const begin = Date.now();
     connection.write(request(target, { method }));

@@ -341,9 +341,9 @@ describeWithServer('Sending by protocol 2', (server) => {
 
   it('`from` is the index, a forged one is dropped, and data comes as it was written', async () => {
     const { members } = await server.party(['host', 'zoe']);
-    members[1].sendText('{"from":0,"index":0,"type":"send","data":[1e400,-0,0.10,"\\ud800"],"x":1}');
-    const text = '{"type":"message","from":1,"data":[1e400,-0,0.10,"\\ud800"]}';
-    assert.equal(await members[0].nextText(), text);
+    const data = '[1e400,-0,0.10,"\\ud800"]';
+    members[1].sendText(`{"from":0,"index":0,"type":"send","data":${data},"x":1}`);
+    assert.equal(await members[0].nextText(), `{"type":"message","from":1,"data":${data}}`);
   });
 
   it('Without data it is relayed without data, and null as null', async () => {
@@ -394,7 +394,7 @@ describeWithServer('Errors of protocol 2', (server) => {
     const create = (fields) => ({ type: 'create', ...fields });
     const joinWith = (fields) => ({ type: 'join', ...fields });
 
-    await expectErrors(client, 'Invalid JSON', ['', '{"type":"close_room"', '{"type":"nonsense",}']);
+    await expectErrors(client, 'Invalid JSON', ['', '{"type":"close_room"', '{"type":"x",}']);
     await expectErrors(client, 'Unknown message type', [
       'null', '[]', '{}', '{"type":1,"clientId":""}', '{"type":"set_State"}', '{"type":"leave"}',
       '{"type":"state","data":1}', '{"type":"created"}', '{"type":"close_room "}',

@@ -173,7 +173,8 @@ describeWithServer('Who may set state', (server) => {
     const { code, members } = await server.party(['host', 'zoe']);
     members[0].setState('kept');
     await members[1].expect(state('kept'));
-    for (const text of [setState('1'), '{"type":"set_state"}', setState(`"${'x'.repeat(70_000)}"`)]) {
+    const tooLarge = setState(`"${'x'.repeat(70_000)}"`);
+    for (const text of [setState('1'), '{"type":"set_state"}', tooLarge]) {
       members[1].sendText(text);
       await members[1].expectError('Only the host can set state');
     }
@@ -238,8 +239,8 @@ describeWithServer('The size of a state', (server) => {
       const around = ' \t\r\n'.repeat(100);
       const compact = bytesOf('{"a":[1,true],"pad":""}');
       const pad = 'x'.repeat(bytes - compact);
-      const parts = ['{', '"a"', ':', '[', '1', ',', 'true', ']', ',', '"pad"', ':', `"${pad}"`, '}'];
-      return parts.join(around);
+      const tokens = ['{', '"a"', ':', '[', '1', ',', 'true', ']', ',', '"pad"', ':'];
+      return [...tokens, `"${pad}"`, '}'].join(around);
     }));
 
   it('White space in strings counts, names of fields included', () =>
@@ -305,7 +306,7 @@ describeWithServer('The size of a state', (server) => {
       return `{"${'\\u00e9'.repeat(500)}${'x'.repeat(bytes - compact)}": 0}`;
     }));
 
-  it('A span of 65536 bytes is admitted however small its compact form, 65537 are not', async () => {
+  it('A span may have 65536 bytes, however small its compact form, not 65537', async () => {
     const { code, members } = await server.party(['host']);
     const span = `[${' '.repeat(spanBytes - 2)}]`;
     members[0].sendText(setState(span));

@@ -61,7 +61,7 @@ describeWithServer('The errors of a url, in their order', (server) => {
       ],
     ],
     [invalid, ['', 'a', 'https', 'https://', '{room}', '/{room}', 'a.example/{room}']],
-    [notHttps, ['http://a.example/', 'http://a.example/{room}', 'mailto:{room}', 'wss://a.example']],
+    [notHttps, ['http://a.example/', 'http://a.example/{room}', 'mailto:{room}', 'wss://a']],
   ];
   for (const [error, urls] of refused) {
     it(`\`${error}\` for ${JSON.stringify(urls).slice(0, 60)}...`, async () => {
@@ -103,7 +103,7 @@ describeWithServer('The errors of a url, in their order', (server) => {
     }
   });
 
-  it('The bytes are those of the template, escapes decoded, not of what it is filled to', async () => {
+  it('The bytes are those of the template, escapes decoded, before it is filled', async () => {
     const base = 'https://a.example/{room}{room}';
     const url = base + 'x'.repeat(512 - base.length);
     const { code, url: told } = await toldUrl(server, url);
@@ -151,7 +151,8 @@ describeWithServer('A template without an instance', (server) => {
   itFillsTemplates(server, '');
 
   it('Every joiner is told, whoever comes back or replaces', async () => {
-    const { code, members } = await server.party(['host', 'zoe'], { url: 'https://a.example/{room}' });
+    const template = 'https://a.example/{room}';
+    const { code, members } = await server.party(['host', 'zoe'], { url: template });
     const url = `https://a.example/${code}`;
     const back = await server.member();
     await back.join('zoe', code);
@@ -227,16 +228,18 @@ describeWithServer('URLs as a browser parses them', (server) => {
       'https://[[::1]]', 'https://a[::1]', 'https://[::1]:',
     ],
     'ports': [
-      'https://a:', 'https://a:/', 'https://a:0', 'https://a:1', 'https://a:65535', 'https://a:00443',
-      'https://a:65536', 'https://a:99999999999', 'https://a:-1', 'https://a:+1', 'https://a:8x',
-      'https://a:x', 'https://a:80:80', 'https://a:0x50', 'https://a:80?x', 'https://a:80#x',
+      'https://a:', 'https://a:/', 'https://a:0', 'https://a:1', 'https://a:65535',
+      'https://a:00443', 'https://a:65536', 'https://a:99999999999', 'https://a:-1', 'https://a:+1',
+      'https://a:8x', 'https://a:x', 'https://a:80:80',
+      'https://a:0x50', 'https://a:80?x', 'https://a:80#x',
       'https://a:%38', 'https://a:8/x', 'https://a:80\\x', 'https://a:{room}',
     ],
     'users and passwords': [
       'https://user@a', 'https://user:secret@a', 'https://:secret@a', 'https://@a', 'https://:@a',
-      'https://user:a:b@a', 'https://us@er@a', 'https://us<er@a', 'https://us%zz@a', 'https://user@',
-      'https://user:secret@', 'https://user@:443', 'https://user@/a', 'https://user@?a', 'https://@',
-      'https://user@[::1]', 'https://[::1@a', 'https://user:80@a:443',
+      'https://user:a:b@a', 'https://us@er@a', 'https://us<er@a', 'https://us%zz@a',
+      'https://user@', 'https://user:secret@', 'https://user@:443', 'https://user@/a',
+      'https://user@?a', 'https://@', 'https://user@[::1]', 'https://[::1@a',
+      'https://user:80@a:443',
     ],
     'slashes, paths, queries and fragments': [
       'https:a', 'https:/a', 'https:\\a', 'https:\\\\a', 'https:///a', 'https:////a', 'https:/\\/a',
@@ -270,7 +273,7 @@ describeWithServer('URLs as a browser parses them', (server) => {
 
   it('Hosts with letters that are not ASCII are refused, which is stricter', async () => {
     const client = await server.member();
-    for (const host of ['b\u00fccher.example', '\u4e16.example', '\uff41', 'a\u3002b', '\u{1f600}']) {
+    for (const host of ['b\u00fccher.example', '\u4e16.b', '\uff41', 'a\u3002b', '\u{1f600}']) {
       assert.equal(faultOf(`https://${host}`), undefined);
       await expectRefusal(client, `https://${host}`, invalid);
     }
@@ -279,7 +282,8 @@ describeWithServer('URLs as a browser parses them', (server) => {
   });
 
   it('Other letters are welcome elsewhere', async () => {
-    for (const url of ['https://\u00fc:\u4e16@a/', 'https://a/b\u00fccher', 'https://a?\u{1f600}#\u4e16'])
+    const letters = ['https://\u00fc:\u4e16@a/', 'https://a/b\u00fc', 'https://a?\u{1f600}#\u4e16'];
+    for (const url of letters)
       assert.equal((await toldUrl(server, url)).url, url);
   });
 });

@@ -1,5 +1,5 @@
-// Golden transcripts: whole sessions, text by text in order, so that any change of the wire shows as
-// a difference. Each file in transcripts/ is played against a server of its own. Its lines:
+// Golden transcripts: whole sessions, text by text in order, so that any change of the wire shows
+// as a difference. Each file in transcripts/ is played against a server of its own. Its lines:
 //
 //     # a remark
 //     server --host-grace 500ms           options of the server (before anything else)
@@ -9,11 +9,12 @@
 //     zoe < {"type":...}                  the next text that zoe gets is exactly this one
 //     zoe x 4000 replaced                 zoe's connection is closed with that code and reason
 //     zoe leaves                          zoe closes its connection
+//     zoe is silent                       zoe has been sent nothing more
 //     http > GET /room/$ROOM              a request without an upgrade
 //     http < 200 {"clients":...}          its answer
 //
-// $ROOM stands for the code that the first `created` tells, $ROOM2 for that of the second, and $lower
-// for the first in lower case. At the end nobody may have been sent anything that is not in the file.
+// $ROOM stands for the code that the first `created` tells, $ROOM2 for that of the second, and
+// $lower for the first in lower case. At the end nobody may have been sent anything more.
 
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -43,7 +44,7 @@ class Session {
   }
 
   async play({ line, where }) {
-    const [, who, verb, rest] = /^(\w+) (=|>|<|x|leaves)(?: (.*))?$/.exec(line) ?? [];
+    const [, who, verb, rest] = /^(\w+) (=|>|<|x|leaves|is silent)(?: (.*))?$/.exec(line) ?? [];
     assert.ok(who, `${where} is no step: ${line}`);
     const text = this.#filled(rest ?? '');
     try {
@@ -56,9 +57,7 @@ class Session {
 
   async expectNothingElse() {
     for (const [who, client] of this.#clients)
-      if (client.isOpen) await client.expectSilence().catch((error) => {
-        throw new Error(`${who}: ${error.message}`);
-      });
+      if (client.isOpen) await this.play({ line: `${who} is silent`, where: 'the end' });
   }
 
   async #step(who, verb, text) {
@@ -67,6 +66,7 @@ class Session {
     else if (verb === '>') client.sendText(text);
     else if (verb === '<') assert.equal(this.#named(await client.nextText()), this.#named(text));
     else if (verb === 'leaves') await client.close();
+    else if (verb === 'is silent') await client.expectSilence();
     else await this.#expectClosed(client, text);
   }
 
