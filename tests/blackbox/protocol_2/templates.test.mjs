@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { describeWithServer, describeWithSettings } from './support/suite.mjs';
+import { describeWithServer, describeWithSettings } from '../support/suite.mjs';
 
 const invalid = 'url is not a valid URL';
 const notHttps = 'url must be an https URL';

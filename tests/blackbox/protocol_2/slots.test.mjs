@@ -2,17 +2,17 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { numberOf } from './support/base58.mjs';
-import { eventually } from './support/deadline.mjs';
+import { numberOf } from '../support/base58.mjs';
+import { eventually } from '../support/deadline.mjs';
 import {
   expectSilence,
   peerJoined,
   peerLeft,
   replaced,
   roomClosed,
-} from './support/member.mjs';
-import { runToEnd } from './support/server.mjs';
-import { describeAtOnce, describeWithOptions, describeWithServer } from './support/suite.mjs';
+} from '../support/member.mjs';
+import { runToEnd } from '../support/server.mjs';
+import { describeAtOnce, describeWithOptions, describeWithServer } from '../support/suite.mjs';
 
 const version1 = ['party-sockets.v1'];
 const version2 = ['party-sockets.v2'];

@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { eventually, slowness } from './support/deadline.mjs';
-import { expectSilence, peerJoined, peerLeft, replaced, roomClosed } from './support/member.mjs';
-import { runToEnd } from './support/server.mjs';
-import { describeAtOnce, describeWithServer } from './support/suite.mjs';
+import { eventually, slowness } from '../support/deadline.mjs';
+import { expectSilence, peerJoined, peerLeft, replaced, roomClosed } from '../support/member.mjs';
+import { runToEnd } from '../support/server.mjs';
+import { describeAtOnce, describeWithServer } from '../support/suite.mjs';
 
 const join = (clientId, room) => ({ type: 'join', clientId, room });
 

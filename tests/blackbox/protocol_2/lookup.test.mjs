@@ -2,11 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { eventually, slowness } from './support/deadline.mjs';
-import { freshLoopback } from './support/entrance.mjs';
-import { request, upgradeRequest } from './support/http.mjs';
-import { peerLeft } from './support/member.mjs';
-import { describeAtOnce, describeWithServer, describeWithSettings } from './support/suite.mjs';
+import { eventually, slowness } from '../support/deadline.mjs';
+import { freshLoopback } from '../support/entrance.mjs';
+import { request, upgradeRequest } from '../support/http.mjs';
+import { peerLeft } from '../support/member.mjs';
+import { describeAtOnce, describeWithServer, describeWithSettings } from '../support/suite.mjs';
 
 const range = (count) => Array.from({ length: count }, (_, index) => index);
 const notFoundBody = '{"error":"Room not found"}';

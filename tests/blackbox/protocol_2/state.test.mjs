@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { expectSilence, peerJoined, peerLeft, replaced, state } from './support/member.mjs';
-import { describeWithServer } from './support/suite.mjs';
+import { expectSilence, peerJoined, peerLeft, replaced, state } from '../support/member.mjs';
+import { describeWithServer } from '../support/suite.mjs';
 
 const capBytes = 16_384;
 const spanBytes = 65_536;

@@ -19,7 +19,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { it } from 'node:test';
-import { describeAtOnce } from './support/suite.mjs';
+import { describeAtOnce } from '../support/suite.mjs';
 
 const folder = new URL('transcripts/', import.meta.url);
 const files = readdirSync(folder).filter((name) => name.endsWith('.txt'));

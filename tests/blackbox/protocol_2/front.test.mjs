@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { eventually } from './support/deadline.mjs';
-import { runToEnd } from './support/server.mjs';
-import { describeAtOnce, describeWithOptions, describeWithServer } from './support/suite.mjs';
+import { eventually } from '../support/deadline.mjs';
+import { runToEnd } from '../support/server.mjs';
+import { describeAtOnce, describeWithOptions, describeWithServer } from '../support/suite.mjs';
 
 const paths = ['/', '/?a=b', '/index.html', '/a/b', '/abcdef', '/ABCD', '/%zz', '//'];
 const scripts = [undefined, '*/*', 'text/plain', 'application/json, */*;q=0.5', 'text/htm'];
