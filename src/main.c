@@ -78,8 +78,10 @@ static bool is_drained(struct server *server)
 struct schedule {
     bool is_draining;
     bool is_trimming;    /* the heap is to give back what is free */
+    bool is_looking;     /* somebody asks for what is allocated */
     uint32_t drained_ms; /* when the drain is over in any case */
     uint32_t trimmed_ms; /* when the heap gave back memory last */
+    uint32_t looked_ms;  /* when it was looked at last */
 };
 
 static int milliseconds_until(uint32_t due_ms)
@@ -95,7 +97,12 @@ static int time_to_wait(const struct schedule *schedule)
     int trim_ms = schedule->is_trimming
                       ? milliseconds_until(schedule->trimmed_ms + HEAP_TRIM_INTERVAL_MS)
                       : INT_MAX;
+    int look_ms = schedule->is_looking
+                      ? milliseconds_until(schedule->looked_ms + HEAP_LOOK_INTERVAL_MS)
+                      : INT_MAX;
     int least_ms = drain_ms < trim_ms ? drain_ms : trim_ms;
+    if (look_ms < least_ms)
+        least_ms = look_ms;
     return least_ms == INT_MAX ? -1 : least_ms;
 }
 
@@ -140,19 +147,34 @@ static void trim_heap(struct server *server, struct schedule *schedule)
     schedule->trimmed_ms = clock_now_ms();
 }
 
+/* Arenas are locked meanwhile, one after the other: so it is done here, and seldom, too. */
+static void look_at_heap(struct server *server, struct schedule *schedule)
+{
+    if (atomic_exchange(&server->heap_is_asked, false))
+        schedule->is_looking = true;
+    bool is_due = clock_now_ms() - schedule->looked_ms >= HEAP_LOOK_INTERVAL_MS;
+    if (!schedule->is_looking || !is_due)
+        return;
+    atomic_store(&server->heap_bytes, machine_heap_bytes());
+    schedule->is_looking = false;
+    schedule->looked_ms = clock_now_ms();
+}
+
 /*
  * Serves until the first signal to stop; then lets rooms end, until none is left, a second signal
  * comes or the time for it is over.
  */
 static void wait_for_end(struct server *server, int signal_fd)
 {
-    struct schedule schedule = {.trimmed_ms = clock_now_ms()};
+    struct schedule schedule = {.trimmed_ms = clock_now_ms(), .looked_ms = clock_now_ms()};
+    atomic_store(&server->heap_bytes, machine_heap_bytes());
     for (;;) {
         int number = wait_for_signal(server, signal_fd, time_to_wait(&schedule));
         bool is_stop = number == SIGTERM || number == SIGINT;
         if (number == SIGHUP)
             reload_certificate(server);
         trim_heap(server, &schedule);
+        look_at_heap(server, &schedule);
         if (schedule.is_draining) {
             bool is_over = milliseconds_until(schedule.drained_ms) == 0;
             if (is_stop || is_over || is_drained(server))
@@ -212,6 +234,7 @@ static bool set_limits(struct server *server)
     server->buffered_bytes_max = config->buffered_bytes_max;
     if (server->buffered_bytes_max == 0)
         server->buffered_bytes_max = machine_memory_bytes() / 4;
+    server->kept_max = server->buffered_bytes_max / KEPT_PART_OF_BUDGET;
     return conn_table_init(&server->connections, descriptors);
 }
 
@@ -243,7 +266,7 @@ static int serve(const struct config *config)
     struct server server = {
         .config = config,
         .loop_count = (uint32_t)config->loops,
-        .started_ms = clock_now_ms(),
+        .started_ns = clock_now_ns(),
     };
     mallopt(M_MMAP_THRESHOLD, SEPARATE_ALLOCATION_BYTES);
     if (!choose_poller(config, &server.poller)) {

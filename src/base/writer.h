@@ -46,6 +46,17 @@ static inline void writer_put_string(struct writer *writer, const char *string)
     writer_put(writer, bytes_of_string(string));
 }
 
+/* Latin-1, in UTF-8. */
+static inline void writer_put_latin_1(struct writer *writer, struct bytes text)
+{
+    for (size_t i = 0; i < text.length; i++) {
+        uint8_t c = text.data[i];
+        if (c >= 0x80)
+            writer_put_byte(writer, (uint8_t)(0xC0 | c >> 6));
+        writer_put_byte(writer, c < 0x80 ? c : (uint8_t)(0x80 | (c & 0x3F)));
+    }
+}
+
 /* Decimal digits, no leading zeros. */
 void writer_put_decimal(struct writer *writer, uint64_t number);
 

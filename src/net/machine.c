@@ -1,7 +1,8 @@
-/* Limits of memory and descriptors, read once at the start. */
+/* Limits of memory and descriptors, read once at the start; and what is used, for who asks. */
 #include "net/machine.h"
 
 #include <limits.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,4 +88,23 @@ uint32_t machine_raise_descriptor_limit(uint32_t most)
             limit.rlim_cur = soft;
     }
     return limit.rlim_cur < most ? (uint32_t)limit.rlim_cur : most;
+}
+
+uint64_t machine_resident_bytes(void)
+{
+    unsigned long long total;
+    unsigned long long resident = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%llu %llu", &total, &resident) != 2)
+        resident = 0;
+    fclose(file);
+    return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+uint64_t machine_heap_bytes(void)
+{
+    struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
 }

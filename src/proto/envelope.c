@@ -1,6 +1,8 @@
 /* Picks an envelope's fields out of a JSON object. */
 #include "proto/envelope.h"
 
+#include "base/attributes.h"
+
 /* The field that a key names, or NULL. Most messages have two: type and data. */
 static struct json_value *field_for_key(struct envelope_parser *parser,
                                         const struct json_value *key)
@@ -18,22 +20,32 @@ static struct json_value *field_for_key(struct envelope_parser *parser,
         return &envelope->client_id;
     if (json_string_equals(key, BYTES("maxClients")))
         return &envelope->max_clients;
+    if (json_string_equals(key, BYTES("url")))
+        return &envelope->url;
     return NULL;
 }
 
 static bool find_type(const struct json_value *value, enum envelope_type *ret_type)
 {
+    static const struct {
+        struct bytes name;
+        enum envelope_type type;
+    } types[] = {
+        {{(const uint8_t *)"send", 4}, ENVELOPE_SEND},
+        {{(const uint8_t *)"join", 4}, ENVELOPE_JOIN},
+        {{(const uint8_t *)"create", 6}, ENVELOPE_CREATE},
+        {{(const uint8_t *)"set_state", 9}, ENVELOPE_SET_STATE},
+        {{(const uint8_t *)"close_room", 10}, ENVELOPE_CLOSE_ROOM},
+    };
     if (value->kind != JSON_STRING)
         return false;
-    if (json_string_equals(value, BYTES("send")))
-        *ret_type = ENVELOPE_SEND;
-    else if (json_string_equals(value, BYTES("join")))
-        *ret_type = ENVELOPE_JOIN;
-    else if (json_string_equals(value, BYTES("create")))
-        *ret_type = ENVELOPE_CREATE;
-    else
-        return false;
-    return true;
+    for (size_t i = 0; i < ARRAY_LENGTH(types); i++) {
+        if (json_string_equals(value, types[i].name)) {
+            *ret_type = types[i].type;
+            return true;
+        }
+    }
+    return false;
 }
 
 void envelope_begin(struct envelope_parser *parser, struct bytes text)

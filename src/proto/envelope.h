@@ -13,6 +13,8 @@ enum envelope_type {
     ENVELOPE_CREATE,
     ENVELOPE_JOIN,
     ENVELOPE_SEND,
+    ENVELOPE_SET_STATE,
+    ENVELOPE_CLOSE_ROOM,
 };
 
 /* Views into the message; kind JSON_ABSENT where a field did not come. */
@@ -22,6 +24,7 @@ struct envelope {
     struct json_value max_clients;
     struct json_value room;
     struct json_value to;
+    struct json_value url;
     struct json_value data;
 };
 

@@ -114,9 +114,10 @@ static bool split_at_space(struct bytes *line, struct bytes *ret_word)
  * The path in origin form (/a?b) and in absolute form (http://host/a?b), RFC 9112 3.2. Empty for
  * the forms that only other methods than GET and HEAD have.
  */
-static struct bytes path_of_target(struct bytes target)
+static struct bytes path_of_target(struct bytes target, struct bytes *ret_query)
 {
     struct bytes path = target;
+    *ret_query = (struct bytes){0};
     if (path.data[0] != '/') {
         size_t scheme_length = bytes_have_prefix(path, BYTES("http://"))    ? 7
                                : bytes_have_prefix(path, BYTES("https://")) ? 8
@@ -129,9 +130,13 @@ static struct bytes path_of_target(struct bytes target)
         if (path.length == 0 || path.data[0] != '/')
             return BYTES("/");
     }
-    for (size_t i = 0; i < path.length; i++) {
-        if (path.data[i] == '?' || path.data[i] == '#')
-            path.length = i;
+    const uint8_t *fragment = memchr(path.data, '#', path.length);
+    if (fragment != NULL)
+        path.length = (size_t)(fragment - path.data);
+    const uint8_t *mark = memchr(path.data, '?', path.length);
+    if (mark != NULL) {
+        *ret_query = bytes_of(mark + 1, path.length - (size_t)(mark + 1 - path.data));
+        path.length = (size_t)(mark - path.data);
     }
     return path;
 }
@@ -173,7 +178,7 @@ static enum http_parse_result parse_request_line(struct cursor *cursor,
         return invalid(cursor, 505);
 
     ret_request->method = method_of(method);
-    ret_request->path = path_of_target(ret_request->target);
+    ret_request->path = path_of_target(ret_request->target, &ret_request->query);
     if (ret_request->path.length == 0 && ret_request->method != HTTP_METHOD_OTHER)
         return invalid(cursor, 400);
     ret_request->minor_version = line.data[7] - '0';
@@ -241,6 +246,26 @@ static bool take_origin(struct http_request *request, struct bytes value)
     return is_first;
 }
 
+static bool take_accept(struct http_request *request, struct bytes value)
+{
+    struct bytes range;
+    while (http_list_next(&value, &range)) {
+        const uint8_t *parameters = memchr(range.data, ';', range.length);
+        if (parameters != NULL)
+            range.length = (size_t)(parameters - range.data);
+        if (bytes_equal_ignore_case(trim(range), BYTES("text/html")))
+            request->accepts_html = true;
+    }
+    return true;
+}
+
+static bool take_replay_source(struct http_request *request, struct bytes value)
+{
+    (void)value;
+    request->is_replayed = true;
+    return true;
+}
+
 /* Each proxy adds its peer's address at the end, so the last headers are the ones to keep. */
 static bool take_forwarded_for(struct http_request *request, struct bytes value)
 {
@@ -283,6 +308,8 @@ static const struct {
     {"Connection", take_connection},
     {"Upgrade", take_upgrade},
     {"Origin", take_origin},
+    {"Accept", take_accept},
+    {"Fly-Replay-Src", take_replay_source},
     {"X-Forwarded-For", take_forwarded_for},
     {"Content-Length", take_content_length},
     {"Transfer-Encoding", take_transfer_encoding},

@@ -22,6 +22,7 @@ struct http_request {
     enum http_method method;
     struct bytes target; /* as sent */
     struct bytes path;   /* of the target: without query, scheme and authority; not decoded */
+    struct bytes query;  /* of the target, behind the question mark; not decoded */
     uint8_t minor_version;
     bool keeps_alive; /* what the client asks for; the server may still close */
     bool asks_to_close;
@@ -30,6 +31,9 @@ struct http_request {
 
     struct bytes origin; /* empty when absent; more than one is a fault */
     bool has_origin;
+
+    bool accepts_html; /* Accept lists `text/html` */
+    bool is_replayed;  /* Fly-Replay-Src: a proxy sent it to another instance before */
 
     /* The last few X-Forwarded-For headers, in order; what proxies near to us added comes last. */
     struct bytes forwarded_for[4];

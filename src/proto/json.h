@@ -111,4 +111,18 @@ struct json_string_sizes {
 bool json_string_canonicalize(const struct json_value *string, uint8_t *out, size_t capacity,
                               struct json_string_sizes *ret_sizes);
 
+/*
+ * Writes what a string is, in UTF-8, without quotes. False when `capacity` is too small, or when
+ * the string has a surrogate that stands alone, which UTF-8 can't tell; `*ret_length` is then what
+ * had been written before.
+ */
+bool json_string_decode(const struct json_value *string, uint8_t *out, size_t capacity,
+                        size_t *ret_length);
+
+/*
+ * The length of a value's compact form: without white space outside of strings, and strings in
+ * their canonical form. Numbers count as they are written.
+ */
+size_t json_compact_length(struct bytes raw);
+
 #endif

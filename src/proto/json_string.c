@@ -160,3 +160,61 @@ bool json_string_canonicalize(const struct json_value *string, uint8_t *out, siz
     }
     return true;
 }
+
+bool json_string_decode(const struct json_value *string, uint8_t *out, size_t capacity,
+                        size_t *ret_length)
+{
+    struct string_reader reader = read_string(string);
+    *ret_length = 0;
+    while (reader.at < reader.end) {
+        uint8_t form[4] = {*reader.at++};
+        size_t form_length = 1;
+        if (form[0] == '\\') {
+            uint32_t character = next_escaped(&reader);
+            if (is_high_surrogate(character) || is_low_surrogate(character))
+                return false;
+            form_length = utf8_encode(form, character);
+        }
+        if (form_length > capacity - *ret_length)
+            return false;
+        memcpy(out + *ret_length, form, form_length);
+        *ret_length += form_length;
+    }
+    return true;
+}
+
+/* Reads over a string whose opening quote was read, and returns its canonical length. */
+static size_t skip_string(struct string_reader *reader)
+{
+    size_t length = 0;
+    uint8_t form[CANONICAL_CHARACTER_MAX];
+    while (*reader->at != '"') {
+        if (*reader->at++ == '\\')
+            length += write_character(form, next_escaped(reader));
+        else
+            length++;
+    }
+    reader->at++;
+    return length;
+}
+
+size_t json_compact_length(struct bytes raw)
+{
+    struct string_reader reader = {raw.data, raw.data + raw.length};
+    size_t length = 0;
+    while (reader.at < reader.end) {
+        switch (*reader.at++) {
+        case ' ':
+        case '\t':
+        case '\n':
+        case '\r':
+            break;
+        case '"':
+            length += 2 + skip_string(&reader);
+            break;
+        default:
+            length++;
+        }
+    }
+    return length;
+}

@@ -18,7 +18,7 @@
 
 #include "base/bytes.h"
 
-#define URL_LENGTH_MAX 512 /* bytes */
+#define URL_LENGTH_MAX 4096 /* bytes */
 
 enum url_kind {
     URL_INVALID, /* where `new URL(text)`, without a base, throws */

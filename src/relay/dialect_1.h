@@ -5,6 +5,7 @@
 #include "base/writer.h"
 #include "relay/event.h"
 
+/* Any event but an error, which is the same in both protocols: see dialect_write(). */
 void dialect_1_write(struct writer *writer, const struct event *event);
 
 #endif

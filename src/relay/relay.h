@@ -10,25 +10,39 @@
 #include "proto/envelope.h"
 #include "relay/event.h"
 #include "relay/room_table.h"
+#include "relay/url_template.h"
+
+#define STATE_COMPACT_BYTES_MAX 16384 /* of a retained state, its compact form */
+#define STATE_SPAN_BYTES_MAX 65536    /* as it was written */
+#define ABSENT_LEAST 64               /* absent members that even the smallest room remembers */
 
 struct relay_config {
     uint32_t loop_index;
     uint32_t loop_count;
     uint32_t members_max;  /* in any room */
     uint32_t id_bytes_max; /* of a decoded clientId; at most CLIENT_ID_BYTES_LIMIT */
+    uint32_t host_grace_ms;
+    struct instance instance;
 
     /* What the relay can't know by itself; a test may give predictable sources. */
     uint32_t (*random)(void *context);   /* 32 unpredictable bits */
     bool (*admit_room)(void *context);   /* counts a room of the process; false: too many */
     void (*dismiss_room)(void *context); /* a room that was admitted is no more */
+    /* Counts bytes that rooms keep without a connection's need; false: too many. */
+    bool (*admit_bytes)(void *context, size_t count);
+    void (*dismiss_bytes)(void *context, size_t count);
     void *context;
 };
 
 struct relay {
     struct relay_config config;
     struct room_table rooms;
-    bool is_draining;        /* no new rooms; the owner's to set */
-    struct member *departed; /* left last; kept while the effects of that point to its id */
+    struct list hostless;         /* rooms whose host is gone, the longest gone first */
+    uint32_t now_ms;              /* the owner's to set */
+    bool is_draining;             /* no new rooms; the owner's to set */
+    struct member *departed;      /* left last; kept while the effects of that point to it */
+    struct room *closed;          /* closed last; the same */
+    struct url_template template; /* of the last `create`; the same */
 };
 
 enum effect_kind {
@@ -36,14 +50,18 @@ enum effect_kind {
     EFFECT_TO_ROOM,    /* `event` to all members of `room` but the one called `client` */
     EFFECT_NOT_FOUND,  /* a join named no room: `event`, the error, to `client`, who may be guessing
                         */
-    EFFECT_REPLACED,   /* `client` has lost its seat: forget it, close with 4000 `replaced` */
-    EFFECT_MOVE,       /* the room may live on loop `loop`: take the message there, say it again */
-    EFFECT_ROOM_ADDED, /* a room with `origin` came to be */
-    EFFECT_ROOM_GONE,  /* a room with `origin` is no more */
-    EFFECT_NO_MEMORY,  /* the request can't be carried out; nothing changed */
+    EFFECT_KEEP_STATE, /* `event` is the room's state: give it to relay_keep_state() as it is sent,
+                        * and tell it to all members but `client`, who asked for it */
+    EFFECT_TELL_STATE, /* room_state() to `client` */
+    EFFECT_ROOM_CLOSED, /* all members of `room` lose their seats: close them with 4001 `room
+                         * closed`
+                         */
+    EFFECT_REPLACED,    /* `client` has lost its seat: forget it, close with 4000 `replaced` */
+    EFFECT_MOVE,        /* the room may live on loop `loop`: take the message there, say it again */
+    EFFECT_ROOM_ADDED,  /* a room with `origin` came to be */
+    EFFECT_ROOM_GONE,   /* a room with `origin` is no more */
+    EFFECT_NO_MEMORY,   /* the request can't be carried out; nothing changed */
 };
-
-#define CLIENT_NONE UINT32_MAX
 
 struct effect {
     enum effect_kind kind;
@@ -64,6 +82,7 @@ struct effects {
 /* Who is speaking. `seat` is NULL outside of rooms; the relay changes it. */
 struct speaker {
     uint32_t client;
+    enum protocol protocol;
     uint16_t origin; /* noted in a room that is created */
     struct member **seat;
 };
@@ -87,5 +106,20 @@ void relay_receive_garbage(struct speaker speaker, struct effects *ret_effects);
 
 /* The connection ended. Does nothing when it has no seat. The seat is NULL afterwards. */
 void relay_leave(struct relay *relay, struct member **seat, struct effects *ret_effects);
+
+/*
+ * Keeps the state of a room, performing EFFECT_KEEP_STATE; takes a reference. False: rooms keep too
+ * much; the state of before stays, and the speaker is to be told ERROR_STATE_NO_MEMORY.
+ */
+MUST_CHECK bool relay_keep_state(struct relay *relay, struct room *room, struct payload *state);
+
+/* Milliseconds until the first room whose host is gone is to end; -1: there is none. */
+int32_t relay_grace_left_ms(const struct relay *relay);
+
+/* Ends that room, when it is time. False: it is not. */
+bool relay_end_grace(struct relay *relay, struct effects *ret_effects);
+
+/* A room of this loop for who asks by its code, or NULL. */
+const struct room *relay_find_room(const struct relay *relay, uint64_t code);
 
 #endif

@@ -4,37 +4,78 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define BY_ID_SMALLEST_CAPACITY 4
+#define SMALLEST_CAPACITY 4
 
-struct room *room_new(uint32_t code, uint32_t members_max, uint16_t origin)
+static struct keepings *keepings_new(struct room *room)
+{
+    struct keepings *kept = calloc(1, sizeof *kept);
+    if (kept == NULL)
+        return NULL;
+    kept->room = room;
+    list_init(&kept->hostless);
+    return kept;
+}
+
+static void keepings_free(struct keepings *kept)
+{
+    if (kept == NULL)
+        return;
+    list_remove(&kept->hostless);
+    payload_release(kept->state);
+    free(kept->url);
+    free(kept->absent);
+    free(kept);
+}
+
+struct room *room_new(uint64_t code, uint32_t members_max, uint16_t origin)
 {
     struct room *room = calloc(1, sizeof *room);
     if (room == NULL)
         return NULL;
-    list_init(&room->members);
     room->code = code;
     room->members_max = members_max;
     room->origin = origin;
-    return room;
+    if (room_protocol(room) == PROTOCOL_1)
+        return room;
+    room->kept = keepings_new(room);
+    if (room->kept != NULL)
+        return room;
+    free(room);
+    return NULL;
 }
 
 void room_free(struct room *room)
 {
-    struct list *link;
-    while ((link = list_pop_first(&room->members)) != NULL)
-        free(member_of_link(link));
-    free(room->by_id);
+    for (uint32_t i = 0; i < room->known_count; i++)
+        free(room_by_id(room)[i]);
+    keepings_free(room->kept);
+    free(room->members);
     free(room);
 }
 
 /* Where in `by_id` the id is, or where it would have to go. */
-static uint32_t lower_bound(const struct room *room, struct bytes id)
+static uint32_t find_id(const struct room *room, struct bytes id)
+{
+    uint32_t low = 0;
+    uint32_t high = room->known_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (bytes_compare(member_id(room_by_id(room)[middle]), id) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* The same in `members` for an index. */
+static uint32_t find_index(const struct room *room, uint32_t index)
 {
     uint32_t low = 0;
     uint32_t high = room->member_count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (bytes_compare(member_id(room->by_id[middle]), id) < 0)
+        if (room->members[middle]->index < index)
             low = middle + 1;
         else
             high = middle;
@@ -44,24 +85,61 @@ static uint32_t lower_bound(const struct room *room, struct bytes id)
 
 struct member *room_find(const struct room *room, struct bytes id)
 {
-    uint32_t at = lower_bound(room, id);
-    if (at == room->member_count || !bytes_equal(member_id(room->by_id[at]), id))
+    uint32_t at = find_id(room, id);
+    if (at == room->known_count || !bytes_equal(member_id(room_by_id(room)[at]), id))
         return NULL;
-    return room->by_id[at];
+    return room_by_id(room)[at];
 }
 
+struct member *room_find_index(const struct room *room, uint32_t index)
+{
+    uint32_t at = find_index(room, index);
+    if (at == room->member_count || room->members[at]->index != index)
+        return NULL;
+    return room->members[at];
+}
+
+/* Makes room for one more known member. */
 static bool reserve_one(struct room *room)
 {
-    if (room->member_count < room->by_id_capacity)
+    if (room->known_count < room->capacity)
         return true;
-    uint32_t capacity =
-        room->by_id_capacity == 0 ? BY_ID_SMALLEST_CAPACITY : room->by_id_capacity * 2;
-    struct member **by_id = realloc(room->by_id, capacity * sizeof *by_id);
-    if (by_id == NULL)
+    uint32_t capacity = room->capacity == 0 ? SMALLEST_CAPACITY : room->capacity * 2;
+    struct member **members = realloc(room->members, (size_t)capacity * 2 * sizeof *members);
+    if (members == NULL)
         return false;
-    room->by_id = by_id;
-    room->by_id_capacity = capacity;
+    memmove(members + capacity, members + room->capacity, room->known_count * sizeof *members);
+    room->members = members;
+    room->capacity = capacity;
     return true;
+}
+
+static bool reserve_absent(struct keepings *kept)
+{
+    if (kept->absent_count < kept->absent_capacity)
+        return true;
+    uint32_t capacity = kept->absent_capacity == 0 ? SMALLEST_CAPACITY : kept->absent_capacity * 2;
+    struct member **absent = realloc(kept->absent, capacity * sizeof *absent);
+    if (absent == NULL)
+        return false;
+    kept->absent = absent;
+    kept->absent_capacity = capacity;
+    return true;
+}
+
+static void insert(struct member **array, uint32_t *count, uint32_t at, struct member *member)
+{
+    memmove(array + at + 1, array + at, (*count - at) * sizeof *array);
+    array[at] = member;
+    ++*count;
+}
+
+static void take_out(struct member **array, uint32_t *count, uint32_t at,
+                     const struct member *member)
+{
+    assert(at < *count && array[at] == member);
+    --*count;
+    memmove(array + at, array + at + 1, (*count - at) * sizeof *array);
 }
 
 struct member *room_add(struct room *room, struct bytes id, uint32_t client)
@@ -74,25 +152,52 @@ struct member *room_add(struct room *room, struct bytes id, uint32_t client)
         return NULL;
     member->room = room;
     member->client = client;
+    member->index = room->next_index++;
     member->id_length = (uint16_t)id.length;
     memcpy(member->id, id.data, id.length);
-
-    uint32_t at = lower_bound(room, id);
-    memmove(room->by_id + at + 1, room->by_id + at,
-            (room->member_count - at) * sizeof *room->by_id);
-    room->by_id[at] = member;
-    room->member_count++;
-    list_append(&room->members, &member->link);
+    insert(room_by_id(room), &room->known_count, find_id(room, id), member);
+    insert(room->members, &room->member_count, room->member_count, member);
     return member;
+}
+
+/* Whoever is looked for is seldom, and the array short, or at least read in one go. */
+static void forget_absence(struct keepings *kept, const struct member *member)
+{
+    uint32_t at = 0;
+    if (member_is_host(member))
+        return;
+    while (at < kept->absent_count && kept->absent[at] != member)
+        at++;
+    take_out(kept->absent, &kept->absent_count, at, member);
+}
+
+void room_return(struct room *room, struct member *member, uint32_t client)
+{
+    assert(member->client == CLIENT_NONE);
+    forget_absence(room->kept, member);
+    member->client = client;
+    insert(room->members, &room->member_count, find_index(room, member->index), member);
+}
+
+bool room_retire(struct room *room, struct member *member)
+{
+    struct keepings *kept = room->kept;
+    if (!member_is_host(member)) {
+        if (!reserve_absent(kept))
+            return false;
+        kept->absent[kept->absent_count++] = member;
+    }
+    take_out(room->members, &room->member_count, find_index(room, member->index), member);
+    member->client = CLIENT_NONE;
+    return true;
 }
 
 void room_remove(struct room *room, struct member *member)
 {
-    uint32_t at = lower_bound(room, member_id(member));
-    assert(at < room->member_count && room->by_id[at] == member);
-    room->member_count--;
-    memmove(room->by_id + at, room->by_id + at + 1,
-            (room->member_count - at) * sizeof *room->by_id);
-    list_remove(&member->link);
+    if (member->client == CLIENT_NONE)
+        forget_absence(room->kept, member);
+    else
+        take_out(room->members, &room->member_count, find_index(room, member->index), member);
+    take_out(room_by_id(room), &room->known_count, find_id(room, member_id(member)), member);
     member->room = NULL;
 }

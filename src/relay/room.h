@@ -1,9 +1,13 @@
 /*
  * One room and its members.
  *
- * A member is known to the room by its clientId and to the server by its `client`, a number that
- * means nothing here. Ids are kept in their canonical JSON form, without quotes: two ids are equal
- * if and only if their forms are, and the form can be spliced into an event as it stands.
+ * A member is known to the room by its clientId and by its index, which says in which order the
+ * members came, and to the server by its `client`, a number that means nothing here. Ids are kept
+ * in their canonical JSON form, without quotes: two ids are equal if and only if their forms are,
+ * and the form can be spliced into an event as it stands.
+ *
+ * In protocol 2 a member who has left is still known: it is absent, and keeps its index. How many
+ * of them a room remembers is bounded; the longest gone is forgotten first.
  */
 #ifndef PARTY_RELAY_ROOM_H
 #define PARTY_RELAY_ROOM_H
@@ -11,55 +15,120 @@
 #include "base/attributes.h"
 #include "base/bytes.h"
 #include "base/list.h"
+#include "base/payload.h"
+#include "relay/code.h"
 
 #define CLIENT_ID_BYTES_LIMIT 1024 /* decoded; what relay_config.id_bytes_max may be at most */
 #define CLIENT_ID_CANONICAL_MAX (6 * CLIENT_ID_BYTES_LIMIT) /* every byte as \uXXXX */
 
+#define HOST_INDEX 0 /* the creator's */
+
+/* What a room of protocol 2 keeps that its members' connections do not need. */
+struct keepings {
+    struct room *room;
+    struct payload *state;  /* the retained state, as it is sent to members; NULL: none */
+    uint8_t *url;           /* of the page for controllers, inside of a JSON string; NULL: none */
+    struct member **absent; /* who is gone, the longest gone first; the host is never in it */
+    uint32_t absent_count;
+    uint32_t absent_capacity;
+    struct list hostless; /* in the relay's list of rooms whose host is gone */
+    uint32_t host_left_ms;
+    uint16_t url_length;
+};
+
 struct room {
-    struct list members;   /* in order of entry */
-    struct member **by_id; /* the same members, sorted by id */
-    struct room *next_in_bucket;
+    /* Those who are here, by index: in the order in which they came. Behind them, from
+     * `capacity` on, all who are known, sorted by id. */
+    struct member **members;
     uint32_t member_count;
-    uint32_t by_id_capacity;
-    uint32_t members_max;
-    uint32_t code;   /* its number */
+    uint32_t known_count;
+    uint32_t capacity;    /* of either */
+    uint32_t members_max; /* who may be here at once */
+    uint64_t code;        /* its number */
+    struct room *next_in_bucket;
+    struct keepings *kept; /* NULL in protocol 1 */
+    uint32_t next_index;
     uint16_t origin; /* the server's note of where the creator came from */
 };
 
 struct member {
-    struct list link; /* in room->members */
     struct room *room;
-    uint32_t client;
+    uint32_t client; /* CLIENT_NONE: absent */
+    uint32_t index;
     uint16_t id_length;
     uint8_t id[];
 };
+
+#define CLIENT_NONE UINT32_MAX
+
+static inline enum protocol room_protocol(const struct room *room)
+{
+    return code_protocol(room->code);
+}
+
+/* All who are known, sorted by id. */
+static inline struct member **room_by_id(const struct room *room)
+{
+    return room->members + room->capacity;
+}
+
+/* Empty: the room has none. */
+static inline struct bytes room_url(const struct room *room)
+{
+    const struct keepings *kept = room->kept;
+    return kept == NULL ? (struct bytes){0} : bytes_of(kept->url, kept->url_length);
+}
+
+/* The retained state, or NULL. */
+static inline struct payload *room_state(const struct room *room)
+{
+    return room->kept == NULL ? NULL : room->kept->state;
+}
 
 static inline struct bytes member_id(const struct member *member)
 {
     return bytes_of(member->id, member->id_length);
 }
 
-static inline struct member *member_of_link(struct list *link)
+static inline bool member_is_host(const struct member *member)
 {
-    return CONTAINER_OF(link, struct member, link);
+    return member->index == HOST_INDEX;
+}
+
+/* Bytes that a member takes. */
+static inline size_t member_size(const struct member *member)
+{
+    return sizeof *member + member->id_length;
 }
 
 /* An empty room, or NULL when memory is short. */
-MUST_CHECK struct room *room_new(uint32_t code, uint32_t members_max, uint16_t origin);
+MUST_CHECK struct room *room_new(uint64_t code, uint32_t members_max, uint16_t origin);
 
-/* Frees the room with whoever is still in it. */
+/* Frees the room with all who are known to it. */
 void room_free(struct room *room);
 
-/* The member with this id (canonical), or NULL. */
+/* Who is known by this id (canonical), here or absent; or NULL. */
 struct member *room_find(const struct room *room, struct bytes id);
 
+/* Who is here with this index, or NULL. */
+struct member *room_find_index(const struct room *room, uint32_t index);
+
 /*
- * Adds a member behind all others. Its id must be new to the room. NULL: memory is short, nothing
+ * Adds a member with the next index. Its id must be new to the room. NULL: memory is short, nothing
  * changed. The member stays valid until it is removed.
  */
 MUST_CHECK struct member *room_add(struct room *room, struct bytes id, uint32_t client);
 
-/* Takes the member out. It is the caller's now, to be given to free(). */
+/* An absent member is here again. */
+void room_return(struct room *room, struct member *member, uint32_t client);
+
+/*
+ * A member who is here is absent from now on. False: memory is short, nothing changed; it never is
+ * for the host.
+ */
+MUST_CHECK bool room_retire(struct room *room, struct member *member);
+
+/* Takes the member out, here or absent. It is the caller's now, to be given to free(). */
 void room_remove(struct room *room, struct member *member);
 
 #endif

@@ -6,7 +6,7 @@
 
 #define BUCKETS_AT_FIRST 64
 
-static struct room **bucket_of(struct room **buckets, uint32_t bucket_count, uint32_t code)
+static struct room **bucket_of(struct room **buckets, uint32_t bucket_count, uint64_t code)
 {
     /* Codes of one loop are equal modulo the number of loops; the multiplication spreads them. */
     uint32_t hash = (uint32_t)(((uint64_t)code * 0x9E3779B97F4A7C15u) >> 32);
@@ -27,7 +27,7 @@ void room_table_release(struct room_table *table)
     *table = (struct room_table){0};
 }
 
-struct room *room_table_find(const struct room_table *table, uint32_t code)
+struct room *room_table_find(const struct room_table *table, uint64_t code)
 {
     if (table->room_count == 0)
         return NULL;

@@ -13,7 +13,7 @@ struct room_table {
 /* Forgets the table's memory, and frees the rooms in it. */
 void room_table_release(struct room_table *table);
 
-struct room *room_table_find(const struct room_table *table, uint32_t code);
+struct room *room_table_find(const struct room_table *table, uint64_t code);
 
 /* Adds a room whose code is not in the table yet. False: memory is short, nothing changed. */
 MUST_CHECK bool room_table_add(struct room_table *table, struct room *room);

@@ -150,6 +150,30 @@ int admission_judge_upgrade(struct loop *loop, struct conn *conn,
     return 101;
 }
 
+bool admission_asker(const struct loop *loop, const struct conn *conn,
+                     const struct http_request *request, struct address *ret_address)
+{
+    const struct config *config = loop->server->config;
+    if (config->failed_joins_per_address_max == 0)
+        return false;
+    return conn->is_proxied ? find_forwarded(config, request, ret_address)
+                            : socket_peer_address(conn->socket.fd, ret_address);
+}
+
+bool admission_lookup_failed(struct loop *loop, struct address address)
+{
+    struct places *places = &loop->server->places;
+    uint32_t now_ms = clock_now_ms();
+    uint32_t connections;
+    uint32_t place = places_enter(places, address, &connections);
+    if (place == PLACE_NONE)
+        return false;
+    bool is_beyond = places_fail_join(
+        places, place, (uint32_t)loop->server->config->failed_joins_per_address_max, now_ms);
+    places_leave(places, place, now_ms);
+    return is_beyond;
+}
+
 bool admission_join_failed(struct loop *loop, struct conn *conn)
 {
     const struct config *config = loop->server->config;

@@ -31,4 +31,14 @@ int admission_judge_upgrade(struct loop *loop, struct conn *conn,
 /* Counts a join that named no room. True: too many, the answer is to be delayed. */
 bool admission_join_failed(struct loop *loop, struct conn *conn);
 
+/* Whose request this is. False: a proxy does not tell, or nobody counts by address. */
+bool admission_asker(const struct loop *loop, const struct conn *conn,
+                     const struct http_request *request, struct address *ret_address);
+
+/*
+ * Counts a look-up from this address that named no room, as a failed join there; how many
+ * connections it has does not matter. True: too many, as in admission_join_failed().
+ */
+bool admission_lookup_failed(struct loop *loop, struct address address);
+
 #endif

@@ -7,7 +7,8 @@
 #include <unistd.h>
 
 #include "proto/origin.h"
-#include "relay/room.h"
+#include "proto/url.h"
+#include "relay/url_template.h"
 
 enum value_kind {
     VALUE_TEXT,
@@ -15,6 +16,8 @@ enum value_kind {
     VALUE_DURATION, /* `10s`, `250ms`; kept in milliseconds */
     VALUE_FLAG,     /* needs no value on the command line */
     VALUE_POLLER,
+    VALUE_NAME,    /* letters, digits, `.`, `-` and `_` */
+    VALUE_URL,     /* http or https */
     VALUE_ORIGINS, /* lists: repeatable, or parted by commas */
     VALUE_RANGES,
 };
@@ -27,6 +30,7 @@ struct option {
     uint64_t least;
     uint64_t most;
     const char *help;
+    const char *fallback; /* another variable, for where the first is not set; or NULL */
 };
 
 /* The sentence about what is wrong, for the user. */
@@ -39,68 +43,86 @@ struct complaint {
 
 static const struct option options[] = {
     {"--host", "HOST", FIELD(host), VALUE_TEXT, 0, 0,
-     "address or name to listen on (every IPv4 and IPv6 address)"},
+     "address or name to listen on (every IPv4 and IPv6 address)", NULL},
     {"--port", "PORT", FIELD(port), VALUE_NUMBER, 0, 65535,
-     "port to listen on, 0 lets the kernel choose (3000)"},
+     "port to listen on, 0 lets the kernel choose (3000)", NULL},
     {"--loops", "LOOPS", FIELD(loops), VALUE_NUMBER, 1, LOOPS_MAX,
-     "event loops, a thread each (one for each core)"},
+     "event loops, a thread each (one for each core)", NULL},
     {"--poller", "POLLER", FIELD(poller), VALUE_POLLER, 0, POLLER_CHOICES - 1,
-     "epoll, io_uring, or auto: io_uring where the kernel has it and allows it (auto)"},
+     "epoll, io_uring, or auto: io_uring where the kernel has it and allows it (auto)", NULL},
     {"--tls-cert", "TLS_CERT", FIELD(tls_certificate), VALUE_TEXT, 0, 0,
-     "file with the certificate and its chain, PEM: the port speaks TLS (none)"},
+     "file with the certificate and its chain, PEM: the port speaks TLS (none)", NULL},
     {"--tls-key", "TLS_KEY", FIELD(tls_key), VALUE_TEXT, 0, 0,
-     "file with the certificate's private key, PEM (none)"},
+     "file with the certificate's private key, PEM (none)", NULL},
+
+    {"--protocol", "PROTOCOL", FIELD(protocol), VALUE_NUMBER, PROTOCOL_1, PROTOCOL_2,
+     "protocol of clients that name none (1)", NULL},
+    {"--instance-id", "INSTANCE_ID", FIELD(instance_id), VALUE_NAME, 0, 0,
+     "this one of several servers behind one name (none)", "FLY_MACHINE_ID"},
+    {"--region", "REGION", FIELD(region), VALUE_NAME, 0, 0,
+     "where it is, such as fra; codes of protocol 2 tell it (none)", "FLY_REGION"},
+    {"--dashboard-url", "DASHBOARD_URL", FIELD(dashboard_url), VALUE_URL, 0, 0,
+     "where browsers are sent that come without a WebSocket (the server's own page)", NULL},
 
     {"--ping-interval", "PING_INTERVAL", FIELD(ping_interval_ms), VALUE_DURATION, 10,
-     DURATION_MAX_MS, "silence after which a client is pinged (5s)"},
+     DURATION_MAX_MS, "silence after which a client is pinged (5s)", NULL},
     {"--idle-timeout", "IDLE_TIMEOUT", FIELD(idle_timeout_ms), VALUE_DURATION, 10, DURATION_MAX_MS,
-     "silence after which a client is gone (10s)"},
+     "silence after which a client is gone (10s)", NULL},
     {"--request-timeout", "REQUEST_TIMEOUT", FIELD(request_timeout_ms), VALUE_DURATION, 10,
-     DURATION_MAX_MS, "time for a handshake or request to be complete, its answer to be read (5s)"},
+     DURATION_MAX_MS, "time for a handshake or request to be complete, its answer to be read (5s)",
+     NULL},
     {"--stall-timeout", "STALL_TIMEOUT", FIELD(stall_timeout_ms), VALUE_DURATION, 10,
-     DURATION_MAX_MS, "time in which output must advance, or close 1013 (15s)"},
+     DURATION_MAX_MS, "time in which output must advance, or close 1013 (15s)", NULL},
     {"--drain-timeout", "DRAIN_TIMEOUT", FIELD(drain_timeout_ms), VALUE_DURATION, 10,
-     DURATION_MAX_MS, "time that running rooms have after SIGTERM (300s)"},
+     DURATION_MAX_MS, "time that running rooms have after SIGTERM (300s)", NULL},
+    {"--host-grace", "HOST_GRACE_MS", FIELD(host_grace_ms), VALUE_DURATION, 10, DURATION_MAX_MS,
+     "time that a host has to come back, in protocol 2; the variable in milliseconds (120s)", NULL},
 
     {"--max-message-bytes", "MAX_MESSAGE_BYTES", FIELD(message_bytes_max), VALUE_NUMBER, 1,
-     MESSAGE_BYTES_LIMIT, "longest message a client may send, or close 1009 (16777216)"},
+     MESSAGE_BYTES_LIMIT, "longest message a client may send, or close 1009 (16777216)", NULL},
     {"--max-message-rate", "MAX_MESSAGE_RATE", FIELD(message_rate_max), VALUE_NUMBER, 0,
-     MESSAGE_RATE_LIMIT, "frames a second read from a client, twice that at once; 0: any (500)"},
+     MESSAGE_RATE_LIMIT, "frames a second read from a client, twice that at once; 0: any (500)",
+     NULL},
     {"--max-queue-bytes", "MAX_QUEUE_BYTES", FIELD(queue_bytes_max), VALUE_NUMBER, 1,
-     MESSAGE_BYTES_LIMIT, "output that may wait for a client, or close 1013 (16777216)"},
+     MESSAGE_BYTES_LIMIT, "output that may wait for a client, or close 1013 (16777216)", NULL},
     {"--max-buffered-bytes", "MAX_BUFFERED_BYTES", FIELD(buffered_bytes_max), VALUE_NUMBER,
      BUFFERED_BYTES_LEAST, UINT64_MAX / 16,
-     "everything buffered for all clients (a quarter of the memory)"},
+     "everything buffered for all clients (a quarter of the memory)", NULL},
 
     {"--max-connections", "MAX_CONNECTIONS", FIELD(connections_max), VALUE_NUMBER, 0,
-     CONNECTIONS_MAX, "connections in all, more get 503; 0: what descriptors allow (0)"},
+     CONNECTIONS_MAX, "connections in all, more get 503; 0: what descriptors allow (0)", NULL},
     {"--max-connections-per-address", "MAX_CONNECTIONS_PER_ADDRESS",
      FIELD(connections_per_address_max), VALUE_NUMBER, 0, CONNECTIONS_MAX,
-     "connections from one address, more get 429; 0: any (0)"},
+     "connections from one address, more get 429; 0: any (0)", NULL},
     {"--max-rooms", "MAX_ROOMS", FIELD(rooms_max), VALUE_NUMBER, 1, ROOMS_MAX,
-     "rooms in all (524288)"},
+     "rooms in all (524288)", NULL},
     {"--max-clients-per-room", "MAX_CLIENTS_PER_ROOM", FIELD(clients_per_room_max), VALUE_NUMBER, 1,
-     CONNECTIONS_MAX, "members of any room (10000)"},
+     CONNECTIONS_MAX, "members of any room (10000)", NULL},
     {"--max-client-id-bytes", "MAX_CLIENT_ID_BYTES", FIELD(client_id_bytes_max), VALUE_NUMBER, 1,
-     CLIENT_ID_BYTES_LIMIT, "longest clientId (256)"},
+     CLIENT_ID_BYTES_LIMIT, "longest clientId (256)", NULL},
     {"--max-failed-joins", "MAX_FAILED_JOINS", FIELD(failed_joins_max), VALUE_NUMBER, 0,
-     FAILED_JOINS_LIMIT, "joins of one connection that may name no room; 0: any (30)"},
+     FAILED_JOINS_LIMIT, "joins of one connection that may name no room; 0: any (30)", NULL},
     {"--max-failed-joins-per-address", "MAX_FAILED_JOINS_PER_ADDRESS",
      FIELD(failed_joins_per_address_max), VALUE_NUMBER, 0, 1000000,
-     "the same for one address, a minute; 0: any (300)"},
+     "the same for one address, a minute; 0: any (300)", NULL},
 
     {"--allow-origin", "ALLOW_ORIGIN", FIELD(allowed_origins), VALUE_ORIGINS, 0, 0,
-     "origin that may enter, such as https://*.example.com; repeatable (every origin)"},
+     "origin that may enter, such as https://*.example.com; repeatable (every origin)", NULL},
     {"--require-origin", "REQUIRE_ORIGIN", FIELD(requires_origin), VALUE_FLAG, 0, 1,
-     "clients without an Origin header may not enter (they may)"},
+     "clients without an Origin header may not enter (they may)", NULL},
     {"--trust-proxy", "TRUST_PROXY", FIELD(trusted_proxies), VALUE_RANGES, 0, 0,
-     "proxy whose word about addresses counts, such as 10.0.0.0/8; repeatable (none)"},
+     "proxy whose word about addresses counts, such as 10.0.0.0/8; repeatable (none)", NULL},
 };
 
+/* The sentence stays one line whatever the value is. */
 static bool complain(struct complaint complaint, const char *name, const char *wanted,
                      const char *text)
 {
     snprintf(complaint.text, complaint.capacity, "%s wants %s, not '%s'", name, wanted, text);
+    for (char *at = complaint.text; *at != '\0'; at++) {
+        if ((unsigned char)*at < ' ' || *at == 0x7F)
+            *at = '?';
+    }
     return false;
 }
 
@@ -172,6 +194,13 @@ static bool read_poller(const char *text, uint64_t *ret_poller)
     return false;
 }
 
+/* A variable's name may tell the unit, then its value has none. */
+static bool is_in_milliseconds(const struct option *option, const char *name)
+{
+    size_t length = strlen(name);
+    return name == option->environment && length > 3 && strcmp(name + length - 3, "_MS") == 0;
+}
+
 /* A number, a duration, a flag or a poller. */
 static bool set_number(const struct option *option, void *field, const char *name, const char *text,
                        struct complaint complaint)
@@ -181,7 +210,10 @@ static bool set_number(const struct option *option, void *field, const char *nam
     bool is_good = false;
     unsigned long long least = option->least;
     unsigned long long most = option->most;
-    if (option->kind == VALUE_DURATION) {
+    if (option->kind == VALUE_DURATION && is_in_milliseconds(option, name)) {
+        snprintf(wanted, sizeof wanted, "milliseconds, from %llu to %llu", least, most);
+        is_good = read_number(text, &value);
+    } else if (option->kind == VALUE_DURATION) {
         snprintf(wanted, sizeof wanted, "a duration such as 10s or 250ms, from %llums to %llums",
                  least, most);
         is_good = read_duration(text, &value);
@@ -199,6 +231,37 @@ static bool set_number(const struct option *option, void *field, const char *nam
         return complain(complaint, name, wanted, text);
     *(uint64_t *)field = value;
     return true;
+}
+
+bool config_is_name(struct bytes text)
+{
+    for (size_t i = 0; i < text.length; i++) {
+        uint8_t c = ascii_lower(text.data[i]);
+        bool is_good =
+            (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || memchr(".-_", c, 3) != NULL;
+        if (!is_good)
+            return false;
+    }
+    return text.length > 0 && text.length <= INSTANCE_BYTES_MAX;
+}
+
+/* It stands in events, headers and labels as it is. */
+static bool set_name(const char **field, const char *name, const char *text,
+                     struct complaint complaint)
+{
+    *field = text;
+    return config_is_name(bytes_of_string(text)) ||
+           complain(complaint, name, "at most 64 letters, digits, '.', '-' or '_'", text);
+}
+
+static bool set_url(const char **field, const char *name, const char *text,
+                    struct complaint complaint)
+{
+    enum url_kind kind = url_classify(bytes_of_string(text));
+    bool is_good =
+        (kind == URL_HTTPS || kind == URL_HTTP) && strlen(text) <= DASHBOARD_URL_BYTES_MAX;
+    *field = text;
+    return is_good || complain(complaint, name, "an http or https URL", text);
 }
 
 static bool add_origin(struct origin_list *origins, struct bytes item)
@@ -247,6 +310,10 @@ static bool set_option(struct config *config, const struct option *option, const
     case VALUE_TEXT:
         *(const char **)field = text;
         return true;
+    case VALUE_NAME:
+        return set_name(field, name, text, complaint);
+    case VALUE_URL:
+        return set_url(field, name, text, complaint);
     case VALUE_ORIGINS:
     case VALUE_RANGES: {
         struct config_list *list = field; /* either list begins with it */
@@ -267,12 +334,14 @@ static void set_defaults(struct config *config)
     uint64_t loops = cores < 1 ? 1 : (uint64_t)cores;
     *config = (struct config){
         .port = 3000,
+        .protocol = PROTOCOL_1,
         .loops = loops > LOOPS_MAX ? LOOPS_MAX : loops,
         .ping_interval_ms = 5000,
         .idle_timeout_ms = 10000,
         .request_timeout_ms = 5000,
         .stall_timeout_ms = 15000,
         .drain_timeout_ms = 300 * 1000,
+        .host_grace_ms = 120 * 1000,
         .message_bytes_max = 16 * 1024 * 1024,
         .message_rate_max = 500,
         .queue_bytes_max = 16 * 1024 * 1024,
@@ -284,13 +353,23 @@ static void set_defaults(struct config *config)
     };
 }
 
+/* An empty variable is none. */
+static const char *variable(const char *name)
+{
+    const char *text = getenv(name);
+    return text == NULL || *text == '\0' ? NULL : text;
+}
+
 static bool read_environment(struct config *config, struct complaint complaint)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(options); i++) {
-        const char *text = getenv(options[i].environment);
-        if (text == NULL || *text == '\0')
-            continue;
-        if (!set_option(config, &options[i], options[i].environment, text, complaint))
+        const char *name = options[i].environment;
+        const char *text = variable(name);
+        if (text == NULL && options[i].fallback != NULL) {
+            name = options[i].fallback;
+            text = variable(name);
+        }
+        if (text != NULL && !set_option(config, &options[i], name, text, complaint))
             return false;
     }
     return true;
@@ -365,13 +444,22 @@ enum config_result config_read(int argument_count, char **arguments, struct conf
     return fits_together(ret_config, complaint) ? CONFIG_RUN : CONFIG_INVALID;
 }
 
+struct instance config_instance(const struct config *config)
+{
+    return (struct instance){
+        .id = bytes_of_string(config->instance_id != NULL ? config->instance_id : ""),
+        .region = bytes_of_string(config->region != NULL ? config->region : ""),
+    };
+}
+
 void config_print_help(void)
 {
     printf("party-sockets: a WebSocket relay for party games\n\n"
            "usage: party-sockets [option value]...\n\n");
     for (size_t i = 0; i < ARRAY_LENGTH(options); i++)
-        printf("  %-31s %s; environment: %s\n", options[i].name, options[i].help,
-               options[i].environment);
+        printf("  %-31s %s; environment: %s%s%s\n", options[i].name, options[i].help,
+               options[i].environment, options[i].fallback != NULL ? " or " : "",
+               options[i].fallback != NULL ? options[i].fallback : "");
     printf("  %-31s print this and exit\n  %-31s print the version and exit\n", "--help",
            "--version");
 }

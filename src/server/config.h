@@ -7,6 +7,7 @@
 
 #include "base/address.h"
 #include "base/attributes.h"
+#include "relay/event.h"
 #include "server/limits.h"
 
 /* A repeatable option. What the command line gives replaces what the environment gave. */
@@ -41,11 +42,17 @@ struct config {
     const char *tls_certificate; /* files, PEM; both NULL: no TLS */
     const char *tls_key;
 
+    uint64_t protocol;         /* enum protocol, of clients that name none */
+    const char *instance_id;   /* letters, digits, `.`, `-` and `_`; NULL: unset */
+    const char *region;        /* the same */
+    const char *dashboard_url; /* NULL: the server has a page of its own */
+
     uint64_t ping_interval_ms;
     uint64_t idle_timeout_ms;
     uint64_t request_timeout_ms;
     uint64_t stall_timeout_ms;
     uint64_t drain_timeout_ms;
+    uint64_t host_grace_ms;
 
     uint64_t message_bytes_max;
     uint64_t message_rate_max; /* frames a second; 0: no limit */
@@ -76,6 +83,12 @@ enum config_result {
 MUST_CHECK enum config_result config_read(int argument_count, char **arguments,
                                           struct config *ret_config, char *ret_why,
                                           size_t why_capacity);
+
+/* Which of several servers this is, for the relay. */
+struct instance config_instance(const struct config *config);
+
+/* Whether a text may be an instance's id, or a region: 1 to 64 letters, digits, `.`, `-` or `_`. */
+bool config_is_name(struct bytes text);
 
 /* Prints what --help tells, made from the same table that the options are read by. */
 void config_print_help(void);

@@ -20,13 +20,13 @@
 #include "relay/relay.h"
 
 enum conn_state {
-    CONN_FREE,      /* no connection */
-    CONN_HTTP,      /* requests are being read */
-    CONN_WAITING,   /* a response is being put together by several loops; input waits */
-    CONN_OPEN,      /* a WebSocket */
-    CONN_DELAYED,   /* the answer to one failed join too many is held back; then it is closed */
-    CONN_MOVING,    /* on its way to another loop; input waits */
-    CONN_CLOSING,   /* what is queued goes out, input is discarded */
+    CONN_FREE,    /* no connection */
+    CONN_HTTP,    /* requests are being read */
+    CONN_WAITING, /* other loops are asked, or the answer is held back as in DELAYED; input waits */
+    CONN_OPEN,    /* a WebSocket */
+    CONN_DELAYED, /* the answer to one failed join too many is held back; then it is closed */
+    CONN_MOVING,  /* on its way to another loop; input waits */
+    CONN_CLOSING, /* what is queued goes out, input is discarded */
     CONN_LINGERING, /* our side is shut; the peer is read until it ends, and discarded */
     CONN_DEAD,      /* freed at the end of the turn */
 };
@@ -67,8 +67,9 @@ struct conn {
     bool is_begun : 1;      /* its first bytes have been looked at */
     uint8_t refusal : 2;    /* enum conn_refusal */
     uint8_t failed_joins;   /* stops at its largest value */
-    uint8_t loop : 7;       /* whose it is; kept for assertions */
+    uint8_t loop : 6;       /* whose it is; kept for assertions */
     bool is_behind : 1;     /* it has sent more than may be read, since `behind_ms` */
+    bool speaks_2 : 1;      /* protocol 2, not 1 */
     uint16_t origin;
     uint32_t place;         /* in the server's places; PLACE_NONE until it matters */
     uint32_t last_alive_ms; /* last sign of life */
@@ -101,6 +102,11 @@ _Static_assert(sizeof(struct conn) == 128, "an idle connection has two cache lin
 static inline struct conn *conn_of_deadline(struct list *link)
 {
     return CONTAINER_OF(link, struct conn, deadline);
+}
+
+static inline enum protocol conn_protocol(const struct conn *conn)
+{
+    return conn->speaks_2 ? PROTOCOL_2 : PROTOCOL_1;
 }
 
 static inline uint32_t conn_index(const struct conn *conn)

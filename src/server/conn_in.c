@@ -67,7 +67,11 @@ static void handle_envelope(struct loop *loop, struct conn *conn, enum envelope_
 {
     struct effects effects;
     struct speaker speaker = {
-        .client = conn_index(conn), .origin = conn->origin, .seat = &conn->seat};
+        .client = conn_index(conn),
+        .protocol = conn_protocol(conn),
+        .origin = conn->origin,
+        .seat = &conn->seat,
+    };
     if (conn->input != NULL)
         conn->input->since_ms = loop->now_ms;
     if (envelope != NULL)
@@ -137,9 +141,12 @@ static enum pause handle_read(struct loop *loop, struct conn *conn, const struct
         conn_out_control(loop, conn, WS_OPCODE_PONG, read->payload);
         break;
     case WS_READ_CLOSE:
+        loop->stats.counters[COUNTER_PEER_CLOSED]++;
         conn_out_close(loop, conn, read->close_code, read->payload);
         break;
     case WS_READ_ERROR:
+        loop->stats.counters[read->close_code == WS_CLOSE_TOO_BIG ? COUNTER_TOO_LARGE
+                                                                  : COUNTER_PROTOCOL_ERROR]++;
         conn_out_close(loop, conn, read->close_code, (struct bytes){0});
         break;
     case WS_READ_PONG:
@@ -494,7 +501,8 @@ void conn_in_discard(struct loop *loop, struct conn *conn)
 {
     size_t charge = conn_charge(conn);
     conn_drop_input(conn);
-    if (conn->is_held && conn->state != CONN_DEAD && !conn->peer_has_ended)
+    /* It may have been held, or have waited for other loops. Its end is to be heard. */
+    if (conn->state != CONN_DEAD && !conn->peer_has_ended)
         poller_resume(loop->poller, &conn->socket);
     conn->is_held = false;
     loop->held += conn_charge(conn) - charge;
@@ -504,6 +512,8 @@ void conn_in_ended(struct loop *loop, struct conn *conn)
 {
     if (conn->state == CONN_MOVING)
         return; /* the new loop hears of it as well */
+    if (conn->state == CONN_OPEN)
+        loop->stats.counters[COUNTER_PEER_ENDED]++;
     conn->peer_has_ended = true;
     poller_pause(loop->poller, &conn->socket);
     if (conn->state == CONN_LINGERING)

@@ -7,7 +7,7 @@
 #include <assert.h>
 #include <sys/socket.h>
 
-#include "relay/dialect_1.h"
+#include "relay/dialect.h"
 #include "server/admission.h"
 #include "server/transport.h"
 
@@ -29,6 +29,13 @@ void conn_out_abandon(struct loop *loop, struct conn *conn)
 {
     conn->is_lost = true;
     conn_out_end(loop, conn);
+}
+
+void conn_out_lose_peer(struct loop *loop, struct conn *conn)
+{
+    if (conn->state == CONN_OPEN)
+        loop->stats.counters[COUNTER_PEER_LOST]++;
+    conn_out_abandon(loop, conn);
 }
 
 /* Bytes at the front of the queue that are being sent. Of TLS, it is records: they have left it. */
@@ -130,7 +137,7 @@ static bool encode_shared(struct loop *loop, const struct event *event, size_t t
         return false;
     memcpy(ret_frame->payload->data, header, header_length);
     struct writer writer = writer_over(ret_frame->payload->data + header_length, text_length);
-    dialect_1_write(&writer, event);
+    dialect_write(&writer, event);
     assert(writer.length == text_length);
     ret_frame->bytes = bytes_of(ret_frame->payload->data, ret_frame->payload->length);
     return true;
@@ -147,7 +154,7 @@ static bool encode(struct loop *loop, const struct event *event, struct frame *r
     bool is_small = event->data.length < SHARED_FRAME_BYTES_MIN;
     struct writer writer =
         writer_over(text, is_small ? sizeof loop->scratch - WS_FRAME_HEADER_OUT_MAX : 0);
-    dialect_1_write(&writer, event);
+    dialect_write(&writer, event);
     loop->work += writer.length / 1024;
     if (!writer_fits(&writer))
         return encode_shared(loop, event, writer.length, ret_frame);
@@ -158,6 +165,15 @@ static bool encode(struct loop *loop, const struct event *event, struct frame *r
     memcpy(first, header, header_length);
     *ret_frame = (struct frame){.bytes = bytes_of(first, header_length + writer.length)};
     return true;
+}
+
+/* The event's frame in memory of its own, however short it is. False: memory is short. */
+static bool encode_to_keep(struct loop *loop, const struct event *event, struct frame *ret_frame)
+{
+    struct writer measure = writer_over(NULL, 0);
+    dialect_write(&measure, event);
+    loop->work += measure.length / 1024;
+    return encode_shared(loop, event, measure.length, ret_frame);
 }
 
 /* What is done most: once for each delivery. */
@@ -199,24 +215,68 @@ static void tell_client(struct loop *loop, const struct effect *effect)
     payload_release(frame.payload);
 }
 
-static void tell_room(struct loop *loop, const struct effect *effect)
+static void tell_error(struct loop *loop, uint32_t client, enum relay_error error)
 {
-    struct frame frame = {0};
-    bool is_encoded = encode(loop, &effect->event, &frame);
+    const struct effect answer = {
+        .client = client,
+        .event = {.type = EVENT_ERROR, .error = error},
+    };
+    tell_client(loop, &answer);
+}
+
+/* The frame to all members of the room but one; without a frame, they are lost. */
+static void queue_for_room(struct loop *loop, const struct room *room, uint32_t except,
+                           const struct frame *frame)
+{
     uint32_t told = 0;
-    LIST_FOR_EACH(link, &effect->room->members)
-    {
-        uint32_t client = member_of_link(link)->client;
-        if (client == effect->client)
+    for (uint32_t i = 0; i < room->member_count; i++) {
+        uint32_t client = room->members[i]->client;
+        if (client == except)
             continue;
-        if (is_encoded)
-            queue_frame(loop, client, &frame);
+        if (frame != NULL)
+            queue_frame(loop, client, frame);
         else
             abandon_recipient(loop, client);
         told++;
     }
     count_deliveries(loop, told);
+}
+
+static void tell_room(struct loop *loop, const struct effect *effect)
+{
+    struct frame frame = {0};
+    bool is_encoded = encode(loop, &effect->event, &frame);
+    queue_for_room(loop, effect->room, effect->client, is_encoded ? &frame : NULL);
     payload_release(frame.payload);
+}
+
+static void refuse_for_memory(struct loop *loop, struct conn *speaker)
+{
+    loop->stats.counters[COUNTER_NO_MEMORY]++;
+    conn_out_close(loop, speaker, WS_CLOSE_TRY_AGAIN_LATER, BYTES("out of memory"));
+}
+
+/* The frame that the others get is the one that is kept, and all who join later get it, too. */
+static void keep_state(struct loop *loop, struct conn *speaker, const struct effect *effect)
+{
+    struct frame frame = {0};
+    if (!encode_to_keep(loop, &effect->event, &frame)) {
+        refuse_for_memory(loop, speaker);
+        return;
+    }
+    if (relay_keep_state(&loop->relay, effect->room, frame.payload))
+        queue_for_room(loop, effect->room, effect->client, &frame);
+    else
+        tell_error(loop, effect->client, ERROR_STATE_NO_MEMORY);
+    payload_release(frame.payload);
+}
+
+static void tell_state(struct loop *loop, const struct effect *effect)
+{
+    struct payload *state = room_state(effect->room);
+    const struct frame frame = {bytes_of(state->data, state->length), state};
+    queue_frame(loop, effect->client, &frame);
+    count_deliveries(loop, 1);
 }
 
 /* Who guesses codes waits for each answer, unread, and is then closed. */
@@ -230,21 +290,34 @@ static void delay_answer(struct loop *loop, struct conn *conn)
 
 void conn_out_answer_delayed(struct loop *loop, struct conn *conn)
 {
-    const struct effect answer = {
-        .client = conn_index(conn),
-        .event = {.type = EVENT_ERROR, .error = ERROR_ROOM_NOT_FOUND},
-    };
     conn_set_state(conn, CONN_OPEN);
     poller_resume(loop->poller, &conn->socket);
-    tell_client(loop, &answer);
+    tell_error(loop, conn_index(conn), ERROR_ROOM_NOT_FOUND);
     conn_out_close(loop, conn, WS_CLOSE_POLICY, BYTES("too many failed joins"));
+}
+
+/* Who has lost its seat hears why. */
+static void unseat(struct loop *loop, uint32_t client, enum counter counter, uint16_t code,
+                   struct bytes reason)
+{
+    struct conn *conn = conn_table_at(&loop->server->connections, client);
+    conn->seat = NULL;
+    if (conn->state == CONN_OPEN) /* else it is closing for a reason of its own */
+        loop->stats.counters[counter]++;
+    conn_out_close(loop, conn, code, reason);
 }
 
 static void close_replaced(struct loop *loop, uint32_t client)
 {
-    struct conn *conn = conn_table_at(&loop->server->connections, client);
-    conn->seat = NULL;
-    conn_out_close(loop, conn, WS_CLOSE_REPLACED, BYTES("replaced"));
+    unseat(loop, client, COUNTER_REPLACED, WS_CLOSE_REPLACED, BYTES("replaced"));
+}
+
+static void close_members(struct loop *loop, const struct room *room)
+{
+    for (uint32_t i = 0; i < room->member_count; i++)
+        unseat(loop, room->members[i]->client, COUNTER_ROOM_CLOSED, WS_CLOSE_ROOM_CLOSED,
+               BYTES("room closed"));
+    loop->work += room->member_count;
 }
 
 void conn_out_perform(struct loop *loop, struct conn *speaker, const struct effects *effects)
@@ -264,6 +337,15 @@ void conn_out_perform(struct loop *loop, struct conn *speaker, const struct effe
         case EFFECT_TO_ROOM:
             tell_room(loop, effect);
             break;
+        case EFFECT_KEEP_STATE:
+            keep_state(loop, speaker, effect);
+            break;
+        case EFFECT_TELL_STATE:
+            tell_state(loop, effect);
+            break;
+        case EFFECT_ROOM_CLOSED:
+            close_members(loop, effect->room);
+            break;
         case EFFECT_REPLACED:
             close_replaced(loop, effect->client);
             break;
@@ -279,8 +361,7 @@ void conn_out_perform(struct loop *loop, struct conn *speaker, const struct effe
             origins_remove_room(&loop->server->origins, effect->origin);
             break;
         case EFFECT_NO_MEMORY:
-            loop->stats.counters[COUNTER_NO_MEMORY]++;
-            conn_out_close(loop, speaker, WS_CLOSE_TRY_AGAIN_LATER, BYTES("out of memory"));
+            refuse_for_memory(loop, speaker);
             break;
         }
     }
@@ -362,7 +443,7 @@ static size_t send_once(struct loop *loop, struct conn *conn, struct outbox *out
         wanted += parts[i].iov_len;
     ssize_t sent = poller_send(loop->poller, &conn->socket, parts, part_count);
     if (sent == POLLER_SEND_FAILED)
-        conn_out_abandon(loop, conn);
+        conn_out_lose_peer(loop, conn);
     if (sent < 0)
         return 0;
     note_sent(loop, conn, output, (size_t)sent, (size_t)sent < wanted);

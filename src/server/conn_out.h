@@ -41,6 +41,9 @@ void conn_out_end(struct loop *loop, struct conn *conn);
 /* The connection is lost: nothing more goes out, and the kernel is to forget what it has. */
 void conn_out_abandon(struct loop *loop, struct conn *conn);
 
+/* The same, for the peer's connection has failed. */
+void conn_out_lose_peer(struct loop *loop, struct conn *conn);
+
 /* The same for want of memory: a connection that would miss something is lost, never a silent gap.
  */
 void conn_out_lose_for_memory(struct loop *loop, struct conn *conn);

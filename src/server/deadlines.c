@@ -4,6 +4,7 @@
 #include "net/socket.h"
 #include "server/conn_in.h"
 #include "server/conn_out.h"
+#include "server/lookup.h"
 
 /* Often enough for the shortest of the times that are checked there. */
 static uint32_t check_interval_ms(const struct config *config)
@@ -152,12 +153,15 @@ static void expire(struct loop *loop, struct conn *conn, enum deadline_kind kind
     case DEADLINE_THROTTLE:
         /* Nothing else looks at one who is throttled all the time, nor tells that it is broken. */
         if (socket_is_broken(conn->socket.fd))
-            conn_out_abandon(loop, conn);
+            conn_out_lose_peer(loop, conn);
         else if (check_liveness(loop, conn))
             conn_in_resume(loop, conn);
         return;
     case DEADLINE_PENALTY:
-        conn_out_answer_delayed(loop, conn);
+        if (conn->state == CONN_WAITING)
+            lookup_answer_delayed(loop, conn);
+        else
+            conn_out_answer_delayed(loop, conn);
         return;
     case DEADLINE_REQUEST:
         /* When there is more to do than time, it may be here and not have been read. */
@@ -204,8 +208,19 @@ void deadlines_begin_turn(struct loop *loop)
     }
 }
 
+/* Rooms whose host has not come back in time. */
+static void end_rooms(struct loop *loop)
+{
+    struct effects effects;
+    while (!loop_phase_is_over(loop) && relay_end_grace(&loop->relay, &effects)) {
+        conn_out_perform(loop, NULL, &effects);
+        loop_end_outcome(loop);
+    }
+}
+
 void deadlines_check(struct loop *loop)
 {
+    end_rooms(loop);
     for (enum deadline_kind kind = DEADLINE_REQUEST; kind < DEADLINE_KINDS; kind++) {
         struct list *head = &loop->deadlines[kind];
         int expiries_left = EXPIRIES_PER_TURN;
@@ -226,7 +241,8 @@ void deadlines_check(struct loop *loop)
 
 int deadlines_wait_ms(const struct loop *loop)
 {
-    int32_t wait_ms = INT32_MAX;
+    int32_t grace_left_ms = relay_grace_left_ms(&loop->relay);
+    int32_t wait_ms = grace_left_ms < 0 ? INT32_MAX : grace_left_ms;
     for (int kind = 0; kind < DEADLINE_KINDS; kind++) {
         if (list_is_empty(&loop->deadlines[kind]))
             continue;

@@ -1,4 +1,4 @@
-/* Snapshots of all loops for one reader. */
+/* Snapshots of loops for one reader. */
 #include "server/gather.h"
 
 #include <stdlib.h>
@@ -9,55 +9,107 @@
 struct gather_part {
     struct mail mail;
     struct gather *gather;
-    struct loop_stats stats;
+    union {
+        struct loop_stats stats;
+        struct room_answer room;
+    };
 };
 
 struct gather {
     struct loop *asker;
     struct conn *conn; /* waits; stays in its place, even dead, until all parts are back */
+    struct question question;
+    uint32_t part_count;
     uint32_t parts_left;
     struct gather_part parts[];
 };
 
-bool gather_begin(struct loop *loop, struct conn *conn)
+bool gather_begin(struct loop *loop, struct conn *conn, struct question question)
 {
     struct server *server = loop->server;
-    struct gather *gather = malloc(sizeof *gather + server->loop_count * sizeof gather->parts[0]);
+    bool is_for_one = question.kind == QUESTION_ROOM;
+    uint32_t part_count = is_for_one ? 1 : server->loop_count;
+    uint32_t first = is_for_one ? code_owner(question.code, server->loop_count) : 0;
+    struct gather *gather = malloc(sizeof *gather + part_count * sizeof gather->parts[0]);
     if (gather == NULL)
         return false;
     *gather = (struct gather){
         .asker = loop,
         .conn = conn,
-        .parts_left = server->loop_count,
+        .question = question,
+        .part_count = part_count,
+        .parts_left = part_count,
     };
     conn_set_state(conn, CONN_WAITING);
     conn->is_awaited = true;
     poller_pause(loop->poller, &conn->socket);
-    for (uint32_t i = 0; i < server->loop_count; i++) {
+    for (uint32_t i = 0; i < part_count; i++) {
         struct gather_part *part = &gather->parts[i];
         part->mail.kind = MAIL_SNAPSHOT_REQUEST;
         part->gather = gather;
-        mailbox_post(&server->loops[i]->mailbox, &part->mail);
+        mailbox_post(&server->loops[first + i]->mailbox, &part->mail);
     }
     return true;
+}
+
+static struct loop_stats snapshot(const struct loop *loop)
+{
+    struct loop_stats stats = loop->stats;
+    stats.rooms = loop->relay.rooms.room_count;
+    stats.buffered = loop->held;
+    return stats;
+}
+
+static struct room_answer describe_room(const struct loop *loop, uint64_t code)
+{
+    struct room_answer answer = {0};
+    const struct room *room = relay_find_room(&loop->relay, code);
+    if (room == NULL)
+        return answer;
+    answer.is_found = true;
+    answer.clients = room->member_count;
+    answer.members_max = room->members_max;
+    answer.origin_length =
+        origins_name(&loop->server->origins, room->origin, (uint8_t *)answer.origin);
+    struct bytes url = room_url(room);
+    answer.url_length = (uint16_t)url.length;
+    if (url.length == 0)
+        return answer;
+    answer.url = malloc(url.length);
+    answer.is_unknown = answer.url == NULL;
+    if (answer.url != NULL)
+        memcpy(answer.url, url.data, url.length);
+    return answer;
 }
 
 void gather_answer(struct loop *loop, struct mail *mail)
 {
     struct gather_part *part = CONTAINER_OF(mail, struct gather_part, mail);
-    part->stats = loop->stats;
-    part->stats.rooms = loop->relay.rooms.room_count;
-    part->stats.buffered = loop->held;
+    const struct question *question = &part->gather->question;
+    if (question->kind == QUESTION_ROOM)
+        part->room = describe_room(loop, question->code);
+    else
+        part->stats = snapshot(loop);
     part->mail.kind = MAIL_SNAPSHOT_REPLY;
     mailbox_post(&part->gather->asker->mailbox, &part->mail);
 }
 
-static struct loop_stats add_up(const struct gather *gather, uint32_t part_count)
+static void put_together(const struct gather *gather, struct answer *ret_answer)
 {
-    struct loop_stats total = {0};
-    for (uint32_t i = 0; i < part_count; i++)
-        stats_add(&total, &gather->parts[i].stats);
-    return total;
+    *ret_answer = (struct answer){.question = gather->question};
+    if (gather->question.kind == QUESTION_ROOM) {
+        ret_answer->room = gather->parts[0].room;
+        return;
+    }
+    for (uint32_t i = 0; i < gather->part_count; i++)
+        stats_add(&ret_answer->total, &gather->parts[i].stats);
+}
+
+static void free_gather(struct gather *gather)
+{
+    if (gather->question.kind == QUESTION_ROOM && gather->parts[0].mail.kind == MAIL_SNAPSHOT_REPLY)
+        free(gather->parts[0].room.url);
+    free(gather);
 }
 
 void gather_collect(struct loop *loop, struct mail *mail)
@@ -66,21 +118,22 @@ void gather_collect(struct loop *loop, struct mail *mail)
     if (--gather->parts_left > 0)
         return;
     struct conn *conn = gather->conn;
+    struct answer answer;
     conn->is_awaited = false;
     if (conn->state == CONN_WAITING) {
-        struct loop_stats total = add_up(gather, loop->server->loop_count);
-        routes_send_status_page(loop, conn, &total);
+        put_together(gather, &answer);
+        routes_answer(loop, conn, &answer);
         if (conn->state == CONN_HTTP)
             conn_in_resume(loop, conn);
     } else {
         loop_mark_ending(loop, conn);
     }
-    free(gather);
+    free_gather(gather);
 }
 
 void gather_drop(struct mail *mail)
 {
     struct gather *gather = CONTAINER_OF(mail, struct gather_part, mail)->gather;
     if (--gather->parts_left == 0)
-        free(gather);
+        free_gather(gather);
 }

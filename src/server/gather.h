@@ -1,19 +1,50 @@
 /*
- * Asks every loop for a copy of its counters, by mail, and adds up what comes back. No loop reads
- * another's memory.
+ * Asks the loops something on behalf of a connection, by mail, and puts together what comes back.
+ * No loop reads another's memory.
  */
 #ifndef PARTY_SERVER_GATHER_H
 #define PARTY_SERVER_GATHER_H
 
 #include "server/loop.h"
 
-/*
- * Starts asking on behalf of a connection, which becomes WAITING; when all have answered it gets
- * the status page. False: memory is short, nothing was started.
- */
-MUST_CHECK bool gather_begin(struct loop *loop, struct conn *conn);
+enum question_kind {
+    QUESTION_PAGE, /* all loops: their counters */
+    QUESTION_COUNTS,
+    QUESTION_METRICS,
+    QUESTION_ROOM, /* the owner of a code: its room */
+};
 
-/* Mail of kind SNAPSHOT_REQUEST: adds this loop's counters and sends the part back. */
+struct question {
+    enum question_kind kind;
+    uint64_t code; /* ROOM */
+    bool has_asker;
+    struct address asker; /* ROOM: at which a miss is counted */
+};
+
+struct room_answer {
+    bool is_found;
+    bool is_unknown; /* memory was short */
+    uint32_t clients;
+    uint32_t members_max;
+    uint16_t origin_length;
+    uint16_t url_length;
+    uint8_t *url; /* freed by gather */
+    char origin[ORIGIN_BYTES_MAX];
+};
+
+struct answer {
+    struct question question;
+    struct loop_stats total; /* PAGE, COUNTS, METRICS */
+    struct room_answer room; /* ROOM */
+};
+
+/*
+ * Starts asking; the connection becomes WAITING, and when all have answered routes_answer() has its
+ * turn. False: memory is short, nothing was started.
+ */
+MUST_CHECK bool gather_begin(struct loop *loop, struct conn *conn, struct question question);
+
+/* Mail of kind SNAPSHOT_REQUEST: adds what this loop knows and sends the part back. */
 void gather_answer(struct loop *loop, struct mail *mail);
 
 /* Mail of kind SNAPSHOT_REPLY: one part is back; the last one frees the whole. */

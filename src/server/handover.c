@@ -60,7 +60,7 @@ static void adopt(struct loop *loop, struct conn *conn)
     if (conn->is_client)
         loop->stats.clients++;
     list_init(&conn->deadline);
-    conn->loop = loop->index & 0x7F;
+    conn->loop = loop->index & 0x3F;
     conn->next_dirty = NULL;
     conn->next_ending = NULL;
     enter_account(loop, conn);

@@ -10,12 +10,15 @@
 #define FAILED_JOINS_LIMIT 200                    /* of --max-failed-joins: counted in 8 bits */
 #define ALLOWED_ORIGINS_MAX 64
 #define TRUSTED_PROXIES_MAX 64
+#define DASHBOARD_URL_BYTES_MAX 512
 
 #define CONNECTIONS_MAX (1024 * 1024) /* or the limit of descriptors, if lower */
 #define ROOMS_MAX (512 * 1024)        /* half of all codes */
 #define ORIGINS_MAX 500               /* remembered for the statistics */
-#define ORIGIN_BYTES_MAX 256          /* longer ones are counted as others */
-#define PLACES_REMEMBERED_MAX 65536   /* addresses that failed joins, with nobody here any more */
+#define ORIGINS_LISTED_MAX 99 /* with counts of their own in the metrics; one more is the rest */
+#define ORIGIN_BYTES_MAX 256  /* longer ones are counted as others */
+#define KEPT_PART_OF_BUDGET 4 /* what rooms keep may be this part of --max-buffered-bytes */
+#define PLACES_REMEMBERED_MAX 65536 /* addresses that failed joins, with nobody here any more */
 
 /* Descriptors that are never a client's: three standard ones, the listener, a few a loop. */
 #define DESCRIPTORS_RESERVED 16
@@ -32,6 +35,7 @@
 #define WORK_PER_TURN 4096                 /* deliveries, and KiB of events that were written */
 #define PARSED_BYTES_PER_TURN (128 * 1024) /* of one long message */
 #define SEND_BYTES_PER_TURN (512 * 1024)
+#define PAGE_WORK_PER_KIB 16 /* of a page or of metrics: what writing it takes in such units */
 /* What all have together in each phase of a turn; then what waits is sent. */
 #define WORK_PER_PHASE 16384
 #define REAPED_BYTES_PER_TURN \
@@ -42,6 +46,7 @@
 #define POOL_TRIM_INTERVAL_MS 1000    /* what was not needed so long is not kept for reuse */
 #define HEAP_TRIM_INTERVAL_MS 5000    /* at least, between two times that the heap gives back */
 #define HEAP_TRIM_BYTES (1024 * 1024) /* held by a loop, of which it has freed three quarters */
+#define HEAP_LOOK_INTERVAL_MS 10000   /* at least, between two times that its use is added up */
 
 #define LEASE_BYTES (64 * 1024) /* in which a loop takes its part of the budget */
 /* What the kernel may hold for a connection that does not read, or that is not read. */

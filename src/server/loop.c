@@ -55,6 +55,22 @@ static void dismiss_room(void *context)
         loop_tell_main(loop); /* the drain may be over */
 }
 
+static bool admit_bytes(void *context, size_t count)
+{
+    struct server *server = ((struct loop *)context)->server;
+    size_t before = atomic_fetch_add_explicit(&server->kept, count, memory_order_relaxed);
+    if (before + count <= server->kept_max)
+        return true;
+    atomic_fetch_sub_explicit(&server->kept, count, memory_order_relaxed);
+    return false;
+}
+
+static void dismiss_bytes(void *context, size_t count)
+{
+    struct server *server = ((struct loop *)context)->server;
+    atomic_fetch_sub_explicit(&server->kept, count, memory_order_relaxed);
+}
+
 static void init_relay(struct loop *loop)
 {
     const struct config *config = loop->server->config;
@@ -63,11 +79,16 @@ static void init_relay(struct loop *loop)
                                  .loop_count = loop->server->loop_count,
                                  .members_max = (uint32_t)config->clients_per_room_max,
                                  .id_bytes_max = (uint32_t)config->client_id_bytes_max,
+                                 .host_grace_ms = (uint32_t)config->host_grace_ms,
+                                 .instance = config_instance(config),
                                  .random = draw_random,
                                  .admit_room = admit_room,
                                  .dismiss_room = dismiss_room,
+                                 .admit_bytes = admit_bytes,
+                                 .dismiss_bytes = dismiss_bytes,
                                  .context = loop,
                              });
+    loop->relay.now_ms = loop->now_ms;
 }
 
 struct loop *loop_new(struct server *server, uint32_t index)
@@ -97,9 +118,9 @@ struct loop *loop_new(struct server *server, uint32_t index)
     return NULL;
 }
 
-static void drop_mail(struct loop *loop)
+static void drop_mail(struct loop *loop, struct mail *mail)
 {
-    for (struct mail *mail = mailbox_take_all(&loop->mailbox); mail != NULL;) {
+    while (mail != NULL) {
         struct mail *next = mail->next;
         if (mail->kind == MAIL_SNAPSHOT_REQUEST || mail->kind == MAIL_SNAPSHOT_REPLY)
             gather_drop(mail);
@@ -114,7 +135,8 @@ void loop_free(struct loop *loop)
     if (loop == NULL)
         return;
     if (loop->mailbox.wake_fd >= 0) {
-        drop_mail(loop);
+        drop_mail(loop, loop->unread_mail);
+        drop_mail(loop, mailbox_take_all(&loop->mailbox));
         mailbox_release(&loop->mailbox);
     }
     poller_free(loop->poller);
@@ -267,10 +289,12 @@ static void say_goodbye(struct loop *loop, struct conn *conn)
 {
     if (conn->state == CONN_DELAYED)
         conn_set_state(conn, CONN_OPEN);
-    if (conn->state == CONN_OPEN)
+    if (conn->state == CONN_OPEN) {
+        loop->stats.counters[COUNTER_GOING_AWAY]++;
         conn_out_close(loop, conn, WS_CLOSE_GOING_AWAY, BYTES("server is stopping"));
-    else
+    } else {
         conn_out_finish(loop, conn);
+    }
 }
 
 static void receive_connection(struct loop *loop, struct conn *conn)
@@ -307,35 +331,48 @@ static void begin_stopping(struct loop *loop)
     }
 }
 
+static void read_one_mail(struct loop *loop, struct mail *mail)
+{
+    switch ((enum mail_kind)mail->kind) {
+    case MAIL_CONNECTION:
+        receive_connection(loop, CONTAINER_OF(mail, struct conn, mail));
+        break;
+    case MAIL_SNAPSHOT_REQUEST:
+        gather_answer(loop, mail);
+        break;
+    case MAIL_SNAPSHOT_REPLY:
+        gather_collect(loop, mail);
+        break;
+    case MAIL_WEIGH:
+        budget_weigh(loop);
+        break;
+    case MAIL_SHED:
+        budget_shed(loop);
+        break;
+    case MAIL_DRAIN:
+        begin_draining(loop);
+        break;
+    case MAIL_STOP:
+        begin_stopping(loop);
+        break;
+    }
+}
+
+/* In the order in which it came; what is too much for one turn is for the next. */
 static void read_mail(struct loop *loop)
 {
-    for (struct mail *mail = mailbox_take_all(&loop->mailbox); mail != NULL;) {
-        struct mail *next = mail->next;
-        switch ((enum mail_kind)mail->kind) {
-        case MAIL_CONNECTION:
-            receive_connection(loop, CONTAINER_OF(mail, struct conn, mail));
-            break;
-        case MAIL_SNAPSHOT_REQUEST:
-            gather_answer(loop, mail);
-            break;
-        case MAIL_SNAPSHOT_REPLY:
-            gather_collect(loop, mail);
-            break;
-        case MAIL_WEIGH:
-            budget_weigh(loop);
-            break;
-        case MAIL_SHED:
-            budget_shed(loop);
-            break;
-        case MAIL_DRAIN:
-            begin_draining(loop);
-            break;
-        case MAIL_STOP:
-            begin_stopping(loop);
-            break;
+    bool is_taken = false; /* what comes from then on will be told */
+    while (loop->mail_is_due && !loop_phase_is_over(loop)) {
+        if (loop->unread_mail == NULL) {
+            loop->mail_is_due = !is_taken;
+            is_taken = true;
+            loop->unread_mail = loop->mail_is_due ? mailbox_take_all(&loop->mailbox) : NULL;
+            continue;
         }
+        struct mail *mail = loop->unread_mail;
+        loop->unread_mail = mail->next;
+        read_one_mail(loop, mail);
         loop_end_outcome(loop);
-        mail = next;
     }
 }
 
@@ -359,7 +396,7 @@ static void handle_connection(struct loop *loop, const struct outcome *outcome)
         conn_out_writable(loop, conn);
         break;
     case OUTCOME_FAILED:
-        conn_out_abandon(loop, conn);
+        conn_out_lose_peer(loop, conn);
         break;
     default:
         break;
@@ -400,7 +437,8 @@ static void handle_outcome(struct loop *loop, const struct outcome *outcome)
 /* Milliseconds that the turn may wait; -1: until something happens. */
 static int time_to_wait(const struct loop *loop)
 {
-    if (loop->first_dirty != NULL || loop->first_ending != NULL || loop->first_dead != NULL)
+    if (loop->first_dirty != NULL || loop->first_ending != NULL || loop->first_dead != NULL ||
+        loop->mail_is_due)
         return 0;
     int wait_ms = deadlines_wait_ms(loop);
     int32_t due_ms = outbox_pool_keeps_any(&loop->pool) ? POOL_TRIM_INTERVAL_MS : INT32_MAX;
@@ -417,13 +455,14 @@ static int time_to_wait(const struct loop *loop)
  * The loop's time goes on with the clock, but for gaps in which the process stood still (stopped,
  * or its machine asleep): what nobody could have read is no silence.
  */
-static void advance_time(struct loop *loop, int waited_at_most_ms)
+static void advance_time(struct loop *loop, uint64_t now_ns, int waited_at_most_ms)
 {
-    uint32_t clock_ms = clock_now_ms();
+    uint32_t clock_ms = (uint32_t)(now_ns / 1000000);
     uint32_t elapsed_ms = clock_ms - loop->clock_ms;
     uint32_t most_ms = (uint32_t)waited_at_most_ms + TURN_LONGEST_MS;
     loop->clock_ms = clock_ms;
     loop->now_ms += waited_at_most_ms >= 0 && elapsed_ms > most_ms ? most_ms : elapsed_ms;
+    loop->relay.now_ms = loop->now_ms;
 }
 
 static void trim_memory(struct loop *loop)
@@ -437,24 +476,26 @@ static void trim_memory(struct loop *loop)
 static void turn(struct loop *loop)
 {
     struct outcome outcome;
-    bool has_mail = false;
 
     loop->share_owner = NULL;
     loop_begin_phase(loop);
     deadlines_begin_turn(loop);
     int wait_ms = time_to_wait(loop);
     poller_wait(loop->poller, wait_ms);
-    advance_time(loop, wait_ms);
+    uint64_t began_ns = clock_now_ns();
+    advance_time(loop, began_ns, wait_ms);
     loop_begin_phase(loop);
     while (!loop_phase_is_over(loop) && poller_next(loop->poller, &outcome)) {
         if (outcome.kind == OUTCOME_WOKEN)
-            has_mail = true;
+            loop->mail_is_due = true;
         else
             handle_outcome(loop, &outcome);
         loop_end_outcome(loop);
     }
-    if (has_mail || loop_phase_is_over(loop)) /* which may have come before the news of it */
-        read_mail(loop);
+    if (loop_phase_is_over(loop))
+        loop->mail_is_due = true; /* it may have come before the news of it */
+    loop_begin_phase(loop);
+    read_mail(loop);
     loop_begin_phase(loop);
     deadlines_check(loop);
     accept_again(loop);
@@ -464,6 +505,7 @@ static void turn(struct loop *loop)
     reap_some(loop, REAPED_BYTES_PER_TURN);
     budget_settle(loop);
     trim_memory(loop);
+    stats_count_turn(&loop->stats, clock_now_ns() - began_ns);
 }
 
 /* Whoever is left when the time to stop is over. */

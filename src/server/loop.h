@@ -41,15 +41,19 @@ struct server {
     int news_fd; /* an eventfd: the main thread is to look at what follows */
     enum poller_kind poller;
     uint32_t loop_count;
-    uint32_t started_ms;
+    uint64_t started_ns;
     uint32_t connections_max;
     size_t buffered_bytes_max;
     atomic_uint connection_count;
     atomic_uint refusal_count; /* connections above a limit that wait for their refusal */
     atomic_uint rooms;
+    atomic_size_t kept; /* bytes that rooms keep: states, URLs, members who are gone */
+    size_t kept_max;
     atomic_uint draining_loops;
     atomic_bool has_freed; /* much memory, which the heap may give back */
-    atomic_size_t leased;  /* of the budget, by all loops */
+    atomic_bool heap_is_asked;
+    atomic_size_t heap_bytes; /* allocated and not freed, when the main thread looked last */
+    atomic_size_t leased;     /* of the budget, by all loops */
     struct shedding shedding;
     struct loop *loops[LOOPS_MAX];
 };
@@ -82,6 +86,8 @@ struct loop {
     uint32_t now_ms;   /* the same, but times in which the process stood still are cut out */
     struct poller *poller;
     struct mailbox mailbox;
+    struct mail *unread_mail; /* taken out of the mailbox */
+    bool mail_is_due;         /* there is some, or may be in the mailbox */
     struct mail weigh_mail;
     struct mail shed_mail;
     struct mail drain_mail;

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 
 #include "base/attributes.h"
+#include "base/writer.h"
+#include "proto/utf8.h"
 
 static void name_item(struct origin_counts *item, struct bytes name)
 {
@@ -32,25 +34,63 @@ static bool is_live(const struct origin_counts *item)
     return item->clients > 0 || item->rooms > 0;
 }
 
-/* A place for a new name: unused, else the longest unused one; ORIGIN_OTHER when all are live. */
-static uint16_t find_place(struct origins *origins)
+/* The least recently used one without clients and rooms, perhaps of the listed; or ORIGIN_OTHER. */
+static uint16_t find_idle(const struct origins *origins, bool is_of_listed)
 {
-    if (origins->count <= ORIGINS_MAX)
-        return (uint16_t)origins->count++;
     uint16_t oldest = ORIGIN_OTHER;
     for (uint16_t i = 1; i < origins->count; i++) {
         const struct origin_counts *item = &origins->items[i];
-        bool is_older =
-            oldest == ORIGIN_OTHER || item->last_used < origins->items[oldest].last_used;
-        if (!is_live(item) && is_older)
+        if (is_live(item) || (is_of_listed && !item->is_listed))
+            continue;
+        if (oldest == ORIGIN_OTHER || item->last_used < origins->items[oldest].last_used)
             oldest = i;
     }
     return oldest;
 }
 
+/* The totals go to the others'. */
+static void unlist(struct origins *origins, struct origin_counts *item)
+{
+    struct origin_counts *other = &origins->items[ORIGIN_OTHER];
+    if (!item->is_listed)
+        return;
+    other->connections_total += item->connections_total;
+    other->rooms_total += item->rooms_total;
+    item->connections_total = 0;
+    item->rooms_total = 0;
+    item->is_listed = false;
+    origins->listed_count--;
+}
+
+static void list_if_possible(struct origins *origins, struct origin_counts *item)
+{
+    if (item->is_listed)
+        return;
+    if (origins->listed_count == ORIGINS_LISTED_MAX) {
+        uint16_t idle = find_idle(origins, true);
+        if (idle == ORIGIN_OTHER)
+            return;
+        unlist(origins, &origins->items[idle]);
+    }
+    item->is_listed = true;
+    origins->listed_count++;
+}
+
+/* A place for a new name, or ORIGIN_OTHER when all are live. */
+static uint16_t find_place(struct origins *origins)
+{
+    if (origins->count <= ORIGINS_MAX)
+        return (uint16_t)origins->count++;
+    uint16_t place = find_idle(origins, false);
+    if (place != ORIGIN_OTHER)
+        unlist(origins, &origins->items[place]);
+    return place;
+}
+
+/* Who is called as the others are is one of them. */
 static uint16_t find_or_add(struct origins *origins, struct bytes name)
 {
-    for (uint16_t i = 1; i < origins->count; i++) {
+    for (uint16_t i = ORIGIN_OTHER; i < origins->count; i++) {
         const struct origin_counts *item = &origins->items[i];
         if (bytes_equal(bytes_of(item->name, item->name_length), name))
             return i;
@@ -61,15 +101,38 @@ static uint16_t find_or_add(struct origins *origins, struct bytes name)
     return number;
 }
 
+/* Where an origin's totals are counted. */
+static struct origin_counts *totals_of(struct origins *origins, struct origin_counts *item)
+{
+    return item->is_listed ? item : &origins->items[ORIGIN_OTHER];
+}
+
+/* One name for what readers would see as one text. It does not fit when it is too long. */
+static void write_name(struct writer *writer, struct bytes origin)
+{
+    if (origin.length == 0)
+        WRITER_PUT(writer, "unknown");
+    else if (utf8_is_valid(origin))
+        writer_put(writer, origin);
+    else
+        writer_put_latin_1(writer, origin);
+}
+
 uint16_t origins_add_client(struct origins *origins, struct bytes origin)
 {
-    struct bytes name = origin.length == 0 ? BYTES("unknown") : origin;
-    pthread_mutex_lock(&origins->lock);
+    uint8_t name[ORIGIN_BYTES_MAX];
+    struct writer writer = writer_over(name, sizeof name);
     uint16_t number = ORIGIN_OTHER;
-    if (name.length <= ORIGIN_BYTES_MAX)
-        number = find_or_add(origins, name);
-    origins->items[number].clients++;
-    origins->items[number].last_used = ++origins->uses;
+    write_name(&writer, origin);
+    pthread_mutex_lock(&origins->lock);
+    if (writer_fits(&writer))
+        number = find_or_add(origins, writer_view(&writer));
+    struct origin_counts *item = &origins->items[number];
+    if (number != ORIGIN_OTHER)
+        list_if_possible(origins, item);
+    item->clients++;
+    item->last_used = ++origins->uses;
+    totals_of(origins, item)->connections_total++;
     pthread_mutex_unlock(&origins->lock);
     return number;
 }
@@ -85,6 +148,7 @@ void origins_add_room(struct origins *origins, uint16_t number)
 {
     pthread_mutex_lock(&origins->lock);
     origins->items[number].rooms++;
+    totals_of(origins, &origins->items[number])->rooms_total++;
     pthread_mutex_unlock(&origins->lock);
 }
 
@@ -93,6 +157,38 @@ void origins_remove_room(struct origins *origins, uint16_t number)
     pthread_mutex_lock(&origins->lock);
     origins->items[number].rooms--;
     pthread_mutex_unlock(&origins->lock);
+}
+
+uint16_t origins_name(struct origins *origins, uint16_t number, uint8_t ret_name[ORIGIN_BYTES_MAX])
+{
+    const struct origin_counts *item = &origins->items[number];
+    pthread_mutex_lock(&origins->lock);
+    uint16_t length = item->name_length;
+    memcpy(ret_name, item->name, length);
+    pthread_mutex_unlock(&origins->lock);
+    return length;
+}
+
+size_t origins_report(struct origins *origins, struct origin_counts *ret_items,
+                      uint32_t *ret_tracked)
+{
+    size_t count = 0;
+    pthread_mutex_lock(&origins->lock);
+    struct origin_counts other = origins->items[ORIGIN_OTHER];
+    for (uint32_t i = 1; i < origins->count; i++) {
+        const struct origin_counts *item = &origins->items[i];
+        if (item->is_listed) {
+            ret_items[count++] = *item;
+        } else {
+            other.clients += item->clients;
+            other.rooms += item->rooms;
+        }
+    }
+    *ret_tracked = origins->count - 1;
+    pthread_mutex_unlock(&origins->lock);
+    if (is_live(&other) || other.connections_total > 0)
+        ret_items[count++] = other;
+    return count;
 }
 
 size_t origins_list(struct origins *origins, struct origin_counts *ret_items, size_t most)

@@ -1,5 +1,12 @@
 /*
- * Where clients and rooms come from: live counts by Origin header, for the whole process.
+ * Where clients and rooms come from: counts by Origin header, for the whole process.
+ *
+ * Origins are hostile input, so their number is bounded twice. ORIGINS_MAX are remembered; the
+ * least recently used of those without clients and rooms is forgotten first. Of these,
+ * ORIGINS_LISTED_MAX are listed: they have totals of their own, and are what monitoring sees; an
+ * origin is listed when it comes, if there is a place, or somebody listed has neither clients nor
+ * rooms. Whatever is not counted for a listed origin is counted for ORIGIN_OTHER, and the totals of
+ * who is no longer listed are added there: totals together never become less.
  *
  * Safe from any thread; a lock is taken when a WebSocket opens or ends and when a room does, never
  * for a message.
@@ -17,7 +24,10 @@
 struct origin_counts {
     uint32_t clients;
     uint32_t rooms;
+    uint64_t connections_total; /* of a listed one, since it is */
+    uint64_t rooms_total;
     uint64_t last_used; /* larger is later */
+    bool is_listed;
     uint16_t name_length;
     char name[ORIGIN_BYTES_MAX];
 };
@@ -26,6 +36,7 @@ struct origins {
     pthread_mutex_t lock;
     uint64_t uses;
     uint32_t count;
+    uint32_t listed_count;
     struct origin_counts *items; /* [ORIGINS_MAX + 1]; the first is ORIGIN_OTHER */
 };
 
@@ -33,14 +44,27 @@ struct origins {
 bool origins_init(struct origins *origins);
 void origins_release(struct origins *origins);
 
-/* Counts a client; an empty `origin` (none was sent) is called `unknown`. Returns its number. */
+/*
+ * Counts a client, and returns the number of its origin. An empty `origin` (none was sent) is
+ * called `unknown`. Names are UTF-8: a header that is not is taken for Latin-1.
+ */
 uint16_t origins_add_client(struct origins *origins, struct bytes origin);
 void origins_remove_client(struct origins *origins, uint16_t number);
 
 void origins_add_room(struct origins *origins, uint16_t number);
 void origins_remove_room(struct origins *origins, uint16_t number);
 
+/* The name of an origin that has a room or a client. Returns its length. */
+uint16_t origins_name(struct origins *origins, uint16_t number, uint8_t ret_name[ORIGIN_BYTES_MAX]);
+
 /* Copies the entries with live clients or rooms, at most `most`; returns how many. */
 size_t origins_list(struct origins *origins, struct origin_counts *ret_items, size_t most);
+
+/*
+ * Copies the listed ones, and last ORIGIN_OTHER with the sums of all others, if there are any: at
+ * most ORIGINS_LISTED_MAX + 1. Returns how many; `ret_tracked` is how many are remembered.
+ */
+size_t origins_report(struct origins *origins, struct origin_counts *ret_items,
+                      uint32_t *ret_tracked);
 
 #endif

@@ -1,9 +1,9 @@
-/* HTTP on the relay's port: the handshake, /health, /ready, and the status page. */
+/* HTTP on the relay's port: which request gets which answer. */
 #ifndef PARTY_SERVER_ROUTES_H
 #define PARTY_SERVER_ROUTES_H
 
 #include "proto/http_request.h"
-#include "server/loop.h"
+#include "server/gather.h"
 
 /* Answers a request; the connection is HTTP, WAITING, OPEN or CLOSING afterwards. */
 void routes_handle(struct loop *loop, struct conn *conn, const struct http_request *request);
@@ -17,7 +17,7 @@ void routes_refuse(struct loop *loop, struct conn *conn, int status);
  */
 void routes_refuse_transport(struct loop *loop, struct conn *conn, bool speaks_tls);
 
-/* Answers a WAITING connection with the status page. */
-void routes_send_status_page(struct loop *loop, struct conn *conn, const struct loop_stats *total);
+/* Answers a WAITING connection with what the loops have said. */
+void routes_answer(struct loop *loop, struct conn *conn, const struct answer *answer);
 
 #endif

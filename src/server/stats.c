@@ -1,6 +1,16 @@
 /* Counters added up, and their names for people. */
 #include "server/stats.h"
 
+void stats_count_turn(struct loop_stats *stats, uint64_t duration_ns)
+{
+    static const uint32_t bounds_us[TURN_CLASSES - 1] = TURN_BOUNDS_US;
+    int class = 0;
+    while (class < TURN_CLASSES - 1 && duration_ns > bounds_us[class] * (uint64_t)1000)
+        class ++;
+    stats->turns[class]++;
+    stats->turns_ns += duration_ns;
+}
+
 void stats_add(struct loop_stats *total, const struct loop_stats *part)
 {
     total->connections += part->connections;
@@ -11,6 +21,9 @@ void stats_add(struct loop_stats *total, const struct loop_stats *part)
         total->counters[i] += part->counters[i];
     for (int i = 0; i < RELAY_ERRORS; i++)
         total->errors[i] += part->errors[i];
+    for (int i = 0; i < TURN_CLASSES; i++)
+        total->turns[i] += part->turns[i];
+    total->turns_ns += part->turns_ns;
 }
 
 const char *stats_counter_text(enum counter counter)
@@ -22,6 +35,14 @@ const char *stats_counter_text(enum counter counter)
         [COUNTER_BYTES_IN] = "bytes received",
         [COUNTER_BYTES_OUT] = "bytes sent",
         [COUNTER_MOVED] = "connections moved between loops",
+        [COUNTER_PEER_CLOSED] = "closed by the client",
+        [COUNTER_PEER_ENDED] = "ended without a close frame",
+        [COUNTER_PEER_LOST] = "connection failed",
+        [COUNTER_REPLACED] = "closed: replaced",
+        [COUNTER_ROOM_CLOSED] = "closed: room closed",
+        [COUNTER_PROTOCOL_ERROR] = "closed: protocol error",
+        [COUNTER_TOO_LARGE] = "closed: message too large",
+        [COUNTER_GOING_AWAY] = "closed: server is stopping",
         [COUNTER_PINGED] = "silent clients pinged",
         [COUNTER_SILENT] = "gone after the idle timeout",
         [COUNTER_UNREQUESTED] = "requests timed out",

@@ -17,6 +17,15 @@ enum counter {
     COUNTER_BYTES_OUT,
     COUNTER_MOVED, /* connections that went to another loop */
 
+    COUNTER_PEER_CLOSED,    /* clients that said goodbye with a close frame */
+    COUNTER_PEER_ENDED,     /* whose connection ended without one */
+    COUNTER_PEER_LOST,      /* whose connection failed */
+    COUNTER_REPLACED,       /* closed 4000 */
+    COUNTER_ROOM_CLOSED,    /* closed 4001 */
+    COUNTER_PROTOCOL_ERROR, /* closed 1002 or 1007 */
+    COUNTER_TOO_LARGE,      /* closed 1009 */
+    COUNTER_GOING_AWAY,     /* closed 1001 */
+
     COUNTER_PINGED,
     COUNTER_SILENT,       /* gone after --idle-timeout */
     COUNTER_UNREQUESTED,  /* requests not complete, or answers not read, in --request-timeout */
@@ -42,6 +51,13 @@ enum counter {
     COUNTERS,
 };
 
+/* Upper bounds of the classes of turn times, in microseconds; the last class has none. */
+#define TURN_BOUNDS_US                                                           \
+    {                                                                            \
+        50, 100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000 \
+    }
+#define TURN_CLASSES 13
+
 struct loop_stats {
     uint64_t connections; /* now, of any kind */
     uint64_t clients;     /* now, open WebSockets */
@@ -49,7 +65,12 @@ struct loop_stats {
     uint64_t buffered;    /* bytes now, as --max-buffered-bytes counts them */
     uint64_t counters[COUNTERS];
     uint64_t errors[RELAY_ERRORS]; /* `error` events told */
+    uint64_t turns[TURN_CLASSES];  /* by the time that they took, waiting excluded */
+    uint64_t turns_ns;             /* that time, of all */
 };
+
+/* Counts a turn. */
+void stats_count_turn(struct loop_stats *stats, uint64_t duration_ns);
 
 void stats_add(struct loop_stats *total, const struct loop_stats *part);
 

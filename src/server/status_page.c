@@ -29,8 +29,7 @@ static void write_escaped(struct writer *writer, struct bytes text)
             WRITER_PUT(writer, "&#39;");
             break;
         default:
-            /* Header values may hold bytes that are no UTF-8: they are shown as a question mark. */
-            writer_put_byte(writer, text.data[i] < 0x80 ? text.data[i] : '?');
+            writer_put_byte(writer, text.data[i]); /* origins are UTF-8, whatever was sent */
         }
     }
 }

@@ -58,6 +58,14 @@ for (const loops of loopCounts) {
       });
     }
 
+    it('plays lockstep, party and churn in protocol 2', async () => {
+      for (const scenario of ['lockstep', 'party', 'churn']) {
+        const report = await measure(server, scenario, '--protocol', 2, '--rooms', 5);
+        if (scenario !== 'churn') assertNothingIsLost(report);
+        assert.ok(report.deliveries > 0, scenario);
+      }
+    });
+
     it('plays party, states to one guest', async () => {
       const report = await measure(server, 'party', '--rooms', 20, '--threads', 2);
       assertNothingIsLost(report);

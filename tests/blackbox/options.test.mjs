@@ -290,3 +290,20 @@ describe('Starting', () => {
     await server.stop();
   });
 });
+
+describe('--protocol', () => {
+  const refused = ['0', '3', '-1', '12', '1.0', 'v2', 'two', '2 ', 'party-sockets.v2', ''];
+  for (const value of refused) {
+    it(`\`${value}\` is refused in one line, with status 2`, async () => {
+      const { status, stderr } = await runToEnd(['--protocol', value]);
+      assert.equal(status, 2, stderr);
+      assert.match(stderr, /^[^\n]*--protocol[^\n]*\n$/);
+    });
+  }
+
+  it('PROTOCOL=3 is refused in one line that names it', async () => {
+    const { status, stderr } = await runToEnd([], { PROTOCOL: '3' });
+    assert.equal(status, 2, stderr);
+    assert.match(stderr, /^[^\n]*PROTOCOL[^\n]*\n$/);
+  });
+});

@@ -1,6 +1,7 @@
 // The README's JavaScript snippet, extracted and run as it stands, against a real server.
 
 import assert from 'node:assert/strict';
+import { webcrypto } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import vm from 'node:vm';
@@ -12,17 +13,21 @@ const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
 const [, snippet] = /```js\n(.*?)```/s.exec(readme);
 
 /** Runs the snippet in a page-like world; every socket it opens is kept. */
-function runSnippet(port) {
+function runSnippet(port, protocol) {
   const world = { sockets: [], lines: [] };
   class PageWebSocket extends WebSocket {
-    constructor(url) {
-      super(url.replace(':3000', `:${port}`));
+    constructor(url, subprotocol) {
+      super(url.replace(':3000', `:${port}`), subprotocol);
       world.sockets.push(this);
     }
   }
   const console = { log: (...words) => world.lines.push(words) };
-  world.page = vm.createContext({ WebSocket: PageWebSocket, console, setTimeout, Math, JSON });
-  vm.runInContext(snippet, world.page);
+  world.page = vm.createContext({
+    ...{ WebSocket: PageWebSocket, console, setTimeout, Math, JSON },
+    crypto: webcrypto,
+  });
+  assert.match(snippet, /^const protocol = 'party-sockets.v2';/);
+  vm.runInContext(snippet.replace('party-sockets.v2', protocol), world.page);
   return world;
 }
 
@@ -31,26 +36,34 @@ describe("The README's snippet", () => {
   before(async () => (server = await Server.start({ loops: 2 })));
   after(() => server.stop());
 
-  it('creates, joins, sends, and comes back after a cut', async () => {
-    const world = runSnippet(server.port);
-    const said = (count) => () => world.lines.length >= count;
-    await eventually(said(1), 'The code');
-    const [words, code] = world.lines[0];
-    assert.equal(words, 'Join with the code');
-    assert.match(code, /^[A-HJ-NP-Z2-9]{4}$/);
-
-    const phone = vm.runInContext(`joinParty('${code}', 'ada')`, world.page);
-    await eventually(said(2), "The phone's message");
-    assert.equal(JSON.stringify(world.lines[1]), '["ada","says",{"hello":"ada"}]');
-
-    world.sockets[1].terminate();
-    await eventually(said(3), 'The message after the way back');
-    assert.equal(JSON.stringify(world.lines[2]), '["ada","says",{"hello":"ada"}]');
-    assert.equal(world.sockets.length, 3);
-
-    phone.leave();
-    // The screen's page is closed: its timer would open a new socket for ever.
-    world.page.WebSocket = class {};
-    world.sockets[0].terminate();
-  });
+  for (const [protocol, code] of [
+    ['party-sockets.v2', /^[1-9A-HJ-NP-Za-km-z]{6}$/],
+    ['party-sockets.v1', /^[A-HJ-NP-Z2-9]{4}$/],
+  ]) {
+    it(`creates, joins, sends, and comes back after a cut, as ${protocol}`, () =>
+      playSnippet(server.port, protocol, code));
+  }
 });
+
+async function playSnippet(port, protocol, codePattern) {
+  const world = runSnippet(port, protocol);
+  const said = (count) => () => world.lines.length >= count;
+  await eventually(said(1), 'The code');
+  const [words, code] = world.lines[0];
+  assert.equal(words, 'Join with the code');
+  assert.match(code, codePattern);
+
+  const phone = vm.runInContext(`joinParty('${code}', 'ada')`, world.page);
+  await eventually(said(2), "The phone's message");
+  assert.equal(JSON.stringify(world.lines[1]), '["ada","says","hello"]');
+
+  world.sockets[1].terminate();
+  await eventually(said(3), 'The message after the way back');
+  assert.equal(JSON.stringify(world.lines[2]), '["ada","says","hello"]');
+  assert.equal(world.sockets.length, 3);
+
+  phone.leave();
+  // The screen's page is closed: its timer would open a new socket for ever.
+  world.page.WebSocket = class {};
+  world.sockets[0].terminate();
+}

@@ -16,7 +16,7 @@ const defaultBinary = fileURLToPath(
 const binary = process.env.URL_CLASSIFY_BINARY ?? defaultBinary;
 const textCount = Number(process.env.TEXTS ?? 5_000);
 const batchSize = 50_000;
-const longest = 512; // bytes, URL_LENGTH_MAX
+const longest = 4096; // bytes, URL_LENGTH_MAX
 const shownDifferences = 20;
 
 const specialSchemes = ['https', 'https', 'http', 'http', 'HttpS', 'HTTP', 'ws', 'wss', 'ftp'];

@@ -7,6 +7,8 @@
  *   the same kinds, fields and spans; each span is JSON by itself.
  * - Strings have the canonical form that JSON.stringify gives them, which is its own canonical
  *   form; the sizes are right, and a buffer that is one byte too small is refused.
+ * - Strings decode to the UTF-8 that the reference has, unless a surrogate stands alone.
+ * - The compact length of a value is that of the text which JSON.stringify would make of it.
  * - Numbers have the value that strtod() gives them.
  */
 #include "fuzz/fuzz_input.h"
@@ -60,6 +62,56 @@ static void check_is_its_own_form(struct bytes canonical)
     free(quoted);
 }
 
+static bool has_lone_surrogate(const struct simple_string *string)
+{
+    for (size_t i = 0; i < string->length; i++) {
+        uint16_t unit = string->units[i];
+        bool is_high = unit >= 0xD800 && unit <= 0xDBFF;
+        bool is_low = unit >= 0xDC00 && unit <= 0xDFFF;
+        bool is_pair = is_high && i + 1 < string->length && string->units[i + 1] >= 0xDC00 &&
+                       string->units[i + 1] <= 0xDFFF;
+        if (is_pair)
+            i++;
+        else if (is_high || is_low)
+            return true;
+    }
+    return false;
+}
+
+/* The canonical form of what was decoded, escaped where it must be, is that of the string. */
+static void check_is_form_of(struct bytes text, const char *canonical)
+{
+    for (size_t i = 0; i < text.length; i++) {
+        uint8_t c = text.data[i];
+        if (c >= 0x20 && c != '"' && c != '\\') {
+            assert((uint8_t)*canonical++ == c);
+            continue;
+        }
+        assert(*canonical++ == '\\');
+        canonical += *canonical == 'u' ? 5 : 1;
+    }
+    assert(*canonical == '\0');
+}
+
+static void check_decoded(const struct json_value *string, const struct simple_string *expected,
+                          const char *canonical)
+{
+    size_t length = simple_string_utf8_length(expected);
+    uint8_t *text = malloc(length);
+    assert(text != NULL);
+    size_t written;
+    bool is_decoded = json_string_decode(string, text, length, &written);
+    assert(is_decoded != has_lone_surrogate(expected));
+    assert(written <= length);
+    if (is_decoded) {
+        assert(written == length && simple_utf8_is_valid(bytes_of(text, length)));
+        check_is_form_of(bytes_of(text, length), canonical);
+        if (length > 0)
+            assert(!json_string_decode(string, text, length - 1, &written));
+    }
+    free(text);
+}
+
 static void check_string(const struct json_value *string)
 {
     bool has_backslash = memchr(string->raw.data, '\\', string->raw.length) != NULL;
@@ -78,6 +130,7 @@ static void check_string(const struct json_value *string)
     if (length > 0)
         assert(!json_string_canonicalize(string, form, length - 1, &sizes));
     check_is_its_own_form(bytes_of(form, length));
+    check_decoded(string, &decoded, expected);
     assert(json_string_equals(string, BYTES("data")) == simple_string_equals(&decoded, "data"));
 
     free(form);
@@ -101,6 +154,7 @@ static void check_value(const struct json_value *value, struct bytes text)
     assert(span_is_within(value->raw, text));
     struct simple_value alone = simple_json_parse(value->raw);
     assert(alone.kind == value->kind && bytes_equal(alone.raw, value->raw));
+    assert(json_compact_length(value->raw) == simple_json_compact_length(value->raw));
     if (value->kind == JSON_STRING)
         check_string(value);
 }
@@ -137,7 +191,7 @@ static void check_field(struct bytes text, const char *name, const struct json_v
 /* The name of the type that the last `type` of an object spells, or NULL. */
 static const char *expected_type(struct bytes text)
 {
-    static const char *const names[] = {"create", "join", "send"};
+    static const char *const names[] = {"create", "join", "send", "set_state", "close_room"};
     struct simple_value type = simple_json_member(text, "type");
     const char *found = NULL;
     if (type.kind != JSON_STRING)
@@ -178,6 +232,7 @@ static void check_goes(struct bytes text, enum envelope_result expected_result,
         assert(same_value(&parser.envelope.max_clients, &expected->max_clients));
         assert(same_value(&parser.envelope.room, &expected->room));
         assert(same_value(&parser.envelope.to, &expected->to));
+        assert(same_value(&parser.envelope.url, &expected->url));
         assert(same_value(&parser.envelope.data, &expected->data));
     }
 }
@@ -185,7 +240,12 @@ static void check_goes(struct bytes text, enum envelope_result expected_result,
 static void check_envelope(struct bytes text, enum json_kind kind)
 {
     static const char *const names[] = {
-        [ENVELOPE_CREATE] = "create", [ENVELOPE_JOIN] = "join", [ENVELOPE_SEND] = "send"};
+        [ENVELOPE_CREATE] = "create",
+        [ENVELOPE_JOIN] = "join",
+        [ENVELOPE_SEND] = "send",
+        [ENVELOPE_SET_STATE] = "set_state",
+        [ENVELOPE_CLOSE_ROOM] = "close_room",
+    };
     struct envelope envelope;
     enum envelope_result result = envelope_parse(text, &envelope);
     check_goes(text, result, &envelope);
@@ -202,6 +262,7 @@ static void check_envelope(struct bytes text, enum json_kind kind)
     check_field(text, "maxClients", &envelope.max_clients);
     check_field(text, "room", &envelope.room);
     check_field(text, "to", &envelope.to);
+    check_field(text, "url", &envelope.url);
     check_field(text, "data", &envelope.data);
 }
 

@@ -377,3 +377,38 @@ char *simple_string_stringify(const struct simple_string *string)
     text[length] = '\0';
     return text;
 }
+
+/* The string that begins here. */
+static struct bytes string_at(struct bytes raw, size_t at)
+{
+    size_t end = at + 1;
+    while (raw.data[end] != '"')
+        end += raw.data[end] == '\\' ? 2 : 1;
+    return bytes_of(raw.data + at, end + 1 - at);
+}
+
+static size_t stringified_length(struct bytes raw)
+{
+    struct simple_string decoded = simple_json_decode(raw);
+    char *form = simple_string_stringify(&decoded);
+    size_t length = strlen(form) + 2;
+    free(form);
+    simple_string_release(&decoded);
+    return length;
+}
+
+size_t simple_json_compact_length(struct bytes raw)
+{
+    size_t length = 0;
+    for (size_t at = 0; at < raw.length;) {
+        if (raw.data[at] == '"') {
+            struct bytes string = string_at(raw, at);
+            length += stringified_length(string);
+            at += string.length;
+        } else {
+            length += strchr(" \t\n\r", raw.data[at]) == NULL;
+            at++;
+        }
+    }
+    return length;
+}

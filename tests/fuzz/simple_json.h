@@ -45,4 +45,7 @@ size_t simple_string_utf8_length(const struct simple_string *string);
 /* What JSON.stringify makes of the string, without the quotes. To be freed. */
 char *simple_string_stringify(const struct simple_string *string);
 
+/* The length of a valid value as JSON.stringify writes it, but with its numbers as they are. */
+size_t simple_json_compact_length(struct bytes raw);
+
 #endif

@@ -9,14 +9,39 @@ import { describe, it } from 'node:test';
 import { selfSigned } from '../support/certificates.mjs';
 import { continuation, opcodes, frame, ping } from '../support/frames.mjs';
 import { request } from '../support/http.mjs';
+import { peerJoined, peerLeft } from '../support/member.mjs';
 import { Server } from '../support/server.mjs';
 
 const workers = 4;
 const runsWithTls = Number(process.env.TLS_ALLOCATIONS ?? 150);
 const oneSentence = /^party-sockets: [^\n]+\n(faults: .*\n)?$/;
 
+/** What a host and two guests do in protocol 2. */
+async function playParty(server) {
+  const [host, zoe, adam] = await server.members(3);
+  const code = await host.create('host', { url: 'https://game.example/{room}' });
+  const { status, body } = await server.get(`/room/${code}`);
+  assert.deepEqual([status, JSON.parse(body).clients], [200, 1]);
+  assert.equal((await server.get('/metrics')).status, 200);
+  host.send({ type: 'set_state', data: 'x'.repeat(5_000) });
+  zoe.send({ type: 'join', clientId: 'zoe', room: code });
+  assert.equal((await zoe.next()).index, 1);
+  assert.equal((await zoe.next()).data.length, 5_000);
+  adam.send({ type: 'join', clientId: 'adam', room: code });
+  await adam.take(2);
+  await zoe.terminate();
+  await adam.expect(peerLeft(1));
+  const back = await server.member();
+  back.send({ type: 'join', clientId: 'zoe', room: code });
+  assert.equal((await back.next()).index, 1);
+  await adam.expect(peerJoined(1));
+  host.send({ type: 'close_room' });
+  await adam.expectClosed(4001, 'room closed');
+}
+
 /** What everybody does in this session; whoever is refused or closed throws. */
 async function play(server) {
+  await playParty(server);
   const page = await server.raw();
   page.write(request('/'), request('/health'));
   assert.equal((await page.readResponse()).status, 200);

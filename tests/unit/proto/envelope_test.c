@@ -17,6 +17,16 @@ static void texts_are_judged(void **state)
     } cases[] = {
         {"{\"type\":\"create\"}", ENVELOPE_OK, ENVELOPE_CREATE},
         {"{\"type\":\"join\"}", ENVELOPE_OK, ENVELOPE_JOIN},
+        {"{\"type\":\"set_state\",\"data\":null}", ENVELOPE_OK, ENVELOPE_SET_STATE},
+        {"{\"type\":\"set\\u005fstate\"}", ENVELOPE_OK, ENVELOPE_SET_STATE},
+        {"{\"type\":\"close_room\"}", ENVELOPE_OK, ENVELOPE_CLOSE_ROOM},
+        {"{\"type\":\"send\",\"type\":\"close_r\\u006fom\"}", ENVELOPE_OK, ENVELOPE_CLOSE_ROOM},
+        {"{\"type\":\"set_State\"}", ENVELOPE_UNKNOWN_TYPE, 0},
+        {"{\"type\":\"set_state \"}", ENVELOPE_UNKNOWN_TYPE, 0},
+        {"{\"type\":\"set-state\"}", ENVELOPE_UNKNOWN_TYPE, 0},
+        {"{\"type\":\"close\"}", ENVELOPE_UNKNOWN_TYPE, 0},
+        {"{\"type\":\"close_rooms\"}", ENVELOPE_UNKNOWN_TYPE, 0},
+        {"{\"type\":\"state\"}", ENVELOPE_UNKNOWN_TYPE, 0},
         {" {\"x\":[{}], \"type\" : \"send\"}\n", ENVELOPE_OK, ENVELOPE_SEND},
         {"{\"\\u0074ype\":\"se\\u006ed\"}", ENVELOPE_OK, ENVELOPE_SEND},
         {"{\"type\":\"nope\",\"type\":\"join\"}", ENVELOPE_OK, ENVELOPE_JOIN},
@@ -61,9 +71,17 @@ static void fields_are_views_of_what_was_written(void **state)
     assert_true(json_string_equals(&envelope.client_id, BYTES("a")));
     assert_true(json_member_number(&envelope.max_clients) == 10);
 
+    assert_int_equal(envelope.url.kind, JSON_ABSENT);
+
+    text = BYTES("{\"url\":1,\"type\":\"create\",\"u\\u0072l\":\"https:\\/\\/a\",\"URL\":2}");
+    assert_int_equal(envelope_parse(text, &envelope), ENVELOPE_OK);
+    assert_true(bytes_equal(envelope.url.raw, BYTES("\"https:\\/\\/a\"")));
+    assert_int_equal(envelope.room.kind, JSON_ABSENT);
+
     assert_int_equal(envelope_parse(BYTES("{\"type\":\"send\"}"), &envelope), ENVELOPE_OK);
     assert_int_equal(envelope.data.kind, JSON_ABSENT);
     assert_int_equal(envelope.to.kind, JSON_ABSENT);
+    assert_int_equal(envelope.url.kind, JSON_ABSENT);
 }
 
 int main(void)

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "relay/dialect_1.h"
+#include "relay/dialect.h"
 
 #define SAID_BYTES_MAX 4096
 
@@ -22,6 +22,14 @@ static uint32_t draw_counted(void *context)
 {
     struct world *world = context;
     return (uint32_t)++world->random_state;
+}
+
+/* Codes of protocol 2 take two draws, the more significant one first. */
+static uint32_t draw_counted_pairs(void *context)
+{
+    struct world *world = context;
+    uint64_t draw = world->random_state++;
+    return draw % 2 == 0 ? 0 : (uint32_t)(draw / 2 + 1);
 }
 
 static uint32_t draw_random(void *context)
@@ -57,18 +65,40 @@ static void dismiss_room(void *context)
     world->rooms_admitted--;
 }
 
+static bool admit_bytes(void *context, size_t count)
+{
+    struct world *world = context;
+    if (world->bytes_admitted + count > world->bytes_max)
+        return false;
+    world->bytes_admitted += count;
+    return true;
+}
+
+static void dismiss_bytes(void *context, size_t count)
+{
+    struct world *world = context;
+    assert_true(count <= world->bytes_admitted);
+    world->bytes_admitted -= count;
+}
+
 static void init_with_source(struct world *world, uint32_t (*source)(void *), uint64_t seed)
 {
     memset(world, 0, sizeof *world);
     world->random_state = seed;
+    world->bytes_max = SIZE_MAX;
+    for (uint32_t i = 0; i < WORLD_CLIENTS; i++)
+        world->clients[i].protocol = PROTOCOL_1;
     relay_init(&world->relay, &(struct relay_config){
                                   .loop_index = 0,
                                   .loop_count = 1,
                                   .members_max = WORLD_MEMBERS_MAX,
                                   .id_bytes_max = WORLD_ID_BYTES_MAX,
+                                  .host_grace_ms = WORLD_GRACE_MS,
                                   .random = source,
                                   .admit_room = admit_room,
                                   .dismiss_room = dismiss_room,
+                                  .admit_bytes = admit_bytes,
+                                  .dismiss_bytes = dismiss_bytes,
                                   .context = world,
                               });
 }
@@ -76,6 +106,13 @@ static void init_with_source(struct world *world, uint32_t (*source)(void *), ui
 void world_init(struct world *world)
 {
     init_with_source(world, draw_counted, 0);
+}
+
+void world_init_2(struct world *world)
+{
+    init_with_source(world, draw_counted_pairs, 0);
+    for (uint32_t i = 0; i < WORLD_CLIENTS; i++)
+        world->clients[i].protocol = PROTOCOL_2;
 }
 
 void world_init_random(struct world *world, uint64_t seed)
@@ -90,71 +127,190 @@ void world_set_draws(struct world *world, const uint32_t *draws, size_t draw_cou
     world->relay.config.random = draw_given;
 }
 
-void world_release(struct world *world)
-{
-    expect_silence(world);
-    relay_release(&world->relay);
-}
-
-/* What the event reads as, to be freed. */
-static char *event_text(const struct event *event)
+/* What the event reads as, to be released. */
+static struct payload *event_text(struct world *world, const struct event *event)
 {
     struct writer measure = writer_over(NULL, 0);
-    dialect_1_write(&measure, event);
-    char *text = malloc(measure.length + 1);
+    dialect_write(&measure, event);
+    struct payload *text = payload_new((uint32_t)measure.length, &world->held);
     assert_non_null(text);
-    struct writer writer = writer_over((uint8_t *)text, measure.length);
-    dialect_1_write(&writer, event);
-    assert_int_equal(writer.length, measure.length);
-    text[measure.length] = '\0';
+    struct writer writer = writer_over(text->data, text->length);
+    dialect_write(&writer, event);
+    assert_int_equal(writer.length, text->length);
     return text;
 }
 
-static void deliver(struct world *world, uint32_t number, const struct event *event)
+static void deliver_text(struct world *world, uint32_t number, const struct payload *text)
 {
     assert_in_range(number, 0, WORLD_CLIENTS - 1);
     struct fake_client *client = &world->clients[number];
     assert_true(client->text_count < INBOX_TEXTS_MAX);
-    client->texts[client->text_count++] = event_text(event);
+    client->texts[client->text_count] = strndup((const char *)text->data, text->length);
+    assert_non_null(client->texts[client->text_count]);
+    client->text_count++;
 }
 
-static void deliver_to_room(struct world *world, const struct effect *effect)
+static void deliver(struct world *world, uint32_t client, const struct event *event)
 {
-    LIST_FOR_EACH(link, &effect->room->members)
-    {
-        uint32_t client = member_of_link(link)->client;
-        if (client != effect->client)
-            deliver(world, client, &effect->event);
+    struct payload *text = event_text(world, event);
+    deliver_text(world, client, text);
+    payload_release(text);
+}
+
+static void deliver_to_room(struct world *world, const struct effect *effect,
+                            const struct payload *text)
+{
+    const struct room *room = effect->room;
+    for (uint32_t i = 0; i < room->member_count; i++) {
+        if (room->members[i]->client != effect->client)
+            deliver_text(world, room->members[i]->client, text);
     }
+}
+
+static void tell_room(struct world *world, const struct effect *effect)
+{
+    struct payload *text = event_text(world, &effect->event);
+    deliver_to_room(world, effect, text);
+    payload_release(text);
+}
+
+static void keep_state(struct world *world, const struct effect *effect)
+{
+    struct payload *text = event_text(world, &effect->event);
+    if (relay_keep_state(&world->relay, effect->room, text))
+        deliver_to_room(world, effect, text);
+    else
+        deliver(world, effect->client,
+                &(struct event){.type = EVENT_ERROR, .error = ERROR_STATE_NO_MEMORY});
+    payload_release(text);
+}
+
+/* The client's fake, which has a seat to lose. */
+static struct fake_client *unseat(struct world *world, uint32_t client)
+{
+    assert_in_range(client, 0, WORLD_CLIENTS - 1);
+    assert_non_null(world->clients[client].seat);
+    world->clients[client].seat = NULL;
+    return &world->clients[client];
+}
+
+static void close_members(struct world *world, const struct room *room)
+{
+    for (uint32_t i = 0; i < room->member_count; i++)
+        unseat(world, room->members[i]->client)->was_closed = true;
+}
+
+static void perform_one(struct world *world, const struct effect *effect)
+{
+    switch (effect->kind) {
+    case EFFECT_TO_CLIENT:
+    case EFFECT_NOT_FOUND:
+        deliver(world, effect->client, &effect->event);
+        break;
+    case EFFECT_TO_ROOM:
+        tell_room(world, effect);
+        break;
+    case EFFECT_KEEP_STATE:
+        keep_state(world, effect);
+        break;
+    case EFFECT_TELL_STATE:
+        deliver_text(world, effect->client, room_state(effect->room));
+        break;
+    case EFFECT_ROOM_CLOSED:
+        close_members(world, effect->room);
+        break;
+    case EFFECT_REPLACED:
+        unseat(world, effect->client)->was_replaced = true;
+        break;
+    case EFFECT_NO_MEMORY:
+        if (world->bytes_max == SIZE_MAX)
+            fail_msg("out of memory");
+        break;
+    case EFFECT_MOVE:
+    case EFFECT_ROOM_ADDED:
+    case EFFECT_ROOM_GONE:
+        break;
+    }
+}
+
+/* What the rooms keep, as it should have been counted. */
+struct kept {
+    size_t bytes; /* of absent members, hosts left out, URLs and states */
+    size_t states;
+};
+
+static void check_members(const struct room *room)
+{
+    for (uint32_t i = 0; i < room->member_count; i++) {
+        assert_ptr_equal(room->members[i]->room, room);
+        assert_int_not_equal(room->members[i]->client, CLIENT_NONE);
+        assert_true(room->members[i]->index < room->next_index);
+        if (i > 0)
+            assert_true(room->members[i - 1]->index < room->members[i]->index);
+    }
+    for (uint32_t i = 1; i < room->known_count; i++)
+        assert_true(
+            bytes_compare(member_id(room_by_id(room)[i - 1]), member_id(room_by_id(room)[i])) < 0);
+}
+
+static void check_absent(const struct room *room, struct kept *kept)
+{
+    const struct keepings *keepings = room->kept;
+    bool is_hostless = room->members[0]->index != 0;
+    assert_int_equal(!list_is_empty(&keepings->hostless), is_hostless);
+    assert_int_equal(room->known_count, room->member_count + keepings->absent_count + is_hostless);
+    assert_true(keepings->absent_count <= (room->members_max > 64 ? room->members_max : 64));
+    for (uint32_t i = 0; i < keepings->absent_count; i++) {
+        const struct member *member = keepings->absent[i];
+        assert_int_equal(member->client, CLIENT_NONE);
+        assert_int_not_equal(member->index, 0);
+        assert_ptr_equal(member->room, room);
+        kept->bytes += sizeof *member + member->id_length;
+    }
+}
+
+static void check_room(const struct room *room, struct kept *kept)
+{
+    check_members(room);
+    assert_in_range(room->member_count, 1, room->members_max);
+    kept->bytes += room_url(room).length;
+    if (room_state(room) != NULL) {
+        kept->bytes += room_state(room)->length;
+        kept->states += room_state(room)->length;
+    }
+    if (room_protocol(room) == PROTOCOL_1)
+        assert_true(room->kept == NULL && room->known_count == room->member_count);
+    else
+        check_absent(room, kept);
+}
+
+/* Whatever was said, and however it was refused: rooms are sound, and what is counted is there. */
+static void check_relay(const struct world *world)
+{
+    const struct room_table *table = &world->relay.rooms;
+    struct kept kept = {0};
+    uint32_t room_count = 0;
+    for (uint32_t i = 0; i < table->bucket_count; i++) {
+        for (const struct room *room = table->buckets[i]; room; room = room->next_in_bucket) {
+            check_room(room, &kept);
+            room_count++;
+        }
+    }
+    assert_int_equal(table->room_count, room_count);
+    assert_int_equal(world->rooms_admitted, room_count);
+    assert_int_equal(world->bytes_admitted, kept.bytes);
+    /* The effects of the last call may still need the room that they closed. */
+    const struct room *closed = world->relay.closed;
+    if (closed != NULL && room_state(closed) != NULL)
+        kept.states += room_state(closed)->length;
+    assert_int_equal(world->held, kept.states);
 }
 
 static void perform(struct world *world)
 {
-    for (uint32_t i = 0; i < world->effects.count; i++) {
-        const struct effect *effect = &world->effects.items[i];
-        switch (effect->kind) {
-        case EFFECT_TO_CLIENT:
-        case EFFECT_NOT_FOUND:
-            deliver(world, effect->client, &effect->event);
-            break;
-        case EFFECT_TO_ROOM:
-            deliver_to_room(world, effect);
-            break;
-        case EFFECT_REPLACED:
-            assert_in_range(effect->client, 0, WORLD_CLIENTS - 1);
-            assert_non_null(world->clients[effect->client].seat);
-            world->clients[effect->client].seat = NULL;
-            world->clients[effect->client].was_replaced = true;
-            break;
-        case EFFECT_NO_MEMORY:
-            fail_msg("out of memory");
-            break;
-        case EFFECT_MOVE:
-        case EFFECT_ROOM_ADDED:
-        case EFFECT_ROOM_GONE:
-            break;
-        }
-    }
+    for (uint32_t i = 0; i < world->effects.count; i++)
+        perform_one(world, &world->effects.items[i]);
+    check_relay(world);
 }
 
 static struct speaker speaker_of(struct world *world, uint32_t client)
@@ -162,6 +318,7 @@ static struct speaker speaker_of(struct world *world, uint32_t client)
     assert_in_range(client, 0, WORLD_CLIENTS - 1);
     return (struct speaker){
         .client = client,
+        .protocol = world->clients[client].protocol,
         .origin = world->clients[client].origin,
         .seat = &world->clients[client].seat,
     };
@@ -178,8 +335,6 @@ void say_bytes(struct world *world, uint32_t client, struct bytes text)
                   &world->effects);
     perform(world);
     free(copy);
-    /* Whatever was said, and however it was refused, every room is counted once. */
-    assert_int_equal(world->rooms_admitted, world->relay.rooms.room_count);
 }
 
 void say(struct world *world, uint32_t client, const char *text)
@@ -209,7 +364,39 @@ void drop(struct world *world, uint32_t client)
     relay_leave(&world->relay, &world->clients[client].seat, &world->effects);
     assert_null(world->clients[client].seat);
     perform(world);
-    assert_int_equal(world->rooms_admitted, world->relay.rooms.room_count);
+}
+
+bool end_grace(struct world *world)
+{
+    bool is_over = relay_end_grace(&world->relay, &world->effects);
+    perform(world);
+    return is_over;
+}
+
+void pass_time(struct world *world, uint32_t ms)
+{
+    uint32_t end_ms = world->relay.now_ms + ms;
+    int32_t left_ms;
+    while ((left_ms = relay_grace_left_ms(&world->relay)) >= 0 &&
+           (uint32_t)left_ms <= end_ms - world->relay.now_ms) {
+        world->relay.now_ms += (uint32_t)left_ms;
+        assert_true(end_grace(world));
+    }
+    world->relay.now_ms = end_ms;
+    assert_false(end_grace(world));
+}
+
+void world_release(struct world *world)
+{
+    expect_silence(world);
+    for (uint32_t i = 0; i < WORLD_CLIENTS; i++)
+        drop(world, i);
+    forget_texts(world);
+    assert_int_equal(world->rooms_admitted, 0);
+    assert_int_equal(world->bytes_admitted, 0);
+    assert_int_equal(relay_grace_left_ms(&world->relay), -1);
+    relay_release(&world->relay);
+    assert_int_equal(world->held, 0);
 }
 
 void create_room(struct world *world, uint32_t client, const char *id, uint32_t max_clients)

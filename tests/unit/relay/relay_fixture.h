@@ -26,12 +26,15 @@
 #define WORLD_ROOMS_MAX 12
 #define WORLD_MEMBERS_MAX 8
 #define WORLD_ID_BYTES_MAX 256
+#define WORLD_GRACE_MS 120000
 #define INBOX_TEXTS_MAX 32
 
 struct fake_client {
     struct member *seat;
+    enum protocol protocol;
     uint16_t origin;
     bool was_replaced;
+    bool was_closed; /* with its room */
     uint32_t text_count;
     char *texts[INBOX_TEXTS_MAX]; /* owned, oldest first */
 };
@@ -41,13 +44,22 @@ struct world {
     struct fake_client clients[WORLD_CLIENTS];
     struct effects effects; /* of the last call */
     uint32_t rooms_admitted;
+    size_t bytes_admitted;
+    size_t bytes_max; /* of those; no limit unless a test sets one */
+    size_t held;      /* the account of payloads */
     uint64_t random_state;
     const uint32_t *draws; /* what the relay draws, when set; the last one repeats */
     size_t draw_count;
 };
 
-/* A relay that has all codes to itself and draws 1, 2, 3, ...: rooms are AAAB, AAAC, AAAD, ... */
+/*
+ * A relay that has all codes to itself and draws 1, 2, 3, ...: rooms are AAAB, AAAC, AAAD, ...
+ * Clients speak protocol 1.
+ */
 void world_init(struct world *world);
+
+/* The same for clients that speak protocol 2: rooms are 111112, 111113, 111114, ... */
+void world_init_2(struct world *world);
 
 /* As world_init(), but what is drawn is random, and depends on the seed only. */
 void world_init_random(struct world *world, uint64_t seed);
@@ -55,6 +67,7 @@ void world_init_random(struct world *world, uint64_t seed);
 /* Makes the relay draw these, the last one over and over. They must outlive the world. */
 void world_set_draws(struct world *world, const uint32_t *draws, size_t draw_count);
 
+/* Everybody leaves, and nothing may be left; what they hear of that is of no interest. */
 void world_release(struct world *world);
 
 /* A predictable random number. */
@@ -68,6 +81,12 @@ void say_garbage(struct world *world, uint32_t client);
 
 /* The client's connection ends. */
 void drop(struct world *world, uint32_t client);
+
+/* Ends the grace of the host that is gone longest. False: it is not over. */
+bool end_grace(struct world *world);
+
+/* So much time passes. Rooms whose host's time is over are closed, each at its own time. */
+void pass_time(struct world *world, uint32_t ms);
 
 void create_room(struct world *world, uint32_t client, const char *id, uint32_t max_clients);
 void join_room(struct world *world, uint32_t client, const char *id, const char *code);

@@ -1,5 +1,5 @@
 /*
- * Random clients against the model of rooms, on one loop and over several.
+ * Random clients of both protocols against the model of rooms, on one loop and over several.
  *
  * The seed is printed; SEED=<number> in the environment runs that one instead.
  */
@@ -18,6 +18,7 @@
 struct simulation {
     struct model model;
     uint32_t message_count; /* each message has data of its own */
+    uint32_t visitor_count; /* each visitor has an id of its own */
     uint64_t random_state;
 };
 
@@ -38,43 +39,141 @@ static void say_in_model(struct simulation *simulation, uint32_t client, const c
     model_say(&simulation->model, client, bytes_of(text, (size_t)length));
 }
 
+/* Every second room of protocol 2 has a page. */
 static void step_create(struct simulation *simulation, uint32_t client)
 {
     uint32_t id = random_below(simulation, IDS);
     uint32_t max_clients = 1 + random_below(simulation, WORLD_MEMBERS_MAX + 2);
-    say_in_model(simulation, client, "{\"type\":\"create\",\"clientId\":\"p%u\",\"maxClients\":%u}",
-                 id, max_clients);
+    bool has_url = random_below(simulation, 2) == 0;
+    say_in_model(simulation, client,
+                 "{\"type\":\"create\",\"clientId\":\"p%u\",\"maxClients\":%u%s}", id, max_clients,
+                 has_url ? ",\"url\":\"https://{instance}.a/\\\"#{room}\"" : "");
 }
 
-/* Rooms that are gone are asked for, too; before its first room the code of a place is empty. */
-static void step_join(struct simulation *simulation, uint32_t client)
+static const struct model_room *any_room(struct simulation *simulation)
 {
     uint32_t place = random_below(simulation, WORLD_ROOMS_MAX * simulation->model.loop_count);
-    uint32_t id = random_below(simulation, IDS);
-    say_in_model(simulation, client, "{\"type\":\"join\",\"clientId\":\"p%u\",\"room\":\"%s\"}", id,
-                 simulation->model.rooms[place].code);
+    return &simulation->model.rooms[place];
+}
+
+/*
+ * Mostly of a room that is there for the client. Rooms that are gone, or speak the other protocol,
+ * are asked for, too; before its first room the code of a place is empty.
+ */
+static const char *any_code(struct simulation *simulation, uint32_t client)
+{
+    const struct model_room *room = any_room(simulation);
+    for (uint32_t i = 0; i < 6; i++) {
+        if (room->known_count > 0 && room->protocol == simulation->model.clients[client].protocol)
+            break;
+        room = any_room(simulation);
+    }
+    return room->code;
+}
+
+static void join(struct simulation *simulation, uint32_t client, const char *id, const char *code)
+{
+    say_in_model(simulation, client, "{\"type\":\"join\",\"clientId\":\"%s\",\"room\":\"%s\"}", id,
+                 code);
+}
+
+static void step_join(struct simulation *simulation, uint32_t client)
+{
+    char id[16];
+    snprintf(id, sizeof id, "p%u", random_below(simulation, IDS));
+    join(simulation, client, id, any_code(simulation, client));
 }
 
 static void step_send(struct simulation *simulation, uint32_t client)
 {
     uint32_t number = ++simulation->message_count;
-    if (random_below(simulation, 2) == 0)
+    uint32_t way = random_below(simulation, 3);
+    uint32_t target = random_below(simulation, IDS);
+    if (way == 0)
         say_in_model(simulation, client, "{\"type\":\"send\",\"data\":[%u,%u]}", client, number);
-    else
+    else if (way == 1)
         say_in_model(simulation, client, "{\"type\":\"send\",\"to\":\"p%u\",\"data\":[%u,%u]}",
-                     random_below(simulation, IDS), client, number);
+                     target, client, number);
+    else
+        say_in_model(simulation, client, "{\"type\":\"send\",\"to\":%u,\"data\":[%u,%u]}", target,
+                     client, number);
+}
+
+static void step_set_state(struct simulation *simulation, uint32_t client)
+{
+    say_in_model(simulation, client, "{\"type\":\"set_state\",\"data\": { \"n\" : %u } }",
+                 ++simulation->message_count);
+}
+
+/* Around the cap, in the compact form or as it is written. */
+static void step_set_long_state(struct simulation *simulation, uint32_t client)
+{
+    static const struct {
+        const char *unit;
+        uint32_t count; /* at most; or some fewer */
+    } states[] = {{"1,", 8194}, {"\"\\u00e9\" , ", 3280}, {"\t\n 1,", 8194}, {"       1,", 7285}};
+    uint32_t which = random_below(simulation, ARRAY_LENGTH(states));
+    model_set_long_state(&simulation->model, client, states[which].unit,
+                         states[which].count - random_below(simulation, 10));
+}
+
+/* One after the other, so that a room has to forget some. */
+static void step_visitors(struct simulation *simulation, uint32_t client)
+{
+    const char *code = any_code(simulation, client);
+    char id[16];
+    model_drop(&simulation->model, client);
+    for (uint32_t i = random_below(simulation, 80); i > 0; i--) {
+        snprintf(id, sizeof id, "v%u", ++simulation->visitor_count);
+        join(simulation, client, id, code);
+        model_drop(&simulation->model, client);
+    }
+}
+
+static void step_time(struct simulation *simulation)
+{
+    static const uint32_t lengths_ms[] = {0, 1, 100, 30000, WORLD_GRACE_MS - 1, WORLD_GRACE_MS};
+    uint32_t which = random_below(simulation, ARRAY_LENGTH(lengths_ms));
+    model_pass_time(&simulation->model, lengths_ms[which], random_below(simulation, 4) == 0);
+}
+
+/* Less than rooms keep already, or not much more; or enough for all. */
+static void step_memory(struct simulation *simulation)
+{
+    bool is_short = random_below(simulation, 2) == 0;
+    model_set_bytes_max(&simulation->model, is_short ? random_below(simulation, 5000) : SIZE_MAX);
+}
+
+static void step_reconnect(struct simulation *simulation, uint32_t client)
+{
+    model_reconnect(&simulation->model, client,
+                    random_below(simulation, 2) == 0 ? PROTOCOL_1 : PROTOCOL_2);
 }
 
 static void step(struct simulation *simulation)
 {
     uint32_t client = random_below(simulation, CLIENTS);
-    uint32_t choice = random_below(simulation, 100);
-    if (choice < 8)
+    uint32_t choice = random_below(simulation, 1000);
+    if (choice < 80)
         step_create(simulation, client);
-    else if (choice < 45)
+    else if (choice < 420)
         step_join(simulation, client);
-    else if (choice < 85)
+    else if (choice < 700)
         step_send(simulation, client);
+    else if (choice < 790)
+        step_set_state(simulation, client);
+    else if (choice < 793)
+        step_set_long_state(simulation, client);
+    else if (choice < 800)
+        say_in_model(simulation, client, "{\"type\":\"close_room\"}");
+    else if (choice < 803)
+        step_visitors(simulation, client);
+    else if (choice < 820)
+        step_time(simulation);
+    else if (choice < 830)
+        step_memory(simulation);
+    else if (choice < 860)
+        step_reconnect(simulation, client);
     else
         model_drop(&simulation->model, client);
 }
@@ -84,6 +183,7 @@ static void simulate(uint32_t loop_count, uint64_t seed)
     print_message("SEED=%" PRIu64 "\n", seed);
     static struct simulation simulation;
     simulation.message_count = 0;
+    simulation.visitor_count = 0;
     simulation.random_state = ~seed;
     model_init(&simulation.model, loop_count, seed);
     for (uint32_t i = 0; i < STEPS; i++)

@@ -8,7 +8,7 @@
 
 #include "relay/room_table.h"
 
-static struct room *add(struct room_table *table, uint32_t code)
+static struct room *add(struct room_table *table, uint64_t code)
 {
     struct room *room = room_new(code, 1, 0);
     assert_non_null(room);
@@ -52,34 +52,37 @@ static void removed_room_is_not_freed_and_can_be_added_again(void **state)
     room_table_release(&table);
 }
 
-/* Rooms of one loop of `loop_count`: the table grows, and each room stays where it can be found. */
-static void fill_and_empty(uint32_t loop_count)
+/* Rooms of one loop, from a code on: the table grows, and each stays where it can be found. */
+static void fill_and_empty(uint64_t first, uint64_t loop_count)
 {
     enum { COUNT = 3000 };
     struct room_table table = {0};
     for (uint32_t i = 0; i < COUNT; i++)
-        add(&table, i * loop_count);
+        add(&table, first + i * loop_count);
     assert_int_equal(table.room_count, COUNT);
     assert_int_equal(table.bucket_count & (table.bucket_count - 1), 0);
     for (uint32_t i = 0; i < COUNT; i += 2) {
-        struct room *room = room_table_find(&table, i * loop_count);
+        struct room *room = room_table_find(&table, first + i * loop_count);
         assert_non_null(room);
-        assert_int_equal(room->code, i * loop_count);
+        assert_int_equal(room->code, first + i * loop_count);
         room_table_remove(&table, room);
         room_free(room);
     }
     assert_int_equal(table.room_count, COUNT / 2);
     for (uint32_t i = 0; i < COUNT; i++)
-        assert_int_equal(room_table_find(&table, i * loop_count) != NULL, i % 2 == 1);
+        assert_int_equal(room_table_find(&table, first + i * loop_count) != NULL, i % 2 == 1);
     room_table_release(&table);
 }
 
 static void table_grows_and_loses_nobody(void **state)
 {
     (void)state;
-    fill_and_empty(1);
-    fill_and_empty(7);
-    fill_and_empty(64);
+    fill_and_empty(0, 1);
+    fill_and_empty(0, 7);
+    fill_and_empty(0, 64);
+    fill_and_empty(CODE_2_FIRST, 1);
+    fill_and_empty(CODE_2_FIRST, 64);
+    fill_and_empty(CODE_2_FIRST + CODE_2_COUNT - 7 * 3000, 7);
 }
 
 int main(void)

@@ -1,4 +1,4 @@
-/* Members of a room: order of entry, look-up by id, removal. */
+/* Members of a room: order of entry, look-up by id and by index, absence, removal. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,6 +17,24 @@ static struct room *new_room(void)
     return room;
 }
 
+/* One that remembers who is gone. */
+static struct room *new_room_of_protocol_2(void)
+{
+    struct room *room = room_new(CODE_2_FIRST + 5, 10, 3);
+    assert_non_null(room);
+    assert_non_null(room->kept);
+    assert_ptr_equal(room->kept->room, room);
+    assert_true(list_is_empty(&room->kept->hostless));
+    assert_int_equal(room->kept->absent_count, 0);
+    assert_null(room_state(room));
+    return room;
+}
+
+static struct member *longest_gone(const struct room *room)
+{
+    return room->kept->absent_count == 0 ? NULL : room->kept->absent[0];
+}
+
 static struct member *add(struct room *room, const char *id, uint32_t client)
 {
     struct member *member = room_add(room, bytes_of_string(id), client);
@@ -33,14 +51,9 @@ static void remove_and_free(struct room *room, struct member *member)
 /* The clients of the members, in order of entry, are these. */
 static void expect_clients(const struct room *room, const uint32_t *clients, uint32_t count)
 {
-    uint32_t at = 0;
     assert_int_equal(room->member_count, count);
-    LIST_FOR_EACH(link, &room->members)
-    {
-        assert_in_range(at, 0, count - 1);
-        assert_int_equal(member_of_link(link)->client, clients[at++]);
-    }
-    assert_int_equal(at, count);
+    for (uint32_t i = 0; i < count; i++)
+        assert_int_equal(room->members[i]->client, clients[i]);
 }
 
 static void new_room_is_empty_and_knows_what_it_was_told(void **state)
@@ -51,7 +64,11 @@ static void new_room_is_empty_and_knows_what_it_was_told(void **state)
     assert_int_equal(room->members_max, 10);
     assert_int_equal(room->origin, 3);
     assert_int_equal(room->member_count, 0);
-    assert_true(list_is_empty(&room->members));
+    assert_int_equal(room->known_count, 0);
+    assert_null(room->kept);
+    assert_int_equal(room_url(room).length, 0);
+    assert_null(room_state(room));
+    assert_null(room_find_index(room, 0));
     assert_null(room_find(room, BYTES("a")));
     room_free(room);
 }
@@ -97,7 +114,111 @@ static void removed_member_is_gone_and_the_rest_keep_their_order(void **state)
     remove_and_free(room, room_find(room, BYTES("b")));
     remove_and_free(room, room_find(room, BYTES("c")));
     assert_int_equal(room->member_count, 0);
-    assert_true(list_is_empty(&room->members));
+    assert_int_equal(room->known_count, 0);
+    room_free(room);
+}
+
+static void members_here_are_found_by_their_index(void **state)
+{
+    (void)state;
+    enum { COUNT = 20 };
+    struct room *room = new_room_of_protocol_2();
+    struct member *members[COUNT];
+    char id[16];
+    for (uint32_t i = 0; i < COUNT; i++) {
+        snprintf(id, sizeof id, "%u", COUNT - i);
+        members[i] = add(room, id, 100 + i);
+        assert_int_equal(members[i]->index, i);
+    }
+    for (uint32_t i = 0; i < COUNT; i += 3)
+        assert_true(room_retire(room, members[i]));
+    for (uint32_t i = 0; i < COUNT; i++)
+        assert_ptr_equal(room_find_index(room, i), i % 3 == 0 ? NULL : members[i]);
+    assert_null(room_find_index(room, COUNT));
+    assert_null(room_find_index(room, UINT32_MAX));
+    room_free(room);
+}
+
+static void absent_member_is_known_but_not_here(void **state)
+{
+    (void)state;
+    struct room *room = new_room_of_protocol_2();
+    add(room, "h", 1);
+    struct member *member = add(room, "b", 2);
+    add(room, "c", 3);
+    assert_true(room_retire(room, member));
+    expect_clients(room, (const uint32_t[]){1, 3}, 2);
+    assert_int_equal(room->known_count, 3);
+    assert_int_equal(room->kept->absent_count, 1);
+    assert_int_equal(member->client, CLIENT_NONE);
+    assert_ptr_equal(room_find(room, BYTES("b")), member);
+    assert_null(room_find_index(room, 1));
+    assert_ptr_equal(longest_gone(room), member);
+    room_free(room);
+}
+
+static void returning_member_has_its_place_by_index(void **state)
+{
+    (void)state;
+    struct room *room = new_room_of_protocol_2();
+    struct member *members[4];
+    for (uint32_t i = 0; i < 4; i++)
+        members[i] = add(room, (const char *[]){"d", "c", "b", "a"}[i], i);
+    assert_true(room_retire(room, members[0]));
+    assert_true(room_retire(room, members[3]));
+    assert_true(room_retire(room, members[1]));
+    room_return(room, members[3], 13);
+    expect_clients(room, (const uint32_t[]){2, 13}, 2);
+    room_return(room, members[0], 10);
+    expect_clients(room, (const uint32_t[]){10, 2, 13}, 3);
+    room_return(room, members[1], 11);
+    expect_clients(room, (const uint32_t[]){10, 11, 2, 13}, 4);
+    assert_int_equal(room->kept->absent_count, 0);
+    for (uint32_t i = 0; i < 4; i++) {
+        assert_int_equal(members[i]->index, i);
+        assert_ptr_equal(room_find_index(room, i), members[i]);
+    }
+    room_free(room);
+}
+
+static void index_of_who_was_removed_is_not_given_again(void **state)
+{
+    (void)state;
+    struct room *room = new_room_of_protocol_2();
+    add(room, "h", 1);
+    remove_and_free(room, add(room, "b", 2));
+    assert_int_equal(add(room, "b", 3)->index, 2);
+    assert_true(room_retire(room, room_find(room, BYTES("b"))));
+    remove_and_free(room, room_find(room, BYTES("b")));
+    assert_int_equal(room->kept->absent_count, 0);
+    assert_int_equal(room->known_count, 1);
+    assert_int_equal(add(room, "b", 4)->index, 3);
+    room_free(room);
+}
+
+static void longest_gone_is_never_the_host(void **state)
+{
+    (void)state;
+    struct room *room = new_room_of_protocol_2();
+    struct member *host = add(room, "h", 1);
+    struct member *second = add(room, "b", 2);
+    struct member *third = add(room, "c", 3);
+    add(room, "d", 4);
+    assert_true(room_retire(room, host));
+    assert_null(longest_gone(room));
+    assert_true(room_retire(room, third));
+    assert_true(room_retire(room, second));
+    assert_ptr_equal(longest_gone(room), third);
+    room_return(room, third, 5);
+    assert_ptr_equal(longest_gone(room), second);
+    assert_true(room_retire(room, third)); /* it is the shortest gone now */
+    assert_ptr_equal(longest_gone(room), second);
+    remove_and_free(room, second);
+    assert_ptr_equal(longest_gone(room), third);
+    remove_and_free(room, third);
+    assert_null(longest_gone(room));
+    assert_int_equal(room->known_count, 2);
+    assert_ptr_equal(room_find(room, BYTES("h")), host);
     room_free(room);
 }
 
@@ -132,6 +253,7 @@ static void thousand_members_come_and_go(void **state)
         remove_and_free(room, member);
         assert_null(room_find(room, bytes_of_string(id)));
         assert_int_equal(room->member_count, COUNT - 1 - i);
+        assert_int_equal(room->known_count, COUNT - 1 - i);
     }
     room_free(room);
 }
@@ -142,6 +264,11 @@ int main(void)
         cmocka_unit_test(new_room_is_empty_and_knows_what_it_was_told),
         cmocka_unit_test(members_are_found_by_id_and_listed_in_order_of_entry),
         cmocka_unit_test(removed_member_is_gone_and_the_rest_keep_their_order),
+        cmocka_unit_test(members_here_are_found_by_their_index),
+        cmocka_unit_test(absent_member_is_known_but_not_here),
+        cmocka_unit_test(returning_member_has_its_place_by_index),
+        cmocka_unit_test(index_of_who_was_removed_is_not_given_again),
+        cmocka_unit_test(longest_gone_is_never_the_host),
         cmocka_unit_test(id_of_the_greatest_length_is_kept_whole),
         cmocka_unit_test(thousand_members_come_and_go),
     };

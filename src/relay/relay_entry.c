@@ -1,0 +1,294 @@
+/*
+ * Creating and joining: who may, where, and what the newcomer hears. The order of the checks is
+ * part of the protocol.
+ */
+#include <math.h>
+#include <stdlib.h>
+
+#include "relay/relay_parts.h"
+
+/*
+ * How often a code is drawn before giving up, for each loop: with 95 codes in 100 taken, one
+ * `create` in some 10^22 fails that need not.
+ */
+#define CODE_DRAWS_PER_LOOP 1024
+
+static bool is_non_empty_string(const struct json_value *value)
+{
+    return value->kind == JSON_STRING && value->raw.length > 2;
+}
+
+/* What create and join check first. False: refused. */
+static bool check_newcomer(const struct relay *relay, struct speaker speaker,
+                           const struct envelope *envelope, struct canonical_id *ret_id,
+                           struct effects *effects)
+{
+    if (*speaker.seat != NULL) {
+        effects_refuse(effects, speaker, ERROR_ALREADY_IN_ROOM);
+        return false;
+    }
+    if (!is_non_empty_string(&envelope->client_id)) {
+        effects_refuse(effects, speaker, ERROR_ID_REQUIRED);
+        return false;
+    }
+    if (!id_canonicalize(relay, &envelope->client_id, ret_id)) {
+        effects_refuse(effects, speaker, ERROR_ID_TOO_LONG);
+        return false;
+    }
+    return true;
+}
+
+static uint64_t draw_random(const struct relay_config *config, enum protocol protocol)
+{
+    uint64_t random = config->random(config->context);
+    return protocol == PROTOCOL_1 ? random : random << 32 | config->random(config->context);
+}
+
+static bool draw_code(struct relay *relay, enum protocol protocol, uint64_t *ret_code)
+{
+    const struct relay_config *config = &relay->config;
+    uint32_t region = code_region_index(config->instance.region);
+    for (uint64_t draw = 0; draw < (uint64_t)CODE_DRAWS_PER_LOOP * config->loop_count; draw++) {
+        uint64_t code = code_from_random(protocol, region, draw_random(config, protocol));
+        if (code_owner(code, config->loop_count) != config->loop_index)
+            continue;
+        if (room_table_find(&relay->rooms, code) != NULL || code_is_obscene(code))
+            continue;
+        *ret_code = code;
+        return true;
+    }
+    return false;
+}
+
+/* What a create has asked for, judged. */
+struct room_wish {
+    uint32_t members_max;
+    struct bytes id;
+    bool has_url; /* in relay->template */
+};
+
+static bool set_url(struct relay *relay, struct room *room)
+{
+    const struct relay_config *config = &relay->config;
+    uint8_t code[CODE_LENGTH_MAX];
+    uint8_t url[URL_FILLED_BYTES_MAX];
+    size_t code_length = code_write(room->code, code);
+    size_t length =
+        url_template_fill(&relay->template, bytes_of(code, code_length), config->instance.id, url);
+    if (!config->admit_bytes(config->context, length))
+        return false;
+    room->kept->url = malloc(length);
+    if (room->kept->url == NULL) {
+        config->dismiss_bytes(config->context, length);
+        return false;
+    }
+    memcpy(room->kept->url, url, length);
+    room->kept->url_length = (uint16_t)length;
+    return true;
+}
+
+/* Gives up a room that is in no table. */
+static void drop_room(struct relay *relay, struct room *room)
+{
+    relay->config.dismiss_bytes(relay->config.context, room_url(room).length);
+    room_free(room);
+}
+
+/* A room with its first member, in the table; NULL when memory is short. */
+static struct member *make_room(struct relay *relay, uint64_t code, const struct room_wish *wish,
+                                struct speaker speaker)
+{
+    struct room *room = room_new(code, wish->members_max, speaker.origin);
+    if (room == NULL)
+        return NULL;
+    struct member *member = room_add(room, wish->id, speaker.client);
+    if (member == NULL || (wish->has_url && !set_url(relay, room)) ||
+        !room_table_add(&relay->rooms, room)) {
+        drop_room(relay, room);
+        return NULL;
+    }
+    return member;
+}
+
+/* The room and the code are there to be had, or the speaker hears why not. */
+static struct member *open_room(struct relay *relay, const struct room_wish *wish,
+                                struct speaker speaker, struct effects *effects)
+{
+    const struct relay_config *config = &relay->config;
+    struct member *member = NULL;
+    uint64_t code;
+    if (!config->admit_room(config->context)) {
+        effects_refuse(effects, speaker, ERROR_TOO_MANY_ROOMS);
+        return NULL;
+    }
+    if (!draw_code(relay, speaker.protocol, &code)) {
+        effects_refuse(effects, speaker, ERROR_NO_CODE_FREE);
+    } else {
+        member = make_room(relay, code, wish, speaker);
+        if (member == NULL)
+            effects_add(effects, EFFECT_NO_MEMORY);
+    }
+    if (member == NULL)
+        config->dismiss_room(config->context);
+    return member;
+}
+
+/* False: refused. */
+static bool read_max_clients(const struct relay *relay, struct speaker speaker,
+                             const struct json_value *value, uint32_t *ret_members_max,
+                             struct effects *effects)
+{
+    double max_clients = value->kind == JSON_NUMBER ? json_member_number(value) : 0;
+    if (!(max_clients >= 1)) {
+        effects_refuse(effects, speaker, ERROR_MAX_CLIENTS);
+        return false;
+    }
+    /* A fraction admits as many as a whole count can stay below it: 1.5 admits two. */
+    double ceiling = ceil(max_clients);
+    *ret_members_max = relay->config.members_max;
+    if (ceiling < *ret_members_max)
+        *ret_members_max = (uint32_t)ceiling;
+    return true;
+}
+
+/* False: refused. Protocol 1 knows no templates. */
+static bool read_url(struct relay *relay, struct speaker speaker, const struct json_value *value,
+                     bool *ret_has_url, struct effects *effects)
+{
+    struct event event = {.type = EVENT_ERROR};
+    *ret_has_url = speaker.protocol == PROTOCOL_2 && value->kind != JSON_ABSENT;
+    if (!*ret_has_url || url_template_read(value, relay->config.instance.id, &relay->template,
+                                           &event.error, &event.detail))
+        return true;
+    effects_tell_client(effects, speaker.client, event);
+    return false;
+}
+
+void relay_create(struct relay *relay, struct speaker speaker, const struct envelope *envelope,
+                  struct effects *effects)
+{
+    struct canonical_id id;
+    struct room_wish wish;
+    if (relay->is_draining) {
+        effects_refuse(effects, speaker, ERROR_DRAINING);
+        return;
+    }
+    if (!check_newcomer(relay, speaker, envelope, &id, effects) ||
+        !read_max_clients(relay, speaker, &envelope->max_clients, &wish.members_max, effects) ||
+        !read_url(relay, speaker, &envelope->url, &wish.has_url, effects))
+        return;
+    wish.id = id_view(&id);
+    struct member *member = open_room(relay, &wish, speaker, effects);
+    if (member == NULL)
+        return;
+    *speaker.seat = member;
+    effects_add(effects, EFFECT_ROOM_ADDED)->origin = speaker.origin;
+    effects_tell_client(effects, speaker.client,
+                        (struct event){.type = EVENT_CREATED,
+                                       .room = member->room,
+                                       .peer = member,
+                                       .instance = &relay->config.instance});
+}
+
+/* The speaker has this seat now, and hears what it missed; nothing newer can come before. */
+static void seat(struct speaker speaker, struct member *member, struct effects *effects)
+{
+    struct room *room = member->room;
+    *speaker.seat = member;
+    effects_tell_client(effects, speaker.client,
+                        (struct event){.type = EVENT_JOINED, .room = room, .peer = member});
+    if (room_state(room) != NULL) {
+        struct effect *effect = effects_add(effects, EFFECT_TELL_STATE);
+        effect->client = speaker.client;
+        effect->room = room;
+    }
+    if (room->kept != NULL && member_is_host(member))
+        list_remove(&room->kept->hostless);
+}
+
+/* The newcomer takes over the place of a member who is here and has its id. */
+static void replace_member(struct speaker speaker, struct member *member, struct effects *effects)
+{
+    effects_add(effects, EFFECT_REPLACED)->client = member->client;
+    member->client = speaker.client;
+    seat(speaker, member, effects);
+}
+
+/* `known` is who comes back, or NULL. */
+static void enter_room(struct relay *relay, struct speaker speaker, struct room *room,
+                       struct member *known, struct bytes id, struct effects *effects)
+{
+    bool has_index = known != NULL || room->next_index < UINT32_MAX;
+    if (room->member_count >= room->members_max || !has_index) {
+        effects_refuse(effects, speaker, ERROR_ROOM_FULL);
+        return;
+    }
+    struct member *member = known;
+    if (known == NULL) {
+        member = room_add(room, id, speaker.client);
+    } else {
+        room_return(room, known, speaker.client);
+        relay_discount_absent(relay, known);
+    }
+    if (member == NULL) {
+        effects_add(effects, EFFECT_NO_MEMORY);
+        return;
+    }
+    seat(speaker, member, effects);
+    effects_tell_room(effects, room, speaker.client,
+                      (struct event){.type = EVENT_PEER_JOINED, .room = room, .peer = member});
+}
+
+/* The number of the code that `string` spells; false when no room can have it. */
+static bool read_code(const struct json_value *string, uint64_t *ret_code)
+{
+    uint8_t decoded[CODE_LENGTH_MAX]; /* the canonical form of a possible code has no escapes */
+    struct json_string_sizes sizes;
+    if (!json_string_canonicalize(string, decoded, sizeof decoded, &sizes))
+        return false;
+    return code_read(bytes_of(decoded, sizes.written), ret_code);
+}
+
+static void refuse_not_found(struct effects *effects, struct speaker speaker)
+{
+    struct effect *effect = effects_add(effects, EFFECT_NOT_FOUND);
+    effect->client = speaker.client;
+    effect->event = (struct event){.type = EVENT_ERROR, .error = ERROR_ROOM_NOT_FOUND};
+}
+
+void relay_join(struct relay *relay, struct speaker speaker, const struct envelope *envelope,
+                struct effects *effects)
+{
+    struct canonical_id id;
+    if (!check_newcomer(relay, speaker, envelope, &id, effects))
+        return;
+    if (!is_non_empty_string(&envelope->room)) {
+        effects_refuse(effects, speaker, ERROR_ROOM_REQUIRED);
+        return;
+    }
+    uint64_t code;
+    if (!read_code(&envelope->room, &code)) {
+        refuse_not_found(effects, speaker);
+        return;
+    }
+    uint32_t owner = code_owner(code, relay->config.loop_count);
+    if (owner != relay->config.loop_index) {
+        effects_add(effects, EFFECT_MOVE)->loop = owner;
+        return;
+    }
+    struct room *room = room_table_find(&relay->rooms, code);
+    if (room == NULL) {
+        refuse_not_found(effects, speaker);
+        return;
+    }
+    if (room_protocol(room) != speaker.protocol) {
+        bool is_first = room_protocol(room) == PROTOCOL_1;
+        effects_refuse(effects, speaker, is_first ? ERROR_USES_PROTOCOL_1 : ERROR_USES_PROTOCOL_2);
+        return;
+    }
+    struct member *member = room_find(room, id_view(&id));
+    if (member != NULL && member->client != CLIENT_NONE)
+        replace_member(speaker, member, effects);
+    else
+        enter_room(relay, speaker, room, member, id_view(&id), effects);
+}

@@ -1,0 +1,57 @@
+/*
+ * What the files of the relay share: relay.c receives and sends, relay_entry.c is about creating
+ * and joining, relay_keeping.c about what a room keeps when its members are gone.
+ */
+#ifndef PARTY_RELAY_RELAY_PARTS_H
+#define PARTY_RELAY_RELAY_PARTS_H
+
+#include "relay/relay.h"
+
+/* A clientId in its canonical form. */
+struct canonical_id {
+    size_t length;
+    uint8_t data[CLIENT_ID_CANONICAL_MAX];
+};
+
+static inline struct bytes id_view(const struct canonical_id *id)
+{
+    return bytes_of(id->data, id->length);
+}
+
+/* False: the id is longer than ids may be here. */
+bool id_canonicalize(const struct relay *relay, const struct json_value *string,
+                     struct canonical_id *ret_id);
+
+/* The next effect, for nobody yet. */
+struct effect *effects_add(struct effects *effects, enum effect_kind kind);
+
+void effects_tell_client(struct effects *effects, uint32_t client, struct event event);
+
+/* To all but `except`, which may be CLIENT_NONE. */
+void effects_tell_room(struct effects *effects, struct room *room, uint32_t except,
+                       struct event event);
+
+void effects_refuse(struct effects *effects, struct speaker speaker, enum relay_error error);
+
+/* The messages of each type. */
+void relay_create(struct relay *relay, struct speaker speaker, const struct envelope *envelope,
+                  struct effects *effects);
+void relay_join(struct relay *relay, struct speaker speaker, const struct envelope *envelope,
+                struct effects *effects);
+void relay_set_state(struct speaker speaker, const struct envelope *envelope,
+                     struct effects *effects);
+void relay_close_room(struct relay *relay, struct speaker speaker, struct effects *effects);
+
+/* A member has left who may come back: the room of protocol 2 remembers it, if there is memory. */
+void relay_remember_absent(struct relay *relay, struct room *room, struct member *member);
+
+/* Who was absent is no longer: it is not counted any more. */
+void relay_discount_absent(const struct relay *relay, const struct member *member);
+
+/* The room is in no table any more; it is freed at the next call. */
+void relay_end_room(struct relay *relay, struct room *room, struct effects *effects);
+
+/* Frees what the effects of the last call pointed to. */
+void relay_free_departed(struct relay *relay);
+
+#endif

@@ -1,0 +1,98 @@
+/* Off unless it was said who we are. */
+#include "server/instances.h"
+
+#include "proto/http_query.h"
+#include "server/config.h"
+#include "server/response.h"
+
+#define INSTANCE_PARAMETER BYTES("instance")
+
+/* The code that the path consists of. */
+static bool read_code(const struct http_request *request, uint64_t *ret_code)
+{
+    struct bytes path = request->path;
+    return path.length > 1 && code_read(bytes_of(path.data + 1, path.length - 1), ret_code);
+}
+
+/* What the query says; `name` is empty when that can be no instance's. */
+struct wish {
+    bool is_there;
+    size_t length;
+    uint8_t name[INSTANCE_BYTES_MAX];
+};
+
+static struct wish read_wish(const struct http_request *request)
+{
+    struct wish wish = {0};
+    struct bytes value;
+    if (!http_query_find(request->query, INSTANCE_PARAMETER, &value) || value.length == 0)
+        return wish;
+    wish.is_there = true;
+    if (!http_percent_decode(value, wish.name, sizeof wish.name, &wish.length) ||
+        !config_is_name(bytes_of(wish.name, wish.length)))
+        wish.length = 0;
+    return wish;
+}
+
+static void send_replay(struct loop *loop, struct conn *conn, const struct http_request *request,
+                        struct bytes kind, struct bytes name)
+{
+    uint8_t header[256];
+    struct writer writer = writer_over(header, sizeof header);
+    WRITER_PUT(&writer, "fly-replay: ");
+    writer_put(&writer, kind);
+    writer_put(&writer, name);
+    WRITER_PUT(&writer, ";timeout=5s;fallback=force_self\r\n");
+    struct response response = {
+        .status = 409,
+        .is_head = request->method == HTTP_METHOD_HEAD,
+        .closes = true,
+        .content_type = CONTENT_TYPE_TEXT,
+        .extra_headers = writer_view(&writer),
+    };
+    response_send(loop, conn, &response, BYTES("This room is on another instance\n"));
+}
+
+/* The link has outlived its instance: the same without it. */
+static void send_on(struct loop *loop, struct conn *conn, const struct http_request *request)
+{
+    uint8_t location[HTTP_REQUEST_HEAD_MAX];
+    struct writer writer = writer_over(location, sizeof location);
+    writer_put(&writer, request->path);
+    http_query_write_without(&writer, request->query, INSTANCE_PARAMETER);
+    response_redirect(loop, conn, request, writer_view(&writer));
+}
+
+/* The other region that the code tells of, or empty. */
+static struct bytes find_other_region(const struct config *config, uint64_t code)
+{
+    struct bytes ours = config_instance(config).region;
+    struct bytes region = code_region(code);
+    bool is_known = code_region_index(ours) != CODE_REGION_NONE;
+    return is_known && !bytes_equal_ignore_case(region, ours) ? region : (struct bytes){0};
+}
+
+bool instances_route(struct loop *loop, struct conn *conn, const struct http_request *request)
+{
+    const struct config *config = loop->server->config;
+    uint64_t code;
+    if ((config->instance_id == NULL && config->region == NULL) || !read_code(request, &code))
+        return false;
+    struct wish wish = read_wish(request);
+    struct bytes name = bytes_of(wish.name, wish.length);
+    bool is_other = config->instance_id != NULL && name.length > 0 &&
+                    !bytes_equal(name, bytes_of_string(config->instance_id));
+    struct bytes region = find_other_region(config, code);
+    bool is_upgrade = request->upgrades_to_websocket;
+    if (request->is_replayed && is_other && !is_upgrade)
+        send_on(loop, conn, request);
+    else if (request->is_replayed)
+        return false;
+    else if (is_other)
+        send_replay(loop, conn, request, BYTES("instance="), name);
+    else if (!wish.is_there && region.length > 0)
+        send_replay(loop, conn, request, BYTES("region="), region);
+    else
+        return false;
+    return true;
+}

@@ -1,0 +1,121 @@
+/* A look-up that finds nothing counts as a failed join: it would serve as well for guessing. */
+#include "server/lookup.h"
+
+#include "proto/http_query.h"
+#include "server/admission.h"
+#include "server/conn_in.h"
+#include "server/response.h"
+
+#define PREFIX BYTES("/room/")
+/* Each byte of an origin may be escaped. */
+#define BODY_BYTES_MAX (128 + 6 * ORIGIN_BYTES_MAX + URL_FILLED_BYTES_MAX)
+
+bool lookup_is_wanted(const struct http_request *request)
+{
+    struct bytes path = request->path;
+    return path.length >= PREFIX.length && bytes_equal(bytes_of(path.data, PREFIX.length), PREFIX);
+}
+
+/* False: no room can have it. */
+static bool read_code(const struct http_request *request, uint64_t *ret_code)
+{
+    uint8_t decoded[CODE_LENGTH_MAX];
+    size_t length;
+    struct bytes text =
+        bytes_of(request->path.data + PREFIX.length, request->path.length - PREFIX.length);
+    return http_percent_decode(text, decoded, sizeof decoded, &length) &&
+           code_read(bytes_of(decoded, length), ret_code);
+}
+
+void lookup_begin(struct loop *loop, struct conn *conn, const struct http_request *request)
+{
+    struct question question = {.kind = QUESTION_ROOM};
+    conn->response_is_head = request->method == HTTP_METHOD_HEAD;
+    conn->response_closes = response_closes(conn, request);
+    question.has_asker = admission_asker(loop, conn, request, &question.asker);
+    if (!read_code(request, &question.code)) {
+        conn_set_state(conn, CONN_WAITING);
+        lookup_answer(loop, conn, &question, &(struct room_answer){0});
+    } else if (!gather_begin(loop, conn, question)) {
+        response_send_error(loop, conn, 503, conn->response_is_head);
+    }
+}
+
+static void write_origin(struct writer *writer, struct bytes origin)
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < origin.length; i++) {
+        uint8_t c = origin.data[i];
+        if (c == '"' || c == '\\') {
+            writer_put_byte(writer, '\\');
+            writer_put_byte(writer, c);
+        } else if (c < ' ') {
+            WRITER_PUT(writer, "\\u00");
+            writer_put_byte(writer, (uint8_t)digits[c >> 4]);
+            writer_put_byte(writer, (uint8_t)digits[c & 15]);
+        } else {
+            writer_put_byte(writer, c);
+        }
+    }
+}
+
+static void write_room(struct writer *writer, const struct room_answer *room)
+{
+    WRITER_PUT(writer, "{\"clients\":");
+    writer_put_decimal(writer, room->clients);
+    WRITER_PUT(writer, ",\"maxClients\":");
+    writer_put_decimal(writer, room->members_max);
+    WRITER_PUT(writer, ",\"origin\":\"");
+    write_origin(writer, bytes_of(room->origin, room->origin_length));
+    writer_put_byte(writer, '"');
+    if (room->url_length > 0) {
+        WRITER_PUT(writer, ",\"url\":\"");
+        writer_put(writer, bytes_of(room->url, room->url_length));
+        writer_put_byte(writer, '"');
+    }
+    writer_put_byte(writer, '}');
+}
+
+static void send_json(struct loop *loop, struct conn *conn, int status, struct bytes body)
+{
+    uint8_t headers[128];
+    struct writer writer = writer_over(headers, sizeof headers);
+    WRITER_PUT(&writer, "X-Instance-Id: ");
+    writer_put(&writer, config_instance(loop->server->config).id);
+    WRITER_PUT(&writer, "\r\nAccess-Control-Expose-Headers: X-Instance-Id\r\n");
+    struct response response = {
+        .status = status,
+        .is_head = conn->response_is_head,
+        .closes = conn->response_closes || conn->peer_has_ended,
+        .content_type = CONTENT_TYPE_JSON,
+        .extra_headers = writer_view(&writer),
+    };
+    conn_set_state(conn, CONN_HTTP);
+    response_send(loop, conn, &response, body);
+}
+
+void lookup_answer(struct loop *loop, struct conn *conn, const struct question *question,
+                   const struct room_answer *room)
+{
+    uint8_t body[BODY_BYTES_MAX];
+    struct writer writer = writer_over(body, sizeof body);
+    if (room->is_unknown) {
+        conn_set_state(conn, CONN_HTTP);
+        response_send_error(loop, conn, 503, conn->response_is_head);
+    } else if (room->is_found) {
+        write_room(&writer, room);
+        send_json(loop, conn, 200, writer_view(&writer));
+    } else if (question->has_asker && admission_lookup_failed(loop, question->asker)) {
+        loop->stats.counters[COUNTER_JOINS_PENALIZED]++;
+        poller_pause(loop->poller, &conn->socket);
+        loop_set_deadline(loop, conn, DEADLINE_PENALTY);
+    } else {
+        send_json(loop, conn, 404, BYTES("{\"error\":\"Room not found\"}"));
+    }
+}
+
+void lookup_answer_delayed(struct loop *loop, struct conn *conn)
+{
+    conn_set_state(conn, CONN_HTTP);
+    response_send_error(loop, conn, 429, conn->response_is_head);
+}

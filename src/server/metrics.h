@@ -1,0 +1,26 @@
+/* The metrics as Prometheus reads them (text format 0.0.4). docs/operations.md lists them. */
+#ifndef PARTY_SERVER_METRICS_H
+#define PARTY_SERVER_METRICS_H
+
+#include "base/writer.h"
+#include "server/loop.h"
+
+/* What is told; label values are escaped when it is written. */
+struct metrics {
+    const struct loop_stats *total;
+    struct instance instance;
+    uint32_t uptime_s;
+    uint64_t resident_bytes;
+    uint64_t heap_bytes;
+    uint64_t kept_bytes; /* by rooms: states, URLs, members who are gone */
+    uint32_t loop_count;
+    enum poller_kind poller;
+    bool is_draining;
+    uint32_t origins_tracked;
+    const struct origin_counts *origins;
+    size_t origin_count;
+};
+
+void metrics_write(struct writer *writer, const struct metrics *metrics);
+
+#endif

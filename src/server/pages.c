@@ -1,0 +1,124 @@
+/* Pages are measured first, then written where the connection's queue will have them. */
+#include "server/pages.h"
+
+#include "net/clock.h"
+#include "net/machine.h"
+#include "server/metrics.h"
+#include "server/response.h"
+#include "server/status_page.h"
+
+static void send_page(struct loop *loop, struct conn *conn, struct response *response,
+                      struct payload *body)
+{
+    response->is_head = conn->response_is_head;
+    response->closes = conn->response_closes || conn->peer_has_ended;
+    conn_set_state(conn, CONN_HTTP);
+    if (body == NULL)
+        response_send_error(loop, conn, 503, response->is_head);
+    else
+        response_send_payload(loop, conn, response, body);
+    payload_release(body);
+}
+
+static uint32_t uptime_s(const struct loop *loop)
+{
+    return (uint32_t)((clock_now_ns() - loop->server->started_ns) / 1000000000);
+}
+
+/* The page in memory of its own, or NULL. */
+static struct payload *render_status(struct loop *loop, const struct status_page *page)
+{
+    struct writer measure = writer_over(NULL, 0);
+    status_page_write(&measure, page);
+    struct payload *payload = payload_new((uint32_t)measure.length, &loop->held);
+    loop->work += measure.length * PAGE_WORK_PER_KIB / 1024;
+    if (payload == NULL)
+        return NULL;
+    struct writer writer = writer_over(payload->data, payload->length);
+    status_page_write(&writer, page);
+    return payload;
+}
+
+void pages_send_status(struct loop *loop, struct conn *conn, const struct loop_stats *total)
+{
+    static __thread struct origin_counts origins[ORIGINS_MAX + 1];
+    struct status_page page = {
+        .total = total,
+        .uptime_s = uptime_s(loop),
+        .loop_count = loop->server->loop_count,
+        .poller = loop->server->poller,
+        .origins = origins,
+        .origin_count = origins_list(&loop->server->origins, origins, ORIGINS_MAX + 1),
+    };
+    struct response response = {
+        .status = 200,
+        .content_type = "text/html; charset=utf-8",
+        .extra_headers = bytes_of_string(status_page_headers),
+    };
+    send_page(loop, conn, &response, render_status(loop, &page));
+}
+
+void pages_send_counts(struct loop *loop, struct conn *conn, const struct loop_stats *total)
+{
+    uint8_t text[80];
+    struct writer writer = writer_over(text, sizeof text);
+    struct response response = {.status = 200, .content_type = CONTENT_TYPE_TEXT};
+    WRITER_PUT(&writer, "rooms: ");
+    writer_put_decimal(&writer, total->rooms);
+    WRITER_PUT(&writer, "\nclients: ");
+    writer_put_decimal(&writer, total->clients);
+    WRITER_PUT(&writer, "\n");
+    struct payload *body = payload_new((uint32_t)writer.length, &loop->held);
+    if (body != NULL)
+        memcpy(body->data, text, writer.length);
+    send_page(loop, conn, &response, body);
+}
+
+/*
+ * Adding it up takes as long as there are holes in the heap, and is nothing for a turn: the main
+ * thread does it for who asks next.
+ */
+static uint64_t heap_bytes(struct loop *loop)
+{
+    struct server *server = loop->server;
+    if (!atomic_exchange(&server->heap_is_asked, true))
+        loop_tell_main(loop);
+    return atomic_load(&server->heap_bytes);
+}
+
+static struct payload *render_metrics(struct loop *loop, const struct metrics *metrics)
+{
+    struct writer measure = writer_over(NULL, 0);
+    metrics_write(&measure, metrics);
+    struct payload *payload = payload_new((uint32_t)measure.length, &loop->held);
+    loop->work += measure.length * PAGE_WORK_PER_KIB / 1024;
+    if (payload == NULL)
+        return NULL;
+    struct writer writer = writer_over(payload->data, payload->length);
+    metrics_write(&writer, metrics);
+    return payload;
+}
+
+void pages_send_metrics(struct loop *loop, struct conn *conn, const struct loop_stats *total)
+{
+    static __thread struct origin_counts origins[ORIGINS_LISTED_MAX + 1];
+    struct metrics metrics = {
+        .total = total,
+        .instance = config_instance(loop->server->config),
+        .uptime_s = uptime_s(loop),
+        .resident_bytes = machine_resident_bytes(),
+        .heap_bytes = heap_bytes(loop),
+        .kept_bytes = atomic_load(&loop->server->kept),
+        .loop_count = loop->server->loop_count,
+        .poller = loop->server->poller,
+        .is_draining = loop->relay.is_draining,
+        .origins = origins,
+    };
+    metrics.origin_count =
+        origins_report(&loop->server->origins, origins, &metrics.origins_tracked);
+    struct response response = {
+        .status = 200,
+        .content_type = "text/plain; version=0.0.4; charset=utf-8",
+    };
+    send_page(loop, conn, &response, render_metrics(loop, &metrics));
+}

@@ -1,0 +1,37 @@
+/* An HTTP response: its head, its body, and what becomes of the connection. */
+#ifndef PARTY_SERVER_RESPONSE_H
+#define PARTY_SERVER_RESPONSE_H
+
+#include "proto/http_request.h"
+#include "server/loop.h"
+
+#define CONTENT_TYPE_TEXT "text/plain; charset=utf-8"
+#define CONTENT_TYPE_JSON "application/json"
+
+struct response {
+    int status;
+    bool is_head; /* the request's method was HEAD: no body follows */
+    bool closes;
+    const char *content_type;
+    struct bytes extra_headers; /* lines with their ends, or empty */
+};
+
+/* Answers; the connection is HTTP, or CLOSING, afterwards. */
+void response_send(struct loop *loop, struct conn *conn, const struct response *response,
+                   struct bytes body);
+
+/* The same with a body that is shared; the caller keeps its reference. */
+void response_send_payload(struct loop *loop, struct conn *conn, const struct response *response,
+                           struct payload *body);
+
+/* Answers with 302. */
+void response_redirect(struct loop *loop, struct conn *conn, const struct http_request *request,
+                       struct bytes location);
+
+/* Whether the connection ends with the answer. One above a limit makes room as soon as it can. */
+bool response_closes(const struct conn *conn, const struct http_request *request);
+
+/* Answers with an error, and closes. */
+void response_send_error(struct loop *loop, struct conn *conn, int status, bool is_head);
+
+#endif

@@ -1,0 +1,220 @@
+/* Who is in which room, absent or not, and how much that is. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "relay/relay_model_parts.h"
+
+char *format_text(const char *format, ...)
+{
+    char *text;
+    va_list arguments;
+    va_start(arguments, format);
+    assert_true(vasprintf(&text, format, arguments) >= 0);
+    va_end(arguments);
+    return text;
+}
+
+char *canonical_form(struct simple_value string)
+{
+    struct simple_string decoded = simple_json_decode(string.raw);
+    char *form = simple_string_stringify(&decoded);
+    simple_string_release(&decoded);
+    return form;
+}
+
+uint32_t count_live_rooms(const struct model *model, uint32_t loop)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < MODEL_ROOMS_MAX; i++)
+        count += is_live(&model->rooms[i]) && model->rooms[i].loop == loop;
+    return count;
+}
+
+struct model_room *find_live_room(struct model *model, const char *code)
+{
+    for (uint32_t i = 0; i < MODEL_ROOMS_MAX; i++) {
+        if (is_live(&model->rooms[i]) && strcmp(model->rooms[i].code, code) == 0)
+            return &model->rooms[i];
+    }
+    return NULL;
+}
+
+struct model_room *place_room(struct model *model, const char *code)
+{
+    struct model_room *place = NULL;
+    assert_null(find_live_room(model, code));
+    for (uint32_t i = 0; i < MODEL_ROOMS_MAX; i++) {
+        struct model_room *room = &model->rooms[i];
+        if (strcmp(room->code, code) == 0)
+            room->code[0] = '\0'; /* no longer the code of a room that is gone */
+        if (!is_live(room) && (place == NULL || room->code[0] == '\0'))
+            place = room;
+    }
+    assert_non_null(place);
+    *place = (struct model_room){0};
+    strcpy(place->code, code);
+    return place;
+}
+
+static void forget(struct model_room *room, struct model_member *member)
+{
+    uint32_t at = (uint32_t)(member - room->known);
+    free(member->id);
+    for (uint32_t i = at + 1; i < room->known_count; i++)
+        room->known[i - 1] = room->known[i];
+    room->known_count--;
+}
+
+void clear_room(struct model *model, struct model_room *room)
+{
+    while (room->known_count > 0) {
+        if (room->known[0].client != MODEL_NOBODY)
+            model->clients[room->known[0].client].room = NULL;
+        forget(room, &room->known[0]);
+    }
+    free(room->url);
+    free(room->state);
+    room->url = NULL;
+    room->state = NULL;
+}
+
+uint32_t count_absent(const struct model_room *room)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < room->known_count; i++)
+        count += room->known[i].client == MODEL_NOBODY;
+    return count;
+}
+
+uint32_t count_present(const struct model_room *room)
+{
+    return room->known_count - count_absent(room);
+}
+
+bool is_hostless(const struct model_room *room)
+{
+    return is_live(room) && room->known[0].index == 0 && room->known[0].client == MODEL_NOBODY;
+}
+
+struct model_member *find_known(struct model_room *room, struct simple_value id)
+{
+    char *canonical = canonical_form(id);
+    struct model_member *found = NULL;
+    for (uint32_t i = 0; i < room->known_count; i++) {
+        if (strcmp(room->known[i].id, canonical) == 0)
+            found = &room->known[i];
+    }
+    free(canonical);
+    return found;
+}
+
+struct model_member *find_seated(struct model_room *room, uint32_t client)
+{
+    for (uint32_t i = 0; i < room->known_count; i++) {
+        if (room->known[i].client == client)
+            return &room->known[i];
+    }
+    return NULL;
+}
+
+void add_member(struct model *model, struct model_room *room, uint32_t client,
+                struct simple_value id)
+{
+    assert_true(room->known_count < MODEL_KNOWN_MAX);
+    room->known[room->known_count++] = (struct model_member){
+        .id = canonical_form(id),
+        .index = room->next_index++,
+        .client = client,
+    };
+    model->clients[client].room = room;
+}
+
+size_t state_size(size_t data_length)
+{
+    return strlen("{\"type\":\"state\",\"data\":}") + data_length;
+}
+
+/* A host is kept in any case, and is not counted. */
+static size_t absent_size(const struct model_member *member)
+{
+    return member->index == 0 ? 0 : sizeof(struct member) + strlen(member->id);
+}
+
+static size_t kept_bytes(const struct model_room *room)
+{
+    size_t bytes = room->url == NULL ? 0 : strlen(room->url);
+    bytes += room->state == NULL ? 0 : state_size(strlen(room->state));
+    for (uint32_t i = 0; i < room->known_count; i++) {
+        if (room->known[i].client == MODEL_NOBODY)
+            bytes += absent_size(&room->known[i]);
+    }
+    return bytes;
+}
+
+bool is_room_for(const struct model *model, uint32_t loop, size_t bytes)
+{
+    for (uint32_t i = 0; i < MODEL_ROOMS_MAX; i++) {
+        if (is_live(&model->rooms[i]) && model->rooms[i].loop == loop)
+            bytes += kept_bytes(&model->rooms[i]);
+    }
+    return bytes <= model->bytes_max;
+}
+
+/* Who is gone longest, and is not the host. */
+static struct model_member *longest_gone(struct model_room *room)
+{
+    struct model_member *found = NULL;
+    for (uint32_t i = 0; i < room->known_count; i++) {
+        struct model_member *member = &room->known[i];
+        bool is_candidate = member->client == MODEL_NOBODY && member->index != 0;
+        if (is_candidate && (found == NULL || member->left < found->left))
+            found = member;
+    }
+    assert_non_null(found);
+    return found;
+}
+
+void depart(struct model *model, uint32_t client)
+{
+    struct model_room *room = model->clients[client].room;
+    struct model_member *member = find_seated(room, client);
+    model->clients[client].room = NULL;
+    if (room->protocol == PROTOCOL_1) {
+        forget(room, member);
+        return;
+    }
+    /* What is kept is counted without the one about to be added. */
+    bool is_crowded =
+        member->index != 0 && count_absent(room) - is_hostless(room) == MODEL_ABSENT_MAX;
+    member->client = MODEL_NOBODY;
+    member->left = ++model->departures;
+    if (member->index == 0)
+        room->host_left_ms = model->now_ms;
+    if (is_crowded)
+        forget(room, longest_gone(room));
+    member = NULL;
+    for (uint32_t i = 0; i < room->known_count; i++) {
+        if (room->known[i].left == model->departures)
+            member = &room->known[i];
+    }
+    assert_non_null(member);
+    bool is_counted = member->index != 0;
+    while (is_counted && !is_room_for(model, room->loop, 0)) {
+        struct model_member *gone = longest_gone(room);
+        is_counted = gone->left != model->departures;
+        forget(room, gone);
+    }
+}
+
+struct model_room *next_to_end(struct model *model, uint32_t loop)
+{
+    struct model_room *next = NULL;
+    for (uint32_t i = 0; i < MODEL_ROOMS_MAX; i++) {
+        struct model_room *room = &model->rooms[i];
+        if (room->loop != loop || !is_hostless(room))
+            continue;
+        if (next == NULL || room->known[0].left < next->known[0].left)
+            next = room;
+    }
+    return next;
+}
