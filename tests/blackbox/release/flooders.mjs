@@ -18,13 +18,21 @@ async function flood() {
   await reader.upgrade();
   const code = await sender.create('flooder');
   await reader.join('reader', code);
+  let isOver = false;
   for (const { socket } of [sender, reader]) {
     socket.removeAllListeners('data'); // what comes back is only read
     socket.on('data', () => {});
-    socket.on('error', () => process.exit(1));
+    socket.on('error', () => {});
+    // On a busy machine the reader may be too slow, and closed; then the next one floods.
+    socket.on('close', () => {
+      if (isOver) return;
+      isOver = true;
+      for (const connection of [sender, reader]) connection.terminate();
+      flood();
+    });
   }
   const push = () => {
-    while (sender.socket.write(pushes));
+    while (!isOver && sender.socket.write(pushes));
   };
   sender.socket.on('drain', push);
   push();

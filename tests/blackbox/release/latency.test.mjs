@@ -24,6 +24,7 @@ async function startFlood(port, count, kind) {
 }
 
 async function endFlood(flood) {
+  assert.equal(flood.exitCode, null, 'The flood has ended by itself');
   const ended = once(flood, 'exit');
   flood.kill();
   await withDeadline(ended, 'The end of the flood');
