@@ -4,8 +4,9 @@
 
 const handshakeMilliseconds = 6_000; // from opening a socket to being in the room
 const wakingProbeMilliseconds = 1_250; // so that a dead socket is replaced within 2 s of waking up
-const probeMilliseconds = 5_000; // else; networks of phones stall for seconds
-const silenceMilliseconds = 10_000; // of the relay, after which the socket is probed
+const probeMilliseconds = 4_000; // else; networks of phones stall for seconds
+const silenceMilliseconds = 5_000; // of the relay, after which the socket is probed
+const watchMilliseconds = 1_000;
 const youngMilliseconds = 2_000; // an attempt that is younger goes on when the page wakes up
 const backoffLeast = 500; // milliseconds; doubles with each attempt
 const backoffMost = 8_000;
@@ -162,10 +163,14 @@ class Seat {
     this.#channel.onmessage = ({ data }) => this.#hear(data);
   }
 
-  #hear({ asksFor, rank, holds }) {
-    if (holds === this.clientId) this.#heardOfAnother?.(true);
-    const isMine = asksFor === this.clientId && (this.#isHeld || this.#rank < rank);
-    if (isMine) this.#channel.postMessage({ holds: asksFor });
+  #hear({ id, rank, isHeld }) {
+    if (id !== this.clientId) return;
+    if (!isHeld && (this.#isHeld || this.#rank < rank)) this.#say({ isHeld: true });
+    else this.#heardOfAnother?.(true);
+  }
+
+  #say(more) {
+    this.#channel.postMessage({ id: this.clientId, rank: this.#rank, ...more });
   }
 
   #heardOfAnother;
@@ -173,7 +178,7 @@ class Seat {
   #isElsewhere() {
     this.#listen();
     if (!this.#channel) return false;
-    this.#channel.postMessage({ asksFor: this.clientId, rank: this.#rank });
+    this.#say({ isHeld: false });
     return new Promise((resolve) => {
       this.#heardOfAnother = resolve;
       setTimeout(resolve, askingTabsMilliseconds, false);
@@ -536,16 +541,18 @@ export class Party {
   /** A message to oneself; it comes back behind all that the relay had to say before. */
   #ask(milliseconds) {
     if (!this.#connection?.canSend) return Promise.resolve(null);
-    if (!this.#probe) this.#beginProbe(milliseconds);
-    this.#probe.milliseconds = Math.min(this.#probe.milliseconds, milliseconds);
-    this.#timeProbe();
+    if (!this.#probe) this.#beginProbe();
+    if (milliseconds < this.#probe.milliseconds) {
+      this.#probe.milliseconds = milliseconds;
+      this.#timeProbe();
+    }
     return this.#probe.promise;
   }
 
-  #beginProbe(milliseconds) {
+  #beginProbe() {
     const token = Math.random();
     const data = { [probeKey]: token };
-    this.#probe = { token, milliseconds, begunAt: performance.now() };
+    this.#probe = { token, milliseconds: Infinity, begunAt: performance.now() };
     this.#probe.promise = new Promise((resolve) => (this.#probe.resolve = resolve));
     this.#connection.send(JSON.stringify({ type: 'send', to: this.#id, data }));
   }
@@ -570,7 +577,7 @@ export class Party {
     clearInterval(this.#watchTimer);
     this.#watchTimer = setInterval(() => {
       if (Date.now() - this.#heardAt >= silenceMilliseconds) this.#ask(probeMilliseconds);
-    }, silenceMilliseconds / 2);
+    }, watchMilliseconds);
   }
 
   #wake() {

@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { withDeadline } from '../support/deadline.mjs';
 import { Server } from '../support/server.mjs';
 
-const roundTrips = 400;
+const roundTrips = 250;
 const rounds = 3;
 
 async function startFlood(port, count, kind) {

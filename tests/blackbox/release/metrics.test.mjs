@@ -16,8 +16,8 @@ import { readMetrics } from '../support/metrics.mjs';
 import { Server } from '../support/server.mjs';
 
 const roomCount = 4_000;
-const roundTrips = 300;
-const rounds = 5;
+const roundTrips = 150;
+const rounds = 3;
 const mostMilliseconds = 1;
 const histogram = 'party_sockets_turn_seconds_bucket';
 

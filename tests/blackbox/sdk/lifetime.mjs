@@ -1,0 +1,28 @@
+// Uses everything, awaits and catches nothing that needs it not, and closes: `node lifetime.mjs URL
+// URL`. A promise that is rejected unseen, or the process going on, is a fault of the SDK.
+
+import WebSocket from 'ws';
+import { Party } from '../../../client/party-sockets.js';
+import { Storage } from './world.mjs';
+
+const [url, other] = process.argv.slice(2);
+const host = await Party.create(url, { WebSocket, storage: new Storage() });
+const guest = await Party.join(other, host.room, { WebSocket, storage: new Storage() });
+guest.on('error', () => {});
+host.setState(1);
+guest.setState(2);
+guest.broadcast(3);
+guest.ping();
+await host.ping();
+host.ping();
+await Party.join(other, 'nobody', { WebSocket }).catch(() => {});
+guest.close();
+guest.broadcast(4);
+guest.ping();
+host.close();
+
+const begun = performance.now();
+process.on('exit', () => {
+  const milliseconds = performance.now() - begun;
+  console.log(milliseconds < 2_000 ? 'closed' : `went on for ${milliseconds} ms`);
+});

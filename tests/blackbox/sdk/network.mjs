@@ -1,0 +1,76 @@
+// The network between a player and the relay: a TCP proxy that may be cut, be out of reach, or
+// swallow everything without a word, as a phone's does that left the Wi-Fi.
+
+import { once } from 'node:events';
+import net from 'node:net';
+
+export class Network {
+  /** How many connections have come through, or tried. */
+  attempts = 0;
+  #server;
+  #pairs = new Set();
+  #isOut = false;
+  #isSilent = false;
+
+  static async to(port) {
+    const network = new Network();
+    network.#server = net.createServer((client) => network.#connect(client, port));
+    network.#server.listen(0, '127.0.0.1');
+    await once(network.#server, 'listening');
+    network.url = `ws://127.0.0.1:${network.#server.address().port}`;
+    return network;
+  }
+
+  #connect(client, port) {
+    this.attempts++;
+    client.on('error', () => {});
+    if (this.#isOut) {
+      client.destroy();
+      return;
+    }
+    const relay = net.connect(port, '127.0.0.1');
+    relay.on('error', () => {});
+    const pair = { client, relay, isSilent: this.#isSilent };
+    this.#pairs.add(pair);
+    const pass = (from, to) => {
+      from.on('data', (bytes) => pair.isSilent || to.write(bytes));
+      from.on('close', () => {
+        if (pair.isSilent && from === relay) return;
+        this.#pairs.delete(pair);
+        to.destroy();
+      });
+    };
+    pass(client, relay);
+    pass(relay, client);
+  }
+
+  /** Connections end, and new ones are possible at once. */
+  cut() {
+    for (const { client, relay } of this.#pairs) {
+      client.destroy();
+      relay.destroy();
+    }
+  }
+
+  /** Connections end, and there are no new ones. */
+  fail() {
+    this.#isOut = true;
+    this.cut();
+  }
+
+  /** Those that there are stay open, and nothing comes through any more; `all`: nor in new ones. */
+  silence({ all = false } = {}) {
+    this.#isSilent = all;
+    for (const pair of this.#pairs) pair.isSilent = true;
+  }
+
+  restore() {
+    this.#isOut = false;
+    this.#isSilent = false;
+  }
+
+  close() {
+    this.cut();
+    this.#server.close();
+  }
+}

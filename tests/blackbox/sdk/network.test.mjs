@@ -1,0 +1,223 @@
+// What the SDK does when the network, the relay or another tab does what it will.
+
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { after, before, describe, it } from 'node:test';
+import { promisify } from 'node:util';
+import { fileURLToPath } from 'node:url';
+import WebSocket from 'ws';
+import { Party } from '../../../client/party-sockets.js';
+import { eventually } from '../support/deadline.mjs';
+import { named, record, World } from './world.mjs';
+
+let world;
+before(async () => (world = await World.start()));
+after(() => world.stop());
+
+const told = (events, name, count) =>
+  eventually(() => named(events, name).length >= count, `${count} times ${name}`);
+
+describe('A connection that is lost', () => {
+  it('comes back to the same seat by itself', async () => {
+    const { host, guest, network } = await world.pair();
+    const [ofHost, ofGuest] = [record(host), record(guest)];
+    network.cut();
+    await told(ofGuest, 'connection', 2);
+    await told(ofHost, 'join', 1);
+    assert.deepEqual(ofHost, [['leave', 1], ['join', 1]]);
+    assert.deepEqual(ofGuest, [['connection', 'reconnecting'], ['connection', 'connected']]);
+    assert.deepEqual([guest.id, guest.peers, guest.status], [1, [0], 'connected']);
+  });
+
+  it('is told who came and went meanwhile, and the state', async () => {
+    const { host, guest, network } = await world.pair();
+    const leaving = await world.join(host.room);
+    await eventually(() => guest.peers.length === 2, 'The third');
+    const events = record(guest);
+    network.fail();
+    await told(events, 'connection', 1);
+    leaving.close();
+    const coming = await world.join(host.room);
+    host.setState('new');
+    await host.ping();
+    network.restore();
+    await told(events, 'state', 1);
+    assert.deepEqual(events.slice(1).sort(), [
+      ['connection', 'connected'],
+      ['join', coming.id],
+      ['leave', leaving.id],
+      ['state', 'new'],
+    ]);
+    assert.deepEqual(guest.peers, [host.id, coming.id]);
+  });
+
+  it('gets what was sent meanwhile, in order; volatile messages are dropped, and said to be', async () => {
+    const { host, guest, network } = await world.pair();
+    const heard = [];
+    host.on('message', (data) => heard.push(data));
+    const events = record(guest);
+    network.fail();
+    await told(events, 'connection', 1);
+    const sent = [1, 2, 3].map((n) => guest.send(0, n));
+    assert.equal(await guest.broadcast('now', { volatile: true }), 'dropped');
+    sent.push(guest.broadcast(4));
+    network.restore();
+    assert.deepEqual(await Promise.all(sent), ['sent', 'sent', 'sent', 'sent']);
+    await eventually(() => heard.length >= 4, 'The messages');
+    assert.deepEqual(heard, [1, 2, 3, 4]);
+  });
+
+  it('queues so many messages, and so long ones, and no more', async () => {
+    const { guest, network } = await world.pair({ queueLength: 3, queueSize: 200 });
+    const events = record(guest);
+    network.fail();
+    await told(events, 'connection', 1);
+    const long = guest.broadcast('x'.repeat(200));
+    const short = [1, 2, 3, 4].map((n) => guest.broadcast(n));
+    assert.equal(await long, 'dropped');
+    assert.equal(await short[3], 'dropped');
+    network.restore();
+    assert.deepEqual(await Promise.all(short), ['sent', 'sent', 'sent', 'dropped']);
+    assert.equal(await guest.broadcast('again'), 'sent');
+  });
+
+  it('sends the state again that may have been lost, and of those that waited the last', async () => {
+    const network = await world.network();
+    const host = await world.create({}, network.url);
+    const guest = await world.join(host.room);
+    const events = record(guest);
+    network.silence();
+    host.setState('swallowed');
+    network.cut();
+    await told(events, 'state', 1);
+    network.fail();
+    await eventually(() => host.status === 'reconnecting', 'The loss');
+    const sent = [host.setState('one'), host.setState('two')];
+    network.restore();
+    assert.deepEqual(await Promise.all(sent), ['dropped', 'sent']);
+    await told(events, 'state', 2);
+    assert.deepEqual(named(events, 'state'), [['state', 'swallowed'], ['state', 'two']]);
+    assert.equal(host.state, 'two');
+  });
+
+  it('that is silent is noticed by a ping without an answer, and replaced', async () => {
+    const { guest, network } = await world.pair();
+    const events = record(guest);
+    network.silence();
+    assert.equal(await guest.ping(), null);
+    await told(events, 'connection', 2);
+    assert.ok((await guest.ping()) > 0);
+  });
+
+  it('that is silent is noticed by itself', async () => {
+    const { guest, network } = await world.pair();
+    const events = record(guest);
+    network.silence();
+    await told(events, 'connection', 2);
+    assert.equal(guest.status, 'connected');
+  });
+
+  it('gives a handshake up that hangs, after six seconds', async () => {
+    const { guest, network } = await world.pair();
+    const events = record(guest);
+    network.silence({ all: true });
+    network.cut();
+    const begun = performance.now();
+    await eventually(() => network.attempts === 2, 'The attempt that hangs');
+    network.restore();
+    await eventually(() => network.attempts === 3, 'The next one');
+    const milliseconds = performance.now() - begun;
+    assert.ok(milliseconds > 5_900 && milliseconds < 8_500, `${milliseconds} ms`);
+    await told(events, 'connection', 2);
+  });
+
+  it('is given up in the end, and says so', async () => {
+    const { guest, network } = await world.pair({ giveUpAfter: 700 });
+    const events = record(guest);
+    network.fail();
+    await told(events, 'connection', 1);
+    const waiting = guest.broadcast('never');
+    await told(events, 'closed', 1);
+    assert.equal(await waiting, 'dropped');
+    assert.deepEqual(events, [
+      ['connection', 'reconnecting'],
+      ['connection', 'closed'],
+      ['closed', 'gave-up'],
+    ]);
+    const { attempts } = network;
+    network.restore();
+    assert.ok(attempts >= 3, `${attempts} attempts`);
+  });
+
+  it('finds its room gone after a restart of the relay, and stays away', async () => {
+    const own = await World.start();
+    const { port } = own.server;
+    const { guest, host, network } = await own.pair();
+    const [ofHost, ofGuest] = [record(host), record(guest)];
+    own.server.kill();
+    await own.server.outcome();
+    await told(ofGuest, 'connection', 1);
+    const next = await World.start({ port });
+    await told(ofGuest, 'closed', 1);
+    await told(ofHost, 'closed', 1);
+    assert.deepEqual(ofGuest.at(-1), ['closed', 'room-gone']);
+    network.close();
+    await next.stop();
+  });
+
+  it('waits for a seat in a room that has filled up meanwhile', async () => {
+    const { host, guest, network } = await world.pair({}, { maxClients: 2 });
+    const events = record(guest);
+    network.fail();
+    await told(events, 'connection', 1);
+    await eventually(() => host.peers.length === 0, 'The free seat');
+    const other = await world.join(host.room);
+    network.restore();
+    await eventually(() => network.attempts >= 3, 'An attempt');
+    other.close();
+    await told(events, 'connection', 2);
+    assert.deepEqual([guest.id, guest.status], [1, 'connected']);
+  });
+
+  it('that the relay refused for what it was sent comes back, and says why', async () => {
+    const own = await World.start({ options: ['--max-message-bytes', 1000] });
+    const { guest } = await own.pair();
+    const events = record(guest);
+    guest.broadcast('x'.repeat(2000));
+    await told(events, 'connection', 2);
+    assert.deepEqual(named(events, 'error').map(([, { code }]) => code), ['message-too-big']);
+    await own.stop();
+  });
+});
+
+describe('A party that is closed', () => {
+  it('connects no more, whatever it was about to do', async () => {
+    const { guest, network } = await world.pair();
+    const events = record(guest);
+    network.fail();
+    await told(events, 'connection', 1);
+    guest.close();
+    guest.close();
+    assert.deepEqual(events.slice(1), [['connection', 'closed'], ['closed', 'left']]);
+    assert.equal(guest.status, 'closed');
+  });
+
+  it('may be closed by its listeners', async () => {
+    const { guest, network } = await world.pair();
+    const events = record(guest);
+    guest.on('connection', () => guest.close());
+    network.cut();
+    await told(events, 'closed', 1);
+    assert.deepEqual(named(events, 'closed'), [['closed', 'left']]);
+  });
+
+  /** In a process of its own, which ends by itself if no timer, socket or channel is left. */
+  it('leaves nothing behind: no timer, no promise that was rejected', async () => {
+    const program = fileURLToPath(new URL('lifetime.mjs', import.meta.url));
+    const network = await world.network();
+    const run = promisify(execFile)(process.execPath, [program, world.url, network.url]);
+    const { stdout, stderr } = await run;
+    assert.deepEqual([stdout, stderr], ['closed\n', '']);
+    network.close();
+  });
+});

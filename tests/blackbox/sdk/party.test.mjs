@@ -1,0 +1,249 @@
+// What the SDK offers while nothing goes wrong, and the errors that the server answers with.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import WebSocket from 'ws';
+import { Party, PartyError } from '../../../client/party-sockets.js';
+import { eventually, withDeadline } from '../support/deadline.mjs';
+import { named, record, Storage, World } from './world.mjs';
+
+let world;
+before(async () => (world = await World.start({ loops: 2 })));
+after(() => world.stop());
+
+const told = (events, name, count) =>
+  eventually(() => named(events, name).length >= count, `${count} times ${name}`);
+
+describe('A party', () => {
+  it('is created, joined, and tells who is here', async () => {
+    const host = await world.create({ maxClients: 3 });
+    const events = record(host);
+    assert.match(host.room, /^[1-9A-HJ-NP-Za-km-z]{6}$/);
+    assert.deepEqual([host.id, host.isHost, host.peers, host.status], [0, true, [], 'connected']);
+    const guest = await world.join(` ${host.room} `);
+    assert.deepEqual([guest.id, guest.isHost, guest.peers, guest.room], [1, false, [0], host.room]);
+    await told(events, 'join', 1);
+    guest.close();
+    await told(events, 'leave', 1);
+    assert.deepEqual(events, [['join', 1], ['leave', 1]]);
+    assert.deepEqual([host.peers, guest.status], [[], 'closed']);
+  });
+
+  it('passes messages to all or one, in order', async () => {
+    const host = await world.create();
+    const [ada, bob] = [await world.join(host.room), await world.join(host.room)];
+    const [ofHost, ofAda, ofBob] = [host, ada, bob].map(record);
+    assert.equal(await host.broadcast({ n: 1 }), 'sent');
+    host.send(ada.id, 'two');
+    host.send(host.id, [3]);
+    ada.broadcast(null);
+    await told(ofHost, 'message', 2);
+    await told(ofAda, 'message', 2);
+    await told(ofBob, 'message', 2);
+    const heard = new Map(named(ofHost, 'message').map(([, data, from]) => [from, data]));
+    assert.deepEqual([heard.get(0), heard.get(1)], [[3], null]);
+    assert.deepEqual(named(ofAda, 'message'), [['message', { n: 1 }, 0], ['message', 'two', 0]]);
+    assert.deepEqual(new Map(named(ofBob, 'message').map(([, data, from]) => [from, data])), new Map([[0, { n: 1 }], [1, null]]));
+  });
+
+  it('keeps a state for those who come later, and tells changes', async () => {
+    const host = await world.create();
+    assert.equal(await host.setState({ round: 1 }), 'sent');
+    const guest = await world.join(host.room);
+    assert.deepEqual(guest.state, { round: 1 });
+    const events = record(guest);
+    host.setState(null);
+    await told(events, 'state', 2);
+    assert.deepEqual(named(events, 'state'), [['state', { round: 1 }], ['state', null]]);
+    assert.deepEqual([host.state, guest.state], [null, null]);
+  });
+
+  it('keeps messages for the first listener, and stops telling who stopped listening', async () => {
+    const { host, guest } = await world.pair();
+    host.broadcast('early');
+    host.broadcast('too');
+    await guest.ping();
+    const heard = [];
+    const stop = guest.on('message', (data, from) => heard.push([data, from]));
+    await guest.ping();
+    assert.deepEqual(heard, [['early', 0], ['too', 0]]);
+    stop();
+    host.broadcast('not heard');
+    await guest.ping();
+    assert.equal(heard.length, 2);
+  });
+
+  it('measures the round trip, and nobody hears of it', async () => {
+    const { host, guest } = await world.pair();
+    const [ofHost, ofGuest] = [record(host), record(guest)];
+    const [one, other] = await Promise.all([guest.ping(), guest.ping()]);
+    assert.ok(one > 0 && one < 5_000, `${one} ms`);
+    assert.equal(one, other, 'One probe serves both');
+    await host.ping();
+    assert.deepEqual([ofHost, ofGuest], [[], []]);
+  });
+
+  it('ends for everybody when its host closes the room', async () => {
+    const { host, guest } = await world.pair();
+    const [ofHost, ofGuest] = [record(host), record(guest)];
+    host.closeRoom();
+    await told(ofGuest, 'closed', 1);
+    await told(ofHost, 'closed', 1);
+    const end = [['connection', 'closed'], ['closed', 'room-closed']];
+    assert.deepEqual([ofHost, ofGuest], [end, end]);
+    assert.equal(await guest.broadcast('late'), 'dropped');
+    assert.equal(await guest.ping(), null);
+  });
+
+  it('speaks protocol 1 on request', async () => {
+    const host = await world.create({ protocol: 1, clientId: 'screen' });
+    const events = record(host);
+    assert.match(host.room, /^[A-Z0-9]{4}$/);
+    const guest = await world.join(host.room.toLowerCase(), { protocol: 1, clientId: 'phone' });
+    assert.deepEqual([host.id, host.isHost, guest.id, guest.isHost], ['screen', true, 'phone', false]);
+    assert.deepEqual([guest.peers, guest.room], [['screen'], host.room]);
+    guest.send('screen', 1);
+    assert.ok((await guest.ping()) > 0);
+    await told(events, 'message', 1);
+    assert.deepEqual(events, [['join', 'phone'], ['message', 1, 'phone']]);
+    for (const call of [() => host.setState(1), () => host.closeRoom()])
+      assert.throws(call, { code: 'not-supported' });
+  });
+
+  it('tells the link for controllers, filled in', async () => {
+    const host = await world.create({ joinUrl: 'https://game.example/?room={room}' });
+    const guest = await world.join(host.room);
+    assert.equal(host.joinUrl, `https://game.example/?room=${host.room}`);
+    assert.equal(guest.joinUrl, host.joinUrl);
+  });
+
+  it('names the room and the server in the address, for servers behind one name', async () => {
+    const addresses = [];
+    class Spy extends WebSocket {
+      constructor(url, protocol) {
+        super(url, protocol);
+        addresses.push(url.slice(world.url.length));
+      }
+    }
+    const host = await world.create({ WebSocket: Spy });
+    await world.join(host.room, { WebSocket: Spy, instance: 'a/b' });
+    await world.join(host.room, { WebSocket: Spy }, `${world.url}/relay?x=1`);
+    await assert.rejects(world.join('health', { WebSocket: Spy }), { code: 'room-not-found' });
+    assert.deepEqual(addresses, ['/', `/${host.room}?instance=a%2Fb`, '/relay?x=1', '/']);
+  });
+});
+
+describe('An error', () => {
+  const rejectedBy = (promise, code, message) =>
+    assert.rejects(promise, (error) => {
+      assert.ok(error instanceof PartyError);
+      assert.deepEqual([error.code, error.message], [code, message]);
+      return true;
+    });
+
+  it('has a code by what the server said, when a room is entered', async () => {
+    const host = await world.create({ maxClients: 1 });
+    await rejectedBy(world.join('zzzzzz'), 'room-not-found', 'Room not found');
+    await rejectedBy(world.join(host.room), 'room-full', 'Room is full');
+    await rejectedBy(world.join(host.room, { protocol: 1 }), 'wrong-protocol', 'Room uses protocol 2');
+    const bad = { maxClients: 0 };
+    await rejectedBy(world.create(bad), 'refused', 'maxClients must be a positive number');
+  });
+
+  it('has a code by what the server said, inside', async () => {
+    const { host, guest } = await world.pair();
+    const [ofHost, ofGuest] = [record(host), record(guest)];
+    host.send(7, 1);
+    host.setState('x'.repeat(20_000));
+    guest.setState(1);
+    guest.closeRoom();
+    await told(ofHost, 'error', 2);
+    await told(ofGuest, 'error', 2);
+    const codes = (events) => named(events, 'error').map(([, { code }]) => code);
+    assert.deepEqual(codes(ofHost), ['peer-not-found', 'state-too-large']);
+    assert.deepEqual(codes(ofGuest), ['not-host', 'not-host']);
+    assert.deepEqual([host.status, guest.status], ['connected', 'connected']);
+  });
+
+  it('is thrown at once for what has no JSON form', async () => {
+    const host = await world.create();
+    for (const data of [undefined, () => {}, 1n])
+      assert.throws(() => host.broadcast(data), TypeError);
+  });
+
+  it('says that nobody answers, after the patience that was asked for', async () => {
+    const network = await world.network();
+    network.fail();
+    const late = Party.join(network.url, 'abcdef', { WebSocket, patience: 600 });
+    await rejectedBy(withDeadline(late, 'The error'), 'unreachable', `No answer from ${new URL(network.url).host}`);
+    assert.ok(network.attempts >= 2, `${network.attempts} attempts`);
+  });
+
+  it('says what a page can do about a missing WebSocket, protocol or address', async () => {
+    await assert.rejects(Party.create(world.url, { WebSocket: null, protocol: 2 }), (error) =>
+      globalThis.WebSocket ? false : error.code === 'not-supported');
+    await assert.rejects(world.create({ protocol: 3 }), { code: 'not-supported' });
+    await assert.rejects(Party.create(undefined, { WebSocket }), TypeError);
+  });
+});
+
+describe('A seat', () => {
+  it('is found again after a reload, by what is stored for the tab', async () => {
+    const host = await world.create({ storage: new Storage() });
+    const storage = new Storage();
+    const guest = await world.join(host.room, { storage });
+    await world.join(host.room, { storage: new Storage() });
+    guest.close();
+    const reloaded = await world.join(host.room, { storage });
+    assert.equal(reloaded.id, guest.id);
+  });
+
+  it("of a host, too: `resume` goes back to its room, or makes one when that is gone", async () => {
+    const storage = new Storage();
+    const resume = { resume: true, storage };
+    const network = await world.network();
+    const host = await world.create(resume, network.url);
+    const key = { storage: storage.copy() }; // what was there before the page was closed
+    host.setState({ round: 2 });
+    const guest = await world.join(host.room);
+    host.close();
+    assert.notEqual((await world.create(resume, network.url)).room, host.room, 'It had left');
+    const back = await world.create({ resume: true, ...key }, network.url);
+    assert.deepEqual([back.room, back.id, back.isHost], [host.room, 0, true]);
+    assert.deepEqual(back.state, { round: 2 });
+    back.closeRoom();
+    await eventually(() => guest.status === 'closed', 'The end');
+    assert.notEqual((await world.create({ resume: true, ...key }, network.url)).room, host.room);
+  });
+
+  it('is not taken by a second tab that has a copy of what the first one stored', async () => {
+    const host = await world.create();
+    const storage = new Storage();
+    const first = await world.join(host.room, { storage });
+    const events = record(first);
+    const second = await world.join(host.room, { storage: storage.copy() });
+    assert.notEqual(second.id, first.id);
+    await first.ping();
+    assert.deepEqual([first.status, named(events, 'closed')], ['connected', []]);
+  });
+
+  it('goes to one of two tabs that are opened at the same time', async () => {
+    const host = await world.create();
+    const storage = new Storage();
+    const before = await world.join(host.room, { storage });
+    before.close();
+    const copies = [storage.copy(), storage.copy()];
+    const tabs = await Promise.all(copies.map((copy) => world.join(host.room, { storage: copy })));
+    assert.equal(tabs.filter(({ id }) => id === before.id).length, 1);
+  });
+
+  it('may be lost to who has its clientId: the one who comes later', async () => {
+    const host = await world.create();
+    const first = await world.join(host.room, { clientId: 'secret' });
+    const events = record(first);
+    const second = await world.join(host.room, { clientId: 'secret' });
+    assert.equal(second.id, first.id);
+    await told(events, 'closed', 1);
+    assert.deepEqual(events, [['connection', 'closed'], ['closed', 'replaced']]);
+  });
+});
