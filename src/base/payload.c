@@ -18,7 +18,7 @@ struct payload *payload_new(uint32_t length, size_t *account)
 
 void payload_release(struct payload *payload)
 {
-    if (payload == NULL)
+    if (payload == NULL || payload_is_lasting(payload))
         return;
     assert(payload->references > 0);
     if (--payload->references > 0)

@@ -334,7 +334,7 @@ static void settle(struct outbox *outbox, size_t *from, size_t *to)
     struct outbox_chunk *at = first_chunk(outbox);
     for (bool is_end = at == NULL; !is_end; at = at->next) {
         size_t held = sizes[at->size].bytes;
-        if (at->payload != NULL) {
+        if (at->payload != NULL && !payload_is_lasting(at->payload)) {
             assert(at->payload->references == 1);
             held += at->payload->length;
             at->payload->account = to;

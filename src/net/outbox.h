@@ -84,7 +84,7 @@ void outbox_clear(struct outbox *outbox, struct outbox_pool *pool);
 
 /*
  * The outbox leaves one thread's pool, or comes to another's: what it holds comes off the account,
- * or is charged to it. No payload in it may have other references.
+ * or is charged to it. No payload in it may have other references, unless it is lasting.
  */
 void outbox_leave(struct outbox *outbox, struct outbox_pool *pool);
 void outbox_enter(struct outbox *outbox, struct outbox_pool *pool);

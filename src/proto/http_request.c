@@ -194,6 +194,7 @@ static bool take_host(struct http_request *request, struct bytes value)
     }
     bool is_first = !request->has_host; /* RFC 9112 3.2: more than one is a fault */
     request->has_host = true;
+    request->host = value;
     return is_first;
 }
 
@@ -259,6 +260,13 @@ static bool take_accept(struct http_request *request, struct bytes value)
     return true;
 }
 
+static bool take_if_none_match(struct http_request *request, struct bytes value)
+{
+    if (request->if_none_match.length == 0)
+        request->if_none_match = value;
+    return true;
+}
+
 static bool take_replay_source(struct http_request *request, struct bytes value)
 {
     (void)value;
@@ -309,6 +317,7 @@ static const struct {
     {"Upgrade", take_upgrade},
     {"Origin", take_origin},
     {"Accept", take_accept},
+    {"If-None-Match", take_if_none_match},
     {"Fly-Replay-Src", take_replay_source},
     {"X-Forwarded-For", take_forwarded_for},
     {"Content-Length", take_content_length},

@@ -28,12 +28,14 @@ struct http_request {
     bool asks_to_close;
     bool has_body;
     bool has_host;
+    struct bytes host; /* empty when absent */
 
     struct bytes origin; /* empty when absent; more than one is a fault */
     bool has_origin;
 
-    bool accepts_html; /* Accept lists `text/html` */
-    bool is_replayed;  /* Fly-Replay-Src: a proxy sent it to another instance before */
+    bool accepts_html;          /* Accept lists `text/html` */
+    struct bytes if_none_match; /* the first one; missing another only costs a transfer */
+    bool is_replayed;           /* Fly-Replay-Src: a proxy sent it to another instance before */
 
     /* The last few X-Forwarded-For headers, in order; what proxies near to us added comes last. */
     struct bytes forwarded_for[4];

@@ -16,6 +16,8 @@ static const char *reason_phrase(int status)
         return "OK";
     case 302:
         return "Found";
+    case 304:
+        return "Not Modified";
     case 400:
         return "Bad Request";
     case 403:
@@ -62,12 +64,17 @@ static void write_head(struct writer *writer, const struct response *response, s
     writer_put_string(writer, reason_phrase(response->status));
     WRITER_PUT(writer, "\r\n");
     write_date(writer);
-    WRITER_PUT(writer, "Content-Type: ");
-    writer_put_string(writer, response->content_type);
-    WRITER_PUT(writer, "\r\nContent-Length: ");
-    writer_put_decimal(writer, body_length);
+    if (response->status != 304) {
+        WRITER_PUT(writer, "Content-Type: ");
+        writer_put_string(writer, response->content_type);
+        WRITER_PUT(writer, "\r\nContent-Length: ");
+        writer_put_decimal(writer, body_length);
+        WRITER_PUT(writer, "\r\n");
+    }
+    WRITER_PUT(writer, "Cache-Control: ");
+    writer_put_string(writer,
+                      response->cache_control != NULL ? response->cache_control : "no-store");
     WRITER_PUT(writer, "\r\nAccess-Control-Allow-Origin: *\r\n"
-                       "Cache-Control: no-store\r\n"
                        "X-Content-Type-Options: nosniff\r\n");
     writer_put(writer, response->extra_headers);
     writer_put_string(writer, response->closes ? "Connection: close\r\n\r\n"
@@ -126,7 +133,7 @@ void response_send_payload(struct loop *loop, struct conn *conn, const struct re
                            struct payload *body)
 {
     send_head(loop, conn, response, body->length);
-    if (!response->is_head)
+    if (!response->is_head && response->status != 304)
         conn_out_payload(loop, conn, body);
     end_response(loop, conn, response);
 }

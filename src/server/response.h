@@ -9,10 +9,11 @@
 #define CONTENT_TYPE_JSON "application/json"
 
 struct response {
-    int status;
+    int status;   /* 304 has no body, and does not tell of its length and type */
     bool is_head; /* the request's method was HEAD: no body follows */
     bool closes;
     const char *content_type;
+    const char *cache_control;  /* NULL: nothing may be kept of it */
     struct bytes extra_headers; /* lines with their ends, or empty */
 };
 

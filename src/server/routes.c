@@ -3,6 +3,7 @@
 
 #include "proto/ws_handshake.h"
 #include "server/admission.h"
+#include "server/assets.h"
 #include "server/conn_in.h"
 #include "server/conn_out.h"
 #include "server/gather.h"
@@ -118,6 +119,18 @@ static void ask(struct loop *loop, struct conn *conn, const struct http_request 
         response_send_error(loop, conn, 503, conn->response_is_head);
 }
 
+/* Paths that no room's code is looked for in. False: it is none of them. */
+static bool send_known(struct loop *loop, struct conn *conn, const struct http_request *request)
+{
+    if (bytes_equal(request->path, BYTES("/ready")))
+        send_readiness(loop, conn, request);
+    else if (bytes_equal(request->path, BYTES("/metrics")))
+        ask(loop, conn, request, QUESTION_METRICS);
+    else
+        return assets_route(loop, conn, request);
+    return true;
+}
+
 /* What is asked for by no known path. */
 static void send_front(struct loop *loop, struct conn *conn, const struct http_request *request)
 {
@@ -136,14 +149,12 @@ void routes_handle(struct loop *loop, struct conn *conn, const struct http_reque
         response_send_error(loop, conn, 405, false);
     else if (bytes_equal(request->path, BYTES("/health")))
         send_health(loop, conn, request);
+    else if (!ws_handshake_is_wanted(request) && send_known(loop, conn, request))
+        return;
     else if (instances_route(loop, conn, request))
         return;
     else if (ws_handshake_is_wanted(request))
         receive_upgrade(loop, conn, request);
-    else if (bytes_equal(request->path, BYTES("/ready")))
-        send_readiness(loop, conn, request);
-    else if (bytes_equal(request->path, BYTES("/metrics")))
-        ask(loop, conn, request, QUESTION_METRICS);
     else if (lookup_is_wanted(request))
         lookup_begin(loop, conn, request);
     else

@@ -40,8 +40,9 @@ static void make_relative(struct bytes *view, struct bytes in)
 
 static void make_all_relative(struct http_request *request, struct bytes in)
 {
-    struct bytes *views[] = {&request->target, &request->path, &request->origin,
-                             &request->websocket_key, &request->websocket_version};
+    struct bytes *views[] = {&request->target,           &request->path,   &request->host,
+                             &request->if_none_match,    &request->origin, &request->websocket_key,
+                             &request->websocket_version};
     for (size_t i = 0; i < ARRAY_LENGTH(views); i++)
         make_relative(views[i], in);
     for (size_t i = 0; i < ARRAY_LENGTH(request->forwarded_for); i++)
@@ -91,6 +92,8 @@ static bool requests_are_equal(const struct http_request *a, const struct http_r
            a->forwarded_for_count == b->forwarded_for_count &&
            a->websocket_protocol_count == b->websocket_protocol_count &&
            views_are_equal(&a->target, &b->target, 1) && views_are_equal(&a->path, &b->path, 1) &&
+           views_are_equal(&a->host, &b->host, 1) &&
+           views_are_equal(&a->if_none_match, &b->if_none_match, 1) &&
            views_are_equal(&a->origin, &b->origin, 1) &&
            views_are_equal(&a->websocket_key, &b->websocket_key, 1) &&
            views_are_equal(&a->websocket_version, &b->websocket_version, 1) &&

@@ -68,7 +68,7 @@ export class RawConnection {
 
   async readResponse({ method = 'GET' } = {}) {
     const head = parseResponseHead((await this.#readThrough('\r\n\r\n')).toString('latin1'));
-    const hasBody = method !== 'HEAD' && head.status >= 200 && head.status !== 204;
+    const hasBody = method !== 'HEAD' && head.status >= 200 && ![204, 304].includes(head.status);
     const bodyLength = hasBody ? Number(head.headers['content-length']) : 0;
     assert.ok(Number.isInteger(bodyLength), 'The response gives the length of its body');
     return { ...head, body: (await this.#read(bodyLength)).toString() };

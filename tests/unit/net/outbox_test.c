@@ -210,6 +210,33 @@ static void charges_move_with_the_queue(void **state)
     model_release(&model);
 }
 
+static void a_lasting_payload_is_charged_to_nobody(void **state)
+{
+    (void)state;
+    static struct model model;
+    size_t other_account = 0;
+    struct outbox_pool other = {.account = &other_account};
+    model_init(&model, 1);
+    struct payload *payload = payload_new(5000, &model.account);
+    assert_non_null(payload);
+    payload->references = PAYLOAD_LASTING;
+    model.account = 0;
+    for (int i = 0; i < 2; i++)
+        assert_true(outbox_append_payload(&model.outbox, &model.pool, payload));
+    assert_int_equal(model.account, 2 * OUTBOX_SMALL_CHUNK_BYTES);
+    outbox_leave(&model.outbox, &model.pool);
+    assert_int_equal(model.account, 0);
+    outbox_enter(&model.outbox, &other);
+    assert_int_equal(other_account, 2 * OUTBOX_SMALL_CHUNK_BYTES);
+    outbox_clear(&model.outbox, &other);
+    assert_int_equal(other_account, 0);
+    payload_release(payload);
+    assert_int_equal(payload->references, PAYLOAD_LASTING);
+    free(payload);
+    outbox_pool_release(&other);
+    model_release(&model);
+}
+
 /* What a message to each of thousands takes. */
 static void a_short_queue_takes_a_small_chunk(void **state)
 {
@@ -257,6 +284,7 @@ int main(void)
         cmocka_unit_test(dropping_frees_all_but_the_begun_piece),
         cmocka_unit_test(a_shared_payload_is_charged_once),
         cmocka_unit_test(charges_move_with_the_queue),
+        cmocka_unit_test(a_lasting_payload_is_charged_to_nobody),
         cmocka_unit_test(a_short_queue_takes_a_small_chunk),
         cmocka_unit_test(chunks_that_are_not_needed_are_given_back),
     };

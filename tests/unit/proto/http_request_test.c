@@ -104,6 +104,7 @@ static void what_a_head_says_is_read(void **state)
     (void)state;
     struct bytes head = BYTES("GET http://h:1/p/q?x=1 HTTP/1.1\r\n" HOST
                               "connection: keep-alive , Upgrade\r\nUPGRADE: h2c, WebSocket\r\n"
+                              "If-None-Match: \"a\", W/\"b\"\r\nIf-None-Match: \"c\"\r\n"
                               "Origin:  https://o \r\nSec-WebSocket-Key: k\r\n"
                               "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: a, b\r\n"
                               "Sec-WebSocket-Protocol: c\r\nContent-Length: 00\r\n\r\nrest");
@@ -114,6 +115,8 @@ static void what_a_head_says_is_read(void **state)
     assert_int_equal(length, head.length - 4);
     assert_int_equal(request.method, HTTP_METHOD_GET);
     assert_true(bytes_equal(request.path, BYTES("/p/q")));
+    assert_true(bytes_equal(request.host, BYTES("a")));
+    assert_true(bytes_equal(request.if_none_match, BYTES("\"a\", W/\"b\"")));
     assert_true(bytes_equal(request.origin, BYTES("https://o")));
     assert_true(request.connection_has_upgrade && request.upgrades_to_websocket);
     assert_true(request.keeps_alive && !request.has_body && request.has_host);

@@ -1,0 +1,128 @@
+/*
+ * Files with validators. A browser asks each time whether its copy is still good, so that the pages
+ * and the library they import always fit the relay that serves them.
+ */
+#include "server/assets.h"
+
+#include "base/attributes.h"
+#include "base/writer.h"
+#include "proto/http_etag.h"
+#include "server/response.h"
+
+#define HOST_BYTES_MAX 255 /* of those that are named in a policy; a domain name has no more */
+
+struct asset {
+    struct bytes path;
+    const char *content_type;
+    struct bytes etag;
+    const char *script_sources; /* for the Content-Security-Policy */
+    const char *style_sources;
+    struct payload *body;
+};
+
+/* Not constant, since payloads are not; but no byte of a lasting one is ever written. */
+#define PAYLOAD(name, size, ...)             \
+    __extension__ static struct payload name = { \
+        .references = PAYLOAD_LASTING,       \
+        .length = (size),                    \
+        .data = {__VA_ARGS__},               \
+    };
+
+#define VIEW(literal)                                            \
+    {                                                            \
+        (const uint8_t *)(literal), sizeof(literal) - 1          \
+    }
+#define ASSET(content, path, type, etag, scripts, styles)             \
+    {                                                                 \
+        VIEW(path), type, VIEW(etag), scripts, styles, &content       \
+    }
+
+#include "assets_table.h" /* assets: made by the build */
+
+static const struct asset *find(struct bytes path)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(assets); i++) {
+        if (bytes_equal(assets[i].path, path))
+            return &assets[i];
+    }
+    return NULL;
+}
+
+/* Hosts are what clients say: only what could be one may stand in a header of ours. */
+static bool host_is_plain(struct bytes host)
+{
+    for (size_t i = 0; i < host.length; i++) {
+        uint8_t c = host.data[i];
+        bool is_plain = (c >= '0' && c <= '9') || (ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z');
+        if (!is_plain && memchr("-._:[]", c, 6) == NULL)
+            return false;
+    }
+    return host.length > 0 && host.length <= HOST_BYTES_MAX;
+}
+
+/*
+ * Nothing but our own files, and a page that has its script or style inline has no other. 'self'
+ * includes WebSockets to the same host (CSP 3); browsers that are older than that need its name.
+ */
+static void write_policy(struct writer *writer, const struct asset *asset, struct bytes host)
+{
+    WRITER_PUT(writer, "Content-Security-Policy: default-src 'none'; script-src ");
+    writer_put_string(writer, asset->script_sources);
+    WRITER_PUT(writer, "; style-src ");
+    writer_put_string(writer, asset->style_sources);
+    WRITER_PUT(writer, "; img-src 'self' data:; connect-src 'self'");
+    if (host_is_plain(host)) {
+        WRITER_PUT(writer, " ws://");
+        writer_put(writer, host);
+        WRITER_PUT(writer, " wss://");
+        writer_put(writer, host);
+    }
+    WRITER_PUT(writer, "; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n");
+}
+
+static void send_asset(struct loop *loop, struct conn *conn, const struct http_request *request,
+                       const struct asset *asset)
+{
+    uint8_t headers[1024 + 2 * HOST_BYTES_MAX];
+    struct writer writer = writer_over(headers, sizeof headers);
+    WRITER_PUT(&writer, "ETag: ");
+    writer_put(&writer, asset->etag);
+    WRITER_PUT(&writer, "\r\n");
+    write_policy(&writer, asset, request->host);
+    bool is_known = http_etag_is_listed(request->if_none_match, asset->etag);
+    struct response response = {
+        .status = is_known ? 304 : 200,
+        .is_head = request->method == HTTP_METHOD_HEAD,
+        .closes = response_closes(conn, request),
+        .content_type = asset->content_type,
+        .cache_control = "no-cache",
+        .extra_headers = writer_view(&writer),
+    };
+    response_send_payload(loop, conn, &response, asset->body);
+}
+
+/* The page's references are relative, and it may have been given something in its query. */
+static void send_to_folder(struct loop *loop, struct conn *conn, const struct http_request *request)
+{
+    uint8_t location[HTTP_REQUEST_HEAD_MAX];
+    struct writer writer = writer_over(location, sizeof location);
+    writer_put(&writer, request->path);
+    writer_put_byte(&writer, '/');
+    if (request->query.data != NULL) {
+        writer_put_byte(&writer, '?');
+        writer_put(&writer, request->query);
+    }
+    response_redirect(loop, conn, request, writer_view(&writer));
+}
+
+bool assets_route(struct loop *loop, struct conn *conn, const struct http_request *request)
+{
+    const struct asset *asset = find(request->path);
+    if (asset != NULL)
+        send_asset(loop, conn, request, asset);
+    else if (bytes_equal(request->path, BYTES("/play")))
+        send_to_folder(loop, conn, request);
+    else
+        return false;
+    return true;
+}
