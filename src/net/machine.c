@@ -1,12 +1,16 @@
 /* Limits of memory and descriptors, read once at the start; and what is used, for who asks. */
 #include "net/machine.h"
 
+#include <arpa/inet.h>
+#include <ifaddrs.h>
 #include <limits.h>
 #include <malloc.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/attributes.h"
@@ -107,4 +111,48 @@ uint64_t machine_heap_bytes(void)
 {
     struct mallinfo2 info = mallinfo2();
     return info.uordblks + info.hblkhd;
+}
+
+/* Connecting a UDP socket chooses a way, and sends nothing. */
+static bool address_of_route(struct in_addr *ret_address)
+{
+    struct sockaddr_in elsewhere = {
+        .sin_family = AF_INET,
+        .sin_port = htons(9),
+        .sin_addr.s_addr = htonl(0xCB007101), /* 203.0.113.1, nobody's (RFC 5737) */
+    };
+    struct sockaddr_in own;
+    socklen_t length = sizeof own;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    bool is_known = connect(fd, (struct sockaddr *)&elsewhere, sizeof elsewhere) == 0 &&
+                    getsockname(fd, (struct sockaddr *)&own, &length) == 0;
+    close(fd);
+    if (is_known)
+        *ret_address = own.sin_addr;
+    return is_known;
+}
+
+static bool address_of_interface(struct in_addr *ret_address)
+{
+    struct ifaddrs *first;
+    bool is_known = false;
+    if (getifaddrs(&first) != 0)
+        return false;
+    for (struct ifaddrs *at = first; at != NULL && !is_known; at = at->ifa_next) {
+        bool is_up = (at->ifa_flags & IFF_UP) != 0 && (at->ifa_flags & IFF_LOOPBACK) == 0;
+        is_known = is_up && at->ifa_addr != NULL && at->ifa_addr->sa_family == AF_INET;
+        if (is_known)
+            *ret_address = ((struct sockaddr_in *)(void *)at->ifa_addr)->sin_addr;
+    }
+    freeifaddrs(first);
+    return is_known;
+}
+
+bool machine_address(char ret_text[MACHINE_ADDRESS_BYTES_MAX])
+{
+    struct in_addr address;
+    return (address_of_route(&address) || address_of_interface(&address)) &&
+           inet_ntop(AF_INET, &address, ret_text, MACHINE_ADDRESS_BYTES_MAX) != NULL;
 }

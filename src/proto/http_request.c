@@ -17,6 +17,17 @@ static bool is_token_byte(uint8_t c)
     return c != 0 && strchr("!#$%&'*+-.^_`|~", c) != NULL;
 }
 
+bool http_host_is_plain(struct bytes host)
+{
+    for (size_t i = 0; i < host.length; i++) {
+        uint8_t c = host.data[i];
+        bool is_plain = (c >= '0' && c <= '9') || (ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z');
+        if (!is_plain && memchr("-._:[]", c, 6) == NULL)
+            return false;
+    }
+    return host.length > 0;
+}
+
 bool http_is_token(struct bytes text)
 {
     for (size_t i = 0; i < text.length; i++) {
@@ -287,6 +298,23 @@ static bool take_forwarded_for(struct http_request *request, struct bytes value)
     return true;
 }
 
+/* The first proxy is the one that the client spoke to. */
+static bool take_forwarded_host(struct http_request *request, struct bytes value)
+{
+    struct bytes host;
+    if (request->forwarded_host.length == 0 && http_list_next(&value, &host))
+        request->forwarded_host = host;
+    return true;
+}
+
+static bool take_forwarded_proto(struct http_request *request, struct bytes value)
+{
+    struct bytes scheme;
+    request->forwarded_https =
+        http_list_next(&value, &scheme) && bytes_equal_ignore_case(scheme, BYTES("https"));
+    return true;
+}
+
 static bool take_websocket_key(struct http_request *request, struct bytes value)
 {
     if (request->websocket_key_count < UINT8_MAX)
@@ -320,6 +348,8 @@ static const struct {
     {"If-None-Match", take_if_none_match},
     {"Fly-Replay-Src", take_replay_source},
     {"X-Forwarded-For", take_forwarded_for},
+    {"X-Forwarded-Host", take_forwarded_host},
+    {"X-Forwarded-Proto", take_forwarded_proto},
     {"Content-Length", take_content_length},
     {"Transfer-Encoding", take_transfer_encoding},
     {"Sec-WebSocket-Key", take_websocket_key},

@@ -40,6 +40,8 @@ struct http_request {
     /* The last few X-Forwarded-For headers, in order; what proxies near to us added comes last. */
     struct bytes forwarded_for[4];
     uint8_t forwarded_for_count;
+    struct bytes forwarded_host; /* the first of X-Forwarded-Host; empty when absent */
+    bool forwarded_https;        /* the first of X-Forwarded-Proto is `https` */
 
     /* What the WebSocket handshake is judged by. */
     bool upgrades_to_websocket;  /* Upgrade lists `websocket` */
@@ -73,5 +75,9 @@ bool http_list_next(struct bytes *list, struct bytes *ret_element);
 
 /* Whether `text` is a non-empty token (RFC 9110 5.6.2). */
 bool http_is_token(struct bytes text);
+
+/* Whether a Host, with its port, has only what hosts are made of: fit to stand in a text of ours.
+ */
+bool http_host_is_plain(struct bytes host);
 
 #endif

@@ -21,20 +21,20 @@ struct asset {
 };
 
 /* Not constant, since payloads are not; but no byte of a lasting one is ever written. */
-#define PAYLOAD(name, size, ...)             \
+#define PAYLOAD(name, size, ...)                 \
     __extension__ static struct payload name = { \
-        .references = PAYLOAD_LASTING,       \
-        .length = (size),                    \
-        .data = {__VA_ARGS__},               \
+        .references = PAYLOAD_LASTING,           \
+        .length = (size),                        \
+        .data = {__VA_ARGS__},                   \
     };
 
-#define VIEW(literal)                                            \
-    {                                                            \
-        (const uint8_t *)(literal), sizeof(literal) - 1          \
+#define VIEW(literal)                                   \
+    {                                                   \
+        (const uint8_t *)(literal), sizeof(literal) - 1 \
     }
-#define ASSET(content, path, type, etag, scripts, styles)             \
-    {                                                                 \
-        VIEW(path), type, VIEW(etag), scripts, styles, &content       \
+#define ASSET(content, path, type, etag, scripts, styles)       \
+    {                                                           \
+        VIEW(path), type, VIEW(etag), scripts, styles, &content \
     }
 
 #include "assets_table.h" /* assets: made by the build */
@@ -48,18 +48,6 @@ static const struct asset *find(struct bytes path)
     return NULL;
 }
 
-/* Hosts are what clients say: only what could be one may stand in a header of ours. */
-static bool host_is_plain(struct bytes host)
-{
-    for (size_t i = 0; i < host.length; i++) {
-        uint8_t c = host.data[i];
-        bool is_plain = (c >= '0' && c <= '9') || (ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z');
-        if (!is_plain && memchr("-._:[]", c, 6) == NULL)
-            return false;
-    }
-    return host.length > 0 && host.length <= HOST_BYTES_MAX;
-}
-
 /*
  * Nothing but our own files, and a page that has its script or style inline has no other. 'self'
  * includes WebSockets to the same host (CSP 3); browsers that are older than that need its name.
@@ -71,7 +59,7 @@ static void write_policy(struct writer *writer, const struct asset *asset, struc
     WRITER_PUT(writer, "; style-src ");
     writer_put_string(writer, asset->style_sources);
     WRITER_PUT(writer, "; img-src 'self' data:; connect-src 'self'");
-    if (host_is_plain(host)) {
+    if (host.length <= HOST_BYTES_MAX && http_host_is_plain(host)) {
         WRITER_PUT(writer, " ws://");
         writer_put(writer, host);
         WRITER_PUT(writer, " wss://");

@@ -5,7 +5,7 @@
 #ifndef PARTY_SERVER_GATHER_H
 #define PARTY_SERVER_GATHER_H
 
-#include "server/loop.h"
+#include "server/page_origin.h"
 
 enum question_kind {
     QUESTION_PAGE, /* all loops: their counters */
@@ -18,7 +18,9 @@ struct question {
     enum question_kind kind;
     uint64_t code; /* ROOM */
     bool has_asker;
-    struct address asker; /* ROOM: at which a miss is counted */
+    struct address asker;           /* ROOM: at which a miss is counted */
+    bool wants_picture;             /* ROOM: of the link to it, */
+    struct page_origin page_origin; /* which is to this server if the room has none of its own */
 };
 
 struct room_answer {

@@ -4,9 +4,11 @@
 #include "proto/http_query.h"
 #include "server/admission.h"
 #include "server/conn_in.h"
+#include "server/qr.h"
 #include "server/response.h"
 
 #define PREFIX BYTES("/room/")
+#define PICTURE_SUFFIX BYTES("/qr.svg")
 /* Each byte of an origin may be escaped. */
 #define BODY_BYTES_MAX (128 + 6 * ORIGIN_BYTES_MAX + URL_FILLED_BYTES_MAX)
 
@@ -16,13 +18,23 @@ bool lookup_is_wanted(const struct http_request *request)
     return path.length >= PREFIX.length && bytes_equal(bytes_of(path.data, PREFIX.length), PREFIX);
 }
 
+/* Takes the suffix off, if it is there. */
+static bool take_suffix(struct bytes *text, struct bytes suffix)
+{
+    if (text->length < suffix.length)
+        return false;
+    size_t rest = text->length - suffix.length;
+    if (!bytes_equal(bytes_of(text->data + rest, suffix.length), suffix))
+        return false;
+    text->length = rest;
+    return true;
+}
+
 /* False: no room can have it. */
-static bool read_code(const struct http_request *request, uint64_t *ret_code)
+static bool read_code(struct bytes text, uint64_t *ret_code)
 {
     uint8_t decoded[CODE_LENGTH_MAX];
     size_t length;
-    struct bytes text =
-        bytes_of(request->path.data + PREFIX.length, request->path.length - PREFIX.length);
     return http_percent_decode(text, decoded, sizeof decoded, &length) &&
            code_read(bytes_of(decoded, length), ret_code);
 }
@@ -30,10 +42,17 @@ static bool read_code(const struct http_request *request, uint64_t *ret_code)
 void lookup_begin(struct loop *loop, struct conn *conn, const struct http_request *request)
 {
     struct question question = {.kind = QUESTION_ROOM};
+    struct bytes code =
+        bytes_of(request->path.data + PREFIX.length, request->path.length - PREFIX.length);
+    question.wants_picture = take_suffix(&code, PICTURE_SUFFIX);
+    if (question.wants_picture && !page_origin_of(loop, conn, request, &question.page_origin)) {
+        response_send_error(loop, conn, 400, request->method == HTTP_METHOD_HEAD);
+        return;
+    }
     conn->response_is_head = request->method == HTTP_METHOD_HEAD;
     conn->response_closes = response_closes(conn, request);
     question.has_asker = admission_asker(loop, conn, request, &question.asker);
-    if (!read_code(request, &question.code)) {
+    if (!read_code(code, &question.code)) {
         conn_set_state(conn, CONN_WAITING);
         lookup_answer(loop, conn, &question, &(struct room_answer){0});
     } else if (!gather_begin(loop, conn, question)) {
@@ -76,6 +95,44 @@ static void write_room(struct writer *writer, const struct room_answer *room)
     writer_put_byte(writer, '}');
 }
 
+/* The room's own link, or one to the game that comes with the server. */
+static void write_link(struct writer *writer, const struct question *question,
+                       const struct room_answer *room)
+{
+    uint8_t code[CODE_LENGTH_MAX];
+    if (room->url_length > 0) {
+        writer_put(writer, bytes_of(room->url, room->url_length));
+        return;
+    }
+    writer_put(writer, bytes_of(question->page_origin.text, question->page_origin.length));
+    WRITER_PUT(writer, "/play/?room=");
+    writer_put(writer, bytes_of(code, code_write(question->code, code)));
+}
+
+static void send_picture(struct loop *loop, struct conn *conn, const struct question *question,
+                         const struct room_answer *room)
+{
+    uint8_t link[URL_FILLED_BYTES_MAX];
+    struct writer writer = writer_over(link, sizeof link);
+    write_link(&writer, question, room);
+    loop->work += PICTURE_WORK;
+    struct payload *picture = qr_draw(writer_view(&writer), &loop->held);
+    struct response response = {
+        .status = 200,
+        .is_head = conn->response_is_head,
+        .closes = conn->response_closes || conn->peer_has_ended,
+        .content_type = "image/svg+xml",
+        .extra_headers = BYTES("Content-Security-Policy: default-src 'none'\r\n"),
+    };
+    conn_set_state(conn, CONN_HTTP);
+    if (picture != NULL)
+        response_send_payload(loop, conn, &response, picture);
+    else
+        response_send_error(loop, conn, writer.length > QR_LINK_BYTES_MAX ? 404 : 503,
+                            response.is_head);
+    payload_release(picture);
+}
+
 static void send_json(struct loop *loop, struct conn *conn, int status, struct bytes body)
 {
     uint8_t headers[128];
@@ -102,6 +159,8 @@ void lookup_answer(struct loop *loop, struct conn *conn, const struct question *
     if (room->is_unknown) {
         conn_set_state(conn, CONN_HTTP);
         response_send_error(loop, conn, 503, conn->response_is_head);
+    } else if (room->is_found && question->wants_picture) {
+        send_picture(loop, conn, question, room);
     } else if (room->is_found) {
         write_room(&writer, room);
         send_json(loop, conn, 200, writer_view(&writer));

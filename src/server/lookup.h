@@ -1,4 +1,7 @@
-/* GET /room/:code: whether there is such a room, and what it is like. */
+/*
+ * GET /room/:code: whether there is such a room, and what it is like. GET /room/:code/qr.svg: a
+ * picture of the link that a phone is to follow.
+ */
 #ifndef PARTY_SERVER_LOOKUP_H
 #define PARTY_SERVER_LOOKUP_H
 

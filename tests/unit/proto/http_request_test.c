@@ -9,6 +9,8 @@
 #include <cmocka.h>
 
 #include "proto/http_request.h"
+
+#include "base/attributes.h"
 #include "support/guard_page.h"
 
 #define HOST "Host: a\r\n"
@@ -187,6 +189,30 @@ static void the_last_forwarded_addresses_are_kept_in_order(void **state)
         assert_true(bytes_equal(request.forwarded_for[i], bytes_of_string(expected[i])));
 }
 
+static void the_first_forwarded_host_and_scheme_count(void **state)
+{
+    static const char head[] = "GET / HTTP/1.1\r\n" HOST "X-Forwarded-Host: , a.example:1, b\r\n"
+                               "X-Forwarded-Host: c\r\nX-Forwarded-Proto: HTTPS, http\r\n\r\n";
+    struct http_request request;
+    size_t length;
+    int status;
+    (void)state;
+    assert_int_equal(http_request_parse(BYTES(head), &request, &length, &status), HTTP_PARSE_DONE);
+    assert_true(bytes_equal(request.forwarded_host, BYTES("a.example:1")));
+    assert_true(request.forwarded_https);
+}
+
+static void only_what_a_host_is_made_of_is_plain(void **state)
+{
+    static const char *const plain[] = {"a", "a-b.Example:80", "[2001:db8::1]:3000", "x_y"};
+    static const char *const others[] = {"", "a b", "a/b", "a@b", "a\"b", "<a>", "a;b", "\xC3\xA4"};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(plain); i++)
+        assert_true(http_host_is_plain(bytes_of_string(plain[i])));
+    for (size_t i = 0; i < ARRAY_LENGTH(others); i++)
+        assert_false(http_host_is_plain(bytes_of_string(others[i])));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +223,8 @@ int main(void)
         cmocka_unit_test(paths_are_told_from_all_forms_of_targets),
         cmocka_unit_test(connections_end_as_the_client_asks),
         cmocka_unit_test(the_last_forwarded_addresses_are_kept_in_order),
+        cmocka_unit_test(the_first_forwarded_host_and_scheme_count),
+        cmocka_unit_test(only_what_a_host_is_made_of_is_plain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,23 @@
+/*
+ * The origin under which a browser reaches this server, for links that others are to follow: scheme
+ * and host as the request has them, or as a trusted proxy tells. A phone can't follow `localhost`,
+ * so the machine's own address takes its place.
+ */
+#ifndef PARTY_SERVER_PAGE_ORIGIN_H
+#define PARTY_SERVER_PAGE_ORIGIN_H
+
+#include "proto/http_request.h"
+#include "server/loop.h"
+
+#define PAGE_ORIGIN_BYTES_MAX 272 /* `https://`, a domain name of 253 bytes, a port */
+
+struct page_origin {
+    uint16_t length;
+    uint8_t text[PAGE_ORIGIN_BYTES_MAX]; /* `https://game.example`, `http://192.0.2.7:3000` */
+};
+
+/* False: the request names no host that could be one. */
+bool page_origin_of(const struct loop *loop, const struct conn *conn,
+                    const struct http_request *request, struct page_origin *ret_origin);
+
+#endif

@@ -1,0 +1,146 @@
+// GET /room/:code/qr.svg: a picture that a phone's camera reads as the link to the room. The
+// pictures are drawn into a bitmap here, and read with jsQR.
+
+import assert from 'node:assert/strict';
+import os from 'node:os';
+import { it } from 'node:test';
+import jsQR from 'jsqr';
+import { selfSigned } from './support/certificates.mjs';
+import { describeAtOnce, describeWithServer, describeWithSettings } from './support/suite.mjs';
+
+const scale = 4;
+
+/** The bitmap of such a picture: a white square, and dark runs of modules. */
+function draw(svg) {
+  const [, size] = /^<svg [^>]*viewBox="0 0 (\d+) \1"/.exec(svg);
+  const width = size * scale;
+  const pixels = new Uint8ClampedArray(width * width * 4).fill(255);
+  const [, path] = /<path d="([^"]+)"/.exec(svg);
+  for (const [, ...numbers] of path.matchAll(/M(\d+) (\d+)h(\d+)v1h-(\d+)z/g)) {
+    const [left, top, length, back] = numbers.map(Number);
+    assert.equal(length, back);
+    for (let y = top * scale; y < (top + 1) * scale; y++) {
+      for (let x = left * scale; x < (left + length) * scale; x++)
+        pixels.fill(0, (y * width + x) * 4, (y * width + x) * 4 + 3);
+    }
+  }
+  return { pixels, width };
+}
+
+/** What the picture says, to cameras and as its title. */
+function read({ status, headers, body }) {
+  assert.deepEqual([status, headers['content-type']], [200, 'image/svg+xml'], body);
+  const { pixels, width } = draw(body);
+  const [, title] = /<title>(.*?)<\/title>/.exec(body);
+  return { link: jsQR(pixels, width, width)?.data, title: title.replaceAll('&amp;', '&') };
+}
+
+const ownAddresses = Object.values(os.networkInterfaces())
+  .flat()
+  .filter(({ family, internal }) => family === 'IPv4' && !internal)
+  .map(({ address }) => address);
+
+const ask = async (server, code, headers) => read(await server.get(`/room/${code}/qr.svg`, { headers }));
+const create = async (server, fields) => {
+  const host = await server.member();
+  return host.create('host', { maxClients: 4, ...fields });
+};
+
+describeWithServer('GET /room/:code/qr.svg', (server) => {
+  it('It leads to the game, at the address that the browser used', async () => {
+    const code = await create(server);
+    for (const host of ['game.example', 'game.example:8080', '192.0.2.7:3000', '[2001:db8::1]:3000']) {
+      const link = `http://${host}/play/?room=${code}`;
+      assert.deepEqual(await ask(server, code, { Host: host }), { link, title: link });
+    }
+  });
+
+  it('It has no address that means this machine alone, unless it listens there alone', async () => {
+    const code = await create(server);
+    const link = `http://localhost:3000/play/?room=${code}`;
+    assert.equal((await ask(server, code, { Host: 'localhost:3000' })).link, link);
+  });
+
+  it('It is the link that the room has, if it has one', async () => {
+    const code = await create(server, { url: 'https://game.example/?a=1&room={room}' });
+    const link = `https://game.example/?a=1&room=${code}`;
+    assert.deepEqual(await ask(server, code, { Host: 'other.example' }), { link, title: link });
+  });
+
+  it('It is 404 for no room, as the room itself is', async () => {
+    for (const target of ['/room/zzzzzz/qr.svg', '/room/%zz/qr.svg', '/room//qr.svg', '/room/qr.svg']) {
+      const { status, body } = await server.get(target);
+      assert.deepEqual([status, body], [404, '{"error":"Room not found"}'], target);
+    }
+  });
+
+  it('It does not repeat a Host that is none', async () => {
+    const code = await create(server);
+    for (const Host of ['<script>', '"', 'a/b', 'a@b', '', `${'x'.repeat(300)}.example`]) {
+      const { status, body } = await server.get(`/room/${code}/qr.svg`, { headers: { Host } });
+      assert.deepEqual([status, body], [400, 'Bad Request\n'], Host);
+    }
+  });
+
+  it('It answers HEAD without the picture', async () => {
+    const code = await create(server);
+    const { status, headers, body } = await server.get(`/room/${code}/qr.svg`, { method: 'HEAD' });
+    assert.deepEqual([status, body], [200, '']);
+    assert.ok(Number(headers['content-length']) > 1000);
+  });
+
+  it('It believes a proxy that is not trusted nothing', async () => {
+    const code = await create(server);
+    const headers = { Host: 'a.example', 'X-Forwarded-Host': 'b.example', 'X-Forwarded-Proto': 'https' };
+    assert.equal((await ask(server, code, headers)).link, `http://a.example/play/?room=${code}`);
+  });
+});
+
+describeWithSettings({ host: null })('The address of the machine', (server) => {
+  it('takes the place of localhost, which a phone can not follow', async () => {
+    const code = await create(server);
+    for (const host of ['localhost', '127.0.0.1', '127.1.2.3', '[::1]', 'LOCALHOST']) {
+      const { link } = await ask(server, code, { Host: `${host}:3000` });
+      const [, address] = /^http:\/\/(.*):3000\/play\/\?room=\w{6}$/.exec(link);
+      assert.ok(ownAddresses.includes(address), link);
+    }
+  });
+});
+
+describeAtOnce('Pictures of links', (withServer) => {
+  it('have the scheme and the host that a trusted proxy tells', () =>
+    withServer({ options: ['--trust-proxy', '127.0.0.1'] }, async (server) => {
+      const code = await create(server);
+      const link = (host) => `https://${host}/play/?room=${code}`;
+      const headers = { Host: 'inner', 'X-Forwarded-Proto': 'HTTPS' };
+      assert.equal((await ask(server, code, headers)).link, link('inner'));
+      headers['X-Forwarded-Host'] = 'game.example, inner.example';
+      assert.equal((await ask(server, code, headers)).link, link('game.example'));
+    }));
+
+  it('lead to https:// where the server itself speaks TLS', async () => {
+    const { secure, options } = await selfSigned('qr');
+    await withServer({ secure, options }, async (server) => {
+      const code = await create(server);
+      const { link } = await ask(server, code, { Host: 'game.example' });
+      assert.equal(link, `https://game.example/play/?room=${code}`);
+    });
+  });
+
+  it('are 404 for a link that no camera would read', () =>
+    withServer({ options: ['--instance-id', 'i'.repeat(64)] }, async (server) => {
+      const url = (count) => `https://g.example/${'{instance}'.repeat(count)}`;
+      const { link } = await ask(server, await create(server, { url: url(7) }));
+      assert.equal(link.length, 18 + 7 * 64);
+      const code = await create(server, { url: url(8) });
+      assert.equal((await server.get(`/room/${code}/qr.svg`)).status, 404);
+    }));
+
+  it('are no way to guess codes', () =>
+    withServer({ options: ['--max-failed-joins-per-address', 2] }, async (server) => {
+      const statuses = [];
+      for (let count = 0; count < 3; count++)
+        statuses.push((await server.get('/room/zzzzzz/qr.svg')).status);
+      assert.deepEqual(statuses, [404, 404, 429]);
+    }));
+});
