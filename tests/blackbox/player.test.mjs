@@ -1,4 +1,4 @@
-// The README's JavaScript snippet, extracted and run as it stands, against a real server.
+// The snippet of docs/protocol.md, extracted and run as it stands, against a real server.
 
 import assert from 'node:assert/strict';
 import { webcrypto } from 'node:crypto';
@@ -9,8 +9,8 @@ import WebSocket from 'ws';
 import { eventually } from './support/deadline.mjs';
 import { Server } from './support/server.mjs';
 
-const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-const [, snippet] = /```js\n(.*?)```/s.exec(readme);
+const document = readFileSync(new URL('../../docs/protocol.md', import.meta.url), 'utf8');
+const [, snippet] = /## Without the SDK.*```js\n(.*?)```/s.exec(document);
 
 /** Runs the snippet in a page-like world; every socket it opens is kept. */
 function runSnippet(port, protocol) {
@@ -31,7 +31,7 @@ function runSnippet(port, protocol) {
   return world;
 }
 
-describe("The README's snippet", () => {
+describe('The player in forty lines', () => {
   let server;
   before(async () => (server = await Server.start({ loops: 2 })));
   after(() => server.stop());
