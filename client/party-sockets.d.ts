@@ -6,7 +6,7 @@ export type PeerId = number | string;
 export type Delivery =
   /** Handed to an open connection, at once or when it was open again. */
   | 'sent'
-  /** Volatile while offline or congested, the queue was full, or the party was over. */
+  /** Volatile while offline or congested; or the queue was full, or the party over. */
   | 'dropped';
 
 export type Status = 'connected' | 'reconnecting' | 'closed';
@@ -64,7 +64,7 @@ export interface JoinOptions {
   giveUpAfter?: number;
   /** Messages that may wait for a connection: 256. */
   queueLength?: number;
-  /** Characters of them in all: 1,048,576. */
+  /** Characters of them in all, and bytes that may wait for a slow network: 1,048,576. */
   queueSize?: number;
 }
 

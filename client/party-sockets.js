@@ -16,6 +16,15 @@ const congestedBytes = 16_384; // unsent ones, above which volatile messages are
 const keptMessagesMax = 1_000; // for a listener to come
 const probeKey = '$party-sockets';
 
+const defaults = {
+  protocol: 2,
+  maxClients: 8,
+  patience: 10_000,
+  giveUpAfter: 120_000,
+  queueLength: 256,
+  queueSize: 1_048_576,
+};
+
 const errorCodes = {
   'Room not found': 'room-not-found',
   'Room is full': 'room-full',
@@ -70,8 +79,9 @@ class Connection {
     return this.isJoined && this.#socket.readyState === 1;
   }
 
-  get isCongested() {
-    return this.#socket.bufferedAmount > congestedBytes;
+  /** Bytes that the network has not taken. */
+  get unsent() {
+    return this.#socket.bufferedAmount;
   }
 
   send(text) {
@@ -321,7 +331,7 @@ export class Party {
 
   constructor(url, options) {
     this.#relay = relayAddress(url);
-    this.#options = { protocol: 2, patience: 10_000, giveUpAfter: 120_000, ...options };
+    this.#options = { ...defaults, ...options };
     this.#options.WebSocket ??= globalThis.WebSocket;
     if (!this.#options.WebSocket)
       throw new PartyError('not-supported', 'There is no WebSocket here: pass one as an option');
@@ -329,7 +339,7 @@ export class Party {
     if (!this.#dialect) throw new PartyError('not-supported', 'Protocols are 1 and 2');
     this.#instance = options.instance;
     this.#seat = new Seat(this.#relay, storageOf(options));
-    this.#outbox = new Outbox(options.queueLength ?? 256, options.queueSize ?? 1_048_576);
+    this.#outbox = new Outbox(this.#options.queueLength, this.#options.queueSize);
   }
 
   get room() {
@@ -412,7 +422,7 @@ export class Party {
   }
 
   #connect() {
-    const { protocol, WebSocket, maxClients = 8, joinUrl } = this.#options;
+    const { protocol, WebSocket, maxClients, joinUrl } = this.#options;
     const { clientId } = this.#seat;
     const hello = this.#room
       ? { type: 'join', clientId, room: this.#room }
@@ -533,7 +543,7 @@ export class Party {
     if (this.#status === 'closed') return 'dropped';
     if (this.#status !== 'connected' || !connection.canSend)
       return volatile ? 'dropped' : this.#outbox.add(text, isState);
-    if (volatile && connection.isCongested) return 'dropped';
+    if (connection.unsent > (volatile ? congestedBytes : this.#options.queueSize)) return 'dropped';
     connection.send(text);
     return 'sent';
   }

@@ -64,6 +64,11 @@ export class Network {
     for (const pair of this.#pairs) pair.isSilent = true;
   }
 
+  /** Nothing is taken from the player any more, as by a network that is slow. */
+  stall() {
+    for (const { client } of this.#pairs) client.pause();
+  }
+
   restore() {
     this.#isOut = false;
     this.#isSilent = false;

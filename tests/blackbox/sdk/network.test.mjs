@@ -81,6 +81,15 @@ describe('A connection that is lost', () => {
     assert.equal(await guest.broadcast('again'), 'sent');
   });
 
+  it('that is slow is sent nothing volatile, and no more than may be queued', async () => {
+    const { guest, network } = await world.pair({ queueSize: 4e6 });
+    network.stall();
+    const sent = [];
+    for (let count = 0; count < 20; count++) sent.push(await guest.broadcast('x'.repeat(1e6)));
+    assert.equal(await guest.broadcast('now', { volatile: true }), 'dropped');
+    assert.deepEqual([sent.at(0), sent.at(-1)], ['sent', 'dropped']);
+  });
+
   it('sends the state again that may have been lost, and of those that waited the last', async () => {
     const network = await world.network();
     const host = await world.create({}, network.url);
