@@ -11,3 +11,21 @@ void writer_put_decimal(struct writer *writer, uint64_t number)
     } while (number > 0);
     writer_put(writer, bytes_of(digits + first, sizeof digits - first));
 }
+
+void writer_put_json_text(struct writer *writer, struct bytes text)
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < text.length; i++) {
+        uint8_t c = text.data[i];
+        if (c == '"' || c == '\\') {
+            writer_put_byte(writer, '\\');
+            writer_put_byte(writer, c);
+        } else if (c < ' ') {
+            WRITER_PUT(writer, "\\u00");
+            writer_put_byte(writer, (uint8_t)digits[c >> 4]);
+            writer_put_byte(writer, (uint8_t)digits[c & 15]);
+        } else {
+            writer_put_byte(writer, c);
+        }
+    }
+}

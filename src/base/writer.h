@@ -57,6 +57,9 @@ static inline void writer_put_latin_1(struct writer *writer, struct bytes text)
     }
 }
 
+/* UTF-8 as the inside of a JSON string: quotation marks, backslashes and controls are escaped. */
+void writer_put_json_text(struct writer *writer, struct bytes text);
+
 /* Decimal digits, no leading zeros. */
 void writer_put_decimal(struct writer *writer, uint64_t number);
 

@@ -10,7 +10,10 @@ struct gather_part {
     struct mail mail;
     struct gather *gather;
     union {
-        struct loop_stats stats;
+        struct {
+            struct loop_stats stats;
+            struct history history; /* only if it was asked for */
+        };
         struct room_answer room;
     };
 };
@@ -90,6 +93,8 @@ void gather_answer(struct loop *loop, struct mail *mail)
         part->room = describe_room(loop, question->code);
     else
         part->stats = snapshot(loop);
+    if (question->kind == QUESTION_STATS)
+        part->history = loop->history;
     part->mail.kind = MAIL_SNAPSHOT_REPLY;
     mailbox_post(&part->gather->asker->mailbox, &part->mail);
 }
@@ -103,6 +108,11 @@ static void put_together(const struct gather *gather, struct answer *ret_answer)
     }
     for (uint32_t i = 0; i < gather->part_count; i++)
         stats_add(&ret_answer->total, &gather->parts[i].stats);
+    if (gather->question.kind != QUESTION_STATS)
+        return;
+    ret_answer->history = gather->parts[0].history;
+    for (uint32_t i = 1; i < gather->part_count; i++)
+        history_add(&ret_answer->history, &gather->parts[i].history);
 }
 
 static void free_gather(struct gather *gather)

@@ -11,7 +11,8 @@ enum question_kind {
     QUESTION_PAGE, /* all loops: their counters */
     QUESTION_COUNTS,
     QUESTION_METRICS,
-    QUESTION_ROOM, /* the owner of a code: its room */
+    QUESTION_STATS, /* and their last minutes */
+    QUESTION_ROOM,  /* the owner of a code: its room */
 };
 
 struct question {
@@ -36,7 +37,8 @@ struct room_answer {
 
 struct answer {
     struct question question;
-    struct loop_stats total; /* PAGE, COUNTS, METRICS */
+    struct loop_stats total; /* PAGE, COUNTS, METRICS, STATS */
+    struct history history;  /* STATS */
     struct room_answer room; /* ROOM */
 };
 

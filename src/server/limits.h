@@ -17,7 +17,9 @@
 #define ORIGINS_MAX 500               /* remembered for the statistics */
 #define ORIGINS_LISTED_MAX 99 /* with counts of their own in the metrics; one more is the rest */
 #define ORIGIN_BYTES_MAX 256  /* longer ones are counted as others */
-#define KEPT_PART_OF_BUDGET 4 /* what rooms keep may be this part of --max-buffered-bytes */
+#define HISTORY_SAMPLES 60    /* of the charts: five minutes */
+#define HISTORY_INTERVAL_S 5
+#define KEPT_PART_OF_BUDGET 4       /* what rooms keep may be this part of --max-buffered-bytes */
 #define PLACES_REMEMBERED_MAX 65536 /* addresses that failed joins, with nobody here any more */
 
 /* Descriptors that are never a client's: three standard ones, the listener, a few a loop. */

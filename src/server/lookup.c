@@ -60,24 +60,6 @@ void lookup_begin(struct loop *loop, struct conn *conn, const struct http_reques
     }
 }
 
-static void write_origin(struct writer *writer, struct bytes origin)
-{
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < origin.length; i++) {
-        uint8_t c = origin.data[i];
-        if (c == '"' || c == '\\') {
-            writer_put_byte(writer, '\\');
-            writer_put_byte(writer, c);
-        } else if (c < ' ') {
-            WRITER_PUT(writer, "\\u00");
-            writer_put_byte(writer, (uint8_t)digits[c >> 4]);
-            writer_put_byte(writer, (uint8_t)digits[c & 15]);
-        } else {
-            writer_put_byte(writer, c);
-        }
-    }
-}
-
 static void write_room(struct writer *writer, const struct room_answer *room)
 {
     WRITER_PUT(writer, "{\"clients\":");
@@ -85,7 +67,7 @@ static void write_room(struct writer *writer, const struct room_answer *room)
     WRITER_PUT(writer, ",\"maxClients\":");
     writer_put_decimal(writer, room->members_max);
     WRITER_PUT(writer, ",\"origin\":\"");
-    write_origin(writer, bytes_of(room->origin, room->origin_length));
+    writer_put_json_text(writer, bytes_of(room->origin, room->origin_length));
     writer_put_byte(writer, '"');
     if (room->url_length > 0) {
         WRITER_PUT(writer, ",\"url\":\"");

@@ -100,6 +100,7 @@ struct loop *loop_new(struct server *server, uint32_t index)
     loop->index = index;
     loop->clock_ms = clock_now_ms();
     loop->now_ms = loop->clock_ms;
+    history_begin(&loop->history, clock_now_ns());
     loop->weigh_mail.kind = MAIL_WEIGH;
     loop->shed_mail.kind = MAIL_SHED;
     loop->drain_mail.kind = MAIL_DRAIN;
@@ -465,6 +466,19 @@ static void advance_time(struct loop *loop, uint64_t now_ns, int waited_at_most_
     loop->relay.now_ms = loop->now_ms;
 }
 
+static void advance_history(struct loop *loop, uint64_t now_ns)
+{
+    if (!history_is_due(&loop->history, now_ns))
+        return;
+    const struct history_state state = {
+        .rooms = loop->relay.rooms.room_count,
+        .clients = (uint32_t)loop->stats.clients,
+        .messages = loop->stats.counters[COUNTER_MESSAGES_IN],
+        .deliveries = loop->stats.counters[COUNTER_DELIVERIES],
+    };
+    history_advance(&loop->history, now_ns, &state);
+}
+
 static void trim_memory(struct loop *loop)
 {
     if (loop->now_ms - loop->trimmed_ms < POOL_TRIM_INTERVAL_MS)
@@ -484,6 +498,7 @@ static void turn(struct loop *loop)
     poller_wait(loop->poller, wait_ms);
     uint64_t began_ns = clock_now_ns();
     advance_time(loop, began_ns, wait_ms);
+    advance_history(loop, began_ns);
     loop_begin_phase(loop);
     while (!loop_phase_is_over(loop) && poller_next(loop->poller, &outcome)) {
         if (outcome.kind == OUTCOME_WOKEN)

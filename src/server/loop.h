@@ -11,6 +11,7 @@
 
 #include "server/config.h"
 #include "server/conn.h"
+#include "server/history.h"
 #include "server/limits.h"
 #include "server/origins.h"
 #include "server/places.h"
@@ -109,6 +110,7 @@ struct loop {
     uint64_t share_end;             /* of `work`: then it is for that connection */
     uint32_t share_left; /* frames and requests that this connection may still have in this turn */
     struct loop_stats stats;
+    struct history history;
     atomic_uint load; /* stats.connections, for other loops that look for the emptiest */
     bool is_listening;
     bool is_stopping;

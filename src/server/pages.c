@@ -5,6 +5,7 @@
 #include "net/machine.h"
 #include "server/metrics.h"
 #include "server/response.h"
+#include "server/stats_json.h"
 #include "server/status_page.h"
 
 static void send_page(struct loop *loop, struct conn *conn, struct response *response,
@@ -56,6 +57,38 @@ void pages_send_status(struct loop *loop, struct conn *conn, const struct loop_s
         .extra_headers = bytes_of_string(status_page_headers),
     };
     send_page(loop, conn, &response, render_status(loop, &page));
+}
+
+static struct payload *render_stats(struct loop *loop, const struct stats_json *stats)
+{
+    struct writer measure = writer_over(NULL, 0);
+    stats_json_write(&measure, stats);
+    struct payload *payload = payload_new((uint32_t)measure.length, &loop->held);
+    loop->work += measure.length * PAGE_WORK_PER_KIB / 1024;
+    if (payload == NULL)
+        return NULL;
+    struct writer writer = writer_over(payload->data, payload->length);
+    stats_json_write(&writer, stats);
+    return payload;
+}
+
+void pages_send_stats(struct loop *loop, struct conn *conn, const struct answer *answer)
+{
+    static __thread struct origin_counts origins[ORIGINS_MAX + 1];
+    const struct stats_json stats = {
+        .total = &answer->total,
+        .history = &answer->history,
+        .now_ns = clock_now_ns(),
+        .uptime_s = uptime_s(loop),
+        .loop_count = loop->server->loop_count,
+        .poller = loop->server->poller,
+        .protocol = (enum protocol)loop->server->config->protocol,
+        .is_draining = loop->relay.is_draining,
+        .origins = origins,
+        .origin_count = origins_list(&loop->server->origins, origins, ORIGINS_MAX + 1),
+    };
+    struct response response = {.status = 200, .content_type = CONTENT_TYPE_JSON};
+    send_page(loop, conn, &response, render_stats(loop, &stats));
 }
 
 void pages_send_counts(struct loop *loop, struct conn *conn, const struct loop_stats *total)

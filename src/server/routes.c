@@ -126,6 +126,8 @@ static bool send_known(struct loop *loop, struct conn *conn, const struct http_r
         send_readiness(loop, conn, request);
     else if (bytes_equal(request->path, BYTES("/metrics")))
         ask(loop, conn, request, QUESTION_METRICS);
+    else if (bytes_equal(request->path, BYTES("/stats")))
+        ask(loop, conn, request, QUESTION_STATS);
     else
         return assets_route(loop, conn, request);
     return true;
@@ -169,6 +171,9 @@ void routes_answer(struct loop *loop, struct conn *conn, const struct answer *an
         break;
     case QUESTION_COUNTS:
         pages_send_counts(loop, conn, &answer->total);
+        break;
+    case QUESTION_STATS:
+        pages_send_stats(loop, conn, answer);
         break;
     case QUESTION_METRICS:
         pages_send_metrics(loop, conn, &answer->total);

@@ -14,14 +14,13 @@ export async function residentMemory(pid) {
   return { total: field('VmRSS'), anonymous: field('RssAnon') };
 }
 
-/** Rooms and clients as the server's page tells them. */
-export async function pageCounts(port) {
+/** Rooms and clients as the server tells them. */
+export async function liveCounts(port) {
   const raw = await RawConnection.open(port);
   try {
-    raw.write(request('/'));
-    const { body } = await raw.readResponse();
-    const field = (id) => Number(new RegExp(`id="${id}">(\\d+)<`).exec(body)?.[1]);
-    return { rooms: field('rooms'), clients: field('clients') };
+    raw.write(request('/stats'));
+    const { rooms, clients } = JSON.parse((await raw.readResponse()).body);
+    return { rooms, clients };
   } finally {
     raw.terminate();
   }
@@ -29,16 +28,16 @@ export async function pageCounts(port) {
 
 const stillReadings = 4;
 
-/** Memory once the page shows these counts and the readings stand still. */
+/** Memory once the server tells these counts and the readings stand still. */
 export async function measure({ port, pid, ledger }, { rooms, clients }) {
   let counts;
   const isAtBase = async () => {
-    counts = await pageCounts(port);
+    counts = await liveCounts(port);
     return counts.rooms === rooms && counts.clients === clients;
   };
   if (!(await until(isAtBase, deadlines.measureSeconds))) {
     const text = `${counts.rooms} rooms and ${counts.clients} clients, not ${rooms} and ${clients}`;
-    ledger.report('memory', `the page says ${text} when only the base is there`);
+    ledger.report('memory', `the server says ${text} when only the base is there`);
   }
   const end = Date.now() + deadlines.measureSeconds * 1000;
   let memory = await residentMemory(pid);

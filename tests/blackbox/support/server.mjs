@@ -149,24 +149,19 @@ export class Server {
     return response;
   }
 
-  /** The status page, as a browser gets it. */
-  async page(options) {
-    const { body } = await this.get('/', { ...options, headers: { Accept: 'text/html' } });
-    return body;
+  /** What the status page shows. */
+  async stats(options) {
+    return JSON.parse((await this.get('/stats', options)).body);
   }
 
-  /** The poller that the status page names. */
+  /** The poller in use. */
   async poller() {
-    const body = await this.page();
-    return /event loops: \d+ \((\w+)\)/.exec(body)[1];
+    return (await this.stats()).poller;
   }
 
-  /** The counts on the status page by their names, those that are zero left out. */
+  /** Counts since the start by their names, those that are zero left out. */
   async events(options) {
-    const body = await this.page(options);
-    const [, table] = /<tbody id="events">(.*?)<\/tbody>/s.exec(body);
-    const rows = table.matchAll(/<td>(.*?)<\/td><td>(\d+)<\/td>/g);
-    return Object.fromEntries(Array.from(rows, ([, name, count]) => [name, Number(count)]));
+    return (await this.stats(options)).counts;
   }
 
   signal(name) {

@@ -19,8 +19,10 @@ static bool is_listed(const char *header)
 static void the_tag_is_found(void **state)
 {
     static const char *const headers[] = {
-        "\"a,b\"",         "W/\"a,b\"",           "\"x\", \"a,b\"",   "\"x\",W/\"a,b\",\"y\"",
-        ", ,\t\"a,b\" ,,", "\"\" , \"a,b\", oops", "\"x\"\t,\"a,b\"", "*",
+        "\"a,b\"",         "W/\"a,b\"",
+        "\"x\", \"a,b\"",  "\"x\",W/\"a,b\",\"y\"",
+        ", ,\t\"a,b\" ,,", "\"\" , \"a,b\", oops",
+        "\"x\"\t,\"a,b\"", "*",
     };
     (void)state;
     for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
@@ -32,9 +34,26 @@ static void the_tag_is_found(void **state)
 static void another_tag_is_not(void **state)
 {
     static const char *const headers[] = {
-        "",       " ",         "\"a\"",        "\"b\"",         "\"a,b",  "a,b",        "a,b\"",
-        "w/\"a,b\"", "W/",     "W",            "\"",            "\"x\", *", "**",       "\"A,B\"",
-        "W \"a,b\"", "oops, \"a,b\"", "\"x\",\"a,bc\"", "\"a,b \"", "/\"a,b\"", "\"a\",\"b\"",
+        "",
+        " ",
+        "\"a\"",
+        "\"b\"",
+        "\"a,b",
+        "a,b",
+        "a,b\"",
+        "w/\"a,b\"",
+        "W/",
+        "W",
+        "\"",
+        "\"x\", *",
+        "**",
+        "\"A,B\"",
+        "W \"a,b\"",
+        "oops, \"a,b\"",
+        "\"x\",\"a,bc\"",
+        "\"a,b \"",
+        "/\"a,b\"",
+        "\"a\",\"b\"",
     };
     (void)state;
     for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
