@@ -2,7 +2,6 @@
 """Turns data files into C headers at build time.
 
     embed.py words NAME IN OUT         an array of strings, one for each line that is no comment
-    embed.py page NAME IN OUT          an array of bytes, the whole file, and NAME_SCRIPT_HASH
     embed.py assets OUT PATH... IN...  what server/assets serves: at each path the file that has
                                        the same place among the files; needs PAYLOAD and ASSET of
                                        its includer
@@ -32,14 +31,6 @@ def byte_rows(content):
     starts = range(0, len(content), 16)
     rows = (" ".join(f"0x{byte:02x}," for byte in content[start:start + 16]) for start in starts)
     return "".join(f"    {row}\n" for row in rows)
-
-
-def page(name, source, target):
-    content = pathlib.Path(source).read_bytes()
-    script = re.search(rb"<script>(.*?)</script>", content, re.DOTALL)[1]
-    digest = base64.b64encode(hashlib.sha256(script).digest()).decode()
-    array = f"static const unsigned char {name}[] = {{\n{byte_rows(content)}}};\n"
-    write(target, f'#define {name.upper()}_SCRIPT_HASH "sha256-{digest}"\n' + array)
 
 
 def inline_sources(content, element):
@@ -74,4 +65,4 @@ def write(target, text):
     pathlib.Path(target).write_text("/* Made by the build; do not edit. */\n" + text)
 
 
-{"words": words, "page": page, "assets": assets}[sys.argv[1]](*sys.argv[2:])
+{"words": words, "assets": assets}[sys.argv[1]](*sys.argv[2:])

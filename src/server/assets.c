@@ -4,11 +4,14 @@
  */
 #include "server/assets.h"
 
+#include <assert.h>
+
 #include "base/attributes.h"
 #include "base/writer.h"
 #include "proto/http_etag.h"
 #include "server/response.h"
 
+#define FRONT BYTES("/")
 #define HOST_BYTES_MAX 255 /* of those that are named in a policy; a domain name has no more */
 
 struct asset {
@@ -106,6 +109,8 @@ static void send_to_folder(struct loop *loop, struct conn *conn, const struct ht
 bool assets_route(struct loop *loop, struct conn *conn, const struct http_request *request)
 {
     const struct asset *asset = find(request->path);
+    if (bytes_equal(request->path, FRONT))
+        return false; /* what is there is a matter of options */
     if (asset != NULL)
         send_asset(loop, conn, request, asset);
     else if (bytes_equal(request->path, BYTES("/play")))
@@ -113,4 +118,11 @@ bool assets_route(struct loop *loop, struct conn *conn, const struct http_reques
     else
         return false;
     return true;
+}
+
+void assets_send_front(struct loop *loop, struct conn *conn, const struct http_request *request)
+{
+    const struct asset *asset = find(FRONT);
+    assert(asset != NULL);
+    send_asset(loop, conn, request, asset);
 }

@@ -8,8 +8,7 @@
 #include "server/page_origin.h"
 
 enum question_kind {
-    QUESTION_PAGE, /* all loops: their counters */
-    QUESTION_COUNTS,
+    QUESTION_COUNTS, /* all loops: their counters */
     QUESTION_METRICS,
     QUESTION_STATS, /* and their last minutes */
     QUESTION_ROOM,  /* the owner of a code: its room */
@@ -37,7 +36,7 @@ struct room_answer {
 
 struct answer {
     struct question question;
-    struct loop_stats total; /* PAGE, COUNTS, METRICS, STATS */
+    struct loop_stats total; /* COUNTS, METRICS, STATS */
     struct history history;  /* STATS */
     struct room_answer room; /* ROOM */
 };

@@ -3,9 +3,9 @@
  *
  * Nothing wakes a loop for it. At the beginning of a turn, one comparison tells whether an interval
  * has ended since; then its sample is taken, and those that were slept through are what they must
- * have been: the same rooms and clients, and no message. Intervals are counted on the one clock that
- * all loops have, so that the samples of several loops can be added up. Pure but for its caller's
- * clock; belongs to its loop's thread, others get copies by mail.
+ * have been: the same rooms and clients, and no message. Intervals are counted on the one clock
+ * that all loops have, so that the samples of several loops can be added up. Pure but for its
+ * caller's clock; belongs to its loop's thread, others get copies by mail.
  */
 #ifndef PARTY_SERVER_HISTORY_H
 #define PARTY_SERVER_HISTORY_H

@@ -6,7 +6,8 @@
 #include "server/metrics.h"
 #include "server/response.h"
 #include "server/stats_json.h"
-#include "server/status_page.h"
+
+typedef void write_function(struct writer *writer, const void *content);
 
 static void send_page(struct loop *loop, struct conn *conn, struct response *response,
                       struct payload *body)
@@ -26,50 +27,28 @@ static uint32_t uptime_s(const struct loop *loop)
     return (uint32_t)((clock_now_ns() - loop->server->started_ns) / 1000000000);
 }
 
-/* The page in memory of its own, or NULL. */
-static struct payload *render_status(struct loop *loop, const struct status_page *page)
+/* A page in memory of its own, or NULL. */
+static struct payload *render(struct loop *loop, write_function *write, const void *content)
 {
     struct writer measure = writer_over(NULL, 0);
-    status_page_write(&measure, page);
+    write(&measure, content);
     struct payload *payload = payload_new((uint32_t)measure.length, &loop->held);
     loop->work += measure.length * PAGE_WORK_PER_KIB / 1024;
     if (payload == NULL)
         return NULL;
     struct writer writer = writer_over(payload->data, payload->length);
-    status_page_write(&writer, page);
+    write(&writer, content);
     return payload;
 }
 
-void pages_send_status(struct loop *loop, struct conn *conn, const struct loop_stats *total)
+static void write_stats(struct writer *writer, const void *stats)
 {
-    static __thread struct origin_counts origins[ORIGINS_MAX + 1];
-    struct status_page page = {
-        .total = total,
-        .uptime_s = uptime_s(loop),
-        .loop_count = loop->server->loop_count,
-        .poller = loop->server->poller,
-        .origins = origins,
-        .origin_count = origins_list(&loop->server->origins, origins, ORIGINS_MAX + 1),
-    };
-    struct response response = {
-        .status = 200,
-        .content_type = "text/html; charset=utf-8",
-        .extra_headers = bytes_of_string(status_page_headers),
-    };
-    send_page(loop, conn, &response, render_status(loop, &page));
+    stats_json_write(writer, stats);
 }
 
-static struct payload *render_stats(struct loop *loop, const struct stats_json *stats)
+static void write_metrics(struct writer *writer, const void *metrics)
 {
-    struct writer measure = writer_over(NULL, 0);
-    stats_json_write(&measure, stats);
-    struct payload *payload = payload_new((uint32_t)measure.length, &loop->held);
-    loop->work += measure.length * PAGE_WORK_PER_KIB / 1024;
-    if (payload == NULL)
-        return NULL;
-    struct writer writer = writer_over(payload->data, payload->length);
-    stats_json_write(&writer, stats);
-    return payload;
+    metrics_write(writer, metrics);
 }
 
 void pages_send_stats(struct loop *loop, struct conn *conn, const struct answer *answer)
@@ -88,7 +67,7 @@ void pages_send_stats(struct loop *loop, struct conn *conn, const struct answer 
         .origin_count = origins_list(&loop->server->origins, origins, ORIGINS_MAX + 1),
     };
     struct response response = {.status = 200, .content_type = CONTENT_TYPE_JSON};
-    send_page(loop, conn, &response, render_stats(loop, &stats));
+    send_page(loop, conn, &response, render(loop, write_stats, &stats));
 }
 
 void pages_send_counts(struct loop *loop, struct conn *conn, const struct loop_stats *total)
@@ -119,19 +98,6 @@ static uint64_t heap_bytes(struct loop *loop)
     return atomic_load(&server->heap_bytes);
 }
 
-static struct payload *render_metrics(struct loop *loop, const struct metrics *metrics)
-{
-    struct writer measure = writer_over(NULL, 0);
-    metrics_write(&measure, metrics);
-    struct payload *payload = payload_new((uint32_t)measure.length, &loop->held);
-    loop->work += measure.length * PAGE_WORK_PER_KIB / 1024;
-    if (payload == NULL)
-        return NULL;
-    struct writer writer = writer_over(payload->data, payload->length);
-    metrics_write(&writer, metrics);
-    return payload;
-}
-
 void pages_send_metrics(struct loop *loop, struct conn *conn, const struct loop_stats *total)
 {
     static __thread struct origin_counts origins[ORIGINS_LISTED_MAX + 1];
@@ -153,5 +119,5 @@ void pages_send_metrics(struct loop *loop, struct conn *conn, const struct loop_
         .status = 200,
         .content_type = "text/plain; version=0.0.4; charset=utf-8",
     };
-    send_page(loop, conn, &response, render_metrics(loop, &metrics));
+    send_page(loop, conn, &response, render(loop, write_metrics, &metrics));
 }

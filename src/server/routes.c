@@ -119,7 +119,7 @@ static void ask(struct loop *loop, struct conn *conn, const struct http_request 
         response_send_error(loop, conn, 503, conn->response_is_head);
 }
 
-/* Paths that no room's code is looked for in. False: it is none of them. */
+/* Paths that are always the same, and are no room's code. False: it is none of them. */
 static bool send_known(struct loop *loop, struct conn *conn, const struct http_request *request)
 {
     if (bytes_equal(request->path, BYTES("/ready")))
@@ -142,7 +142,7 @@ static void send_front(struct loop *loop, struct conn *conn, const struct http_r
     else if (config->protocol == PROTOCOL_2 && !request->accepts_html)
         ask(loop, conn, request, QUESTION_COUNTS);
     else
-        ask(loop, conn, request, QUESTION_PAGE);
+        assets_send_front(loop, conn, request);
 }
 
 void routes_handle(struct loop *loop, struct conn *conn, const struct http_request *request)
@@ -166,9 +166,6 @@ void routes_handle(struct loop *loop, struct conn *conn, const struct http_reque
 void routes_answer(struct loop *loop, struct conn *conn, const struct answer *answer)
 {
     switch (answer->question.kind) {
-    case QUESTION_PAGE:
-        pages_send_status(loop, conn, &answer->total);
-        break;
     case QUESTION_COUNTS:
         pages_send_counts(loop, conn, &answer->total);
         break;

@@ -1,6 +1,7 @@
 // Files that are part of the program: content, type, validators, policy, and who may have them.
 
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { it } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -11,11 +12,21 @@ import { describeAtOnce, describeWithServer } from './support/suite.mjs';
 
 /** Files by their paths: as they are in the tree, and their types. */
 const files = {
+  '/': ['web/status.html', 'text/html; charset=utf-8'],
   '/party-sockets.js': ['client/party-sockets.js', 'text/javascript; charset=utf-8'],
   '/play/': ['web/play/index.html', 'text/html; charset=utf-8'],
 };
 const paths = Object.keys(files);
+/** Those that are what they are whatever the options say. */
+const knownPaths = paths.filter((path) => path !== '/');
 const read = (file) => readFile(new URL(`../../${file}`, import.meta.url), 'utf8');
+
+/** How a policy names the only such element of a page. */
+function hashOf(page, element) {
+  const found = [...page.matchAll(new RegExp(`<${element}>(.*?)</${element}>`, 'gs'))];
+  assert.equal(found.length, 1);
+  return `'sha256-${createHash('sha256').update(found[0][1]).digest('base64')}'`;
+}
 
 function directives(policy) {
   const pairs = policy.split('; ').map((text) => text.split(/ (.*)/s, 2));
@@ -95,11 +106,11 @@ describeWithServer('Files of ours', (server) => {
 
   it('The policy lets a page load our files, speak to us, and nothing else', async () => {
     for (const path of paths) {
-      const { headers } = await server.get(path, { headers: { Host: 'relay.example:3000' } });
+      const { headers, body } = await server.get(path, { headers: { Host: 'relay.example:3000' } });
       assert.deepEqual(directives(headers['content-security-policy']), {
         'default-src': "'none'",
-        'script-src': "'self'",
-        'style-src': "'self'",
+        'script-src': path === '/' ? hashOf(body, 'script') : "'self'",
+        'style-src': path === '/' ? hashOf(body, 'style') : "'self'",
         'img-src': "'self' data:",
         'connect-src': "'self' ws://relay.example:3000 wss://relay.example:3000",
         'base-uri': "'none'",
@@ -149,7 +160,7 @@ describeWithServer('Files of ours', (server) => {
   });
 
   it('Other methods get 405', async () => {
-    for (const path of [...paths, '/play'])
+    for (const path of [...paths, '/play', '/stats'])
       assert.equal((await server.get(path, { method: 'POST' })).status, 405);
   });
 
@@ -190,10 +201,22 @@ describeWithServer('Files of ours', (server) => {
 describeAtOnce('Files of ours, on a server with options', (withServer) => {
   it('--dashboard-url sends nobody away from them', () =>
     withServer({ options: ['--dashboard-url', 'https://dashboard.example/'] }, async (server) => {
-      for (const path of paths)
+      for (const path of knownPaths)
         assert.equal((await server.get(path)).body, await read(files[path][0]));
       assert.equal((await server.get('/play?a')).headers.location, '/play/?a');
       assert.equal((await server.get('/play/none')).headers.location, 'https://dashboard.example/');
+    }));
+
+  it('Where protocol 2 is the default, the page at / is for who accepts HTML', () =>
+    withServer({ options: ['--protocol', 2] }, async (server) => {
+      const { body, headers } = await server.get('/', { headers: { Accept: 'text/html' } });
+      assert.equal(body, await read('web/status.html'));
+      const known = { 'If-None-Match': headers.etag };
+      const again = (more) => server.get('/', { headers: { ...known, ...more } });
+      assert.equal((await again({ Accept: 'text/html' })).status, 304);
+      assert.equal((await again()).body, 'rooms: 0\nclients: 0\n');
+      for (const path of knownPaths)
+        assert.equal((await server.get(path)).body, await read(files[path][0]));
     }));
 
   it('A path of ours is no code, of whatever instance', () =>

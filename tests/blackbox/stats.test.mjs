@@ -44,7 +44,8 @@ describeWithServer('GET /stats', (server) => {
     const before = await server.stats();
     const { members } = await server.room(['a', 'b', 'c'], 3); // three messages, six events
     members[0].send({ type: 'send', data: 1 });
-    for (const member of members.slice(1)) await member.expect({ type: 'message', from: 'a', data: 1 });
+    for (const member of members.slice(1))
+      await member.expect({ type: 'message', from: 'a', data: 1 });
     const after = await server.stats();
     assert.deepEqual([before.rooms, before.clients], [0, 0]);
     assert.deepEqual([after.rooms, after.clients], [1, 3]);
@@ -89,8 +90,8 @@ describeWithServer('GET /stats', (server) => {
 
   it('Hostile origins are texts in it', async () => {
     const hostile = [
-      '</script><script>alert(1)</script>', '"', '\\', '"}],"rooms":99,"x":[{"y":"', 'a\tb', '\\u0041',
-      '{{rooms}}', 'null', '\u00e9',
+      '</script><script>alert(1)</script>', '"', '\\', '"}],"rooms":99,"x":[{"y":"', 'a\tb',
+      '\\u0041', '{{rooms}}', 'null', '\u00e9',
     ];
     for (const origin of hostile) {
       const connection = await server.raw();

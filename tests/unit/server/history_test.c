@@ -99,9 +99,14 @@ static void it_forgets_what_is_too_old(void **state)
 
 static void sleep_of_any_length_is_survived(void **state)
 {
-    static const uint64_t lengths[] = {HISTORY_SAMPLES - 1, HISTORY_SAMPLES,     HISTORY_SLOTS - 1,
-                                       HISTORY_SLOTS,       HISTORY_SLOTS + 1,   2 * HISTORY_SLOTS,
-                                       1000,                UINT64_C(3) << 30};
+    static const uint64_t lengths[] = {HISTORY_SAMPLES - 1,
+                                       HISTORY_SAMPLES,
+                                       HISTORY_SLOTS - 1,
+                                       HISTORY_SLOTS,
+                                       HISTORY_SLOTS + 1,
+                                       2 * HISTORY_SLOTS,
+                                       1000,
+                                       UINT64_C(3) << 30};
     (void)state;
     for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
         struct history history;
@@ -139,8 +144,7 @@ static void samples_of_loops_are_added_by_their_time(void **state)
         assert_int_equal(history_list(&total, samples), HISTORY_SAMPLES);
         for (uint32_t i = 0; i < HISTORY_SAMPLES; i++)
             expect_sample(samples[i], 1000 + 2 * (100 - HISTORY_SAMPLES + 1 + i), 2);
-        assert_int_equal(history_age_ns(&total, within(100, 1)),
-                         within(100, 1) - within(100, 0));
+        assert_int_equal(history_age_ns(&total, within(100, 1)), within(100, 1) - within(100, 0));
     }
 }
 
