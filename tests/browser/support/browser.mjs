@@ -11,7 +11,7 @@ import { deadlineMilliseconds } from '../../blackbox/support/deadline.mjs';
 const screenshots = new URL('../../../build/screenshots/', import.meta.url);
 
 /** What Chromium would do of its own accord is of no use here, and asks for hosts elsewhere. */
-const flags = [
+export const flags = [
   '--disable-gpu',
   '--disable-quic',
   '--no-first-run',

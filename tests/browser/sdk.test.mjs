@@ -1,0 +1,242 @@
+// The SDK in a browser: pages that are reloaded, duplicated, frozen and offline. They are the
+// relay's own, so that they may import the SDK and connect without asking for more permission.
+
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after, afterEach, before, describe, it } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { Network } from '../blackbox/sdk/network.mjs';
+import { slowness } from '../blackbox/support/deadline.mjs';
+import { Server } from '../blackbox/support/server.mjs';
+import { describeWithBrowser } from './support/browser.mjs';
+import { Devtools } from './support/devtools.mjs';
+
+/** What the page does, whenever it is loaded: it keeps what its party tells, for the test to see. */
+async function play() {
+  if (location.protocol === 'about:') return;
+  const { Party } = await import('/party-sockets.js');
+  const code = new URL(location).searchParams.get('room');
+  const options = { resume: true, maxClients: 8 };
+  window.events = [];
+  window.party = await (code ? Party.join(undefined, code, options) : Party.create(undefined, options));
+  for (const name of ['join', 'leave', 'message', 'state', 'connection', 'error', 'closed'])
+    party.on(name, (...values) => events.push([name, ...values, performance.now()]));
+}
+
+const wakingMilliseconds = 2_000;
+const cutOff = /ERR_(CONNECTION_REFUSED|CONNECTION_RESET|EMPTY_RESPONSE|INTERNET_DISCONNECTED|CONNECTION_CLOSED)/;
+
+let server;
+const networks = [];
+before(async () => (server = await Server.start({ host: null })));
+afterEach(() => {
+  for (const network of networks.splice(0)) network.close();
+});
+after(() => server.stop());
+
+/** A host's or a guest's address; any of the relay's own pages will do. */
+const pageAt = (origin, room) => `${origin}/health${room ? `?room=${room}` : ''}`;
+
+async function openNetwork() {
+  const network = await Network.to(server.port);
+  networks.push(network);
+  network.origin = network.url.replace('ws:', 'http:');
+  return network;
+}
+
+const inRoom = (page) => page.waitForFunction(() => window.party);
+const look = (page) =>
+  page.evaluate(() => ({ room: party.room, id: party.id, peers: party.peers, status: party.status }));
+const told = (page, name, count = 1) =>
+  page.waitForFunction(
+    ([name, count]) => events.filter(([other]) => other === name).length >= count,
+    [name, count],
+  );
+
+describeWithBrowser('The SDK in Chromium', (browser) => {
+  /** A page with a party, in a context of its own, as on a device of its own. */
+  async function openPage(origin, room) {
+    const context = await browser.context(origin);
+    await context.addInitScript(play);
+    const page = await context.newPage();
+    await page.goto(pageAt(origin, room));
+    await inRoom(page);
+    return page;
+  }
+
+  /** A host, and a guest behind a network of its own. */
+  async function openPair() {
+    const host = await openPage(`http://127.0.0.1:${server.port}`);
+    const { room } = await look(host);
+    const network = await openNetwork();
+    return { host, guest: await openPage(network.origin, room), room, network };
+  }
+
+  it('has its seat back after a reload, as host and as guest', async () => {
+    const { host, guest, room } = await openPair();
+    await host.evaluate(() => party.setState({ round: 3 }));
+    const before = [await look(host), await look(guest)];
+    await guest.reload();
+    await inRoom(guest);
+    await host.reload();
+    await inRoom(host);
+    assert.deepEqual([await look(host), await look(guest)], before);
+    assert.deepEqual(await host.evaluate(() => party.state), { round: 3 });
+    assert.equal(before[0].room, room);
+  });
+
+  it('gives a duplicated tab a seat of its own, and leaves the first one alone', async () => {
+    const { guest } = await openPair();
+    const opened = guest.context().waitForEvent('page');
+    await guest.evaluate(() => void window.open(location.href)); // copies sessionStorage
+    const second = await opened;
+    await second.waitForLoadState();
+    await second.evaluate(play); // a window that was opened by another has had its script already
+    assert.notEqual((await look(second)).id, (await look(guest)).id);
+    assert.ok((await guest.evaluate(() => party.ping())) > 0);
+    assert.equal((await look(guest)).status, 'connected');
+  });
+
+  it('comes back when the network does, and sends what has waited', async () => {
+    browser.expectFaults(cutOff);
+    const { host, guest, network } = await openPair();
+    await guest.context().setOffline(true);
+    network.fail();
+    await told(guest, 'connection');
+    const sent = guest.evaluate(() => Promise.all([party.broadcast('one'), party.send(0, 'two')]));
+    await told(host, 'leave');
+    network.restore();
+    await guest.context().setOffline(false);
+    assert.deepEqual(await sent, ['sent', 'sent']);
+    await told(host, 'message', 2);
+    const heard = await host.evaluate(() => events.filter(([name]) => name === 'message'));
+    assert.deepEqual(heard.map(([, data, from]) => [data, from]), [['one', 1], ['two', 1]]);
+  });
+
+  it('tries at once when the browser says that it is online', async () => {
+    browser.expectFaults(cutOff);
+    const { guest, network } = await openPair();
+    await guest.context().setOffline(true);
+    network.fail();
+    await told(guest, 'connection');
+    // Long enough for the backoff to have grown to seconds.
+    await guest.evaluate(() => new Promise((resolve) => setTimeout(resolve, 3_000)));
+    network.restore();
+    await guest.context().setOffline(false);
+    const begun = performance.now();
+    await told(guest, 'connection', 2);
+    const milliseconds = performance.now() - begun;
+    assert.ok(milliseconds < 500 * slowness, `${milliseconds} ms`);
+  });
+
+  it('tells that the room is gone after a restart of the relay', async () => {
+    browser.expectFaults(cutOff);
+    const own = await Server.start();
+    const { port } = own;
+    const page = await openPage(`http://127.0.0.1:${port}`);
+    own.kill();
+    await own.outcome();
+    await told(page, 'connection');
+    const next = await Server.start({ port });
+    await told(page, 'closed');
+    const [, reason] = await page.evaluate(() => events.at(-1));
+    assert.equal(reason, 'room-gone');
+    await next.stop();
+  });
+
+  it('works for pages that came by http:// from another machine, which may do less', async () => {
+    const addresses = Object.values(os.networkInterfaces()).flat();
+    const own = addresses.find(({ family, internal }) => family === 'IPv4' && !internal);
+    const page = await openPage(`http://${own?.address ?? '127.0.0.1'}:${server.port}`);
+    assert.equal(await page.evaluate(() => isSecureContext), !own);
+    const { id, room } = await look(page);
+    await page.reload();
+    await inRoom(page);
+    assert.deepEqual([(await look(page)).id, id, room.length], [0, 0, 6]);
+  });
+});
+
+describe('The SDK in a page that sleeps', () => {
+  let devtools;
+  before(() => (devtools = Devtools.start()));
+  after(() => devtools.stop());
+
+  /** A guest behind a network of its own, whose host stays awake. */
+  async function open() {
+    const host = await server.member();
+    const room = await host.create('host', { maxClients: 4 });
+    const network = await openNetwork();
+    const page = await devtools.open(pageAt(network.origin, room));
+    await page.waitFor(`location.protocol === 'http:' && document.readyState === 'complete'`);
+    await page.evaluate(`(${play})()`);
+    return { page, network };
+  }
+
+  /** That it is back in its seat, and when it was lost and back, in ms since it woke up. */
+  async function timesSince(page, woken) {
+    await page.waitFor(`events.filter(([name]) => name === 'connection').length === 2`);
+    const [lost, back] = await page.evaluate('events');
+    assert.deepEqual([lost[1], back[1]], ['reconnecting', 'connected']);
+    assert.equal(await page.evaluate('party.id'), 1);
+    return [lost.at(-1) - woken, back.at(-1) - woken];
+  }
+
+  it('replaces a socket that has died while it was hidden, within two seconds', async () => {
+    const { page, network } = await open();
+    await page.hide();
+    network.silence();
+    const woken = await page.evaluate('performance.now()');
+    await page.show();
+    const [lost, back] = await timesSince(page, woken);
+    assert.ok(lost < wakingMilliseconds, `${lost} ms`);
+    assert.ok(back < wakingMilliseconds + 200 * slowness, `${back} ms`);
+  });
+
+  it('keeps a socket that has lived on', async () => {
+    const { page, network } = await open();
+    const { attempts } = network;
+    await page.hide();
+    await page.show();
+    assert.ok((await page.evaluate('party.ping()')) > 0);
+    assert.deepEqual([await page.evaluate('events'), network.attempts], [[], attempts]);
+  });
+
+  it('has its seat back when it was frozen, which closes its socket', async () => {
+    const { page } = await open();
+    await page.hide();
+    await page.freeze();
+    await page.thaw();
+    const woken = await page.evaluate('performance.now()');
+    await page.show();
+    const [, back] = await timesSince(page, woken);
+    assert.ok(back < wakingMilliseconds, `${back} ms`);
+  });
+});
+
+describeWithBrowser("The README's page", (browser) => {
+  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+  const [, html] = /```html\n(.*?)```/s.exec(readme);
+
+  it('plays with itself from a file, in two windows', async () => {
+    browser.expectFaults(/a request to file:/);
+    const file = path.join(mkdtempSync(path.join(os.tmpdir(), 'party-sockets-')), 'page.html');
+    writeFileSync(file, html.replaceAll(':3000', `:${server.port}`));
+    const context = await browser.context(`http://localhost:${server.port}`);
+    const open = async (answer) => {
+      const page = await context.newPage();
+      page.on('dialog', (dialog) => dialog.accept(answer));
+      await page.goto(pathToFileURL(file).href);
+      await page.waitForFunction(() => document.querySelector('#room').textContent);
+      return page;
+    };
+    const news = (page, text) =>
+      page.waitForFunction((text) => document.querySelector('#news').textContent === text, text);
+    const first = await open('');
+    const second = await open(await first.textContent('#room'));
+    await news(first, '1 is here');
+    await second.click('#buzz');
+    await news(first, '1 says Buzz!');
+  });
+});
