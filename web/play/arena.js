@@ -1,0 +1,159 @@
+// The field on which worms crawl: movement, stars and bumps. Pure as game.js is, and told the time.
+// What leaves the field comes back on the other side.
+
+export const width = 1600;
+export const height = 900;
+export const thickness = 20;
+
+const stepSeconds = 1 / 60;
+const stepsMax = 10; // a turn; a screen that stood still does not run after the time
+const speed = 250; // a second
+const turnRate = 3.3; // radians a second
+const latenessMax = 0.15; // seconds, that a network may add and the game takes off
+const pathLengthStart = 45; // points, one each step
+const pathLengthMax = 300;
+const pathLengthPerStar = 18;
+const neckLength = 16; // points of one's own that one can't bump into
+const starReach = 34;
+const starsMax = 30;
+const droppedEach = 25; // points of a worm that bumped turn into a star
+const pointsForBump = 2;
+const outSeconds = 1.5;
+const safeSeconds = 1.8;
+const placesTried = 12;
+
+/** `round` is one of the rounds in game.js. */
+export function newArena(round, indices, random = Math.random) {
+  const arena = { round, random, worms: [], stars: [], unspentSeconds: 0 };
+  for (const index of indices) addWorm(arena, index);
+  fillUpStars(arena);
+  return arena;
+}
+
+export function addWorm(arena, index) {
+  if (wormOf(arena, index)) return;
+  const worm = { index, turn: 0, turnedFor: 0, pathLength: pathLengthStart };
+  enter(arena, worm);
+  arena.worms.push(worm);
+}
+
+export function removeWorm(arena, index) {
+  arena.worms = arena.worms.filter((worm) => worm.index !== index);
+}
+
+export function wormOf(arena, index) {
+  return arena.worms.find((worm) => worm.index === index);
+}
+
+/**
+ * From now on left (-1), right (1) or straight on (0). The network may have held up the beginning of
+ * the last turn, or its end: how long the button was held on the phone is what counts.
+ */
+export function steer(arena, index, turn, heldMilliseconds) {
+  const worm = wormOf(arena, index);
+  if (!worm || ![-1, 0, 1].includes(turn)) return;
+  if (Number.isFinite(heldMilliseconds)) {
+    const missing = heldMilliseconds / 1000 - worm.turnedFor;
+    worm.heading += worm.turn * turnRate * Math.max(-latenessMax, Math.min(missing, latenessMax));
+  }
+  worm.turn = turn;
+  worm.turnedFor = 0;
+}
+
+/** Lets time pass, in steps of one length; returns what happened: stars, crashes and bumps. */
+export function advance(arena, seconds) {
+  const happenings = [];
+  arena.unspentSeconds = Math.min(arena.unspentSeconds + seconds, stepsMax * stepSeconds);
+  for (; arena.unspentSeconds >= stepSeconds; arena.unspentSeconds -= stepSeconds)
+    happenings.push(...step(arena));
+  return happenings;
+}
+
+function step(arena) {
+  for (const worm of arena.worms) worm.outFor > 0 ? wait(arena, worm) : crawl(arena, worm);
+  const happenings = [...eat(arena), ...bump(arena)];
+  fillUpStars(arena);
+  return happenings;
+}
+
+function wait(arena, worm) {
+  worm.outFor -= stepSeconds;
+  if (worm.outFor <= 0) enter(arena, worm);
+}
+
+/** At that of a few random places from which others are farthest. */
+function enter(arena, worm) {
+  const points = arena.worms.flatMap(({ path }) => path);
+  const room = (place) => Math.min(...points.map((point) => distance(place, point)));
+  const places = Array.from({ length: placesTried }, () => randomPlace(arena));
+  const best = places.reduce((a, b) => (room(b) > room(a) ? b : a));
+  const heading = arena.random() * 2 * Math.PI;
+  Object.assign(worm, { ...best, heading, path: [], outFor: 0, safeFor: safeSeconds });
+}
+
+function crawl({ round }, worm) {
+  worm.heading += worm.turn * turnRate * stepSeconds;
+  worm.turnedFor += stepSeconds;
+  worm.safeFor -= stepSeconds;
+  const length = speed * round.speed * stepSeconds;
+  worm.x = (worm.x + Math.cos(worm.heading) * length + width) % width;
+  worm.y = (worm.y + Math.sin(worm.heading) * length + height) % height;
+  worm.path.push({ x: worm.x, y: worm.y });
+  while (worm.path.length > worm.pathLength) worm.path.shift();
+}
+
+function eat(arena) {
+  const happenings = [];
+  for (const worm of arena.worms.filter((worm) => worm.outFor <= 0)) {
+    const eaten = arena.stars.filter((star) => distance(star, worm) < starReach);
+    arena.stars = arena.stars.filter((star) => !eaten.includes(star));
+    for (const star of eaten) {
+      worm.pathLength = Math.min(worm.pathLength + pathLengthPerStar, pathLengthMax);
+      happenings.push({ type: 'star', index: worm.index, points: arena.round.worth, ...star });
+    }
+  }
+  return happenings;
+}
+
+/** Found first and carried out then, so that of two heads that meet both are out. */
+function bump(arena) {
+  const bumps = arena.worms
+    .filter((worm) => worm.outFor <= 0 && worm.safeFor <= 0)
+    .map((worm) => ({ worm, owner: ownerOfLineAt(arena, worm) }))
+    .filter(({ owner }) => owner);
+  const losers = bumps.map(({ worm }) => worm);
+  for (const worm of losers) crash(arena, worm);
+  return bumps.flatMap(({ worm, owner }) => {
+    const crashed = { type: 'crash', index: worm.index, points: 0, x: worm.x, y: worm.y };
+    const scored = { ...crashed, type: 'bump', index: owner.index, points: pointsForBump };
+    return losers.includes(owner) ? [crashed] : [crashed, scored];
+  });
+}
+
+function ownerOfLineAt({ worms }, head) {
+  return worms.find((worm) => {
+    if (worm !== head && worm.safeFor > 0) return false;
+    const path = worm === head ? worm.path.slice(0, -neckLength) : worm.path;
+    return path.some((point) => distance(point, head) < thickness);
+  });
+}
+
+function crash(arena, worm) {
+  const dropped = worm.path.filter((_, i) => i % droppedEach === droppedEach - 1);
+  arena.stars = [...arena.stars, ...dropped].slice(0, starsMax);
+  Object.assign(worm, { path: [], pathLength: pathLengthStart, outFor: outSeconds });
+}
+
+function fillUpStars(arena) {
+  while (arena.stars.length < arena.round.stars) arena.stars.push(randomPlace(arena));
+}
+
+function randomPlace({ random }) {
+  const margin = 60;
+  return {
+    x: margin + random() * (width - 2 * margin),
+    y: margin + random() * (height - 2 * margin),
+  };
+}
+
+const distance = (a, b) => Math.hypot(a.x - b.x, a.y - b.y);

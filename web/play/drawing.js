@@ -1,0 +1,108 @@
+// The field on a canvas: drawn anew each frame, so that any size and any reload is right at once.
+
+import { height, thickness, width } from './arena.js';
+import { colors } from './game.js';
+
+const ink = '#1c1633';
+const isCalm = matchMedia('(prefers-reduced-motion: reduce)');
+const sparkSeconds = 0.7;
+const sparksMax = 200;
+let sparks = [];
+
+export function sparkle({ type, x, y, points }, player) {
+  if (!player || type === 'bump') return; // its crash is beside it
+  const now = performance.now() / 1000;
+  const color = type === 'star' ? '#ffe9a3' : colors[player.color].value;
+  const count = isCalm.matches ? 0 : type === 'star' ? 8 : 24;
+  const speed = () => 60 + Math.random() * (type === 'star' ? 120 : 320);
+  const dots = Array.from({ length: count }, () => ({ angle: Math.random() * 7, speed: speed() }));
+  const text = points ? `+${points}` : '';
+  sparks = [...sparks, { x, y, color, dots, text, begunAt: now }].slice(-sparksMax);
+}
+
+export function drawArena(canvas, arena, players) {
+  const scale = fit(canvas);
+  const pen = canvas.getContext('2d');
+  pen.setTransform(scale, 0, 0, scale, 0, 0);
+  pen.clearRect(0, 0, width, height);
+  pen.font = `800 26px ${getComputedStyle(canvas).fontFamily}`;
+  pen.textAlign = 'center';
+  pen.lineJoin = pen.lineCap = 'round';
+  const now = performance.now() / 1000;
+  for (const star of arena.stars) drawStar(pen, star, now);
+  for (const worm of arena.worms) {
+    const player = players.find(({ index }) => index === worm.index);
+    if (player && worm.outFor <= 0) drawWorm(pen, worm, player);
+  }
+  sparks = sparks.filter(({ begunAt }) => now - begunAt < sparkSeconds);
+  for (const spark of sparks) drawSpark(pen, spark, now - spark.begunAt);
+}
+
+/** As many dots as the screen has, and not one more. Returns dots for a unit of the field. */
+function fit(canvas) {
+  const dots = Math.round(canvas.clientWidth * devicePixelRatio);
+  if (canvas.width !== dots) {
+    canvas.width = dots;
+    canvas.height = Math.round((dots * height) / width);
+  }
+  return dots / width;
+}
+
+function drawWorm(pen, worm, player) {
+  const isSafe = worm.safeFor > 0;
+  pen.globalAlpha = isSafe ? 0.55 : 1;
+  pen.strokeStyle = colors[player.color].value;
+  pen.lineWidth = thickness;
+  pen.beginPath();
+  worm.path.forEach(({ x, y }, i) => {
+    const last = worm.path[i - 1];
+    const isAcross = !last || Math.abs(x - last.x) > width / 2 || Math.abs(y - last.y) > height / 2;
+    if (isAcross) pen.moveTo(x, y);
+    pen.lineTo(x, y);
+  });
+  pen.stroke();
+  drawHead(pen, worm, pen.strokeStyle);
+  pen.fillStyle = '#fff';
+  pen.fillText(player.name, worm.x, worm.y < 70 ? worm.y + 54 : worm.y - 32);
+  pen.globalAlpha = 1;
+}
+
+function drawHead(pen, { x, y, heading }, color) {
+  dot(pen, x, y, thickness * 0.8, color);
+  for (const side of [-0.7, 0.7]) {
+    const eye = { x: x + Math.cos(heading + side) * 12, y: y + Math.sin(heading + side) * 12 };
+    dot(pen, eye.x, eye.y, 6.5, '#fff');
+    dot(pen, eye.x + Math.cos(heading) * 2.5, eye.y + Math.sin(heading) * 2.5, 3.2, ink);
+  }
+}
+
+function dot(pen, x, y, radius, color) {
+  pen.fillStyle = color;
+  pen.beginPath();
+  pen.arc(x, y, radius, 0, 2 * Math.PI);
+  pen.fill();
+}
+
+function drawStar(pen, { x, y }, now) {
+  const size = 20 + (isCalm.matches ? 0 : 2.5 * Math.sin(now * 4 + x));
+  pen.beginPath();
+  for (let i = 0; i < 10; i++) {
+    const angle = (i * Math.PI) / 5 - Math.PI / 2;
+    const radius = i % 2 ? size * 0.5 : size;
+    pen.lineTo(x + Math.cos(angle) * radius, y + Math.sin(angle) * radius);
+  }
+  pen.closePath();
+  pen.fillStyle = pen.strokeStyle = '#ffd84a';
+  pen.lineWidth = 6;
+  pen.stroke();
+  pen.fill();
+}
+
+function drawSpark(pen, { x, y, color, dots, text }, age) {
+  pen.globalAlpha = 1 - age / sparkSeconds;
+  for (const { angle, speed } of dots)
+    dot(pen, x + Math.cos(angle) * speed * age, y + Math.sin(angle) * speed * age, 6, color);
+  pen.fillStyle = '#fff';
+  pen.fillText(text, x, y - 30 - 60 * age);
+  pen.globalAlpha = 1;
+}

@@ -1,0 +1,144 @@
+// Players and phases: what the room's state carries, and so what a reload of the screen brings back.
+// Knows of no page, no network and no clock. Phones may send anything, so everything is checked.
+
+export const playersMax = 8;
+export const nameLengthMax = 12;
+export const roundSecondsDefault = 20;
+
+export const colors = [
+  { name: 'Red', value: '#ff6b6b' },
+  { name: 'Orange', value: '#ffa23a' },
+  { name: 'Yellow', value: '#ffe04d' },
+  { name: 'Green', value: '#6bdb6f' },
+  { name: 'Teal', value: '#35d9cb' },
+  { name: 'Blue', value: '#6ab0ff' },
+  { name: 'Violet', value: '#bd97ff' },
+  { name: 'Pink', value: '#ff8fd4' },
+];
+
+export const rounds = [
+  { title: 'Warm-up', hint: 'Grab stars. Bump into nobody.', speed: 1, stars: 5, worth: 1 },
+  { title: 'Rush hour', hint: 'Everything is faster.', speed: 1.4, stars: 6, worth: 1 },
+  { title: 'Gold rush', hint: 'More stars, and each counts double!', speed: 1.2, stars: 10, worth: 2 },
+];
+
+const countdownSeconds = 4;
+const breakSeconds = 6; // a countdown with the scores to look at
+
+/** Phases: lobby, then countdown and round three times, results, and from there on again. */
+export function newGame(roundSeconds = roundSecondsDefault) {
+  return { phase: 'lobby', round: 0, secondsLeft: 0, roundSeconds, secondsToPlay: 0, players: [] };
+}
+
+export function playerAt(game, index) {
+  return game.players.find((player) => player.index === index);
+}
+
+const isIdle = (game) => game.phase === 'lobby' || game.phase === 'results';
+const isHere = (player) => !player.isAway;
+
+/** Somebody introduces themselves, or changes their name and colour before a game. */
+export function seat(game, index, { name, color }) {
+  let player = playerAt(game, index);
+  if (player && !isIdle(game)) return;
+  if (!player) {
+    makeRoom(game);
+    player = { index, score: 0, isReady: false, isAway: false, inRound: false };
+    game.players.push(player);
+  }
+  player.name = uniqueName(game, player, cleanName(name) || `Player ${index}`);
+  player.color = freeColor(game, player, color);
+}
+
+/** The relay lets in no more than may play, so if all seats are taken, one of them is empty. */
+function makeRoom({ players }) {
+  if (players.length < playersMax) return;
+  const away = players.findIndex((player) => player.isAway);
+  players.splice(Math.max(away, 0), 1);
+}
+
+function cleanName(name) {
+  if (typeof name !== 'string') return '';
+  const visible = name.slice(0, 100).normalize('NFC').replace(/[\p{C}\p{Z}\s]+/gu, ' ').trim();
+  const slim = visible.replace(/(\p{M})\p{M}+/gu, '$1'); // no towers of accents
+  return [...slim].slice(0, nameLengthMax).join('').trim();
+}
+
+function uniqueName({ players }, self, name) {
+  const isTaken = (wanted) => players.some((other) => other !== self && other.name === wanted);
+  let unique = name;
+  for (let count = 2; isTaken(unique); count++) unique = `${name} ${count}`;
+  return unique;
+}
+
+function freeColor({ players }, self, wanted) {
+  const isFree = (color) => !players.some((other) => other !== self && other.color === color);
+  if (colors[wanted] && isFree(wanted)) return wanted;
+  return colors.findIndex((_, color) => isFree(color));
+}
+
+export function setReady(game, index, isReady) {
+  const player = playerAt(game, index);
+  if (player && isIdle(game)) player.isReady = isReady === true;
+}
+
+/** Whoever is away keeps seat and score, and nobody waits for them. */
+export function setAway(game, index, isAway) {
+  const player = playerAt(game, index);
+  if (!player) return;
+  player.isAway = isAway;
+  player.isReady = false;
+}
+
+export function addPoints(game, index, points) {
+  const player = playerAt(game, index);
+  if (player) player.score += points;
+}
+
+/** One alone could still have friends on their way; then somebody presses start. */
+export function isEverybodyReady(game) {
+  const here = game.players.filter(isHere);
+  return isIdle(game) && here.length >= 2 && here.every((player) => player.isReady);
+}
+
+export function begin(game) {
+  if (!isIdle(game) || !game.players.some(isHere)) return;
+  for (const player of game.players) player.score = 0;
+  countDown(game, 0, countdownSeconds);
+}
+
+function countDown(game, round, seconds) {
+  for (const player of game.players) player.isReady = false;
+  Object.assign(game, { phase: 'countdown', round, secondsLeft: seconds });
+  game.secondsToPlay = game.roundSeconds;
+}
+
+/** Lets time pass; tells whether another phase has begun. */
+export function tick(game, seconds) {
+  if (isIdle(game)) return false;
+  game.secondsLeft -= seconds;
+  if (game.secondsLeft > 0) return false;
+  if (game.phase === 'countdown') play(game);
+  else if (game.round + 1 < rounds.length) countDown(game, game.round + 1, breakSeconds);
+  else Object.assign(game, { phase: 'results', secondsLeft: 0 });
+  return true;
+}
+
+function play(game) {
+  for (const player of game.players) player.inRound = true; // who comes later has to wait
+  Object.assign(game, { phase: 'round', secondsLeft: game.secondsToPlay });
+}
+
+/** The screen was loaded again: what was left of the round is played after another countdown. */
+export function interrupt(game) {
+  if (game.phase !== 'round') return;
+  game.secondsToPlay = game.secondsLeft;
+  Object.assign(game, { phase: 'countdown', secondsLeft: countdownSeconds });
+}
+
+/** The best first, each with a place; equals share one. */
+export function ranking({ players }) {
+  const sorted = [...players].sort((a, b) => b.score - a.score);
+  const place = (player) => sorted.findIndex((other) => other.score === player.score) + 1;
+  return sorted.map((player) => ({ ...player, place: place(player) }));
+}

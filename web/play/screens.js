@@ -1,0 +1,67 @@
+// What both sides do with the page: one screen at a time, lists of players, a banner, a notice.
+
+import { colors } from './game.js';
+
+export const element = (id) => document.getElementById(id);
+
+export function show(name) {
+  if (document.body.dataset.screen === name) return;
+  document.body.dataset.screen = name;
+  for (const screen of document.querySelectorAll('main > section')) screen.hidden = screen.id !== name;
+  scrollTo(0, 0);
+}
+
+/** For those who listen instead of looking. */
+export function say(text) {
+  if (element('spoken').textContent !== text) element('spoken').textContent = text;
+}
+
+export function showBanner(text) {
+  element('banner').textContent = text;
+  element('banner').hidden = !text;
+}
+
+export function paint(target, player) {
+  target.style.setProperty('--color', player ? colors[player.color].value : '');
+}
+
+/** Names come from anybody: they are text, never markup. */
+export function listPlayers(list, players, describe) {
+  const items = players.map((player) => {
+    const item = document.createElement('li');
+    item.append(part('name', player.name), part('detail', describe(player)));
+    item.classList.toggle('away', player.isAway);
+    item.classList.toggle('ready', player.isReady);
+    paint(item, player);
+    return item;
+  });
+  list.replaceChildren(...items);
+}
+
+function part(className, text) {
+  const span = document.createElement('span');
+  span.className = className;
+  span.textContent = text;
+  return span;
+}
+
+/** A full stop with a way on: `action` is what the big button does. */
+export function showNotice(title, text, label, action, { offersCode = false } = {}) {
+  element('notice-title').textContent = title;
+  element('notice-text').textContent = text;
+  element('notice-button').textContent = label;
+  element('notice-button').onclick = action;
+  element('notice-code').hidden = !offersCode;
+  showBanner('');
+  show('notice');
+  say(`${title} ${text}`);
+}
+
+/** Where the browser lets us; a phone that sleeps is no controller. */
+export function keepAwake() {
+  const ask = () => {
+    if (document.visibilityState === 'visible') navigator.wakeLock?.request('screen').catch(() => {});
+  };
+  document.addEventListener('visibilitychange', ask);
+  ask();
+}
