@@ -25,6 +25,7 @@ export function drawArena(canvas, arena, players) {
   const pen = canvas.getContext('2d');
   pen.setTransform(scale, 0, 0, scale, 0, 0);
   pen.clearRect(0, 0, width, height);
+  if (!arena) return;
   pen.font = `800 26px ${getComputedStyle(canvas).fontFamily}`;
   pen.textAlign = 'center';
   pen.lineJoin = pen.lineCap = 'round';
@@ -62,9 +63,15 @@ function drawWorm(pen, worm, player) {
   });
   pen.stroke();
   drawHead(pen, worm, pen.strokeStyle);
-  pen.fillStyle = '#fff';
-  pen.fillText(player.name, worm.x, worm.y < 70 ? worm.y + 54 : worm.y - 32);
+  drawText(pen, player.name, worm.x, worm.y < 70 ? worm.y + 54 : worm.y - 32);
   pen.globalAlpha = 1;
+}
+
+/** Around `x`, but never out of the field. */
+function drawText(pen, text, x, y) {
+  const half = pen.measureText(text).width / 2 + 8;
+  pen.fillStyle = '#fff';
+  pen.fillText(text, Math.max(half, Math.min(x, width - half)), y);
 }
 
 function drawHead(pen, { x, y, heading }, color) {
@@ -102,7 +109,6 @@ function drawSpark(pen, { x, y, color, dots, text }, age) {
   pen.globalAlpha = 1 - age / sparkSeconds;
   for (const { angle, speed } of dots)
     dot(pen, x + Math.cos(angle) * speed * age, y + Math.sin(angle) * speed * age, 6, color);
-  pen.fillStyle = '#fff';
-  pen.fillText(text, x, y - 30 - 60 * age);
+  drawText(pen, text, x, y - 30 - 60 * age);
   pen.globalAlpha = 1;
 }

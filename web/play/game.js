@@ -87,7 +87,7 @@ export function setAway(game, index, isAway) {
   const player = playerAt(game, index);
   if (!player) return;
   player.isAway = isAway;
-  player.isReady = false;
+  if (isAway) player.isReady = false;
 }
 
 export function addPoints(game, index, points) {
@@ -135,6 +135,8 @@ export function interrupt(game) {
   game.secondsToPlay = game.secondsLeft;
   Object.assign(game, { phase: 'countdown', secondsLeft: countdownSeconds });
 }
+
+export const scoreText = ({ score }) => (score === 1 ? '1 point' : `${score} points`);
 
 /** The best first, each with a place; equals share one. */
 export function ranking({ players }) {

@@ -6,9 +6,9 @@ import { addWorm, advance, newArena, removeWorm, steer } from './arena.js';
 import { drawArena, sparkle } from './drawing.js';
 import {
   addPoints, begin, interrupt, isEverybodyReady, newGame, playerAt, playersMax, ranking, rounds,
-  seat, setAway, setReady, tick,
+  scoreText, seat, setAway, setReady, tick,
 } from './game.js';
-import { element, keepAwake, listPlayers, say, show, showBanner, showNotice } from './screens.js';
+import { element, keepAwake, listPlayers, paint, say, show, showBanner, showNotice } from './screens.js';
 import { playSound } from './sounds.js';
 
 let party;
@@ -38,6 +38,7 @@ function listen() {
   party.on('join', (index) => come(index));
   party.on('leave', (index) => go(index));
   party.on('connection', (status) => showBanner(status === 'reconnecting' ? 'Reconnecting …' : ''));
+  party.on('error', () => {}); // somebody had left when we told them something
   party.on('closed', end);
   for (const button of document.querySelectorAll('.start')) button.onclick = () => start();
   element('end').onclick = () => party.closeRoom();
@@ -95,6 +96,7 @@ function runFrame(now, before) {
   const seconds = Math.min((now - before) / 1000, 0.25);
   if (tick(game, seconds)) enterPhase();
   if (arena) happen(advance(arena, seconds));
+  drawArena(element('field'), arena, game.players);
   showTime();
 }
 
@@ -107,7 +109,6 @@ function happen(happenings) {
     playSound(type);
   }
   if (happenings.length > 0) publish();
-  drawArena(element('field'), arena, game.players);
 }
 
 function showGame() {
@@ -122,13 +123,14 @@ function showGame() {
   listPlayers(element('countdown-players'), game.round > 0 ? ranking(game) : [], describeScore);
   listPlayers(element('results-players'), ranking(game), describeScore);
   element('winner').textContent = winnerText();
+  paint(element('results'), ranking(game)[0]);
 }
 
 const describeReady = ({ isAway, isReady }) => (isAway ? 'away' : isReady ? 'ready' : 'not ready');
 
-function describeScore({ score, isAway, isReady }) {
-  const points = score === 1 ? '1 point' : `${score} points`;
-  return points + (isAway ? ', away' : isReady ? ', ready' : '');
+function describeScore(player) {
+  const { place, isAway, isReady } = player;
+  return `${place}. ${scoreText(player)}${isAway ? ', away' : isReady ? ', ready' : ''}`;
 }
 
 function winnerText() {

@@ -32,6 +32,7 @@ export function listPlayers(list, players, describe) {
     item.append(part('name', player.name), part('detail', describe(player)));
     item.classList.toggle('away', player.isAway);
     item.classList.toggle('ready', player.isReady);
+    item.classList.toggle('first', player.place === 1);
     paint(item, player);
     return item;
   });
