@@ -7,7 +7,7 @@ export const thickness = 20;
 
 const stepSeconds = 1 / 60;
 const stepsMax = 10; // a turn; a screen that stood still does not run after the time
-const speed = 250; // a second
+const speed = 280; // a second
 const turnRate = 3.3; // radians a second
 const latenessMax = 0.15; // seconds, that a network may add and the game takes off
 const pathLengthStart = 45; // points, one each step

@@ -10,10 +10,10 @@ const sparksMax = 200;
 let sparks = [];
 
 export function sparkle({ type, x, y, points }, player) {
-  if (!player || type === 'bump') return; // its crash is beside it
+  if (!player) return;
   const now = performance.now() / 1000;
   const color = type === 'star' ? '#ffe9a3' : colors[player.color].value;
-  const count = isCalm.matches ? 0 : type === 'star' ? 8 : 24;
+  const count = isCalm.matches ? 0 : { star: 8, crash: 24, bump: 0 }[type];
   const speed = () => 60 + Math.random() * (type === 'star' ? 120 : 320);
   const dots = Array.from({ length: count }, () => ({ angle: Math.random() * 7, speed: speed() }));
   const text = points ? `+${points}` : '';

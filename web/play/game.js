@@ -73,7 +73,7 @@ function uniqueName({ players }, self, name) {
 
 function freeColor({ players }, self, wanted) {
   const isFree = (color) => !players.some((other) => other !== self && other.color === color);
-  if (colors[wanted] && isFree(wanted)) return wanted;
+  if (Number.isInteger(wanted) && colors[wanted] && isFree(wanted)) return wanted;
   return colors.findIndex((_, color) => isFree(color));
 }
 

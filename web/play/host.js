@@ -129,8 +129,8 @@ function showGame() {
 const describeReady = ({ isAway, isReady }) => (isAway ? 'away' : isReady ? 'ready' : 'not ready');
 
 function describeScore(player) {
-  const { place, isAway, isReady } = player;
-  return `${place}. ${scoreText(player)}${isAway ? ', away' : isReady ? ', ready' : ''}`;
+  const more = player.isAway ? ', away' : player.isReady ? ', ready' : '';
+  return scoreText(player) + more;
 }
 
 function winnerText() {

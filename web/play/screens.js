@@ -29,7 +29,8 @@ export function paint(target, player) {
 export function listPlayers(list, players, describe) {
   const items = players.map((player) => {
     const item = document.createElement('li');
-    item.append(part('name', player.name), part('detail', describe(player)));
+    const name = player.place ? `${player.place}. ${player.name}` : player.name;
+    item.append(part('name', name), part('detail', describe(player)));
     item.classList.toggle('away', player.isAway);
     item.classList.toggle('ready', player.isReady);
     item.classList.toggle('first', player.place === 1);
