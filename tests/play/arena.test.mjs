@@ -52,9 +52,12 @@ test('it turns as long as a button is held', () => {
   const right = worm.heading;
   assert.ok(right > 0.5);
   steer(arena, 1, -1, 300);
+  assert.ok(near(worm.heading, right, 0.02), 'it was held as long as it seemed');
   run(arena, 0.6);
   assert.ok(worm.heading < -0.5);
+  const left = worm.heading;
   steer(arena, 1, 0, 600);
+  assert.ok(near(worm.heading, left, 0.02), 'and so was the next turn');
   const { heading } = worm;
   run(arena, 0.3);
   assert.equal(worm.heading, heading);
@@ -121,6 +124,7 @@ test('who bumps into a line is out for a while, its owner has points, its tail b
   ]);
   assert.ok(worm.outFor > 0);
   assert.ok(arena.stars.length > 0);
+  assert.ok(worm.pathLength < 60, 'it begins anew as a short one');
   run(arena, 2);
   assert.ok(worm.outFor <= 0);
   assert.ok(worm.path.length > 0);
@@ -182,7 +186,7 @@ test('a screen that stood still does not run after the time', () => {
   const arena = arenaOf([1]);
   const worm = put(arena, 1, 100, 450);
   advance(arena, 3600);
-  assert.ok(worm.x < 200, `at ${worm.x}`);
+  assert.ok(worm.turnedFor < 0.5, `it crawled for ${worm.turnedFor} s`);
 });
 
 test('eight worms that turn at random: bounded, within the field, and quick', () => {

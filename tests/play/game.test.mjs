@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   addPoints, begin, colors, interrupt, isEverybodyReady, newGame, playerAt, playersMax, ranking,
-  rounds, seat, setAway, setReady, tick,
+  rounds, seat, setAway, setReady, skip, tick,
 } from '../../web/play/game.js';
 
 function gameOf(...names) {
@@ -117,6 +117,18 @@ test('three rounds, each after a countdown, then results', () => {
   assert.ok(!tick(game, 1000), 'results have no end');
 });
 
+test('a countdown may be skipped, and nothing else', () => {
+  const game = gameOf('Ada', 'Ben');
+  skip(game);
+  assert.equal(game.phase, 'lobby');
+  begin(game);
+  skip(game);
+  assert.ok(tick(game, 0.01));
+  skip(game);
+  assert.ok(!tick(game, 0.01));
+  assert.equal(game.phase, 'round');
+});
+
 test('a game can be played again: scores begin anew, players stay', () => {
   const game = gameOf('Ada', 'Ben');
   begin(game);
@@ -170,6 +182,15 @@ test('who is away keeps name and score', () => {
   assert.deepEqual(playerAt(game, 1), {
     index: 1, name: 'Ada', color: 0, score: 4, isReady: false, isAway: false, inRound: true,
   });
+});
+
+test('who went away is not ready any more; who comes again while here still is', () => {
+  const game = gameOf('Ada', 'Ben');
+  setReady(game, 1, true);
+  setAway(game, 1, false);
+  assert.equal(playerAt(game, 1).isReady, true);
+  setAway(game, 1, true);
+  assert.equal(playerAt(game, 1).isReady, false);
 });
 
 test('a round that is interrupted goes on with the time it had left', () => {

@@ -98,7 +98,7 @@ export function addPoints(game, index, points) {
 /** One alone could still have friends on their way; then somebody presses start. */
 export function isEverybodyReady(game) {
   const here = game.players.filter(isHere);
-  return isIdle(game) && here.length >= 2 && here.every((player) => player.isReady);
+  return here.length >= 2 && here.every((player) => player.isReady);
 }
 
 export function begin(game) {
@@ -122,6 +122,11 @@ export function tick(game, seconds) {
   else if (game.round + 1 < rounds.length) countDown(game, game.round + 1, breakSeconds);
   else Object.assign(game, { phase: 'results', secondsLeft: 0 });
   return true;
+}
+
+/** Nobody needs the countdown. */
+export function skip(game) {
+  if (game.phase === 'countdown') game.secondsLeft = 0;
 }
 
 function play(game) {

@@ -6,7 +6,7 @@ import { addWorm, advance, newArena, removeWorm, steer } from './arena.js';
 import { drawArena, sparkle } from './drawing.js';
 import {
   addPoints, begin, interrupt, isEverybodyReady, newGame, playerAt, playersMax, ranking, rounds,
-  scoreText, seat, setAway, setReady, tick,
+  scoreText, seat, setAway, setReady, skip, tick,
 } from './game.js';
 import { element, keepAwake, listPlayers, paint, say, show, showBanner, showNotice } from './screens.js';
 import { playSound } from './sounds.js';
@@ -41,6 +41,7 @@ function listen() {
   party.on('error', () => {}); // somebody had left when we told them something
   party.on('closed', end);
   for (const button of document.querySelectorAll('.start')) button.onclick = () => start();
+  element('skip').onclick = () => skip(game);
   element('end').onclick = () => party.closeRoom();
 }
 
