@@ -15,6 +15,7 @@
 #include "net/listener.h"
 #include "net/machine.h"
 #include "server/config.h"
+#include "server/health_check.h"
 #include "server/loop.h"
 #include "server/version.h"
 
@@ -312,6 +313,11 @@ int main(int argument_count, char **arguments)
     case CONFIG_INVALID:
         complain(why);
         return EXIT_USAGE;
+    case CONFIG_CHECK_HEALTH:
+        if (health_check(&config, why, sizeof why))
+            return EXIT_SUCCESS;
+        complain(why);
+        return EXIT_FAILURE;
     case CONFIG_RUN:
         break;
     }

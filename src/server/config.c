@@ -39,6 +39,8 @@ struct complaint {
     size_t capacity;
 };
 
+#define CHECK_HEALTH "--check-health"
+
 #define FIELD(name) offsetof(struct config, name)
 
 static const struct option options[] = {
@@ -328,6 +330,16 @@ static bool set_option(struct config *config, const struct option *option, const
     }
 }
 
+/* The options that are no settings, but say what to do. */
+static bool has_argument(int argument_count, char **arguments, const char *name)
+{
+    for (int i = 1; i < argument_count; i++) {
+        if (strcmp(arguments[i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void set_defaults(struct config *config)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -412,13 +424,16 @@ static bool read_argument(struct config *config, int argument_count, char **argu
 }
 
 /* What no option can be judged by alone. */
-static bool fits_together(const struct config *config, struct complaint complaint)
+static bool fits_together(const struct config *config, enum config_result use,
+                          struct complaint complaint)
 {
     const char *why = NULL;
     if ((config->tls_certificate == NULL) != (config->tls_key == NULL))
         why = "--tls-cert and --tls-key go together";
     if (config->idle_timeout_ms <= config->ping_interval_ms)
         why = "--idle-timeout must be longer than --ping-interval";
+    if (use == CONFIG_CHECK_HEALTH && config->port == 0)
+        why = CHECK_HEALTH " needs a --port to ask at";
     if (why != NULL)
         snprintf(complaint.text, complaint.capacity, "%s", why);
     return why == NULL;
@@ -428,20 +443,23 @@ enum config_result config_read(int argument_count, char **arguments, struct conf
                                char *ret_why, size_t why_capacity)
 {
     struct complaint complaint = {ret_why, why_capacity};
-    for (int i = 1; i < argument_count; i++) {
-        if (strcmp(arguments[i], "--help") == 0)
-            return CONFIG_HELP;
-        if (strcmp(arguments[i], "--version") == 0)
-            return CONFIG_VERSION;
-    }
+    enum config_result result = CONFIG_RUN;
+    if (has_argument(argument_count, arguments, "--help"))
+        return CONFIG_HELP;
+    if (has_argument(argument_count, arguments, "--version"))
+        return CONFIG_VERSION;
     set_defaults(ret_config);
     if (!read_environment(ret_config, complaint))
         return CONFIG_INVALID;
     for (int at = 1; at < argument_count;) {
-        if (!read_argument(ret_config, argument_count, arguments, &at, complaint))
+        if (strcmp(arguments[at], CHECK_HEALTH) == 0) {
+            result = CONFIG_CHECK_HEALTH;
+            at++;
+        } else if (!read_argument(ret_config, argument_count, arguments, &at, complaint)) {
             return CONFIG_INVALID;
+        }
     }
-    return fits_together(ret_config, complaint) ? CONFIG_RUN : CONFIG_INVALID;
+    return fits_together(ret_config, result, complaint) ? result : CONFIG_INVALID;
 }
 
 struct instance config_instance(const struct config *config)
@@ -460,6 +478,7 @@ void config_print_help(void)
         printf("  %-31s %s; environment: %s%s%s\n", options[i].name, options[i].help,
                options[i].environment, options[i].fallback != NULL ? " or " : "",
                options[i].fallback != NULL ? options[i].fallback : "");
-    printf("  %-31s print this and exit\n  %-31s print the version and exit\n", "--help",
-           "--version");
+    printf("  %-31s ask the server with these options for /health and exit, with 0 if it is well\n"
+           "  %-31s print this and exit\n  %-31s print the version and exit\n",
+           CHECK_HEALTH, "--help", "--version");
 }

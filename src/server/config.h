@@ -76,7 +76,8 @@ enum config_result {
     CONFIG_RUN,
     CONFIG_HELP,
     CONFIG_VERSION,
-    CONFIG_INVALID, /* `ret_why` has the sentence */
+    CONFIG_CHECK_HEALTH, /* of the server that this is the configuration of */
+    CONFIG_INVALID,      /* `ret_why` has the sentence */
 };
 
 /* Strings in the result point into `arguments` or the environment. */

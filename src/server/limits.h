@@ -61,6 +61,7 @@
 #define LINGER_TIMEOUT_MS 2000        /* for the peer to close after us, when nothing advances */
 #define LINGER_STALLS 4               /* stall timeouts that it may take while something does */
 #define STOP_TIMEOUT_MS 2000          /* for everybody to be told of a stop */
+#define HEALTH_CHECK_TIMEOUT_S 3      /* for --check-health to be answered */
 #define DETACHING_WAIT_MS 10          /* for the kernel to let go of a connection at a stop */
 #define DETACHING_TURNS_MAX 100       /* such waits */
 #define THROTTLE_MS 20                /* without being read, when out of tokens */

@@ -89,6 +89,7 @@ describe('The command line', () => {
       'allow-origin',
       'require-origin',
       'trust-proxy',
+      'check-health',
       'help',
       'version',
     ];

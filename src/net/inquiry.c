@@ -1,0 +1,96 @@
+/* Blocking calls, which no loop could afford: only --check-health makes them. */
+#include "net/inquiry.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <openssl/ssl.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* A connected socket, or -1 with errno of the last address that was tried. */
+static int connect_to_any(const struct addrinfo *addresses)
+{
+    int error = 0;
+    for (const struct addrinfo *at = addresses; at != NULL; at = at->ai_next) {
+        int fd = socket(at->ai_family, at->ai_socktype | SOCK_CLOEXEC, at->ai_protocol);
+        if (fd >= 0 && connect(fd, at->ai_addr, at->ai_addrlen) == 0)
+            return fd;
+        error = errno;
+        if (fd >= 0)
+            close(fd);
+    }
+    errno = error;
+    return -1;
+}
+
+static int open_connection(const struct inquiry *inquiry, char *ret_why, size_t why_capacity)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    struct addrinfo *found;
+    char service[8];
+    snprintf(service, sizeof service, "%u", inquiry->port);
+    int error = getaddrinfo(inquiry->host, service, &hints, &found);
+    if (error != 0) {
+        snprintf(ret_why, why_capacity, "can't resolve host %s: %s", inquiry->host,
+                 gai_strerror(error));
+        return -1;
+    }
+    int fd = connect_to_any(found);
+    if (fd < 0)
+        snprintf(ret_why, why_capacity, "can't connect to %s port %u: %s", inquiry->host,
+                 inquiry->port, strerror(errno));
+    freeaddrinfo(found);
+    return fd;
+}
+
+static ssize_t read_some(int fd, SSL *ssl, char *out, size_t capacity)
+{
+    return ssl != NULL ? SSL_read(ssl, out, (int)capacity) : read(fd, out, capacity);
+}
+
+/* A question fits into an empty socket, so it goes out at once. `ssl`: NULL for plain text. */
+static bool ask(int fd, SSL *ssl, struct bytes question, char *ret_answer, size_t capacity)
+{
+    size_t length = 0;
+    ssize_t count = ssl != NULL ? SSL_write(ssl, question.data, (int)question.length)
+                                : send(fd, question.data, question.length, MSG_NOSIGNAL);
+    if (count != (ssize_t)question.length)
+        return false;
+    do {
+        count = read_some(fd, ssl, ret_answer + length, capacity - length);
+        length += count > 0 ? (size_t)count : 0;
+    } while (count > 0 && length < capacity);
+    ret_answer[length] = '\0';
+    return length > 0;
+}
+
+static bool ask_over_tls(int fd, struct bytes question, char *ret_answer, size_t capacity)
+{
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+    SSL *ssl = context != NULL ? SSL_new(context) : NULL;
+    bool is_answered = false;
+    if (ssl != NULL) {
+        SSL_set_security_level(ssl, 0); /* it is not asked to trust the certificate */
+        is_answered = SSL_set_fd(ssl, fd) == 1 && SSL_connect(ssl) == 1 &&
+                      ask(fd, ssl, question, ret_answer, capacity);
+    }
+    SSL_free(ssl);
+    SSL_CTX_free(context);
+    return is_answered;
+}
+
+bool inquiry_make(const struct inquiry *inquiry, char *ret_answer, size_t capacity, char *ret_why,
+                  size_t why_capacity)
+{
+    int fd = open_connection(inquiry, ret_why, why_capacity);
+    if (fd < 0)
+        return false;
+    bool is_answered = inquiry->is_secure
+                           ? ask_over_tls(fd, inquiry->question, ret_answer, capacity)
+                           : ask(fd, NULL, inquiry->question, ret_answer, capacity);
+    if (!is_answered)
+        snprintf(ret_why, why_capacity, "no answer from %s port %u", inquiry->host, inquiry->port);
+    close(fd);
+    return is_answered;
+}
