@@ -1,0 +1,272 @@
+// The relay behind each of the proxies in ops/proxies: what docs/proxies.md says of them.
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import http from 'node:http';
+import { after, afterEach, before, describe, it } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Client } from '../blackbox/support/client.mjs';
+import { eventually, slowness, withDeadline } from '../blackbox/support/deadline.mjs';
+import { freshLoopback } from '../blackbox/support/entrance.mjs';
+import { request, upgradeRequest } from '../blackbox/support/http.mjs';
+import { RawConnection } from '../blackbox/support/raw.mjs';
+import { Server } from '../blackbox/support/server.mjs';
+import { proxies, secure } from './support/proxies.mjs';
+
+/** The proxy's, in tests of that; the relay pings much oftener, or much more seldom. */
+const idleSeconds = 2 * slowness;
+const pingingOften = ['--ping-interval', '200ms', '--idle-timeout', `${idleSeconds}s`];
+const pingingSeldom = ['--ping-interval', '10m', '--idle-timeout', '20m'];
+
+const idle = `${idleSeconds}s`;
+const running = new Set();
+
+after(() => running.forEach((one) => one.kill()));
+
+async function startRelay(kind, ...options) {
+  const all = [...(kind.relayOptions ?? []), '--trust-proxy', '127.0.0.1', ...options];
+  const relay = new Server({ options: all });
+  running.add(relay);
+  await relay.start();
+  return relay;
+}
+
+async function startFront(kind, settings) {
+  const proxy = await kind.start(settings);
+  running.add(proxy);
+  return new Front(proxy);
+}
+
+/** A relay behind a proxy: `work(front)`, then both must end well. */
+async function withRelay(kind, { options = [], idle } = {}, work) {
+  const relay = await startRelay(kind, ...options);
+  const front = await startFront(kind, { relayPort: relay.port, idle });
+  await work(front);
+  await front.stop();
+  await relay.stop();
+}
+
+/** How clients come to the proxy. */
+class Front {
+  #connections = [];
+
+  constructor(proxy) {
+    this.proxy = proxy;
+  }
+
+  async client(options) {
+    const url = `wss://${this.proxy.address}/some/path?of=the+game`;
+    const client = await Client.open(url, { ...secure, ...options });
+    this.#connections.push(client);
+    return client;
+  }
+
+  async raw(options) {
+    const { host, port } = this.proxy;
+    const connection = await RawConnection.open(port, host, { secure, ...options });
+    this.#connections.push(connection);
+    return connection;
+  }
+
+  async get(target, { headers, localAddress } = {}) {
+    const connection = await this.raw({ localAddress });
+    connection.write(request(target, { headers }));
+    return connection.readResponse();
+  }
+
+  /** The status that an upgrade is answered with, of somebody who then stays. */
+  async knock(localAddress, headers) {
+    const connection = await this.raw({ localAddress });
+    connection.write(upgradeRequest('/', { headers }));
+    return (await connection.readResponse()).status;
+  }
+
+  /** A host and a guest in a room, both through the proxy. */
+  async room() {
+    const [host, guest] = await Promise.all([this.client(), this.client()]);
+    const code = await host.create('host');
+    await guest.join('guest', code);
+    await host.expect({ type: 'peer_joined', clientId: 'guest' });
+    return { host, guest, code };
+  }
+
+  async disconnectAll() {
+    await Promise.all(this.#connections.splice(0).map((connection) => connection.terminate()));
+  }
+
+  async stop() {
+    await this.disconnectAll();
+    await this.proxy.stop();
+  }
+}
+
+/** Whether an open client goes on to be heard by another. */
+async function expectToPlay(from, to, data) {
+  from.relay(data);
+  await to.expectMessage('host', data);
+}
+
+/** One relay and one proxy for all of these, one after the other. */
+function describeTraffic(name, kind) {
+  describe(`${name}, traffic`, { concurrency: 1 }, () => {
+    let relay;
+    let front;
+    before(async () => {
+      relay = await startRelay(kind);
+      front = await startFront(kind, { relayPort: relay.port });
+    });
+    afterEach(() => front.disconnectAll());
+    after(() => front.stop());
+
+    it('passes WebSockets with all that belongs to them', async () => {
+      const { host, guest, code } = await front.room();
+      await expectToPlay(host, guest, 'x'.repeat(1_000_000));
+
+      const pong = once(host.socket, 'pong');
+      host.socket.ping('are you there?');
+      const [payload] = await withDeadline(pong, 'A pong');
+      assert.equal(`${payload}`, 'are you there?');
+
+      const successor = await front.client();
+      await successor.join('guest', code);
+      assert.equal((await guest.whenClosed()).code, 4000);
+      successor.terminate();
+      await host.expect({ type: 'peer_left', clientId: 'guest' });
+    });
+
+    it('passes the subprotocol', async () => {
+      const client = await front.client({ protocols: ['party-sockets.v2'] });
+      assert.equal(client.socket.protocol, 'party-sockets.v2');
+    });
+
+    it('passes the paths of HTTP, and the answers', async () => {
+      const { code } = await front.room();
+      const health = await front.get('/health');
+      assert.deepEqual([health.status, health.body], [200, '{"status":"ok"}']);
+      assert.equal((await front.get(`/room/${code}`)).status, 200);
+      assert.equal((await front.get('/room/ZZZZ')).status, 404);
+      const page = await front.get('/', { headers: { Accept: 'text/html' } });
+      assert.match(page.headers['content-type'], /^text\/html/);
+      assert.equal((await front.get('/metrics')).status, kind.isHttp ? 404 : 200);
+    });
+
+    it('sends plain HTTP to HTTPS', { skip: !kind.isHttp && 'It knows no HTTP' }, async () => {
+      const connection = await RawConnection.open(front.proxy.plainPort, front.proxy.host);
+      connection.write(request('/play?room=ABCD'));
+      const { status, headers } = await connection.readResponse();
+      connection.terminate();
+      assert.equal(status, 308);
+      assert.match(headers.location, /^https:\/\/localhost(:\d+)?\/play\?room=ABCD$/);
+    });
+
+    const keeps = kind.isKeptByReload ? 'keeps' : 'closes';
+    it(`${keeps} WebSockets when it is reloaded, and lets new ones in`, async () => {
+      const { host, guest, code } = await front.room();
+      await front.proxy.reload();
+      if (kind.isKeptByReload) {
+        const late = await eventually(() => front.client().catch(() => null), 'A new client');
+        await late.join('late', code);
+        await host.expect({ type: 'peer_joined', clientId: 'late' });
+        await guest.expect({ type: 'peer_joined', clientId: 'late' });
+        await expectToPlay(host, guest, 'still here');
+      } else {
+        // The proxy tells both sides 1001, and the relay may be first to answer that.
+        for (const client of [host, guest])
+          assert.ok([1001, 1002].includes((await client.whenClosed()).code));
+        await front.room();
+      }
+    });
+
+    it('passes the end of the relay on', async () => {
+      const { host } = await front.room();
+      relay.signal('SIGTERM');
+      await eventually(async () => (await front.get('/ready')).status === 503, 'Draining');
+      relay.signal('SIGTERM');
+      assert.deepEqual(await host.whenClosed(), { code: 1001, reason: 'server is stopping' });
+      await relay.ended();
+    });
+  });
+}
+
+/** These need settings of their own. */
+function describeSettings(name, kind) {
+  describe(`${name}, silence and addresses`, { concurrency: true }, () => {
+    it("passes the relay's pings: who answers is kept, who vanishes is found out", () =>
+      withRelay(kind, { options: pingingOften }, async (front) => {
+        const { host, guest } = await front.room();
+        for (let count = 0; count < 3; count++)
+          await withDeadline(once(host.socket, 'ping'), 'A ping');
+        guest.socket.pause(); // it reads nothing more, and so answers nothing more
+        await host.expect({ type: 'peer_left', clientId: 'guest' });
+      }));
+
+    it("keeps a silent WebSocket beyond its own timeout, for the relay's pings", () =>
+      withRelay(kind, { options: pingingOften, idle }, async (front) => {
+        const { host, guest } = await front.room();
+        await pause(2 * idleSeconds * 1000);
+        await expectToPlay(host, guest, 'still here');
+      }));
+
+    const cuts = kind.isIdleCut ? 'cuts' : 'does not cut';
+    it(`${cuts} a WebSocket that is silent without them for longer than that`, () =>
+      withRelay(kind, { options: pingingSeldom, idle }, async (front) => {
+        const begin = Date.now();
+        const { host, guest } = await front.room();
+        if (kind.isIdleCut) {
+          await Promise.all([host.whenClosed(), guest.whenClosed()]);
+          assert.ok(Date.now() - begin >= idleSeconds * 1000);
+        } else {
+          await pause(2 * idleSeconds * 1000);
+          await expectToPlay(host, guest, 'still here');
+        }
+      }));
+
+    it("tells the relay the client's address, and nothing that the client says of it", () =>
+      withRelay(kind, { options: ['--max-connections-per-address', 1] }, async (front) => {
+        const [one, other, third] = [freshLoopback(), freshLoopback(), freshLoopback()];
+        assert.equal(await front.knock(one), 101);
+        assert.equal(await front.knock(one), 429);
+        const headers = {
+          'X-Forwarded-For': third,
+          Forwarded: `for=${third}`,
+          'X-Real-IP': third,
+        };
+        assert.equal(await front.knock(one, headers), 429, 'A forged address is not believed');
+        assert.equal(await front.knock(other, headers), 101, 'but that of the connection is');
+        assert.equal(await front.knock(other), 429);
+        assert.equal(await front.knock(third), 101, 'and nobody took the place of who was named');
+      }));
+
+    const skip = !kind.isHttp && 'It knows no HTTP';
+    it('tells under which scheme and host the browser came', { skip }, async (test) => {
+      const seen = [];
+      const server = http.createServer((message, response) => {
+        seen.push(message.headers);
+        response.end('seen');
+      });
+      await once(server.listen(0, '127.0.0.1'), 'listening');
+      test.after(() => {
+        server.close();
+        server.closeAllConnections();
+      });
+      const front = await startFront(kind, { relayPort: server.address().port });
+      const host = `localhost:${front.proxy.port}`;
+      const forged = { 'X-Forwarded-Proto': 'ftp', 'X-Forwarded-Host': 'evil.example' };
+      const answer = await front.get('/', { headers: { Host: host, ...forged } });
+      assert.deepEqual([answer.status, answer.body], [200, 'seen']);
+      const [headers] = seen;
+      assert.equal(headers.host, host);
+      assert.equal(headers['x-forwarded-host'], host);
+      assert.equal(headers['x-forwarded-proto'], 'https');
+      await front.stop();
+    });
+  });
+}
+
+// They mostly wait, so two of them wait together.
+describe('Behind', { concurrency: 2 }, () => {
+  for (const [name, kind] of Object.entries(proxies)) {
+    describeTraffic(name, kind);
+    describeSettings(name, kind);
+  }
+});

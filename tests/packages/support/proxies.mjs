@@ -1,0 +1,235 @@
+// The proxies of Debian, each with its example from ops/proxies: what an operator would change in it
+// is changed here as well (ports, certificate, the idle timeout), and nothing else.
+
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { selfSigned } from '../../blackbox/support/certificates.mjs';
+import { eventually, withDeadline } from '../../blackbox/support/deadline.mjs';
+import { freshLoopback } from '../../blackbox/support/entrance.mjs';
+
+const certificate = await selfSigned('localhost');
+export const secure = { ...certificate.secure, servername: 'localhost' };
+
+const example = (name) =>
+  readFileSync(fileURLToPath(new URL(`../../../ops/proxies/${name}`, import.meta.url)), 'utf8');
+
+/** Replaces all of these; each must be there, or the example is not what the test believes. */
+function edited(text, replacements) {
+  return replacements.reduce((result, [from, to]) => {
+    if (!result.includes(from)) throw new Error(`The example has no ${from}`);
+    return result.replaceAll(from, to);
+  }, text);
+}
+
+/**
+ * A port of this address that nobody had a moment ago: proxies can't tell which one the kernel gave
+ * them. Each proxy has an address of its own, so nobody takes it meanwhile.
+ */
+async function freePort(host) {
+  const listener = net.createServer();
+  await once(listener.listen(0, host), 'listening');
+  const { port } = listener.address();
+  await new Promise((resolve) => listener.close(resolve));
+  return port;
+}
+
+function isListening({ host, port }) {
+  return new Promise((resolve) => {
+    const socket = net.connect(port, host);
+    socket.on('connect', () => resolve(true)).on('error', () => resolve(false));
+    socket.on('connect', () => socket.end());
+  });
+}
+
+/** A running proxy: `port` speaks TLS, `plainPort` redirects there, if it understands HTTP. */
+class Proxy {
+  output = '';
+
+  constructor(folder, host, ports) {
+    this.folder = folder;
+    this.host = host;
+    [this.port, this.plainPort] = ports;
+  }
+
+  get address() {
+    return `${this.host}:${this.port}`;
+  }
+
+  get plainAddress() {
+    return `${this.host}:${this.plainPort}`;
+  }
+
+  async start(command, signals = {}) {
+    this.signals = { reload: 'SIGHUP', stop: 'SIGTERM', ...signals };
+    this.process = spawn(command[0], command.slice(1), {
+      env: { ...process.env, HOME: this.folder },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    for (const stream of [this.process.stdout, this.process.stderr])
+      stream.on('data', (bytes) => (this.output += bytes));
+    this.kill = () => this.process.kill('SIGKILL');
+    process.once('exit', this.kill);
+    this.ended = once(this.process, 'close');
+    this.ended.catch(() => {});
+    const failed = this.ended.then(() => {
+      throw new Error(`${command.join(' ')} ended: ${this.output}`);
+    });
+    const ready = eventually(() => isListening(this), `${command[0]} listens`);
+    await Promise.race([ready, failed]);
+  }
+
+  async reload() {
+    this.process.kill(this.signals.reload);
+  }
+
+  async stop() {
+    this.process.kill(this.signals.stop);
+    try {
+      await withDeadline(this.ended, 'The end of the proxy');
+    } finally {
+      this.kill();
+      process.off('exit', this.kill);
+      rmSync(this.folder, { recursive: true, force: true });
+    }
+  }
+
+  /** Writes a file into its folder and returns the path. */
+  write(name, text) {
+    const file = path.join(this.folder, name);
+    writeFileSync(file, text);
+    return file;
+  }
+}
+
+async function newProxy() {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'party-proxy-'));
+  const host = freshLoopback();
+  return new Proxy(folder, host, [await freePort(host), await freePort(host)]);
+}
+
+async function startNginx({ relayPort, idle = '60s' }) {
+  const proxy = await newProxy();
+  const site = proxy.write(
+    'site.conf',
+    edited(example('nginx.conf'), [
+      ['    listen [::]:80;\n', ''],
+      ['    listen [::]:443 ssl;\n', ''],
+      ['listen 80;', `listen ${proxy.plainAddress};`],
+      ['listen 443 ssl;', `listen ${proxy.address} ssl;`],
+      ['/etc/letsencrypt/live/relay.example.com/fullchain.pem', certificate.certificate],
+      ['/etc/letsencrypt/live/relay.example.com/privkey.pem', certificate.key],
+      ['127.0.0.1:3000', `127.0.0.1:${relayPort}`],
+      ['proxy_read_timeout 60s;', `proxy_read_timeout ${idle};`],
+    ]),
+  );
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+    (kind) => `${kind}_temp_path ${proxy.folder}/${kind};`,
+  );
+  const main = proxy.write(
+    'nginx.conf',
+    `${process.getuid() === 0 ? 'user root;' : ''}
+    worker_processes 1;
+    daemon off;
+    pid ${proxy.folder}/pid;
+    error_log stderr notice;
+    events { worker_connections 512; }
+    http { access_log off; ${temporary.join(' ')} include ${site}; }`,
+  );
+  await proxy.start(['/usr/sbin/nginx', '-c', main, '-e', 'stderr']);
+  return proxy;
+}
+
+async function startCaddy({ relayPort, idle }) {
+  const proxy = await newProxy();
+  const admin = `unix/${proxy.folder}/admin`;
+  const timeouts = idle ? `servers {\ntimeouts {\nidle ${idle}\nread_body ${idle}\n}\n}\n` : '';
+  const text = edited(example('Caddyfile'), [
+    [
+      '\nrelay.example.com {\n',
+      `\n{
+        admin ${admin}
+        http_port ${proxy.plainPort}
+        https_port ${proxy.port}
+        default_bind ${proxy.host}
+        skip_install_trust
+        storage file_system ${proxy.folder}
+        ${timeouts}
+      }
+      localhost, ${proxy.host} {
+        tls ${certificate.certificate} ${certificate.key}\n`,
+    ],
+    ['127.0.0.1:3000', `127.0.0.1:${relayPort}`],
+  ]);
+  const file = proxy.write('Caddyfile', text);
+  const config = ['--adapter', 'caddyfile', '--config', file];
+  await proxy.start(['/usr/bin/caddy', 'run', ...config]);
+  proxy.reload = async () => {
+    proxy.write('Caddyfile', text.replace('404', '410')); // without a change it does nothing
+    await promisify(execFile)('/usr/bin/caddy', ['reload', ...config, '--address', admin]);
+  };
+  return proxy;
+}
+
+/** As systemd starts it, a master that starts workers. */
+async function startHaproxy(proxy, name, replacements) {
+  const file = proxy.write(
+    'haproxy.cfg',
+    edited(example(name), [
+      ['    log /dev/log local0 notice\n', ''],
+      ['    log global\n', ''],
+      ['    user haproxy\n', ''],
+      ['    group haproxy\n', ''],
+      ['maxconn 20000', 'maxconn 200'],
+      ...replacements,
+    ]),
+  );
+  const signals = { reload: 'SIGUSR2' };
+  await proxy.start(['/usr/sbin/haproxy', '-W', '-f', file], signals);
+  return proxy;
+}
+
+async function startHaproxyHttp({ relayPort, idle = '60s' }) {
+  const proxy = await newProxy();
+  const both = ['certificate', 'key'].map((part) => readFileSync(certificate[part]));
+  const bundle = proxy.write('bundle.pem', Buffer.concat(both));
+  return startHaproxy(proxy, 'haproxy.cfg', [
+    ['bind :80,:::80 v6only', `bind ${proxy.plainAddress}`],
+    ['bind :443,:::443 v6only', `bind ${proxy.address}`],
+    ['/etc/haproxy/relay.example.com.pem', bundle],
+    ['127.0.0.1:3000', `127.0.0.1:${relayPort}`],
+    ['timeout tunnel 60s', `timeout tunnel ${idle}`],
+  ]);
+}
+
+async function startHaproxyTcp({ relayPort, idle = '60s' }) {
+  const proxy = await newProxy();
+  return startHaproxy(proxy, 'haproxy-tcp.cfg', [
+    ['bind :443,:::443 v6only', `bind ${proxy.address}`],
+    ['127.0.0.1:3000', `127.0.0.1:${relayPort}`],
+    ['timeout client 60s', `timeout client ${idle}`],
+    ['timeout server 60s', `timeout server ${idle}`],
+  ]);
+}
+
+/**
+ * What differs: whether it cuts what is silent, whether a reload keeps WebSockets, and whether it
+ * understands HTTP. `relayOptions` are those of a relay behind it.
+ */
+export const proxies = {
+  Caddy: { start: startCaddy, isIdleCut: false, isKeptByReload: false, isHttp: true },
+  nginx: { start: startNginx, isIdleCut: true, isKeptByReload: true, isHttp: true },
+  HAProxy: { start: startHaproxyHttp, isIdleCut: true, isKeptByReload: true, isHttp: true },
+  'HAProxy, TCP': {
+    start: startHaproxyTcp,
+    isIdleCut: true,
+    isKeptByReload: true,
+    isHttp: false,
+    relayOptions: certificate.options,
+  },
+};
