@@ -1,5 +1,5 @@
-// The proxies of Debian, each with its example from ops/proxies: what an operator would change in it
-// is changed here as well (ports, certificate, the idle timeout), and nothing else.
+// The proxies of Debian, each with its example from ops/proxies: what an operator would change in
+// it is changed here as well (ports, certificate, the idle timeout), and nothing else.
 
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,0 +1,39 @@
+// Runs what the image would hold, as the Dockerfile says, in a root that has nothing else: not even
+// what a container engine adds to that (/proc, /dev, /etc/hosts).
+
+import { execFile } from 'node:child_process';
+import { copyFileSync } from 'node:fs';
+import path from 'node:path';
+import { imageInstruction } from './dockerfile.mjs';
+
+export const [user, group] = imageInstruction('USER').split(':');
+export const [entry] = JSON.parse(imageInstruction('ENTRYPOINT'));
+const [, health] = /CMD (\[.*\])$/.exec(imageInstruction('HEALTHCHECK'));
+
+/** The path in the build stage, and the one in the image, of all that the image holds. */
+export const [built, copied] = imageInstruction('COPY').split(' ').slice(1);
+
+/** Makes an existing folder the image. */
+export const fillRoot = (root, binary) => copyFileSync(binary, path.join(root, copied));
+
+const enter = (root) => {
+  const identity = [`--map-user=${user}`, `--map-group=${group}`];
+  return ['unshare', '--user', ...identity, `--root=${root}`];
+};
+
+/** A launcher for `Server` that starts the image's entry point instead of its binary. */
+export const launcher = (root, ...before) => {
+  const command = [...before, ...enter(root), entry];
+  return ['sh', '-c', `shift; exec ${command.join(' ')} "$@"`, 'sh'];
+};
+
+/** Runs the image's health check: `{ status, stderr }`. */
+export function checkHealth(root, environment) {
+  const [program, ...parameters] = [...enter(root), ...JSON.parse(health)];
+  const env = { ...process.env, ...environment };
+  return new Promise((resolve) => {
+    execFile(program, parameters, { env }, (error, _, stderr) =>
+      resolve({ status: error?.code ?? 0, stderr }),
+    );
+  });
+}
