@@ -1,11 +1,13 @@
-// Uses everything, awaits and catches nothing that needs it not, and closes: `node lifetime.mjs URL
-// URL`. A promise that is rejected unseen, or the process going on, is a fault of the SDK.
+// Uses everything, awaits and catches nothing that needs it not, and closes: `node lifetime.mjs ws URL
+// URL`, or `own` for Node's own WebSocket. A promise that is rejected unseen, or the process going on, is
+// a fault of the SDK.
 
-import WebSocket from 'ws';
+import * as ws from 'ws';
 import { Party } from '../../../client/party-sockets.js';
 import { Storage } from './world.mjs';
 
-const [url, other] = process.argv.slice(2);
+const [kind, url, other] = process.argv.slice(2);
+const WebSocket = kind === 'ws' ? ws.WebSocket : undefined;
 const host = await Party.create(url, { WebSocket, storage: new Storage() });
 const guest = await Party.join(other, host.room, { WebSocket, storage: new Storage() });
 guest.on('error', () => {});
