@@ -124,9 +124,9 @@ export function tick(game, seconds) {
   return true;
 }
 
-/** Nobody needs the countdown. */
+/** Enough of this countdown, or of this round. */
 export function skip(game) {
-  if (game.phase === 'countdown') game.secondsLeft = 0;
+  if (!isIdle(game)) game.secondsLeft = 0;
 }
 
 function play(game) {

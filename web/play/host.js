@@ -163,17 +163,21 @@ function showTime() {
 
 /** The QR code's title is the address that it stands for, which the relay knows better than we do. */
 async function showRoom() {
-  const response = await fetch(`/room/${party.room}/qr.svg`).catch(() => null);
-  const text = response?.ok ? await response.text() : '';
-  const svg = new DOMParser().parseFromString(text, 'image/svg+xml').querySelector('svg');
-  const address = svg?.querySelector('title')?.textContent || `${location.origin}/play/?room=${party.room}`;
+  const svg = await fetchSvg(`/room/${party.room}/qr.svg`).catch(() => null);
+  const address = svg?.querySelector('title')?.textContent ?? location.href;
   if (svg) element('qr').replaceChildren(document.importNode(svg, true));
   element('qr').hidden = !svg;
   for (const code of document.querySelectorAll('.room-code')) code.textContent = party.room;
-  element('address').textContent = address.replace(/^https?:\/\/|\?.*/g, '');
+  element('address').textContent = address.replace(/^https?:\/\/|[?#].*/g, '');
   element('this-screen').onclick = () => {
     open(`?room=${party.room}&player=${Math.random().toString(36).slice(2)}`, '_blank', 'noopener');
   };
+}
+
+async function fetchSvg(path) {
+  const response = await fetch(path);
+  if (!response.ok) return null;
+  return new DOMParser().parseFromString(await response.text(), 'image/svg+xml').documentElement;
 }
 
 function end(reason) {
