@@ -45,7 +45,7 @@ test: release asan static
 	@tests/run
 
 # The Dockerfile's steps and the .deb in clean Debians, as root. Ends with N passed, N failed.
-package-test: deb
+package-test: release deb
 	@scripts/setup test
 	@scripts/setup package-test
 	@tests/run packages
