@@ -11,7 +11,7 @@ import { freshLoopback } from '../blackbox/support/entrance.mjs';
 import { request, upgradeRequest } from '../blackbox/support/http.mjs';
 import { RawConnection } from '../blackbox/support/raw.mjs';
 import { Server } from '../blackbox/support/server.mjs';
-import { proxies, secure } from './support/proxies.mjs';
+import { checkExamples, proxies, secure } from './support/proxies.mjs';
 
 /** The proxy's, in tests of that; the relay pings much oftener, or much more seldom. */
 const idleSeconds = 2 * slowness;
@@ -262,6 +262,8 @@ function describeSettings(name, kind) {
     });
   });
 }
+
+it('Caddy and HAProxy take the examples to the letter', () => checkExamples());
 
 // They mostly wait, so two of them wait together.
 describe('Behind', { concurrency: 2 }, () => {

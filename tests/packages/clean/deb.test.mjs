@@ -1,4 +1,4 @@
-// The Debian package (build/deb), installed, used and purged in a clean Debian that runs no systemd.
+// The Debian package (build/deb), installed, used and purged in a clean Debian without systemd.
 
 import assert from 'node:assert/strict';
 import { appendFileSync, copyFileSync, existsSync, readdirSync, readFileSync } from 'node:fs';

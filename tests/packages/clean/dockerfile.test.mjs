@@ -1,6 +1,6 @@
-// The Dockerfile's first stage, step by step in a clean Debian, which is not quite the slim image but
-// has no more that matters. What it makes becomes build/clean/party-sockets, and container.test.mjs
-// judges it.
+// The Dockerfile's first stage, step by step in a clean Debian, which is not quite the slim image
+// but has no more that matters. What it makes becomes build/clean/party-sockets, and
+// container.test.mjs judges it.
 
 import assert from 'node:assert/strict';
 import { copyFileSync, mkdirSync, statSync } from 'node:fs';

@@ -65,15 +65,19 @@ class Proxy {
     return `${this.host}:${this.plainPort}`;
   }
 
-  async start(command, signals = {}) {
-    this.signals = { reload: 'SIGHUP', stop: 'SIGTERM', ...signals };
+  async start(command, reloadSignal = 'SIGHUP') {
+    this.reload = async () => this.process.kill(reloadSignal);
     this.process = spawn(command[0], command.slice(1), {
       env: { ...process.env, HOME: this.folder },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     for (const stream of [this.process.stdout, this.process.stderr])
       stream.on('data', (bytes) => (this.output += bytes));
-    this.kill = () => this.process.kill('SIGKILL');
+    this.kill = () => {
+      // A master that is killed in another way leaves its workers behind.
+      this.process.kill('SIGTERM');
+      rmSync(this.folder, { recursive: true, force: true });
+    };
     process.once('exit', this.kill);
     this.ended = once(this.process, 'close');
     this.ended.catch(() => {});
@@ -84,19 +88,10 @@ class Proxy {
     await Promise.race([ready, failed]);
   }
 
-  async reload() {
-    this.process.kill(this.signals.reload);
-  }
-
   async stop() {
-    this.process.kill(this.signals.stop);
-    try {
-      await withDeadline(this.ended, 'The end of the proxy');
-    } finally {
-      this.kill();
-      process.off('exit', this.kill);
-      rmSync(this.folder, { recursive: true, force: true });
-    }
+    this.kill();
+    await withDeadline(this.ended, 'The end of the proxy');
+    process.off('exit', this.kill);
   }
 
   /** Writes a file into its folder and returns the path. */
@@ -176,6 +171,34 @@ async function startCaddy({ relayPort, idle }) {
   return proxy;
 }
 
+/** The certificate and its key in one file. */
+function writeBundle(folder) {
+  const both = ['certificate', 'key'].map((part) => readFileSync(certificate[part]));
+  const bundle = path.join(folder, 'bundle.pem');
+  writeFileSync(bundle, Buffer.concat(both));
+  return bundle;
+}
+
+/**
+ * Whether the programs take the examples to the letter, but for the certificate; nginx would open
+ * the ports for that. What they say against it is in the error.
+ */
+export async function checkExamples() {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'party-proxy-'));
+  const bundle = writeBundle(folder);
+  const commands = {
+    Caddyfile: ['/usr/bin/caddy', 'adapt', '--adapter', 'caddyfile', '--config'],
+    'haproxy.cfg': ['/usr/sbin/haproxy', '-c', '-dW', '-f'],
+    'haproxy-tcp.cfg': ['/usr/sbin/haproxy', '-c', '-dW', '-f'],
+  };
+  for (const [name, [program, ...parameters]] of Object.entries(commands)) {
+    const file = path.join(folder, name);
+    writeFileSync(file, example(name).replace('/etc/haproxy/relay.example.com.pem', bundle));
+    await promisify(execFile)(program, [...parameters, file]);
+  }
+  rmSync(folder, { recursive: true });
+}
+
 /** As systemd starts it, a master that starts workers. */
 async function startHaproxy(proxy, name, replacements) {
   const file = proxy.write(
@@ -189,19 +212,16 @@ async function startHaproxy(proxy, name, replacements) {
       ...replacements,
     ]),
   );
-  const signals = { reload: 'SIGUSR2' };
-  await proxy.start(['/usr/sbin/haproxy', '-W', '-f', file], signals);
+  await proxy.start(['/usr/sbin/haproxy', '-W', '-f', file], 'SIGUSR2');
   return proxy;
 }
 
 async function startHaproxyHttp({ relayPort, idle = '60s' }) {
   const proxy = await newProxy();
-  const both = ['certificate', 'key'].map((part) => readFileSync(certificate[part]));
-  const bundle = proxy.write('bundle.pem', Buffer.concat(both));
   return startHaproxy(proxy, 'haproxy.cfg', [
     ['bind :80,:::80 v6only', `bind ${proxy.plainAddress}`],
     ['bind :443,:::443 v6only', `bind ${proxy.address}`],
-    ['/etc/haproxy/relay.example.com.pem', bundle],
+    ['/etc/haproxy/relay.example.com.pem', writeBundle(proxy.folder)],
     ['127.0.0.1:3000', `127.0.0.1:${relayPort}`],
     ['timeout tunnel 60s', `timeout tunnel ${idle}`],
   ]);
