@@ -1,7 +1,8 @@
 # docker build --tag party-sockets .
 # docker run --publish 3000:3000 party-sockets
 #
-# Options are environment variables (--env MAX_ROOMS=1000) or arguments. docs/operations.md has more.
+# Options are environment variables (--env MAX_ROOMS=1000), which the health check is given as well.
+# docs/operations.md has more.
 
 FROM debian:bookworm-slim AS build
 WORKDIR /source

@@ -16,10 +16,11 @@ export const [built, copied] = imageInstruction('COPY').split(' ').slice(1);
 /** Makes an existing folder the image. */
 export const fillRoot = (root, binary) => copyFileSync(binary, path.join(root, copied));
 
-const enter = (root) => {
-  const identity = [`--map-user=${user}`, `--map-group=${group}`];
-  return ['unshare', '--user', ...identity, `--root=${root}`];
-};
+/** Who is not root needs a namespace for that. */
+const enter = (root) =>
+  process.getuid() === 0
+    ? ['chroot', `--userspec=${user}:${group}`, '--groups=', root]
+    : ['unshare', '--user', `--map-user=${user}`, `--map-group=${group}`, `--root=${root}`];
 
 /** A launcher for `Server` that starts the image's entry point instead of its binary. */
 export const launcher = (root, ...before) => {
