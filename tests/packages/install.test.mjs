@@ -104,6 +104,14 @@ describe('The manual page', () => {
   });
 });
 
+describe('docs/operations.md', () => {
+  it('has each option of --help', async () => {
+    const text = readFileSync(path.join(repository, 'docs/operations.md'), 'utf8');
+    for (const { option } of await helpLines())
+      if (!['--help', '--version'].includes(option)) assert.ok(text.includes(`\`${option}`), option);
+  });
+});
+
 describe('The file of variables', () => {
   const text = () => read('share/doc/party-sockets/examples/party-sockets.default');
   const settings = () =>
