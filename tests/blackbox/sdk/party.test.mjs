@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import WebSocket from 'ws';
 import { Party, PartyError } from '../../../client/party-sockets.js';
 import { eventually, withDeadline } from '../support/deadline.mjs';
@@ -56,6 +57,19 @@ describe('A party', () => {
     await told(events, 'state', 2);
     assert.deepEqual(named(events, 'state'), [['state', { round: 1 }], ['state', null]]);
     assert.deepEqual([host.state, guest.state], [null, null]);
+  });
+
+  it('knows the state when it has joined, however far apart the two are told', async () => {
+    class Late extends WebSocket {
+      set onmessage(listener) {
+        let told = Promise.resolve();
+        super.onmessage = (event) => (told = told.then(() => pause(20)).then(() => listener(event)));
+      }
+    }
+    const host = await world.create();
+    host.setState('here');
+    const guest = await world.join(host.room, { WebSocket: Late });
+    assert.equal(guest.state, 'here');
   });
 
   it('keeps messages for the first listener, and stops telling who stopped listening', async () => {
