@@ -21,6 +21,8 @@ const badJson = [
   '01',
 ];
 const unknownTypes = ['null', '1', '[]', '"send"', '{}', '{"type":"leave"}', '{"type":1}'];
+const pages = ['/', '/health', '/anything?x=1', '/stats', '/play/', '/party-sockets.js'];
+
 const badHeads = [
   'GET\r\n\r\n',
   'GET / HTTP/1.1\r\n\r\n',
@@ -122,14 +124,14 @@ const kinds = {
 
   async 'pages, many on one connection'(raw, { random }) {
     for (let count = random.below(5); count >= 0; count--) {
-      raw.write(request(random.pick(['/', '/health', '/anything?x=1'])));
+      raw.write(request(random.pick(pages)));
       assert.equal((await raw.readResponse()).status, 200);
     }
     raw.terminate();
   },
 
   async 'page asked for, then reset'(raw) {
-    raw.write(request('/'));
+    raw.write(request('/stats'));
     raw.reset();
   },
 
