@@ -152,7 +152,7 @@ function whoIsMissing() {
 function feel(data, from) {
   const patterns = { star: 30, bump: [30, 40, 30], crash: 250 };
   if (from !== 0 || !patterns[data?.type]) return; // other phones can write to us, too
-  navigator.vibrate?.(patterns[data.type]);
+  if (navigator.userActivation?.hasBeenActive) navigator.vibrate?.(patterns[data.type]);
   const pad = element('pad');
   pad.classList.remove(...Object.keys(patterns));
   void pad.offsetWidth; // so that the animation begins anew
