@@ -33,7 +33,8 @@ async function look(page, name, otherSize) {
   for (const viewport of [size, otherSize].filter(Boolean)) {
     await page.setViewportSize(viewport);
     await takeScreenshot(page, `play-${name}-${viewport.width}x${viewport.height}`);
-    assert.deepEqual(await findOverflow(page, 'input, .for-ears, #pad .tag'), [], `${name}: too wide`);
+    const wide = await findOverflow(page, 'input, .for-ears, #pad .tag');
+    assert.deepEqual(wide, [], `${name}: too wide`);
     const isTall = () => document.querySelector('main').scrollHeight > innerHeight;
     assert.equal(await page.evaluate(isTall), false, `${name}: too tall`);
     for (const font of await findFonts(page)) assert.match(font, /^ui-(rounded|monospace), /);
@@ -48,7 +49,7 @@ async function openRoom(browser, context, seconds = 60) {
   const host = await browser.page(origin(server), desktop);
   await host.addInitScript(() => {
     window.realRandom = Math.random;
-    Math.random = () => 0.5; // stars and worms are in one place, so that somebody has points at once
+    Math.random = () => 0.5; // stars and worms are in one place: somebody has points at once
   });
   await host.goto(`${origin(server)}/play/?seconds=${seconds}`);
   await screen(host, 'choose');
@@ -96,7 +97,7 @@ async function reopen(page, code) {
   return another;
 }
 
-/** How high the part of the field is in which something has this colour; a worm crawls level at first. */
+/** How high the part of the field with this colour is; a worm crawls level at first. */
 function heightOf(host, color) {
   return host.evaluate((wanted) => {
     const canvas = document.getElementById('field');
@@ -227,7 +228,7 @@ describeWithBrowser('The game', (browser) => {
     await closeAll(browser, server);
   });
 
-  test('a wrong code, a full room, a second tab, a long time without network, the end', async (context) => {
+  test('wrong codes, full rooms, second tabs, no network for long, the end', async (context) => {
     browser.expectFaults(/ERR_INTERNET_DISCONNECTED/);
     const { server, host, code } = await openRoom(browser, context);
     const lost = await openPhone(browser, server, 'AAAAAA');

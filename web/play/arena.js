@@ -46,8 +46,8 @@ export function wormOf(arena, index) {
 }
 
 /**
- * From now on left (-1), right (1) or straight on (0). The network may have held up the beginning of
- * the last turn, or its end: how long the button was held on the phone is what counts.
+ * From now on left (-1), right (1) or straight on (0). The network may have held up the beginning
+ * of the last turn, or its end: how long the button was held on the phone is what counts.
  */
 export function steer(arena, index, turn, heldMilliseconds) {
   const worm = wormOf(arena, index);

@@ -10,7 +10,7 @@ let held = []; // directions, the latest last
 let turn = 0;
 let tell = () => {};
 
-/** `steer(turn, milliseconds)` hears each new direction, and how long the one of before was held. */
+/** `steer(turn, milliseconds)` hears each new direction, and how long the last one was held. */
 export function prepareButtons(steer) {
   let turnedAt = performance.now();
   tell = () => {

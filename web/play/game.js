@@ -1,4 +1,4 @@
-// Players and phases: what the room's state carries, and so what a reload of the screen brings back.
+// Players and phases: what the room's state carries, and what a reload of the screen brings back.
 // Knows of no page, no network and no clock. Phones may send anything, so everything is checked.
 
 export const playersMax = 8;
@@ -19,7 +19,7 @@ export const colors = [
 export const rounds = [
   { title: 'Warm-up', hint: 'Grab stars. Bump into nobody.', speed: 1, stars: 5, worth: 1 },
   { title: 'Rush hour', hint: 'Everything is faster.', speed: 1.4, stars: 6, worth: 1 },
-  { title: 'Gold rush', hint: 'More stars, and each counts double!', speed: 1.2, stars: 10, worth: 2 },
+  { title: 'Gold rush', hint: 'Stars count double!', speed: 1.2, stars: 10, worth: 2 },
 ];
 
 const countdownSeconds = 4;

@@ -8,7 +8,9 @@ import {
   addPoints, begin, interrupt, isEverybodyReady, newGame, playerAt, playersMax, ranking, rounds,
   scoreText, seat, setAway, setReady, skip, tick,
 } from './game.js';
-import { element, keepAwake, listPlayers, paint, say, show, showBanner, showNotice } from './screens.js';
+import {
+  element, keepAwake, listPlayers, paint, say, show, showBanner, showNotice,
+} from './screens.js';
 import { playSound } from './sounds.js';
 
 let party;
@@ -161,7 +163,7 @@ function showTime() {
   element('arena-time').textContent = game.phase === 'round' ? seconds : '';
 }
 
-/** The QR code's title is the address that it stands for, which the relay knows better than we do. */
+/** The QR code's title is the address that it stands for; the relay knows what phones can reach. */
 async function showRoom() {
   const svg = await fetchSvg(`/room/${party.room}/qr.svg`).catch(() => null);
   const address = svg?.querySelector('title')?.textContent ?? location.href;

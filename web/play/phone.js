@@ -92,8 +92,9 @@ function showForm() {
   for (const [color, choice] of choices.entries())
     choice.disabled = others.some((other) => other.color === color);
   const free = choices.filter((choice) => !choice.disabled);
-  const choice = free.find(({ checked }) => checked) ?? free.find(({ value }) => +value === memory.color);
-  (choice ?? free[0]).checked = true;
+  const chosen = free.find(({ checked }) => checked);
+  const known = free.find(({ value }) => Number(value) === memory.color);
+  (chosen ?? known ?? free[0]).checked = true;
   show('name');
 }
 
@@ -134,10 +135,11 @@ function showStatus(player) {
 }
 
 function describe({ index, isReady }) {
-  if (game.phase === 'round') return ['You’re in!', 'A round is under way. You play in the next one.'];
-  if (game.phase === 'countdown') return ['Look up!', 'A round is about to begin on the big screen.'];
+  const { phase } = game;
+  if (phase === 'round') return ['You’re in!', 'A round is under way. You play in the next one.'];
+  if (phase === 'countdown') return ['Look up!', 'A round is about to begin on the big screen.'];
   const { place } = ranking(game).find((player) => player.index === index);
-  const title = game.phase === 'lobby' ? 'Hi!' : place === 1 ? 'You win!' : `Place ${place}`;
+  const title = phase === 'lobby' ? 'Hi!' : place === 1 ? 'You win!' : `Place ${place}`;
   return [title, isReady ? whoIsMissing() : 'Your worm turns while you hold left or right.'];
 }
 
@@ -172,14 +174,14 @@ function refuse({ code, message }, room) {
   const [title, text] = {
     'room-not-found': ['No such room', `There is no room ${room}. Mind big and small letters.`],
     'room-full': ['The room is full', 'All seats are taken. Maybe somebody leaves?'],
-    unreachable: ['No connection', 'The relay does not answer. Is this phone in the right network?'],
+    unreachable: ['No connection', 'The relay does not answer. Is this the right network?'],
   }[code] ?? ['That did not work', `The relay says: ${message}.`];
   showNotice(title, text, 'Try again', reload, { offersCode: true });
 }
 
 function end(reason) {
   if (reason === 'replaced')
-    showNotice('Playing elsewhere', 'Your seat is in another tab now.', 'Play here instead', reload);
+    showNotice('Playing elsewhere', 'Another tab has your seat.', 'Play here instead', reload);
   else if (reason === 'gave-up')
     showNotice('Connection lost', 'Your seat is kept while the room lives.', 'Try again', reload);
   else

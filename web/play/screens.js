@@ -7,7 +7,8 @@ export const element = (id) => document.getElementById(id);
 export function show(name) {
   if (document.body.dataset.screen === name) return;
   document.body.dataset.screen = name;
-  for (const screen of document.querySelectorAll('main > section')) screen.hidden = screen.id !== name;
+  const screens = document.querySelectorAll('main > section');
+  for (const screen of screens) screen.hidden = screen.id !== name;
   scrollTo(0, 0);
 }
 
@@ -62,7 +63,8 @@ export function showNotice(title, text, label, action, { offersCode = false } = 
 /** Where the browser lets us; a phone that sleeps is no controller. */
 export function keepAwake() {
   const ask = () => {
-    if (document.visibilityState === 'visible') navigator.wakeLock?.request('screen').catch(() => {});
+    if (document.visibilityState !== 'visible') return;
+    navigator.wakeLock?.request('screen').catch(() => {});
   };
   document.addEventListener('visibilitychange', ask);
   ask();
