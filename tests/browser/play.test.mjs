@@ -9,7 +9,7 @@ import {
   describeWithBrowser, desktop, findFonts, findOverflow, phone as common, takeScreenshot,
 } from './support/browser.mjs';
 
-const phone = { ...common, viewport: { width: 390, height: 844 } };
+const phone = { ...common, viewport: { width: 390, height: 844 }, deviceScaleFactor: 1 };
 const smallPhone = { width: 360, height: 640 };
 const television = { width: 1920, height: 1080 };
 const red = [255, 107, 107]; // the first player's
@@ -52,8 +52,6 @@ async function openRoom(browser, context, seconds = 60) {
     Math.random = () => 0.5; // stars and worms are in one place: somebody has points at once
   });
   await host.goto(`${origin(server)}/play/?seconds=${seconds}`);
-  await screen(host, 'choose');
-  await look(host, 'choose');
   await host.click('#host');
   await screen(host, 'lobby');
   const code = await text(host, '.how .room-code');
@@ -126,6 +124,9 @@ describeWithBrowser('The game', (browser) => {
     const ada = await openPhone(browser, server);
     await screen(ada, 'choose');
     await look(ada, 'choose', smallPhone);
+    await ada.setViewportSize(desktop.viewport);
+    await look(ada, 'choose');
+    await ada.setViewportSize(phone.viewport);
     await ada.fill('#choose [name=room]', code);
     await ada.click('#choose form button');
     await screen(ada, 'name');
@@ -279,7 +280,7 @@ describeWithBrowser('The game', (browser) => {
     await look(ninth, 'full', smallPhone);
     await fillers[0].terminate();
     await eventually(async () => {
-      await ninth.click('#notice-button').catch(() => {}); // it may be let in meanwhile
+      if (await ninth.isVisible('#notice')) await ninth.click('#notice-button');
       return ninth.isVisible('#name');
     }, 'A seat');
 
