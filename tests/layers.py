@@ -19,7 +19,7 @@ source = pathlib.Path(__file__).resolve().parent.parent / "src"
 
 
 def faults(layer):
-    for path in sorted((source / layer).glob("*.[ch]")):
+    for path in sorted((source / layer).rglob("*.[ch]")):
         for number, line in enumerate(path.read_text().splitlines(), 1):
             included = re.match(r'#include "(\w+)/', line)
             if included and included[1] not in ALLOWED[layer]:

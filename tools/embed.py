@@ -2,7 +2,7 @@
 """Turns data files into C headers at build time.
 
     embed.py words NAME IN OUT         an array of strings, one for each line that is no comment
-    embed.py assets OUT PATH... IN...  what server/assets serves: at each path the file that has
+    embed.py assets OUT PATH... IN...  what server/http/assets serves: at each path the file that has
                                        the same place among the files; needs PAYLOAD and ASSET of
                                        its includer
 """

@@ -10,7 +10,7 @@
 #include "proto/utf8.h"
 #include "server/conn_out.h"
 #include "server/handover.h"
-#include "server/routes.h"
+#include "server/http/routes.h"
 #include "server/transport.h"
 
 #define FRAME_TOKENS 1000 /* tokens are thousandths of a frame */

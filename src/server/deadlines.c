@@ -4,7 +4,7 @@
 #include "net/socket.h"
 #include "server/conn_in.h"
 #include "server/conn_out.h"
-#include "server/lookup.h"
+#include "server/http/lookup.h"
 
 /* Often enough for the shortest of the times that are checked there. */
 static uint32_t check_interval_ms(const struct config *config)

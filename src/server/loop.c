@@ -15,8 +15,8 @@
 #include "server/conn_in.h"
 #include "server/conn_out.h"
 #include "server/deadlines.h"
-#include "server/gather.h"
 #include "server/handover.h"
+#include "server/http/gather.h"
 
 /* 32 bits of the kernel's randomness, fetched some at a time. */
 static uint32_t draw_random(void *context)

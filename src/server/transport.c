@@ -4,7 +4,7 @@
 #include "proto/proxy_header.h"
 #include "server/admission.h"
 #include "server/conn_out.h"
-#include "server/routes.h"
+#include "server/http/routes.h"
 
 #define TLS_HANDSHAKE_BYTE 0x16 /* RFC 8446 5.1: the first byte of whoever speaks TLS */
 

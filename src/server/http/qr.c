@@ -1,5 +1,5 @@
 /* One path for all dark modules, a rectangle for each run of them in a row. */
-#include "server/qr.h"
+#include "server/http/qr.h"
 
 #include <qrencode.h>
 

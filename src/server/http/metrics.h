@@ -1,6 +1,6 @@
 /* The metrics as Prometheus reads them (text format 0.0.4). docs/operations.md lists them. */
-#ifndef PARTY_SERVER_METRICS_H
-#define PARTY_SERVER_METRICS_H
+#ifndef PARTY_SERVER_HTTP_METRICS_H
+#define PARTY_SERVER_HTTP_METRICS_H
 
 #include "base/writer.h"
 #include "server/loop.h"

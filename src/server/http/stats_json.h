@@ -1,6 +1,6 @@
 /* What `GET /stats` tells: the numbers of the status page as JSON. */
-#ifndef PARTY_SERVER_STATS_JSON_H
-#define PARTY_SERVER_STATS_JSON_H
+#ifndef PARTY_SERVER_HTTP_STATS_JSON_H
+#define PARTY_SERVER_HTTP_STATS_JSON_H
 
 #include "base/writer.h"
 #include "server/history.h"

@@ -1,16 +1,16 @@
 /* Which request gets which answer. */
-#include "server/routes.h"
+#include "server/http/routes.h"
 
 #include "proto/ws_handshake.h"
 #include "server/admission.h"
-#include "server/assets.h"
 #include "server/conn_in.h"
 #include "server/conn_out.h"
-#include "server/gather.h"
-#include "server/instances.h"
-#include "server/lookup.h"
-#include "server/pages.h"
-#include "server/response.h"
+#include "server/http/assets.h"
+#include "server/http/gather.h"
+#include "server/http/instances.h"
+#include "server/http/lookup.h"
+#include "server/http/pages.h"
+#include "server/http/response.h"
 
 static const struct bytes subprotocols[] = {
     {(const uint8_t *)"party-sockets.v1", 16},

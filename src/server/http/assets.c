@@ -2,14 +2,14 @@
  * Files with validators. A browser asks each time whether its copy is still good, so that the pages
  * and the library they import always fit the relay that serves them.
  */
-#include "server/assets.h"
+#include "server/http/assets.h"
 
 #include <assert.h>
 
 #include "base/attributes.h"
 #include "base/writer.h"
 #include "proto/http_etag.h"
-#include "server/response.h"
+#include "server/http/response.h"
 
 #define FRONT BYTES("/")
 #define HOST_BYTES_MAX 255 /* of those that are named in a policy; a domain name has no more */

@@ -2,11 +2,11 @@
  * GET /room/:code: whether there is such a room, and what it is like. GET /room/:code/qr.svg: a
  * picture of the link that a phone is to follow.
  */
-#ifndef PARTY_SERVER_LOOKUP_H
-#define PARTY_SERVER_LOOKUP_H
+#ifndef PARTY_SERVER_HTTP_LOOKUP_H
+#define PARTY_SERVER_HTTP_LOOKUP_H
 
 #include "proto/http_request.h"
-#include "server/gather.h"
+#include "server/http/gather.h"
 
 bool lookup_is_wanted(const struct http_request *request);
 

@@ -1,10 +1,10 @@
 /* Snapshots of loops for one reader. */
-#include "server/gather.h"
+#include "server/http/gather.h"
 
 #include <stdlib.h>
 
 #include "server/conn_in.h"
-#include "server/routes.h"
+#include "server/http/routes.h"
 
 struct gather_part {
     struct mail mail;

@@ -1,11 +1,11 @@
 /* A look-up that finds nothing counts as a failed join: it would serve as well for guessing. */
-#include "server/lookup.h"
+#include "server/http/lookup.h"
 
 #include "proto/http_query.h"
 #include "server/admission.h"
 #include "server/conn_in.h"
-#include "server/qr.h"
-#include "server/response.h"
+#include "server/http/qr.h"
+#include "server/http/response.h"
 
 #define PREFIX BYTES("/room/")
 #define PICTURE_SUFFIX BYTES("/qr.svg")

@@ -2,8 +2,8 @@
  * Several servers behind one name: which of them a request is for. The platform's proxy sends a
  * request that is answered with a `fly-replay` header to the one that it names.
  */
-#ifndef PARTY_SERVER_INSTANCES_H
-#define PARTY_SERVER_INSTANCES_H
+#ifndef PARTY_SERVER_HTTP_INSTANCES_H
+#define PARTY_SERVER_HTTP_INSTANCES_H
 
 #include "proto/http_request.h"
 #include "server/loop.h"

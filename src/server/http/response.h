@@ -1,6 +1,6 @@
 /* An HTTP response: its head, its body, and what becomes of the connection. */
-#ifndef PARTY_SERVER_RESPONSE_H
-#define PARTY_SERVER_RESPONSE_H
+#ifndef PARTY_SERVER_HTTP_RESPONSE_H
+#define PARTY_SERVER_HTTP_RESPONSE_H
 
 #include "proto/http_request.h"
 #include "server/loop.h"

@@ -1,11 +1,11 @@
 /* Pages are measured first, then written where the connection's queue will have them. */
-#include "server/pages.h"
+#include "server/http/pages.h"
 
 #include "net/clock.h"
 #include "net/machine.h"
-#include "server/metrics.h"
-#include "server/response.h"
-#include "server/stats_json.h"
+#include "server/http/metrics.h"
+#include "server/http/response.h"
+#include "server/http/stats_json.h"
 
 typedef void write_function(struct writer *writer, const void *content);
 

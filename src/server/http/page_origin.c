@@ -1,5 +1,5 @@
 /* A proxy's word counts where its word about addresses does. */
-#include "server/page_origin.h"
+#include "server/http/page_origin.h"
 
 #include "base/writer.h"
 #include "net/machine.h"

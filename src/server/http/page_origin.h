@@ -3,8 +3,8 @@
  * and host as the request has them, or as a trusted proxy tells. A phone can't follow `localhost`,
  * so the machine's own address takes its place.
  */
-#ifndef PARTY_SERVER_PAGE_ORIGIN_H
-#define PARTY_SERVER_PAGE_ORIGIN_H
+#ifndef PARTY_SERVER_HTTP_PAGE_ORIGIN_H
+#define PARTY_SERVER_HTTP_PAGE_ORIGIN_H
 
 #include "proto/http_request.h"
 #include "server/loop.h"

@@ -2,8 +2,8 @@
  * The files that are part of the program, and are served as they are: the pages, what they load,
  * and the client library. They are listed in src/meson.build.
  */
-#ifndef PARTY_SERVER_ASSETS_H
-#define PARTY_SERVER_ASSETS_H
+#ifndef PARTY_SERVER_HTTP_ASSETS_H
+#define PARTY_SERVER_HTTP_ASSETS_H
 
 #include "proto/http_request.h"
 #include "server/loop.h"

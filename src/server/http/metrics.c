@@ -1,5 +1,5 @@
 /* Every series has the labels of the process first. What clients say of themselves is escaped. */
-#include "server/metrics.h"
+#include "server/http/metrics.h"
 
 #include <inttypes.h>
 #include <stdio.h>

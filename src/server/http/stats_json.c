@@ -1,5 +1,5 @@
 /* What clients say of themselves (origins) is escaped; every other text is ours, and needs none. */
-#include "server/stats_json.h"
+#include "server/http/stats_json.h"
 
 #include "server/version.h"
 

@@ -1,9 +1,9 @@
 /* Off unless it was said who we are. */
-#include "server/instances.h"
+#include "server/http/instances.h"
 
 #include "proto/http_query.h"
 #include "server/config.h"
-#include "server/response.h"
+#include "server/http/response.h"
 
 #define INSTANCE_PARAMETER BYTES("instance")
 

@@ -2,10 +2,10 @@
  * Asks the loops something on behalf of a connection, by mail, and puts together what comes back.
  * No loop reads another's memory.
  */
-#ifndef PARTY_SERVER_GATHER_H
-#define PARTY_SERVER_GATHER_H
+#ifndef PARTY_SERVER_HTTP_GATHER_H
+#define PARTY_SERVER_HTTP_GATHER_H
 
-#include "server/page_origin.h"
+#include "server/http/page_origin.h"
 
 enum question_kind {
     QUESTION_COUNTS, /* all loops: their counters */

@@ -1,5 +1,5 @@
 /* Response heads are written here and nowhere else. */
-#include "server/response.h"
+#include "server/http/response.h"
 
 #include <time.h>
 

@@ -1,9 +1,9 @@
 /* HTTP on the relay's port: which request gets which answer. */
-#ifndef PARTY_SERVER_ROUTES_H
-#define PARTY_SERVER_ROUTES_H
+#ifndef PARTY_SERVER_HTTP_ROUTES_H
+#define PARTY_SERVER_HTTP_ROUTES_H
 
 #include "proto/http_request.h"
-#include "server/gather.h"
+#include "server/http/gather.h"
 
 /* Answers a request; the connection is HTTP, WAITING, OPEN or CLOSING afterwards. */
 void routes_handle(struct loop *loop, struct conn *conn, const struct http_request *request);
