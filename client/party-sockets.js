@@ -498,9 +498,10 @@ export class Party {
     else this.#retryLater(error);
   }
 
+  /** That somebody has left whom a message was for is no news to who doesn't listen. */
   #report(error) {
     if (this.#listeners.get('error')?.size) this.#emit('error', error);
-    else console.warn(`Party-Sockets: ${error.message}`);
+    else if (error.code !== 'peer-not-found') console.warn(`Party-Sockets: ${error.message}`);
   }
 
   #meet(peers) {
