@@ -37,8 +37,8 @@
 #define WORK_PER_TURN 4096                 /* deliveries, and KiB of events that were written */
 #define PARSED_BYTES_PER_TURN (128 * 1024) /* of one long message */
 #define SEND_BYTES_PER_TURN (512 * 1024)
-#define PICTURE_WORK 256     /* of a QR code of usual size, in the same units */
-#define PAGE_WORK_PER_KIB 16 /* of a page or of metrics: what writing it takes in such units */
+#define PICTURE_WORK 2048    /* of a QR code of usual size, in the same units */
+#define PAGE_WORK_PER_KIB 64 /* of a page or of metrics: what writing it takes in such units */
 /* What all have together in each phase of a turn; then what waits is sent. */
 #define WORK_PER_PHASE 16384
 #define REAPED_BYTES_PER_TURN \
