@@ -21,7 +21,9 @@ export type CloseReason =
   /** The relay doesn't know the room any more: everybody had left, or it was started anew. */
   | 'room-gone'
   /** No connection for `giveUpAfter`. */
-  | 'gave-up';
+  | 'gave-up'
+  /** No seat was free for as long: others had taken them meanwhile. */
+  | 'room-full';
 
 export type ErrorCode =
   | 'room-not-found'
@@ -37,7 +39,9 @@ export type ErrorCode =
   | 'unreachable'
   /** The party is over, or was closed while it was entered. */
   | 'closed'
-  /** Protocol 1 doesn't have it. */
+  /** No URL of a relay. */
+  | 'bad-address'
+  /** Protocol 1 doesn't have it; or there is no WebSocket here. */
   | 'not-supported'
   /** Anything else that the server said; see `message`. */
   | 'refused';
@@ -55,7 +59,11 @@ export interface JoinOptions {
   /** The secret that gives a seat back. Made, and kept for reloads, unless given. */
   clientId?: string;
   /** Where ids are kept: `sessionStorage` unless given; `null` for nowhere. */
-  storage?: Pick<Storage, 'getItem' | 'setItem' | 'removeItem'> | null;
+  storage?: {
+    getItem(key: string): string | null;
+    setItem(key: string, value: string): void;
+    removeItem(key: string): void;
+  } | null;
   /** Which server has the room, where several are behind one name. */
   instance?: string;
   /** Milliseconds in which to get the first connection: 10,000. */
@@ -68,12 +76,18 @@ export interface JoinOptions {
   queueSize?: number;
 }
 
+/** Of a relay: `ws:`, `wss:`, `http:` or `https:`. Without one it is the relay that the module came from. */
+export type Address = string | { readonly href: string };
+
 export interface CreateOptions extends JoinOptions {
   /** Seats, the creator's included: 8. */
   maxClients?: number;
   /** Link to the controllers' page, an https URL with `{room}`; all members get it as `joinUrl`. */
   joinUrl?: string;
-  /** After a reload: back to the room of before if it is still there. */
+  /**
+   * After a reload: back to the room of before if it is still there. If it is full at the moment, a seat
+   * is waited for as long as `patience`; then it rejects with `room-full`, and can be tried again.
+   */
   resume?: boolean;
 }
 
@@ -86,11 +100,11 @@ export interface Events<Data, State, Id> {
   /** Somebody is here who was not before; after a reconnection, too. */
   join: (peer: Id) => void;
   leave: (peer: Id) => void;
-  /** Those from before the first listener are kept for it. */
+  /** Those from before the first listener are kept for it: the last 1,000, up to `queueSize`. */
   message: (data: Data, from: Id) => void;
   /** The host's state; a listener is told the present one at once. */
   state: (state: State) => void;
-  /** `connected` comes with the first reconnection, not with the beginning. */
+  /** `connected` comes with a reconnection, not with the beginning. */
   connection: (status: Status) => void;
   /** The server refused something that was sent, or closed the connection for it. */
   error: (error: PartyError) => void;
@@ -101,21 +115,27 @@ export interface Events<Data, State, Id> {
 export class Party<Data = any, State = any, Id extends PeerId = number> {
   private constructor();
 
-  /**
-   * A new room. The relay's address may be `ws:`, `wss:`, `http:` or `https:`; without one it is
-   * the relay that the module was loaded from. Rejects with a PartyError.
-   */
-  static create<Data = any, State = any, Id extends PeerId = number>(
-    url?: string | URL,
+  /** A new room. Rejects with a PartyError. */
+  static create<Data = any>(
+    url: Address | undefined,
+    options: CreateOptions & { protocol: 1 },
+  ): Promise<Party<Data, never, string>>;
+  static create<Data = any, State = any>(
+    url?: Address,
     options?: CreateOptions,
-  ): Promise<Party<Data, State, Id>>;
+  ): Promise<Party<Data, State>>;
 
   /** A seat in the room with that code; one's own of before if there is one. Rejects with a PartyError. */
-  static join<Data = any, State = any, Id extends PeerId = number>(
-    url: string | URL | undefined,
+  static join<Data = any>(
+    url: Address | undefined,
+    code: string,
+    options: JoinOptions & { protocol: 1 },
+  ): Promise<Party<Data, never, string>>;
+  static join<Data = any, State = any>(
+    url: Address | undefined,
     code: string,
     options?: JoinOptions,
-  ): Promise<Party<Data, State, Id>>;
+  ): Promise<Party<Data, State>>;
 
   /** The room's code. */
   readonly room: string;
@@ -137,9 +157,12 @@ export class Party<Data = any, State = any, Id extends PeerId = number> {
     listener: Events<Data, State, Id>[Name],
   ): () => void;
 
-  /** To everyone else. None of these promises rejects. */
+  /**
+   * To everyone else. None of these promises rejects; what has no JSON form is thrown as a TypeError, and
+   * what only the host may do, by others, as a PartyError `not-host`.
+   */
   broadcast(data: Data, options?: SendOptions): Promise<Delivery>;
-  /** To one, who may be oneself. */
+  /** To one, who may be oneself; an undefined `to` is a TypeError. */
   send(to: Id, data: Data, options?: SendOptions): Promise<Delivery>;
   /** Host only: what everybody has, and gets who comes later. Of those that wait only the last is sent. */
   setState(state: State): Promise<Delivery>;

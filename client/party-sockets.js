@@ -11,7 +11,11 @@ const youngMilliseconds = 2_000; // an attempt that is younger goes on when the 
 const backoffLeast = 500; // milliseconds; doubles with each attempt
 const backoffMost = 8_000;
 const wakingMilliseconds = 15_000; // that whoever wakes up has at least, to get a network
-const askingTabsMilliseconds = 100;
+const askingTabsMilliseconds = 500; // a page that is busy answers late
+const stableMilliseconds = 10_000; // of a connection, before the next loss counts as a new one
+const quietMilliseconds = 1_000; // after which a message is followed by a probe
+const closingMilliseconds = 2_000;
+const slowestUplink = 16; // characters a millisecond, at which what was sent may hold an answer up
 const congestedBytes = 16_384; // unsent ones, above which volatile messages are dropped
 const keptMessagesMax = 1_000; // for a listener to come
 const probeKey = '$party-sockets';
@@ -59,8 +63,8 @@ export class PartyError extends Error {
 
 /** A socket from its handshake until it ends; `onEnd` is called once, unless it was abandoned. */
 class Connection {
-  isJoined = false;
-  begunAt = Date.now();
+  begunAt = performance.now();
+  joinedAt = null;
   #socket;
   #timer;
   #handlers;
@@ -69,10 +73,23 @@ class Connection {
     this.#handlers = handlers;
     this.#socket = new WebSocket(url, subprotocol);
     this.#socket.onopen = () => this.send(hello);
-    this.#socket.onmessage = ({ data }) => this.#handlers?.onEvent(JSON.parse(data));
+    this.#socket.onmessage = ({ data }) => this.#handlers?.onEvent(JSON.parse(data), data.length);
     this.#socket.onerror = () => {}; // a close follows, which tells as much
     this.#socket.onclose = ({ code, reason }) => this.#end({ code, reason });
     this.#timer = setTimeout(() => this.fail(), handshakeMilliseconds);
+  }
+
+  get age() {
+    return performance.now() - this.begunAt;
+  }
+
+  get isJoined() {
+    return this.joinedAt !== null;
+  }
+
+  /** Whether it has lasted: one that is lost right behind the handshake is no way back. */
+  get isStable() {
+    return this.isJoined && performance.now() - this.joinedAt >= stableMilliseconds;
   }
 
   get canSend() {
@@ -89,18 +106,21 @@ class Connection {
   }
 
   welcome() {
-    this.isJoined = true;
+    this.joinedAt = performance.now();
     clearTimeout(this.#timer);
   }
 
   leave() {
     this.#forget();
     this.#socket.close();
+    // The package `ws` waits for the peer's answer for 30 s, and keeps Node from ending.
+    if (this.#socket.terminate) setTimeout(() => this.#socket.terminate(), closingMilliseconds).unref();
   }
 
   /** For a network that is dead: what waits is not sent, and the peer's answer not waited for. */
   abandon() {
-    this.leave();
+    this.#forget();
+    this.#socket.close();
     this.#socket.terminate?.(); // of the package `ws`
   }
 
@@ -128,20 +148,41 @@ class Seat {
   #storage;
   #prefix;
   #channel;
+  #isOfTab;
   #isHeld = false;
+  #heardOfAnother;
   #rank = Math.random(); // of two tabs that come at the same time, the lower one keeps the id
 
   constructor(relay, storage) {
     this.#storage = storage;
+    this.#isOfTab = storage === ownStorage();
     this.#prefix = `party-sockets ${relay.host}${relay.pathname} `;
   }
 
-  async take(room, given) {
-    const known = room && this.read(room);
+  /** `given` is the page's own choice; else it is the one that is known, as a screen's or a phone's. */
+  async take(room, given, asHost) {
+    const host = this.host;
+    const ofHost = host?.room === room ? host?.clientId : null;
+    const known = room && (asHost ? ofHost : this.#read(room) ?? ofHost);
     this.clientId = given ?? known ?? newClientId();
     if (!given && known && (await this.#isElsewhere())) this.clientId = newClientId();
     this.#isHeld = true;
     this.#listen();
+  }
+
+  keep(room, isHost) {
+    if (isHost) this.host = { room, clientId: this.clientId };
+    else this.#write(room, this.clientId);
+  }
+
+  /** The room that this tab has made, or null. Apart, since a page may have phones in it, too. */
+  get host() {
+    const [room, clientId] = this.#read('host')?.split(' ') ?? [];
+    return clientId ? { room, clientId } : null;
+  }
+
+  set host(host) {
+    this.#write('host', host && `${host.room} ${host.clientId}`);
   }
 
   release() {
@@ -149,7 +190,7 @@ class Seat {
     this.#channel = null;
   }
 
-  read(key) {
+  #read(key) {
     try {
       return this.#storage?.getItem(this.#prefix + key);
     } catch {
@@ -157,7 +198,7 @@ class Seat {
     }
   }
 
-  write(key, value) {
+  #write(key, value) {
     try {
       if (value === null) this.#storage?.removeItem(this.#prefix + key);
       else this.#storage?.setItem(this.#prefix + key, value);
@@ -183,11 +224,10 @@ class Seat {
     this.#channel.postMessage({ id: this.clientId, rank: this.#rank, ...more });
   }
 
-  #heardOfAnother;
-
+  /** A reload is the same tab. Else the other may have a copy of all that this one has stored. */
   #isElsewhere() {
     this.#listen();
-    if (!this.#channel) return false;
+    if (!this.#channel || (this.#isOfTab && isReload())) return false;
     this.#say({ isHeld: false });
     return new Promise((resolve) => {
       this.#heardOfAnother = resolve;
@@ -213,18 +253,18 @@ class Outbox {
   }
 
   add(text, isState) {
-    if (isState) this.#drop((item) => item.isState);
+    if (isState) this.#drop((item) => item.isState); // so there is one at most, and it has its place
     const isFull = this.#items.length >= this.#lengthMax || this.#size + text.length > this.#sizeMax;
-    if (isFull) return Promise.resolve('dropped');
+    if (isFull && !isState) return Promise.resolve('dropped');
     this.#size += text.length;
     return new Promise((resolve) => this.#items.push({ text, isState, resolve }));
   }
 
-  flush(connection) {
+  flush(connection, send) {
     while (this.#items.length > 0 && connection.canSend) {
       const { text, resolve } = this.#items.shift();
       this.#size -= text.length;
-      connection.send(text);
+      send(text);
       resolve('sent');
     }
   }
@@ -248,17 +288,17 @@ class Backoff {
   #deadline;
 
   constructor(milliseconds) {
-    this.#deadline = Date.now() + milliseconds;
+    this.#deadline = performance.now() + milliseconds;
   }
 
   get isOver() {
-    return Date.now() >= this.#deadline;
+    return performance.now() >= this.#deadline;
   }
 
   /** Whoever wakes up finds the time spent, and may need a moment to have a network. */
   extend() {
     this.#failures = 0;
-    this.#deadline = Math.max(this.#deadline, Date.now() + wakingMilliseconds);
+    this.#deadline = Math.max(this.#deadline, performance.now() + wakingMilliseconds);
   }
 
   nextDelay() {
@@ -288,24 +328,28 @@ export class Party {
   #seat;
   #outbox;
   #backoff;
-  #connection;
+  #connection = null; // the present one, or the attempt at one; null while waiting for the next
   #entering; // { resolve, reject } until the first connection is in the room
-  #status = 'connecting';
+  #waitsForSeat = false; // while it is entered, too
+  #isOver = false;
   #room;
   #instance;
   #id;
   #isHost = false;
   #peers = [];
   #state;
-  #stateText; // the last one that was set here
+  #stateText; // the last one that was set here, for as long as the relay did not refuse it
   #joinUrl;
   #listeners = new Map();
-  #keptMessages = [];
-  #probe; // { token, begunAt, milliseconds, timer, promise, resolve } while one is under way
+  #kept = { messages: [], size: 0 }; // for the first listener; null when there was one
+  #probe = null; // { token, begunAt, sent, milliseconds, timer, promise, resolve } under way
   #heardAt;
+  #sent = 0; // characters, over this connection
+  #confirmed = 0; // of them the relay has had, by the last answer
+  #lastError; // that a way back was refused with
   #retryTimer;
   #watchTimer;
-  #stopWaking;
+  #stopWaking = () => {};
 
   static async create(url, options = {}) {
     const resumed = options.resume && (await Party.#resume(url, options));
@@ -313,18 +357,21 @@ export class Party {
   }
 
   static async join(url, code, options = {}) {
-    return new Party(url, options).#enter(String(code).trim());
+    const room = String(code ?? '').trim();
+    if (!room) throw new PartyError('room-not-found', 'There is no code');
+    return new Party(url, options).#enter(room);
   }
 
+  /** A room that is full for now is still there, and the own seat in it may be free in a moment. */
   static async #resume(url, options) {
-    const room = new Seat(relayAddress(url), storageOf(options)).read('host');
-    if (!room) return null;
+    const host = new Seat(relayAddress(url), storageOf(options)).host;
+    if (!host) return null;
     try {
-      const party = await Party.join(url, room, options);
+      const party = await new Party(url, options).#enter(host.room, true);
       if (party.isHost) return party;
       party.close();
     } catch (error) {
-      if (!['room-not-found', 'room-full', 'wrong-protocol'].includes(error.code)) throw error;
+      if (!roomIsGone(error)) throw error;
     }
     return null;
   }
@@ -363,7 +410,8 @@ export class Party {
   }
 
   get status() {
-    return this.#status;
+    if (this.#isOver) return 'closed';
+    return this.#connection?.isJoined ? 'connected' : 'reconnecting';
   }
 
   get joinUrl() {
@@ -374,8 +422,10 @@ export class Party {
     const listeners = this.#listeners.get(name) ?? new Set();
     this.#listeners.set(name, listeners.add(listener));
     if (name === 'state' && this.#state !== undefined) callSoon(listener, this.#state);
-    if (name === 'message')
-      for (const kept of this.#keptMessages.splice(0)) callSoon(listener, ...kept);
+    if (name === 'message' && this.#kept) {
+      for (const message of this.#kept.messages) callSoon(listener, ...message);
+      this.#kept = null;
+    }
     return () => listeners.delete(listener);
   }
 
@@ -384,18 +434,18 @@ export class Party {
   }
 
   send(to, data, options) {
+    if (to === undefined) throw new TypeError('Nobody is named; broadcast() is for everybody');
     return this.#post({ type: 'send', to, data: sendable(data) }, options);
   }
 
   setState(state) {
-    if (this.#options.protocol === 1)
-      throw new PartyError('not-supported', 'Protocol 1 keeps no state');
+    this.#demandHost();
     this.#state = sendable(state);
     this.#stateText = JSON.stringify({ type: 'set_state', data: state });
     return this.#postText(this.#stateText, { isState: true });
   }
 
-  /** With an answer late, the connection is replaced. */
+  /** When the answer is late, the connection is replaced. */
   ping() {
     return this.#ask(probeMilliseconds);
   }
@@ -405,19 +455,25 @@ export class Party {
   }
 
   closeRoom() {
-    if (this.#options.protocol === 1)
-      throw new PartyError('not-supported', 'In protocol 1 a room ends when everybody has left');
+    this.#demandHost();
     this.#post({ type: 'close_room' });
   }
 
-  async #enter(code) {
-    await this.#seat.take(code, this.#options.clientId);
+  #demandHost() {
+    if (this.#options.protocol === 1)
+      throw new PartyError('not-supported', 'Protocol 1 has no host and no state');
+    if (!this.#isHost) throw new PartyError('not-host', 'Only the host may do this');
+  }
+
+  async #enter(code, asHost = false) {
+    await this.#seat.take(code, this.#options.clientId, asHost);
+    this.#waitsForSeat = asHost;
     this.#room = code;
     this.#backoff = new Backoff(this.#options.patience);
-    this.#stopWaking = onWaking(() => this.#wake());
     return new Promise((resolve, reject) => {
       this.#entering = { resolve, reject };
       this.#connect();
+      if (!this.#isOver) this.#stopWaking = onWaking(() => this.#wake(), () => this.#doubt());
     });
   }
 
@@ -427,11 +483,17 @@ export class Party {
     const hello = this.#room
       ? { type: 'join', clientId, room: this.#room }
       : { type: 'create', clientId, maxClients, url: protocol === 2 ? joinUrl : undefined };
-    const { subprotocol } = this.#dialect;
-    this.#connection = new Connection(WebSocket, this.#address(), subprotocol, JSON.stringify(hello), {
-      onEvent: (event) => this.#receive(event),
+    const handlers = {
+      onEvent: (event, size) => this.#receive(event, size),
       onEnd: (close) => this.#lose(close),
-    });
+    };
+    const { subprotocol } = this.#dialect;
+    try {
+      const address = this.#address();
+      this.#connection = new Connection(WebSocket, address, subprotocol, JSON.stringify(hello), handlers);
+    } catch (error) {
+      this.#fail(new PartyError('bad-address', error.message)); // what may be wrong is so from the start
+    }
   }
 
   /** The path and the query tell servers behind one name which of them has the room. */
@@ -443,31 +505,33 @@ export class Party {
     return address.href;
   }
 
-  #receive(event) {
-    this.#heardAt = Date.now();
+  #receive(event, size) {
+    this.#heardAt = performance.now();
     this.#timeProbe();
     if (event.type === 'created' || event.type === 'joined') this.#welcome(event);
     else if (event.type === 'error') this.#refuse(PartyError.ofServer(event.message));
     else if (event.type === 'peer_joined') this.#addPeer(this.#dialect.peer(event));
     else if (event.type === 'peer_left') this.#removePeer(this.#dialect.peer(event));
-    else if (event.type === 'message') this.#hear(event);
+    else if (event.type === 'message') this.#hear(event, size);
     else if (event.type === 'state') this.#takeState(event.data);
   }
 
   #welcome(event) {
     this.#connection.welcome();
+    this.#sent = this.#confirmed = 0;
+    this.#lastError = undefined;
     this.#room = event.room;
     this.#instance = event.instance || this.#instance;
     this.#joinUrl = event.url ?? this.#joinUrl;
     this.#id = this.#dialect.self(event, this.#seat.clientId);
-    this.#isHost = event.type === 'created' || this.#isHost || this.#id === 0;
-    this.#seat.write(this.#room, this.#seat.clientId);
-    if (this.#isHost) this.#seat.write('host', this.#room);
-    const everybody = this.#dialect.everybody(event, this.#id);
-    this.#meet(everybody.filter((peer) => peer !== this.#id));
+    const hadMade = this.#seat.host?.room === event.room && this.#seat.host.clientId === this.#id;
+    this.#isHost = event.type === 'created' || this.#isHost || this.#id === 0 || hadMade;
+    this.#seat.keep(this.#room, this.#isHost);
     this.#watch();
+    const before = this.#peers;
+    this.#peers = this.#dialect.everybody(event, this.#id).filter((peer) => peer !== this.#id);
     if (this.#entering) this.#enterRoom(event);
-    else this.#goOn();
+    else this.#goOn(before);
   }
 
   /** What the room has to say to newcomers comes before the answer to a question. */
@@ -475,41 +539,41 @@ export class Party {
     if (type === 'joined' && (await this.#ask(probeMilliseconds)) === null) return;
     const { resolve } = this.#entering;
     this.#entering = null;
-    this.#status = 'connected';
+    this.#backoff = null; // patience is another matter
     resolve(this);
   }
 
-  #goOn() {
-    this.#status = 'connected';
+  /** Listeners may do anything, so all is done when they are told. */
+  #goOn(before) {
+    const peers = this.#peers;
     // The one that was sent last may have been lost with the old connection.
-    if (this.#stateText && !this.#outbox.hasState) this.#connection.send(this.#stateText);
-    this.#outbox.flush(this.#connection);
+    if (this.#stateText && !this.#outbox.hasState) this.#send(this.#stateText);
+    this.#outbox.flush(this.#connection, (text) => this.#send(text));
+    for (const peer of before.filter((peer) => !peers.includes(peer))) this.#emit('leave', peer);
+    for (const peer of peers.filter((peer) => !before.includes(peer))) this.#emit('join', peer);
     this.#emit('connection', 'connected');
   }
 
   #refuse(error) {
     if (this.#connection.isJoined) {
+      if (['state-too-large', 'server-full'].includes(error.code)) this.#stateText = undefined;
       this.#report(error);
       return;
     }
     this.#connection.leave();
-    if (this.#entering) this.#fail(error);
-    else if (['room-not-found', 'wrong-protocol'].includes(error.code)) this.#finish('room-gone');
-    else this.#retryLater(error);
+    this.#connection = null;
+    this.#lastError = error;
+    const mayChange = error.code === 'room-full' && (!this.#entering || this.#waitsForSeat);
+    if (mayChange) this.#retryLater();
+    else if (this.#entering) this.#fail(error);
+    else if (roomIsGone(error)) this.#finish('room-gone');
+    else this.#retryLater();
   }
 
   /** That somebody has left whom a message was for is no news to who doesn't listen. */
   #report(error) {
     if (this.#listeners.get('error')?.size) this.#emit('error', error);
     else if (error.code !== 'peer-not-found') console.warn(`Party-Sockets: ${error.message}`);
-  }
-
-  #meet(peers) {
-    const before = this.#peers;
-    this.#peers = peers;
-    if (this.#entering) return;
-    for (const peer of before.filter((peer) => !peers.includes(peer))) this.#emit('leave', peer);
-    for (const peer of peers.filter((peer) => !before.includes(peer))) this.#emit('join', peer);
   }
 
   #addPeer(peer) {
@@ -523,10 +587,18 @@ export class Party {
     this.#emit('leave', peer);
   }
 
-  #hear({ from, data }) {
+  #hear({ from, data }, size) {
     if (from === this.#id && data?.[probeKey] !== undefined) this.#endProbe(data[probeKey]);
-    else if (this.#listeners.get('message')?.size) this.#emit('message', data, from);
-    else if (this.#keptMessages.push([data, from]) > keptMessagesMax) this.#keptMessages.shift();
+    else if (this.#kept) this.#keep([data, from], size);
+    else this.#emit('message', data, from);
+  }
+
+  /** The oldest go when it is too much. */
+  #keep(message, size) {
+    this.#kept.messages.push(Object.assign(message, { size }));
+    this.#kept.size += size;
+    while (this.#kept.messages.length > keptMessagesMax || this.#kept.size > this.#options.queueSize)
+      this.#kept.size -= this.#kept.messages.shift().size;
   }
 
   #takeState(state) {
@@ -541,12 +613,18 @@ export class Party {
 
   async #postText(text, { volatile = false, isState = false } = {}) {
     const connection = this.#connection;
-    if (this.#status === 'closed') return 'dropped';
-    if (this.#status !== 'connected' || !connection.canSend)
+    if (this.#isOver) return 'dropped';
+    if (this.#entering || !connection?.canSend)
       return volatile ? 'dropped' : this.#outbox.add(text, isState);
     if (connection.unsent > (volatile ? congestedBytes : this.#options.queueSize)) return 'dropped';
-    connection.send(text);
+    this.#send(text);
+    if (!volatile && performance.now() - this.#heardAt > quietMilliseconds) this.#ask(probeMilliseconds);
     return 'sent';
+  }
+
+  #send(text) {
+    this.#sent += text.length;
+    this.#connection.send(text);
   }
 
   /** A message to oneself; it comes back behind all that the relay had to say before. */
@@ -563,22 +641,27 @@ export class Party {
   #beginProbe() {
     const token = Math.random();
     const data = { [probeKey]: token };
-    this.#probe = { token, milliseconds: Infinity, begunAt: performance.now() };
+    this.#probe = { token, milliseconds: Infinity, begunAt: performance.now(), sent: this.#sent };
     this.#probe.promise = new Promise((resolve) => (this.#probe.resolve = resolve));
-    this.#connection.send(JSON.stringify({ type: 'send', to: this.#id, data }));
+    this.#send(JSON.stringify({ type: 'send', to: this.#id, data }));
   }
 
-  /** Whatever is heard is a sign of life, and may be what the answer waits behind. */
+  /**
+   * Whatever is heard is a sign of life, and may be what the answer waits behind; the question may
+   * wait behind what was sent before.
+   */
   #timeProbe() {
     if (!this.#probe) return;
+    const upload = (this.#probe.sent - this.#confirmed) / slowestUplink;
     clearTimeout(this.#probe.timer);
-    this.#probe.timer = setTimeout(() => this.#connection.fail(), this.#probe.milliseconds);
+    this.#probe.timer = setTimeout(() => this.#connection.fail(), this.#probe.milliseconds + upload);
   }
 
   #endProbe(token) {
     if (!this.#probe || (token !== undefined && token !== this.#probe.token)) return;
-    const { timer, resolve, begunAt } = this.#probe;
+    const { timer, resolve, begunAt, sent } = this.#probe;
     this.#probe = null;
+    this.#confirmed = sent;
     clearTimeout(timer);
     resolve(token === undefined ? null : performance.now() - begunAt);
   }
@@ -587,55 +670,59 @@ export class Party {
   #watch() {
     clearInterval(this.#watchTimer);
     this.#watchTimer = setInterval(() => {
-      if (Date.now() - this.#heardAt >= silenceMilliseconds) this.#ask(probeMilliseconds);
+      if (performance.now() - this.#heardAt >= silenceMilliseconds) this.#ask(probeMilliseconds);
     }, watchMilliseconds);
   }
 
+  /** The page is awake, or online: whoever is connected makes sure, and others try at once. */
   #wake() {
     if (this.#connection?.isJoined) {
-      this.#ask(wakingProbeMilliseconds);
+      this.#doubt();
       return;
     }
-    this.#backoff?.extend();
-    const isYoung = Date.now() - this.#connection.begunAt < youngMilliseconds;
-    if (isYoung && !this.#retryTimer) return;
-    this.#connection.abandon();
+    if (!this.#entering) this.#backoff?.extend();
+    if (this.#connection?.age < youngMilliseconds) return;
+    this.#connection?.abandon();
     this.#stopTimers();
     this.#connect();
   }
 
-  #lose({ code, reason }) {
-    this.#stopTimers();
-    this.#endProbe();
-    if (finalCloses[code]) {
-      this.#finish(finalCloses[code], reason);
-      return;
-    }
-    const error = refusedCloses[code] && new PartyError(refusedCloses[code], reason);
-    if (error && this.#entering) {
-      this.#fail(error);
-      return;
-    }
-    if (this.#status === 'connected') {
-      this.#status = 'reconnecting';
-      this.#backoff = new Backoff(this.#options.giveUpAfter);
-      if (error) this.#report(error);
-      this.#emit('connection', 'reconnecting');
-    }
-    this.#retryLater();
+  #doubt() {
+    this.#ask(wakingProbeMilliseconds);
   }
 
-  #retryLater(error) {
-    if (this.#status === 'closed') return; // by a listener
+  #lose({ code, reason }) {
+    const { isJoined, isStable } = this.#connection;
+    this.#connection = null;
+    this.#stopTimers();
+    this.#endProbe();
+    const error = refusedCloses[code] && new PartyError(refusedCloses[code], reason);
+    if (finalCloses[code]) {
+      this.#finish(finalCloses[code]);
+    } else if (this.#entering) {
+      if (error) this.#fail(error);
+      else this.#retryLater();
+    } else {
+      if (code === 1009) this.#stateText = undefined; // it may have been that
+      if (isStable || !this.#backoff) this.#backoff = new Backoff(this.#options.giveUpAfter);
+      if (error) this.#report(error);
+      if (isJoined) this.#emit('connection', 'reconnecting');
+      this.#retryLater();
+    }
+  }
+
+  #retryLater() {
+    if (this.#isOver) return; // by a listener
     if (!this.#backoff.isOver) {
       this.#retryTimer = setTimeout(() => {
         this.#retryTimer = null;
         this.#connect();
       }, this.#backoff.nextDelay());
     } else if (this.#entering) {
-      this.#fail(error ?? new PartyError('unreachable', `No answer from ${this.#relay.host}`));
+      const silence = new PartyError('unreachable', `No answer from ${this.#relay.host}`);
+      this.#fail(this.#lastError ?? silence);
     } else {
-      this.#finish('gave-up');
+      this.#finish(this.#lastError?.code === 'room-full' ? 'room-full' : 'gave-up');
     }
   }
 
@@ -652,22 +739,22 @@ export class Party {
   }
 
   #finish(reason) {
-    if (this.#status === 'closed') return;
+    if (this.#isOver) return;
     if (this.#entering) {
       this.#fail(new PartyError('closed', `The party was over at once: ${reason}`));
       return;
     }
-    if (this.#isHost && ['left', 'room-closed', 'room-gone'].includes(reason))
-      this.#seat.write('host', null);
+    if (this.#isHost && ['left', 'room-closed', 'room-gone'].includes(reason)) this.#seat.host = null;
     this.#release();
-    this.#emit('connection', 'closed');
-    this.#emit('closed', reason);
+    this.#tell('connection', 'closed');
+    this.#tell('closed', reason);
   }
 
   #release() {
-    this.#status = 'closed';
+    this.#isOver = true;
     this.#entering = null;
     this.#connection?.leave();
+    this.#connection = null;
     this.#stopTimers();
     this.#endProbe();
     this.#outbox.clear();
@@ -675,10 +762,21 @@ export class Party {
     this.#stopWaking();
   }
 
+  /** Whoever has heard that it is over hears nothing else. */
   #emit(name, ...values) {
-    for (const listener of [...(this.#listeners.get(name) ?? [])]) call(listener, ...values);
+    for (const listener of this.#listenersOf(name)) if (!this.#isOver) call(listener, ...values);
+  }
+
+  #tell(name, ...values) {
+    for (const listener of this.#listenersOf(name)) call(listener, ...values);
+  }
+
+  #listenersOf(name) {
+    return [...(this.#listeners.get(name) ?? [])];
   }
 }
+
+const roomIsGone = ({ code }) => code === 'room-not-found' || code === 'wrong-protocol';
 
 /** A fault of a listener is the page's, and no reason to stop here. */
 function call(listener, ...values) {
@@ -706,32 +804,41 @@ function newClientId() {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-function storageOf({ storage }) {
+function ownStorage() {
   try {
-    return storage === undefined ? globalThis.window?.sessionStorage : storage;
+    return globalThis.window?.sessionStorage;
   } catch {
     return null; // a page may be forbidden to look
   }
 }
 
+const storageOf = ({ storage = ownStorage() }) => storage;
+
+const isReload = () => performance.getEntriesByType('navigation')[0]?.type === 'reload';
+
 function relayAddress(url) {
-  const own = import.meta.url.startsWith('http') ? new URL('/', import.meta.url) : undefined;
-  const address = new URL(url ?? own ?? '', globalThis.location?.href);
-  address.protocol = address.protocol.replace('http', 'ws');
-  address.hash = '';
-  return address;
+  try {
+    const own = import.meta.url.startsWith('http') ? new URL('.', import.meta.url) : undefined;
+    const address = new URL(url?.href ?? url ?? own, globalThis.location?.href);
+    address.protocol = address.protocol.replace('http', 'ws');
+    address.hash = '';
+    if (address.protocol.startsWith('ws')) return address;
+  } catch {
+    // the same
+  }
+  throw new PartyError('bad-address', `${url} is no address of a relay`);
 }
 
-/** Calls back when a page that slept, or had no network, may go on. Returns what stops it. */
-function onWaking(callback) {
+/** Calls back when a page that slept, or had no network, may go on, or has none any more. */
+function onWaking(wake, doubt) {
   const { document, window } = globalThis;
   if (!document || !window) return () => {};
-  const look = () => document.visibilityState === 'visible' && callback();
   const sources = [
-    [document, 'visibilitychange', look],
-    [document, 'resume', callback],
-    [window, 'pageshow', callback],
-    [window, 'online', callback],
+    [document, 'visibilitychange', () => document.visibilityState === 'visible' && wake()],
+    [document, 'resume', wake],
+    [window, 'pageshow', (event) => event.persisted && wake()], // not after each load
+    [window, 'online', wake],
+    [window, 'offline', doubt],
   ];
   for (const [target, name, listener] of sources) target.addEventListener(name, listener);
   return () => {

@@ -12,7 +12,6 @@ const host = await Party.create(url, { WebSocket, storage: new Storage() });
 const guest = await Party.join(other, host.room, { WebSocket, storage: new Storage() });
 guest.on('error', () => {});
 host.setState(1);
-guest.setState(2);
 guest.broadcast(3);
 guest.ping();
 await host.ping();

@@ -33,7 +33,13 @@ export class Network {
     const pair = { client, relay, isSilent: this.#isSilent };
     this.#pairs.add(pair);
     const pass = (from, to) => {
-      from.on('data', (bytes) => pair.isSilent || to.write(bytes));
+      from.on('data', (bytes) => {
+        if (pair.isSilent) return;
+        to.write(bytes);
+        if (!pair.bytesPerSecond || from === relay) return;
+        from.pause();
+        setTimeout(() => from.resume(), (bytes.length / pair.bytesPerSecond) * 1_000);
+      });
       from.on('close', () => {
         if (pair.isSilent && from === relay) return;
         this.#pairs.delete(pair);
@@ -62,6 +68,11 @@ export class Network {
   silence({ all = false } = {}) {
     this.#isSilent = all;
     for (const pair of this.#pairs) pair.isSilent = true;
+  }
+
+  /** From now on so many bytes come through in a second, from the player to the relay. */
+  throttle(bytesPerSecond) {
+    for (const pair of this.#pairs) pair.bytesPerSecond = bytesPerSecond;
   }
 
   /** Nothing is taken from the player any more, as by a network that is slow. */

@@ -140,6 +140,38 @@ describe('A connection that is lost', () => {
     await told(events, 'connection', 2);
   });
 
+  it('has the time that a long message takes, over a slow network', async () => {
+    const { host, guest, network } = await world.pair();
+    const [ofHost, ofGuest] = [record(host), record(guest)];
+    network.throttle(20_000);
+    guest.broadcast('x'.repeat(140_000)); // seven seconds, more than an answer has
+    guest.ping();
+    await told(ofHost, 'message', 1);
+    assert.deepEqual(ofGuest, []);
+  });
+
+  it('is given up as well when it is lost right after each handshake', async () => {
+    const { guest, network } = await world.pair({ giveUpAfter: 1_500 });
+    const events = record(guest);
+    guest.on('connection', (status) => status === 'connected' && network.cut());
+    network.cut();
+    await told(events, 'closed', 1);
+    assert.deepEqual(events.at(-1), ['closed', 'gave-up']);
+    assert.ok(network.attempts < 12, `${network.attempts} attempts`);
+  });
+
+  it('says what is wrong when others have all seats until it gives up', async () => {
+    const { host, guest, network } = await world.pair({ giveUpAfter: 500 }, { maxClients: 2 });
+    const events = record(guest);
+    network.fail();
+    await told(events, 'connection', 1);
+    await eventually(() => host.peers.length === 0, 'The free seat');
+    await world.join(host.room);
+    network.restore();
+    await told(events, 'closed', 1);
+    assert.deepEqual(events.at(-1), ['closed', 'room-full']);
+  });
+
   it('is given up in the end, and says so', async () => {
     const { guest, network } = await world.pair({ giveUpAfter: 700 });
     const events = record(guest);
@@ -199,6 +231,38 @@ describe('A connection that is lost', () => {
   });
 });
 
+describe('A state that the relay refuses', () => {
+  it('is not sent again and again, and what the room has is told', async () => {
+    const own = await World.start({ options: ['--max-message-bytes', 1000] });
+    const network = await own.network();
+    const host = await own.create({}, network.url);
+    await own.join(host.room); // or the room would end
+    const events = record(host);
+    host.setState('small');
+    await host.ping();
+    host.setState('x'.repeat(2000));
+    await told(events, 'state', 1);
+    await host.ping();
+    assert.deepEqual(named(events, 'error').map(([, { code }]) => code), ['message-too-big']);
+    assert.deepEqual([host.state, network.attempts], ['small', 2]);
+    await own.stop();
+  });
+
+  it('is not sent again when the connection is lost for another reason', async () => {
+    const network = await world.network();
+    const host = await world.create({}, network.url);
+    await world.join(host.room);
+    const events = record(host);
+    host.setState('small');
+    host.setState('x'.repeat(20_000));
+    await told(events, 'error', 1);
+    network.cut();
+    await told(events, 'state', 1);
+    await host.ping();
+    assert.deepEqual([host.state, named(events, 'error').length], ['small', 1]);
+  });
+});
+
 /** WebSockets to try, by the flags that Node needs: its own comes with 22, and may be had in 20. */
 const [major] = process.versions.node.split('.').map(Number);
 const kinds = { ws: [] };
@@ -214,6 +278,39 @@ describe('A party that is closed', () => {
     guest.close();
     assert.deepEqual(events.slice(1), [['connection', 'closed'], ['closed', 'left']]);
     assert.equal(guest.status, 'closed');
+  });
+
+  for (const closing of ['leave', 'join']) {
+    it(`stays closed, if a listener of ${closing} closes it on the way back`, async () => {
+      const { host, guest, network } = await world.pair();
+      const third = await world.join(host.room);
+      await eventually(() => guest.peers.length === 2, 'The third');
+      const events = record(guest);
+      guest.on(closing, () => guest.close());
+      network.fail();
+      await told(events, 'connection', 1);
+      third.close();
+      await world.join(host.room);
+      network.restore();
+      await told(events, 'closed', 1);
+      assert.equal(await guest.ping(), null);
+      assert.deepEqual([events.at(-1), guest.status], [['closed', 'left'], 'closed']);
+    });
+  }
+
+  it('ends its socket, even if the network says nothing any more', async () => {
+    const network = await world.network();
+    const sockets = [];
+    class Spy extends WebSocket {
+      constructor(...parameters) {
+        super(...parameters);
+        sockets.push(this);
+      }
+    }
+    const party = await world.create({ WebSocket: Spy }, network.url);
+    network.silence();
+    party.close();
+    await eventually(() => sockets[0].readyState === WebSocket.CLOSED, 'The end of the socket');
   });
 
   it('may be closed by its listeners', async () => {

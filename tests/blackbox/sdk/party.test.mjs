@@ -169,20 +169,34 @@ describe('An error', () => {
     const [ofHost, ofGuest] = [record(host), record(guest)];
     host.send(7, 1);
     host.setState('x'.repeat(20_000));
-    guest.setState(1);
-    guest.closeRoom();
+    guest.send(-1, 1);
     await told(ofHost, 'error', 2);
-    await told(ofGuest, 'error', 2);
+    await told(ofGuest, 'error', 1);
     const codes = (events) => named(events, 'error').map(([, { code }]) => code);
     assert.deepEqual(codes(ofHost), ['peer-not-found', 'state-too-large']);
-    assert.deepEqual(codes(ofGuest), ['not-host', 'not-host']);
+    assert.deepEqual(codes(ofGuest), ['peer-not-found']);
     assert.deepEqual([host.status, guest.status], ['connected', 'connected']);
+  });
+
+  it('is thrown at once where only the host may do it, and nothing is changed', async () => {
+    const { host, guest } = await world.pair();
+    for (const call of [() => guest.setState(1), () => guest.closeRoom()])
+      assert.throws(call, { code: 'not-host' });
+    host.setState('real');
+    await host.ping();
+    await guest.ping();
+    assert.equal(guest.state, 'real');
   });
 
   it('is thrown at once for what has no JSON form', async () => {
     const host = await world.create();
     for (const data of [undefined, () => {}, 1n])
       assert.throws(() => host.broadcast(data), TypeError);
+  });
+
+  it('is thrown at once where nobody is named: it must not go to everybody', async () => {
+    const host = await world.create();
+    assert.throws(() => host.send(undefined, 'secret'), TypeError);
   });
 
   it('says that nobody answers, after the patience that was asked for', async () => {
@@ -197,7 +211,10 @@ describe('An error', () => {
     await assert.rejects(Party.create(world.url, { WebSocket: null, protocol: 2 }), (error) =>
       globalThis.WebSocket ? false : error.code === 'not-supported');
     await assert.rejects(world.create({ protocol: 3 }), { code: 'not-supported' });
-    await assert.rejects(Party.create(undefined, { WebSocket }), TypeError);
+    for (const address of [undefined, 'localhost:3000', 'ftp://x/', 'nonsense', 'ws://'])
+      await assert.rejects(Party.create(address, { WebSocket }), { code: 'bad-address' });
+    for (const code of ['', ' ', undefined, null])
+      await assert.rejects(world.join(code), { code: 'room-not-found' });
   });
 });
 
@@ -228,6 +245,36 @@ describe('A seat', () => {
     back.closeRoom();
     await eventually(() => guest.status === 'closed', 'The end');
     assert.notEqual((await world.create({ resume: true, ...key }, network.url)).room, host.room);
+  });
+
+  it('of a host is waited for while its room is full', async () => {
+    const storage = new Storage();
+    const host = await world.create({ storage, maxClients: 2 });
+    const guest = await world.join(host.room);
+    const kept = storage.copy(); // by a page that is loaded again; who leaves keeps nothing
+    host.close();
+    await eventually(() => guest.peers.length === 0, 'The free seat');
+    const other = await world.join(host.room);
+    const again = { resume: true, storage: kept };
+    await assert.rejects(world.create({ ...again, patience: 200 }), { code: 'room-full' });
+    const resumed = world.create(again);
+    setTimeout(() => other.close(), 300);
+    const { room, id } = await resumed;
+    assert.deepEqual([room, id], [host.room, 0]);
+  });
+
+  it('of a screen is not that of a phone in the same page', async () => {
+    const storage = new Storage();
+    const screen = await world.create({ storage });
+    await world.join(screen.room); // or the room would end
+    const phone = await world.join(screen.room, { storage });
+    const kept = storage.copy();
+    phone.close();
+    screen.close();
+    const screenAgain = await world.create({ resume: true, storage: kept });
+    const phoneAgain = await world.join(screen.room, { storage: kept });
+    assert.deepEqual([screenAgain.room, screenAgain.id], [screen.room, 0]);
+    assert.equal(phoneAgain.id, phone.id);
   });
 
   it('is not taken by a second tab that has a copy of what the first one stored', async () => {

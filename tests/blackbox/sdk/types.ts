@@ -29,7 +29,7 @@ export async function play(url: URL): Promise<void> {
   // @ts-expect-error: there are two protocols
   await Party.join(url, 'abcdef', { protocol: 3 });
 
-  const old = await Party.join<Input, never, string>(undefined, 'ABCD', { protocol: 1 });
+  const old = await Party.join<Input>(undefined, 'ABCD', { protocol: 1 });
   const [first]: string[] = old.peers;
   old.send(first ?? old.id, { x: 2 });
   old.closeRoom();
