@@ -76,7 +76,8 @@ describeWithServer('GET /room/:code/qr.svg', (server) => {
 
   it('It does not repeat a Host that is none', async () => {
     const code = await create(server);
-    for (const Host of ['<script>', '"', 'a/b', 'a@b', '', `${'x'.repeat(300)}.example`]) {
+    const bad = [':3000', ':::', '[::1', '[]:1', 'h:1:2', 'h:99999', '256.1.1.1', `${'x'.repeat(300)}.example`];
+    for (const Host of ['<script>', '"', 'a/b', 'a@b', '', ...bad]) {
       const { status, body } = await server.get(`/room/${code}/qr.svg`, { headers: { Host } });
       assert.deepEqual([status, body], [400, 'Bad Request\n'], Host);
     }
@@ -99,7 +100,9 @@ describeWithServer('GET /room/:code/qr.svg', (server) => {
 describeWithSettings({ host: null })('The address of the machine', (server) => {
   it('takes the place of localhost, which a phone can not follow', async () => {
     const code = await create(server);
-    for (const host of ['localhost', '127.0.0.1', '127.1.2.3', '[::1]', 'LOCALHOST']) {
+    const own = ['localhost', '127.0.0.1', '127.1.2.3', '[::1]', 'LOCALHOST', 'localhost.'];
+    const odd = ['play.localhost', '0.0.0.0', '[::]', '[::ffff:127.0.0.1]', '[::ffff:7f00:1]'];
+    for (const host of [...own, ...odd]) {
       const { link } = await ask(server, code, { Host: `${host}:3000` });
       const [, address] = /^http:\/\/(.*):3000\/play\/\?room=\w{6}$/.exec(link);
       assert.ok(ownAddresses.includes(address), link);

@@ -3,6 +3,7 @@
 
 #include "base/writer.h"
 #include "net/machine.h"
+#include "proto/url.h"
 
 /* Takes the port off, with its colon; of `[::1]:3000` as of `localhost:3000`. */
 static struct bytes take_port(struct bytes *host)
@@ -18,24 +19,56 @@ static struct bytes take_port(struct bytes *host)
     return port;
 }
 
-static bool is_this_machine_alone(struct bytes name)
+/* RFC 6761 6.3: `localhost`, and all that ends so, with a dot behind it or without. */
+static bool is_localhost(struct bytes name)
 {
-    static const struct address_range ipv4 = {
-        .base.octets = {[10] = 0xFF, [11] = 0xFF, [12] = 127},
-        .prefix_length = 96 + 8,
-    };
+    static const struct bytes localhost = {(const uint8_t *)"localhost", 9};
+    if (name.length > 0 && name.data[name.length - 1] == '.')
+        name.length--;
+    if (name.length < localhost.length)
+        return false;
+    size_t rest = name.length - localhost.length;
+    return bytes_equal_ignore_case(bytes_of(name.data + rest, localhost.length), localhost) &&
+           (rest == 0 || name.data[rest - 1] == '.');
+}
+
+static bool is_among(struct bytes name, const struct address_range *ranges, size_t count)
+{
     struct address address;
-    if (bytes_equal_ignore_case(name, BYTES("localhost")) || bytes_equal(name, BYTES("[::1]")) ||
-        bytes_equal(name, BYTES("::1")))
-        return true;
-    return address_parse(name, &address) && address_range_contains(&ipv4, address);
+    if (!address_parse_with_port(name, &address))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        if (address_range_contains(&ranges[i], address))
+            return true;
+    }
+    return false;
+}
+
+/* What reaches this machine, from itself alone. */
+static bool is_loopback(struct bytes name)
+{
+    static const struct address_range ranges[] = {
+        {.base.octets = {[10] = 0xFF, [11] = 0xFF, [12] = 127}, .prefix_length = 96 + 8},
+        {.base.octets = {[15] = 1}, .prefix_length = 128},
+    };
+    return is_localhost(name) || is_among(name, ranges, ARRAY_LENGTH(ranges));
+}
+
+/* 0.0.0.0 and [::]: to listen at, every address; to go to, by some browsers, one's own machine. */
+static bool is_unspecified(struct bytes name)
+{
+    static const struct address_range ranges[] = {
+        {.base.octets = {[10] = 0xFF, [11] = 0xFF}, .prefix_length = 128},
+        {.base.octets = {0}, .prefix_length = 128},
+    };
+    return is_among(name, ranges, ARRAY_LENGTH(ranges));
 }
 
 /* Whether others reach the server at the machine's addresses. */
 static bool listens_to_others(const struct loop *loop)
 {
     const char *host = loop->server->config->host;
-    return host == NULL || !is_this_machine_alone(bytes_of_string(host));
+    return host == NULL || !is_loopback(bytes_of_string(host));
 }
 
 bool page_origin_of(const struct loop *loop, const struct conn *conn,
@@ -48,7 +81,8 @@ bool page_origin_of(const struct loop *loop, const struct conn *conn,
     if (!http_host_is_plain(name))
         return false;
     struct bytes port = take_port(&name);
-    if (is_this_machine_alone(name) && listens_to_others(loop) && machine_address(own))
+    bool leads_nowhere = is_loopback(name) || is_unspecified(name);
+    if (leads_nowhere && listens_to_others(loop) && machine_address(own))
         name = bytes_of_string(own);
 
     struct writer writer = writer_over(ret_origin->text, sizeof ret_origin->text);
@@ -56,5 +90,5 @@ bool page_origin_of(const struct loop *loop, const struct conn *conn,
     writer_put(&writer, name);
     writer_put(&writer, port);
     ret_origin->length = (uint16_t)writer.length;
-    return writer_fits(&writer);
+    return writer_fits(&writer) && url_classify(writer_view(&writer)) != URL_INVALID;
 }
