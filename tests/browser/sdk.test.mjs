@@ -224,19 +224,23 @@ describeWithBrowser("The README's page", (browser) => {
     const file = path.join(mkdtempSync(path.join(os.tmpdir(), 'party-sockets-')), 'page.html');
     writeFileSync(file, html.replaceAll(':3000', `:${server.port}`));
     const context = await browser.context(`http://localhost:${server.port}`);
-    const open = async (answer) => {
-      const page = await context.newPage();
-      page.on('dialog', (dialog) => dialog.accept(answer));
-      await page.goto(pathToFileURL(file).href);
-      await page.waitForFunction(() => document.querySelector('#room').textContent);
-      return page;
-    };
     const news = (page, text) =>
       page.waitForFunction((text) => document.querySelector('#news').textContent === text, text);
-    const first = await open('');
-    const second = await open(await first.textContent('#room'));
+    const first = await context.newPage();
+    await first.goto(pathToFileURL(file).href);
+    await first.waitForFunction(() => document.querySelector('#room').textContent);
+    const opened = context.waitForEvent('page');
+    await first.click('#room');
+    const second = await opened;
     await news(first, '1 is here');
     await second.click('#buzz');
     await news(first, '1 says Buzz!');
+    await first.reload(); // back in the same room
+    await second.click('#buzz');
+    await news(first, '1 says Buzz!');
+    browser.expectFaults(/Room not found/); // said by the page, and by the console
+    await second.goto(`${pathToFileURL(file).href}#zzzzzz`);
+    await second.reload();
+    await news(second, 'Room not found');
   });
 });

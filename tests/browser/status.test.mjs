@@ -101,9 +101,12 @@ describeWithBrowser('The status page', (browser) => {
       'https://<script>alert(1)</script>', '"><img src=x onerror=alert(1)>', '{{rooms}}',
       `https://${'long-and-without-end-'.repeat(10)}.example`,
     ];
-    const guests = await Promise.all(hostile.map((origin) => server.member({ origin })));
+    const turned = Buffer.from('\u202Ehttps://moc.elgoog').toString('latin1'); // as it is on the wire
+    const guests = await Promise.all(
+      [...hostile, turned].map((origin) => server.member({ origin })),
+    );
     const page = await browser.open(addressOf(server), phone);
-    for (const origin of hostile)
+    for (const origin of [...hostile, '\\u{202e}https://moc.elgoog'])
       await page.locator('#origins td', { hasText: origin }).first().waitFor();
     assert.equal(await page.locator('#origins').locator('script, img').count(), 0);
     assert.deepEqual(await findOverflow(page), []);
