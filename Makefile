@@ -1,7 +1,7 @@
 # A thin front to Meson. `make run` and `make test` do all the set-up themselves.
 
 .PHONY: all release asan run test tsan fuzz fuzz-corpus soak bench format clean
-.PHONY: static install uninstall deb package-test
+.PHONY: install uninstall deb package-test
 
 all: release
 
@@ -14,12 +14,6 @@ asan:
 	@scripts/setup test
 	@test -f build/asan/build.ninja || meson setup build/asan --buildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false -Dunit_tests=true -Dbenchmarks=true >/dev/null
 	@ninja -C build/asan --quiet
-
-# One file that needs nothing else, as the container has it.
-static:
-	@scripts/setup build
-	@test -f build/static/build.ninja || meson setup build/static -Db_lto=true -Dstatic=true >/dev/null
-	@ninja -C build/static --quiet party-sockets
 
 # Binary, manual page, unit and examples, below $(DESTDIR) if that is set.
 PREFIX ?= /usr/local
@@ -41,7 +35,7 @@ run: release
 	@exec build/release/party-sockets
 
 # Ends with one line: N passed, N failed.
-test: release asan static
+test: release asan
 	@tests/run
 
 # The Dockerfile's steps and the .deb in clean Debians, as root. Ends with N passed, N failed.

@@ -1,26 +1,32 @@
-// What the container consists of, without an engine: the static binary (build/static) in an empty
-// root, as a user without rights, with and without io_uring. `make package-test` builds it as the
-// Dockerfile says.
+// What the container consists of, without an engine: the folder that scripts/image-root makes of the
+// release binary, as the root of a user without rights, with and without io_uring. `make package-test`
+// makes it as the Dockerfile says, and names it in IMAGE_ROOT.
 
 import assert from 'node:assert/strict';
-import { copyFileSync, chmodSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import {
+  chmodSync, copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync,
+} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { selfSigned } from '../blackbox/support/certificates.mjs';
-import { Server } from '../blackbox/support/server.mjs';
+import { binary, Server } from '../blackbox/support/server.mjs';
 import { buildStage, imageInstruction, isIgnored, repository } from './support/dockerfile.mjs';
+import { filesBelow } from './support/files.mjs';
 import * as image from './support/image.mjs';
+import { neededBy } from './support/libraries.mjs';
 
-const binary = process.env.STATIC_BINARY ?? path.join(repository, 'build/static/party-sockets');
+const bytesMost = 20e6;
 const sandbox = fileURLToPath(new URL('support/sandbox.py', import.meta.url));
 const noIoUring = [sandbox, 'deny', 'io_uring_setup,io_uring_enter,io_uring_register'];
 
 const root = mkdtempSync(path.join(os.tmpdir(), 'party-image-'));
-chmodSync(root, 0o755);
-image.fillRoot(root, binary);
 after(() => rmSync(root, { recursive: true, force: true }));
+chmodSync(root, 0o755);
+if (process.env.IMAGE_ROOT) cpSync(process.env.IMAGE_ROOT, root, { recursive: true });
+else await image.makeRoot(root, binary);
+const files = filesBelow(root);
 
 /** Starts it in the image, `work(server)`, and it must end well. */
 async function withImage({ before = [], ...settings }, work) {
@@ -35,9 +41,30 @@ async function withImage({ before = [], ...settings }, work) {
 }
 
 describe('The image', { concurrency: 2 }, () => {
-  it('is under 20 MB, and is one file', () => {
-    assert.ok(statSync(binary).size < 20e6, `${statSync(binary).size} bytes`);
-    assert.equal(image.entry, image.copied);
+  it('is under 20 MB', () => {
+    const bytes = files.reduce((sum, file) => sum + statSync(file).size, 0);
+    assert.ok(bytes < bytesMost, `${bytes} bytes`);
+    assert.equal(image.copied, '/');
+  });
+
+  it('has the libraries that are needed in it, the licences, and nothing else', async () => {
+    const names = files.map((file) => path.basename(file));
+    const texts = ['LICENSE', 'THIRD-PARTY.md'];
+    const programs = files.filter((file) => !texts.includes(path.basename(file)));
+    const needed = await Promise.all(programs.map(neededBy));
+    const expected = new Set(['party-sockets', ...texts, ...needed.flat()]);
+    assert.deepEqual(names.sort(), [...expected].sort());
+    for (const text of texts)
+      assert.deepEqual(readFileSync(path.join(root, text)), readFileSync(path.join(repository, text)));
+  });
+
+  it('has a binary that loads nothing but libc and libqrencode', async () => {
+    const needed = await neededBy(path.join(root, image.entry));
+    const loader = /^ld-linux.*/;
+    assert.deepEqual(
+      needed.filter((name) => !loader.test(name)),
+      ['libc.so.6', 'libqrencode.so.4'],
+    );
   });
 
   it('lets players play in an empty root, as a user without rights', () =>
@@ -46,6 +73,14 @@ describe('The image', { concurrency: 2 }, () => {
       members[0].relay('hello');
       await members[1].expectMessage('host', 'hello');
       assert.match(image.user, /^[1-9]\d*$/, 'A number, which is not 0');
+    }));
+
+  it('draws the QR code of a room there', () =>
+    withImage({}, async (server) => {
+      const { code } = await server.room(['host']);
+      const { status, headers, body } = await server.get(`/room/${code}/qr.svg`);
+      assert.deepEqual([status, headers['content-type']], [200, 'image/svg+xml']);
+      assert.match(body, /<path d="M\d+ \d+h\d+/);
     }));
 
   it('speaks TLS there', async () => {
@@ -87,9 +122,13 @@ describe('The image', { concurrency: 2 }, () => {
     await assert.rejects(server.start(), /ended with 2: party-sockets: --poller io_uring/);
   });
 
-  it('listens on names as far as it can look them up: without /etc/hosts, on none', async () => {
-    const server = new Server({ launcher: image.launcher(root), host: 'localhost' });
-    await assert.rejects(server.start(), /can't resolve host localhost/);
+  it('listens on names that /etc/hosts of the container tells, and on no others', async () => {
+    const hosts = path.join(root, 'etc/hosts');
+    mkdirSync(path.dirname(hosts));
+    writeFileSync(hosts, '127.0.0.1 relay.test\n');
+    await withImage({ host: 'relay.test' }, (server) => server.room(['host', 'guest']));
+    const stranger = new Server({ launcher: image.launcher(root), host: 'other.test' });
+    await assert.rejects(stranger.start(), /can't resolve host other.test/);
   });
 
   it('exposes the port that the server has without being told', async () => {
@@ -101,7 +140,7 @@ describe('The image', { concurrency: 2 }, () => {
     const steps = buildStage.filter(({ name }) => name === 'RUN').map(({ rest }) => rest);
     assert.equal(steps[0], 'scripts/setup build');
     assert.ok(!steps.some((step) => step.includes('apt')));
-    for (const file of ['src/main.c', 'meson.build', 'tests/meson.build', 'web/status.html'])
+    for (const file of ['src/main.c', 'tests/meson.build', 'web/status.html', 'THIRD-PARTY.md'])
       assert.equal(isIgnored(file), false, file);
     for (const file of ['.git/HEAD', 'build/x', 'tests/blackbox/node_modules/ws/index.js'])
       assert.equal(isIgnored(file), true, file);

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { runToEnd, Server } from '../blackbox/support/server.mjs';
 import { repository } from './support/dockerfile.mjs';
+import { filesBelow } from './support/files.mjs';
 
 /** Worst is 10; above it something was let go of. See `systemd-analyze security`. */
 const exposureMost = 1.5;
@@ -23,15 +24,6 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 
 const make = (...parameters) => run('make', ['-C', repository, ...parameters]);
 const read = (file) => readFileSync(path.join(prefix, file), 'utf8');
-
-function filesBelow(root) {
-  return readdirSync(root, { withFileTypes: true })
-    .flatMap((entry) => {
-      const file = path.join(root, entry.name);
-      return entry.isDirectory() ? filesBelow(file) : [file];
-    })
-    .sort();
-}
 
 /** What --help says: `{ option, variables, fallback }`, the default where it is a plain word. */
 async function helpLines() {

@@ -2,19 +2,21 @@
 // what a container engine adds to that (/proc, /dev, /etc/hosts).
 
 import { execFile } from 'node:child_process';
-import { copyFileSync } from 'node:fs';
 import path from 'node:path';
-import { imageInstruction } from './dockerfile.mjs';
+import { promisify } from 'node:util';
+import { imageInstruction, repository } from './dockerfile.mjs';
 
 export const [user, group] = imageInstruction('USER').split(':');
 export const [entry] = JSON.parse(imageInstruction('ENTRYPOINT'));
 const [, health] = /CMD (\[.*\])$/.exec(imageInstruction('HEALTHCHECK'));
 
-/** The path in the build stage, and the one in the image, of all that the image holds. */
+/** The folder in the build stage whose contents are all that the image holds. */
 export const [built, copied] = imageInstruction('COPY').split(' ').slice(1);
 
-/** Makes an existing folder the image. */
-export const fillRoot = (root, binary) => copyFileSync(binary, path.join(root, copied));
+const imageRoot = path.join(repository, 'scripts/image-root');
+
+/** Makes `root` the image of this binary, as the Dockerfile does. */
+export const makeRoot = (root, binary) => promisify(execFile)(imageRoot, [binary, root]);
 
 /** Who is not root needs a namespace for that. */
 const enter = (root) =>
