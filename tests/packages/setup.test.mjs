@@ -1,0 +1,33 @@
+// What scripts/setup does to a machine, and says to who may not.
+
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { FreshMachine } from './support/fresh_machine.mjs';
+
+async function onFreshMachine(settings, work) {
+  const machine = new FreshMachine(settings);
+  try {
+    await work(machine);
+  } finally {
+    machine.remove();
+  }
+}
+
+describe('scripts/setup', { concurrency: true }, () => {
+  const statuses = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
+  for (const [signal, status] of Object.entries(statuses)) {
+    it(`lets services start again when ${signal} ends it`, () =>
+      onFreshMachine({ hasSudo: true }, async (machine) => {
+        const outcome = await machine.interrupt('test', signal);
+        assert.deepEqual(outcome, { status, wasGuarded: true, isGuarded: false });
+      }));
+  }
+
+  it('tells who may not install what to run, and what that starts', () =>
+    onFreshMachine({}, async (machine) => {
+      const advice = await machine.advice('test');
+      assert.match(advice, /Run: sudo apt-get update && sudo apt-get install .* caddy haproxy /);
+      assert.match(advice, /starts services.*: sudo systemctl disable --now caddy haproxy nginx\n$/);
+      assert.doesNotMatch(await machine.advice('build'), /services/);
+    }));
+});
