@@ -15,16 +15,13 @@ asan:
 	@test -f build/asan/build.ninja || meson setup build/asan --buildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false -Dunit_tests=true -Dbenchmarks=true >/dev/null
 	@ninja -C build/asan --quiet
 
-# Binary, manual page, unit and examples, below $(DESTDIR) if that is set.
-PREFIX ?= /usr/local
-install: release
-	@meson configure build/release -Dprefix=$(PREFIX)
-	@ninja -C build/release --quiet >/dev/null
-	@DESTDIR=$(DESTDIR) meson install -C build/release --quiet
+# Binary, manual page, unit and examples, below PREFIX (/usr/local), and that below DESTDIR if it is set.
+# Make hands variables of its command line on. Nothing is built anew for it.
+install:
+	@scripts/install put
 
-# What the last install put there.
 uninstall:
-	@ninja -C build/release uninstall >/dev/null
+	@scripts/install remove
 
 # build/deb/party-sockets_VERSION_ARCHITECTURE.deb
 deb:

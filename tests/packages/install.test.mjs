@@ -3,7 +3,9 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import {
+  cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync,
+} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -23,8 +25,15 @@ const folder = mkdtempSync(path.join(os.tmpdir(), 'party-install-'));
 const prefix = path.join(folder, 'prefix');
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-const make = (...parameters) => run('make', ['-C', repository, ...parameters]);
+const env = withoutInstallVariables(process.env);
+const make = (...parameters) =>
+  run('make', ['-C', repository, '--no-print-directory', ...parameters], { env });
 const read = (file) => readFileSync(path.join(prefix, file), 'utf8');
+
+/** Those of a `make` that this is run by would say where to. */
+function withoutInstallVariables({ PREFIX, DESTDIR, MAKEFLAGS, MAKEOVERRIDES, ...others }) {
+  return others;
+}
 
 /** What --help says: `{ option, variables, fallback }`, the default where it is a plain word. */
 async function helpLines() {
@@ -46,6 +55,7 @@ describe('make install', () => {
     'bin/party-sockets',
     'lib/systemd/system/party-sockets.service',
     'share/doc/party-sockets/LICENSE',
+    'share/doc/party-sockets/THIRD-PARTY.md',
     'share/doc/party-sockets/examples/Caddyfile',
     'share/doc/party-sockets/examples/grafana-dashboard.json',
     'share/doc/party-sockets/examples/haproxy-tcp.cfg',
@@ -67,17 +77,83 @@ describe('make install', () => {
     );
   });
 
-  it('puts them below DESTDIR for later; make uninstall takes them away', async () => {
-    const stage = path.join(folder, 'stage');
-    await make('install', 'PREFIX=/usr', `DESTDIR=${stage}`);
-    assert.deepEqual(
-      filesBelow(stage),
-      files.map((file) => path.join(stage, 'usr', file)),
-    );
+  it('puts them below DESTDIR for later; make uninstall with the same takes them away', async () => {
+    const stage = path.join(folder, 'the stage');
+    const installed = files.map((file) => path.join(stage, 'usr', file));
+    const where = ['PREFIX=/usr', `DESTDIR=${stage}`];
+    await make('install', ...where);
+    assert.deepEqual(filesBelow(stage), installed);
     const unit = path.join(stage, 'usr/lib/systemd/system/party-sockets.service');
     assert.match(readFileSync(unit, 'utf8'), /^ExecStart=\/usr\/bin\/party-sockets$/m);
-    await make('uninstall');
-    assert.ok(!existsSync(stage) || filesBelow(stage).length === 0);
+
+    // Another install between them is of no concern.
+    await make('install', `PREFIX=${path.join(folder, 'other')}`);
+    const foreign = path.join(stage, 'usr/share/doc/other');
+    writeFileSync(foreign, '');
+    const { stdout } = await make('uninstall', ...where);
+    assert.deepEqual(stdout.trim().split('\n').sort(), installed.map((file) => `Removed ${file}`));
+    assert.deepEqual(filesBelow(stage), [foreign]);
+    assert.ok(!existsSync(path.join(stage, 'usr/share/doc/party-sockets')));
+    const again = await make('uninstall', ...where);
+    assert.equal(again.stdout, `There is nothing to remove below ${stage}/usr\n`);
+  });
+
+  it('takes a relative DESTDIR from the folder that make works in', async () => {
+    const stage = path.join(folder, 'relative');
+    await make('install', `DESTDIR=${path.relative(repository, stage)}`);
+    assert.ok(existsSync(path.join(stage, 'usr/local/bin/party-sockets')));
+  });
+
+  it('takes a PREFIX with spaces, which systemd understands', async () => {
+    const spacious = path.join(folder, 'my games 100%');
+    await make('install', `PREFIX=${spacious}`);
+    const unit = path.join(spacious, 'lib/systemd/system/party-sockets.service');
+    await run('systemd-analyze', ['verify', '--man=no', unit]);
+    await assert.rejects(make('install', 'PREFIX=games'), /PREFIX must begin with \//);
+    await assert.rejects(make('install', "PREFIX=/it's"), /PREFIX has a character that/);
+  });
+
+  it('changes nothing in the build folder, which may be of somebody else', async () => {
+    const build = path.join(repository, 'build/release');
+    const stamps = () => filesBelow(build).map((file) => [file, statSync(file).ctimeMs]);
+    const earlier = stamps();
+    await make('install', `PREFIX=${path.join(folder, 'third')}`);
+    await make('uninstall', `PREFIX=${path.join(folder, 'third')}`);
+    assert.deepEqual(stamps(), earlier);
+  });
+
+  describe('when nothing is built yet', () => {
+    const clone = path.join(folder, 'clone');
+    const programs = path.join(folder, 'programs');
+    const stage = path.join(clone, 'stage');
+
+    /** `id` is a stand-in, and so is all that would build. */
+    const makeAs = (user) => {
+      const PATH = `${programs}:${process.env.PATH}`;
+      writeFileSync(path.join(programs, 'id'), `#!/bin/sh\necho ${user}\n`, { mode: 0o755 });
+      return run('make', ['install', `DESTDIR=${stage}`], { cwd: clone, env: { ...env, PATH } });
+    };
+    before(() => {
+      mkdirSync(programs);
+      for (const part of ['Makefile', 'LICENSE', 'THIRD-PARTY.md', 'ops', 'scripts'])
+        cpSync(path.join(repository, part), path.join(clone, part), { recursive: true });
+      writeFileSync(path.join(clone, 'scripts/setup'), '#!/bin/sh\n');
+      const build = 'mkdir -p build/release && cp /bin/true build/release/party-sockets';
+      for (const name of ['meson', 'ninja'])
+        writeFileSync(path.join(programs, name), `#!/bin/sh\n${build}\n`, { mode: 0o755 });
+    });
+
+    it('is refused in a sentence to others than the owner of the folder', async () => {
+      const stranger = statSync(clone).uid + 1;
+      await assert.rejects(makeAs(stranger), /nothing is built yet; run make first/);
+      assert.ok(!existsSync(path.join(clone, 'build')));
+      assert.ok(!existsSync(stage));
+    });
+
+    it('builds for the owner', async () => {
+      await makeAs(statSync(clone).uid);
+      assert.ok(existsSync(path.join(stage, 'usr/local/bin/party-sockets')));
+    });
   });
 });
 
@@ -155,6 +231,13 @@ describe('The unit', () => {
     assert.ok(Number(exposure) <= exposureMost, stdout);
   });
 
+  it('is started again for as long as it fails, but for a wrong option', () => {
+    const unitSection = readFileSync(file, 'utf8').split(/^\[(?=Service)/m)[0];
+    assert.match(unitSection, /^StartLimitIntervalSec=0$/m);
+    assert.deepEqual(values('Restart'), ['on-failure']);
+    assert.deepEqual(values('RestartPreventExitStatus'), ['2']);
+  });
+
   it('lets a drain end before systemd kills', async () => {
     const [{ fallback }] = (await helpLines()).filter(({ option }) => option === '--drain-timeout');
     assert.ok(Number(values('TimeoutStopSec')[0]) > parseInt(fallback) + 2);
@@ -192,6 +275,16 @@ describe('The unit', () => {
       }
     });
   }
+});
+
+describe('THIRD-PARTY.md', () => {
+  it('names every library that the build asks for', () => {
+    const build = readFileSync(path.join(repository, 'src/meson.build'), 'utf8');
+    const names = Array.from(build.matchAll(/dependency\('(\w+)'/g), ([, name]) => name);
+    assert.ok(names.length >= 5);
+    const text = read('share/doc/party-sockets/THIRD-PARTY.md').toLowerCase();
+    for (const name of names.filter((one) => one !== 'threads')) assert.ok(text.includes(name), name);
+  });
 });
 
 describe('The Debian package', () => {
