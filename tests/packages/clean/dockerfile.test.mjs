@@ -6,15 +6,11 @@ import assert from 'node:assert/strict';
 import { copyFileSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { it } from 'node:test';
-import { CleanRoot, folder, run } from '../support/clean_root.mjs';
+import { CleanRoot, folder, knownFiles, run } from '../support/clean_root.mjs';
 import { buildStage, isIgnored, repository } from '../support/dockerfile.mjs';
 import * as image from '../support/image.mjs';
 
-async function sentFiles() {
-  const known = ['ls-files', '-z', '--cached', '--others', '--exclude-standard'];
-  const files = (await run('git', '-C', repository, ...known)).split('\0').filter(Boolean);
-  return files.filter((file) => !isIgnored(file));
-}
+const sentFiles = async () => (await knownFiles()).filter((file) => !isIgnored(file));
 
 function copyInto(root, file, target) {
   mkdirSync(path.dirname(root.file(target)), { recursive: true });

@@ -22,6 +22,12 @@ export async function run(program, ...parameters) {
   }
 }
 
+/** The files of the repository: what git knows, and what is new and not ignored. */
+export async function knownFiles() {
+  const known = ['ls-files', '-z', '--cached', '--others', '--exclude-standard'];
+  return (await run('git', '-C', repository, ...known)).split('\0').filter(Boolean);
+}
+
 async function mirror() {
   const wanted = ['Created-By: Packages', 'Codename: bookworm', 'Origin: Debian'];
   const known = await run('apt-get', 'indextargets', '--format', '$(REPO_URI)', ...wanted);
