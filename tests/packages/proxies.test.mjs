@@ -19,6 +19,22 @@ const pingingOften = ['--ping-interval', '200ms', '--idle-timeout', `${idleSecon
 const pingingSeldom = ['--ping-interval', '10m', '--idle-timeout', '20m'];
 
 const idle = `${idleSeconds}s`;
+
+/** Where browsers are sent: without /stats the status page would have nothing to show. */
+const game = 'https://relay.example.com/play/';
+
+/** Other ways to write what is private; the relay may know them, or not. */
+const privateSpellings = (origin) =>
+  ['metrics', 'stats'].flatMap((name) => [
+    `${origin}/${name}`,
+    `//${name}`,
+    `/./${name}`,
+    `/play/../${name}`,
+    `/${name}/`,
+    `/%${name.charCodeAt(0).toString(16)}${name.slice(1)}`,
+    `/${name.toUpperCase()}`,
+  ]);
+
 const running = new Set();
 
 after(() => running.forEach((one) => one.kill()));
@@ -112,7 +128,7 @@ function describeTraffic(name, kind) {
     let relay;
     let front;
     before(async () => {
-      relay = await startRelay(kind);
+      relay = await startRelay(kind, '--dashboard-url', game);
       front = await startFront(kind, { relayPort: relay.port });
     });
     afterEach(() => front.disconnectAll());
@@ -145,9 +161,22 @@ function describeTraffic(name, kind) {
       assert.deepEqual([health.status, health.body], [200, '{"status":"ok"}']);
       assert.equal((await front.get(`/room/${code}`)).status, 200);
       assert.equal((await front.get('/room/ZZZZ')).status, 404);
-      const page = await front.get('/', { headers: { Accept: 'text/html' } });
+      const page = await front.get('/play/', { headers: { Accept: 'text/html' } });
       assert.match(page.headers['content-type'], /^text\/html/);
-      assert.equal((await front.get('/metrics')).status, kind.isHttp ? 404 : 200);
+    });
+
+    const shows = kind.isHttp ? 'keeps the numbers of the relay from' : 'shows the numbers of the relay to';
+    it(`${shows} the world, and sends browsers to the game`, async () => {
+      const expected = kind.isHttp ? 404 : 200;
+      for (const target of ['/metrics', '/stats', '/metrics?x', '/stats?x'])
+        assert.equal((await front.get(target)).status, expected, target);
+      const origin = `https://${front.proxy.address}`;
+      for (const target of privateSpellings(origin)) {
+        const { body } = await front.get(target);
+        if (kind.isHttp) assert.doesNotMatch(body, /party_sockets_|"rooms"/, target);
+      }
+      const { status, headers } = await front.get('/', { headers: { Accept: 'text/html' } });
+      assert.deepEqual([status, headers.location], [302, game]);
     });
 
     it('sends plain HTTP to HTTPS', { skip: !kind.isHttp && 'It knows no HTTP' }, async () => {
