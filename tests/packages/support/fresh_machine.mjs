@@ -4,7 +4,9 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync,
+} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { eventually, withDeadline } from '../../blackbox/support/deadline.mjs';
@@ -63,7 +65,7 @@ export class FreshMachine {
   /** The names that are to be installed for a purpose. */
   async packages(purpose) {
     const [, names] = /--no-install-recommends (.*)/.exec(await this.advice(purpose));
-    return names.split(' ').filter((name) => name !== '>/dev/null');
+    return names.split(' ');
   }
 
   /** Ends it by a signal in the middle of installing: `{ status, wasGuarded, isGuarded }`. */
