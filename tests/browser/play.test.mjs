@@ -11,16 +11,22 @@ import {
 
 const phone = { ...common, viewport: { width: 390, height: 844 }, deviceScaleFactor: 1 };
 const smallPhone = { width: 360, height: 640 };
+const lying = [[568, 320], [667, 375], [844, 390]].map(([width, height]) => ({ width, height }));
 const television = { width: 1920, height: 1080 };
 const red = [255, 107, 107]; // the first player's
 
 const origin = (server) => `http://127.0.0.1:${server.port}`;
 const screen = (page, name) => page.waitForSelector(`#${name}:not([hidden])`);
 const text = (page, selector) => page.locator(selector).innerText();
-const lines = async (page, selector) => (await page.locator(selector).allInnerTexts()).map(flat);
 const pointsIn = (line) => Number(/\d+$/.exec(line));
 const nameIn = (line) => line.replace(/ \d+$/, '');
 const flat = (string) => string.replace(/\s+/g, ' ').trim();
+
+/** In one step: lists are made anew at any time. */
+async function lines(page, selector) {
+  const read = (found) => [...document.querySelectorAll(found)].map((line) => line.innerText);
+  return (await page.evaluate(read, selector)).map(flat);
+}
 
 function becomes(page, selector, expected) {
   const read = async () => flat(await text(page, selector)) === expected;
@@ -28,9 +34,9 @@ function becomes(page, selector, expected) {
 }
 
 /** Nothing is cut off, nothing scrolls, all fonts are chosen; once in each size. */
-async function look(page, name, otherSize) {
+async function look(page, name, ...otherSizes) {
   const size = page.viewportSize();
-  for (const viewport of [size, otherSize].filter(Boolean)) {
+  for (const viewport of [size, ...otherSizes]) {
     await page.setViewportSize(viewport);
     await takeScreenshot(page, `play-${name}-${viewport.width}x${viewport.height}`);
     const wide = await findOverflow(page, 'input, .for-ears, #pad .tag');
@@ -50,6 +56,12 @@ async function openRoom(browser, context, seconds = 60) {
   await host.addInitScript(() => {
     window.realRandom = Math.random;
     Math.random = () => 0.5; // stars and worms are in one place: somebody has points at once
+    window.frames = window.wakeLocks = 0;
+    const askForFrame = requestAnimationFrame;
+    window.requestAnimationFrame = (callback) => askForFrame(callback, window.frames++);
+    const lock = { release: () => window.wakeLocks-- };
+    const wakeLock = { request: async () => (window.wakeLocks++, lock) };
+    Object.defineProperty(navigator, 'wakeLock', { value: wakeLock });
   });
   await host.goto(`${origin(server)}/play/?seconds=${seconds}`);
   await host.click('#host');
@@ -86,6 +98,30 @@ async function join(browser, server, code, name) {
   await introduce(page, name);
   await screen(page, 'status');
   return page;
+}
+
+/** A member that says what a phone does, and no more. */
+async function joinPlain(server, code, name) {
+  const member = await server.member();
+  await member.join(`the secret of ${name}`, code);
+  member.relay({ type: 'hello', name }, 0);
+  return member;
+}
+
+/** The next states that a member hears of, until one that satisfies `isLast`. */
+async function statesUntil(member, isLast) {
+  const states = [];
+  do {
+    const { type, data } = await member.next();
+    if (type === 'state') states.push(data);
+  } while (states.length === 0 || !isLast(states.at(-1)));
+  return states;
+}
+
+async function closeRoom(host) {
+  await host.click('section:not([hidden]) .end');
+  await host.click('text=Really close?');
+  await becomes(host, '#notice-title', 'The party is over');
 }
 
 /** Another page of the same phone. */
@@ -130,7 +166,7 @@ describeWithBrowser('The game', (browser) => {
     await ada.fill('#choose [name=room]', code);
     await ada.click('#choose form button');
     await screen(ada, 'name');
-    await look(ada, 'name', smallPhone);
+    await look(ada, 'name', smallPhone, ...lying);
     await introduce(ada, 'Ada');
     await screen(ada, 'status');
     let ben = await join(browser, server, code, '<b>Ben</b>');
@@ -139,7 +175,8 @@ describeWithBrowser('The game', (browser) => {
     await ada.click('#ready');
     await ben.click('#ready');
     await becomes(ben, '#status-text', 'Waiting for Ada 2.');
-    await look(ben, 'ready', smallPhone);
+    await look(ben, 'ready', smallPhone, ...lying);
+    assert.equal(await text(ben, '#ready'), await text(ada, '#ready'), 'aria-pressed says the rest');
     const players = await lines(host, '#lobby-players li');
     assert.deepEqual(players, ['Ada ready', '<b>Ben</b> ready', 'Ada 2 not ready']);
     await look(host, 'lobby', television);
@@ -218,7 +255,7 @@ describeWithBrowser('The game', (browser) => {
     const place = /(\d+)\. Ada \d/.exec(results.join())[1];
     await becomes(ada2, '#status-title', place === '1' ? 'You win!' : `Place ${place}`);
     await look(host, 'results', television);
-    await look(ada2, 'results', smallPhone);
+    await look(ada2, 'results', smallPhone, ...lying);
 
     // And again, in the same room.
     for (const page of [ada2, ben, dia]) await page.click('#ready');
@@ -235,6 +272,9 @@ describeWithBrowser('The game', (browser) => {
     const lost = await openPhone(browser, server, 'AAAAAA');
     await becomes(lost, '#notice-title', 'No such room');
     await look(lost, 'wrong-code', smallPhone);
+    await lost.goto(`${origin(server)}/play/?room=${'W'.repeat(200)}`);
+    await screen(lost, 'notice');
+    await look(lost, 'long-code', smallPhone);
     await lost.fill('#notice-code [name=room]', code);
     await lost.click('#notice-code button');
     await introduce(lost, 'Ada');
@@ -272,20 +312,49 @@ describeWithBrowser('The game', (browser) => {
     await screen(patient, 'status');
     assert.equal(await text(patient, '#status .own-name'), 'Ben');
 
-    // Seats are for eight; who stands before a full room may try again.
-    const fillers = await Promise.all(Array.from({ length: 6 }, () => server.member()));
-    for (const [i, filler] of fillers.entries()) await filler.join(`filler ${i}`, code);
+    // Seats are for eight; who stands before a full room may try again, and leaves one to the screen.
+    const fillers = [];
+    for (const name of 'CDEFG') fillers.push(await joinPlain(server, code, name));
+    await host.waitForSelector('#lobby-players li:nth-child(7)');
+    await host.goto('about:blank');
+    const eighth = await openPhone(browser, server, code);
+    await becomes(eighth, '#banner', 'The big screen is away. Waiting for it …');
+    await introduce(eighth, 'H'); // and nobody hears it
+    await host.goBack();
+    await screen(eighth, 'status');
     const ninth = await openPhone(browser, server, code);
     await becomes(ninth, '#notice-title', 'The room is full');
     await look(ninth, 'full', smallPhone);
+    await host.goto('about:blank');
+    for (let attempt = 0; attempt < 2; attempt++) {
+      await Promise.all([ninth.waitForEvent('load'), ninth.click('#notice-button')]);
+      await becomes(ninth, '#notice-title', 'The room is full');
+    }
+    const tenth = await openPhone(browser, server, code);
+    await becomes(tenth, '#notice-title', 'The room is full');
+    await host.goBack();
+    await screen(host, 'lobby');
+    assert.equal(await text(host, '.how .room-code'), code);
+    assert.equal(await host.locator('#lobby-players li:not(.away)').count(), 8);
     await fillers[0].terminate();
     await eventually(async () => {
       if (await ninth.isVisible('#notice')) await ninth.click('#notice-button');
       return ninth.isVisible('#name');
     }, 'A seat');
+    assert.equal(await ninth.locator('#colors :enabled').count(), 1);
+    await introduce(ninth, 'I');
+    await screen(ninth, 'status');
+    assert.equal(await host.locator('#lobby-players li').count(), 8);
 
-    await host.click('#end');
-    await becomes(host, '#notice-title', 'The party is over');
+    assert.equal(await host.evaluate('wakeLocks'), 1);
+    await closeRoom(host);
+    const framesOfTime = (count) => new Promise((resolve) => {
+      const before = window.frames;
+      const wait = (left) => left ? setTimeout(wait, 20, left - 1) : resolve(window.frames - before);
+      wait(count);
+    });
+    await eventually(async () => (await host.evaluate(framesOfTime, 5)) === 0, 'An end of frames');
+    assert.equal(await host.evaluate('wakeLocks'), 0);
     await becomes(ninth, '#notice-title', 'The party is over');
     await look(host, 'closed');
     await look(ninth, 'closed', smallPhone);
@@ -310,8 +379,13 @@ describeWithBrowser('The game', (browser) => {
     await screen(tab, 'name');
     await look(tab, 'name-dark');
     await introduce(tab, '');
+    await tab.keyboard.down('ArrowLeft');
+    assert.equal(await tab.locator('.held').count(), 0, 'who types does not steer');
+    await tab.keyboard.up('ArrowLeft');
     await introduce(tab, 'Ada');
     await screen(tab, 'status');
+    const focused = () => document.activeElement.id;
+    assert.equal(await tab.evaluate(focused), 'status-title');
     await look(host, 'lobby-dark');
     const animations = () => document.getAnimations().length;
     assert.equal(await host.evaluate(animations), 0);
@@ -319,14 +393,83 @@ describeWithBrowser('The game', (browser) => {
     // One alone can play, too: with arrow keys, and when somebody presses start.
     await tab.click('#ready');
     await becomes(tab, '#status-text', 'Wait for friends, or press Start on the big screen.');
+    await tab.click('#change');
+    await screen(tab, 'name');
     await host.click('#lobby .start');
     await screen(host, 'countdown');
+    await becomes(tab, '#status-title', 'Look up!');
     await host.click('#skip');
     await screen(tab, 'pad');
+    const isHeldByClick = () => {
+      document.getElementById('right').click(); // as by Enter, or by what reads the page to somebody
+      return document.getElementById('right').matches('.held');
+    };
+    assert.ok(await tab.evaluate(isHeldByClick));
+    await tab.waitForSelector('#right:not(.held)');
+    const touch = await tab.context().newCDPSession(tab);
+    const { x, y } = await tab.locator('#right').boundingBox();
+    const fingers = [{ x: x + 30, y: y + 30, id: 1 }, { x: x + 90, y: y + 90, id: 2 }];
+    for (const touchPoints of [fingers.slice(0, 1), fingers])
+      await touch.send('Input.dispatchTouchEvent', { type: 'touchStart', touchPoints });
+    await touch.send('Input.dispatchTouchEvent', { type: 'touchMove', touchPoints: fingers.slice(1) });
+    assert.ok(await tab.isVisible('#right.held'), 'One of two fingers still holds it');
+    await touch.send('Input.dispatchTouchEvent', { type: 'touchEnd', touchPoints: [] });
+    await tab.waitForSelector('#right:not(.held)');
     await tab.keyboard.down('ArrowLeft');
     await eventually(() => tab.isVisible('#left.held'), 'A button that is held');
     await eventually(async () => (await heightOf(host, red)) > 120, 'A turn of the worm');
     assert.equal(await text(host, '#arena .room-code'), code);
+    await closeAll(browser, server);
+  });
+
+  test('what phones can do to the screen, and a game that nobody plays', async (context) => {
+    const { server, host, code } = await openRoom(browser, context);
+    const [ada, ben, cem] = [
+      await joinPlain(server, code, 'Ada'),
+      await joinPlain(server, code, 'Ben'),
+      await joinPlain(server, code, 'Cem'),
+    ];
+
+    // Who goes does not start it.
+    for (const member of [ada, ben]) member.relay({ type: 'ready', isReady: true }, 0);
+    await statesUntil(ada, ({ players }) => players.filter((player) => player.isReady).length === 2);
+    await cem.terminate();
+    const [gone] = (await statesUntil(ada, ({ players }) => players[2].isAway)).slice(-1);
+    assert.equal(gone.phase, 'lobby');
+
+    // Many messages are few states, and what changes nothing is none.
+    for (let i = 0; i <= 300; i++) ben.relay({ type: 'hello', name: `Ben ${i}` }, 0);
+    const flood = await statesUntil(ada, ({ players }) => players[1].name === 'Ben 300');
+    assert.ok(flood.length < 60, `${flood.length} states of 300 messages`);
+    for (let i = 0; i < 30; i++) ben.relay({ type: 'hello', name: 'Ben 300' }, 0);
+    ben.relay({ type: 'hello', name: 'Ben' }, 0);
+    const [next] = await statesUntil(ada, () => true);
+    assert.equal(next.players[1].name, 'Ben');
+
+    // Time goes on in the state, for a screen that is loaded again.
+    ben.relay({ type: 'ready', isReady: true }, 0);
+    await screen(host, 'countdown');
+    await host.click('#skip');
+    const isLate = ({ phase, secondsLeft }) => phase === 'round' && secondsLeft <= 58;
+    const seconds = (await statesUntil(ada, isLate)).map(({ secondsLeft }) => secondsLeft);
+    assert.deepEqual([...new Set(seconds)].slice(-3), [60, 59, 58]);
+
+    // All are away in the end, and somebody comes late.
+    await host.click('#skip');
+    await screen(host, 'countdown');
+    for (const member of [ada, ben]) await member.terminate();
+    await host.waitForFunction(() => document.querySelectorAll('#arena-players .away').length === 3);
+    await host.click('#skip');
+    await host.click('#skip');
+    await becomes(host, '#round-number', 'Round 3 of 3');
+    await host.click('#skip');
+    const late = await join(browser, server, code, 'Late');
+    await becomes(late, '#status-text', 'The last round is under way. Play again is next.');
+    await host.click('#skip');
+    await screen(host, 'results');
+    await becomes(late, '#status-text', 'You did not play this time.');
+    assert.match(await text(host, '#winner'), /^(Ada|Ben) wins!$/);
+    assert.equal((await lines(host, '#results-players li')).at(-1), 'Late new here');
     await closeAll(browser, server);
   });
 });

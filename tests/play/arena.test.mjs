@@ -89,6 +89,29 @@ test('a phone that lies about its turns gains little', () => {
   assert.ok(worm.heading > -0.6 && worm.heading < 0.6, `${worm.heading}`);
 });
 
+test('however often it lies, it gains no more than that until as much time has passed', () => {
+  const arena = arenaOf([1]);
+  const worm = put(arena, 1, 800, 450);
+  const lie = () => {
+    const { heading } = worm;
+    for (let i = 0; i < 100; i++) steer(arena, 1, (i + 1) % 2, 1e9);
+    return worm.heading - heading;
+  };
+  const gained = lie();
+  assert.ok(gained > 0.4 && gained < 0.6, `${gained}`);
+  run(arena, 0.05);
+  assert.ok(near(lie(), gained / 3, 0.06));
+  run(arena, 10);
+  assert.ok(near(lie(), gained, 0.06));
+});
+
+test('a turn that is told again is not corrected', () => {
+  const arena = arenaOf([1]);
+  const worm = put(arena, 1, 800, 450);
+  for (let i = 0; i < 3; i++) steer(arena, 1, 1, 1e9);
+  assert.equal(worm.heading, 0);
+});
+
 test('what is no turn, or comes from nobody, changes nothing', () => {
   const arena = arenaOf([1]);
   const before = JSON.stringify(arena);

@@ -3,8 +3,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
-  addPoints, begin, colors, interrupt, isEverybodyReady, newGame, playerAt, playersMax, ranking,
-  rounds, seat, setAway, setReady, skip, tick,
+  addPoints, begin, colors, interrupt, isEverybodyReady, isFull, newGame, playerAt, playersMax,
+  ranking, rounds, seat, setAway, setReady, skip, takenColors, tick, winners,
 } from '../../web/play/game.js';
 
 function gameOf(...names) {
@@ -30,7 +30,8 @@ test('what a phone calls itself is text of at most twelve characters', () => {
 });
 
 test('who has no name gets one', () => {
-  for (const name of ['', '   ', undefined, null, 7, {}, ['Ada'], '\u200b'])
+  const invisible = ['\u200b', '\u3164', '\u2800\u2800', '\u034f', '\ufe0f', '\u{e0041}', '\uffa0'];
+  for (const name of ['', '   ', undefined, null, 7, {}, ['Ada'], ...invisible])
     assert.equal(nameOf(name), 'Player 1');
 });
 
@@ -42,6 +43,13 @@ test('no two have the same name or colour', () => {
   assert.equal(new Set(names).size, playersMax);
   assert.equal(playerAt(game, 1).color, 3);
   assert.equal(new Set(game.players.map(({ color }) => color)).size, playersMax);
+});
+
+test('a name that is taken gets a number, and is no longer for it', () => {
+  const names = gameOf('🦄'.repeat(12), '🦄'.repeat(12), 'Ada Lovelace', 'Ada Lovelace\u3164');
+  assert.deepEqual(names.players.map(({ name }) => name), [
+    '🦄'.repeat(12), `${'🦄'.repeat(10)} 2`, 'Ada Lovelace', 'Ada Lovela 2',
+  ]);
 });
 
 test('a colour is one of ours, whatever a phone says', () => {
@@ -71,6 +79,28 @@ test('a ninth player gets the seat of one who is away', () => {
   assert.equal(game.players.length, playersMax);
   assert.equal(playerAt(game, 4), undefined);
   assert.equal(playerAt(game, 9).color, 3);
+});
+
+test('of those who are away it is the one with the colour that is wanted', () => {
+  const game = gameOf(...'ABCDEFGH');
+  setAway(game, 4, true);
+  setAway(game, 6, true);
+  assert.deepEqual(takenColors(game, 9), [0, 1, 2, 4, 6, 7]);
+  assert.ok(takenColors(game, 1).includes(3), 'a seat for oneself is there, and nobody replaced');
+  seat(game, 9, { name: 'I', color: 5 });
+  assert.equal(playerAt(game, 9).color, 5);
+  assert.equal(playerAt(game, 6), undefined);
+  assert.equal(game.players.length, playersMax);
+});
+
+test('nobody who is here is thrown out for somebody else', () => {
+  const game = gameOf(...'ABCDEFGH');
+  assert.ok(isFull(game));
+  seat(game, 9, { name: 'I' });
+  assert.equal(game.players.map(({ name }) => name).join(''), 'ABCDEFGH');
+  setAway(game, 1, true);
+  assert.ok(!isFull(game));
+  assert.ok(!isFull(gameOf(...'ABCDEFG')));
 });
 
 test('it starts when two are here and all who are here are ready', () => {
@@ -208,8 +238,23 @@ test('a round that is interrupted goes on with the time it had left', () => {
   assert.equal(untilNextPhase(loaded), 10, 'the next one is whole again');
 });
 
+test('who came too late for the last round has no place', () => {
+  const game = gameOf('Ada', 'Ben');
+  begin(game);
+  while (game.round < 2 || game.phase !== 'round') untilNextPhase(game);
+  seat(game, 3, { name: 'Late' });
+  assert.deepEqual(winners(game), [], 'nobody has won who has nothing');
+  addPoints(game, 2, 1);
+  untilNextPhase(game);
+  const places = ranking(game).map(({ name, place }) => [name, place]);
+  assert.deepEqual(places, [['Ben', 1], ['Ada', 2], ['Late', undefined]]);
+  assert.deepEqual(winners(game).map(({ name }) => name), ['Ben']);
+});
+
 test('equals share a place', () => {
   const game = gameOf('Ada', 'Ben', 'Cem', 'Dia');
+  begin(game);
+  untilNextPhase(game);
   for (const [index, points] of [[1, 2], [2, 5], [3, 5], [4, 1]]) addPoints(game, index, points);
   const places = ranking(game).map(({ name, place }) => `${place} ${name}`);
   assert.deepEqual(places, ['1 Ben', '1 Cem', '3 Ada', '4 Dia']);

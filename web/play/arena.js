@@ -9,7 +9,7 @@ const stepSeconds = 1 / 60;
 const stepsMax = 10; // a turn; a screen that stood still does not run after the time
 const speed = 280; // a second
 const turnRate = 3.3; // radians a second
-const latenessMax = 0.15; // seconds, that a network may add and the game takes off
+const latenessMax = 0.15; // seconds of a network that the game takes off, until as many have passed
 const pathLengthStart = 45; // points, one each step
 const pathLengthMax = 300;
 const pathLengthPerStar = 18;
@@ -33,6 +33,7 @@ export function newArena(round, indices, random = Math.random) {
 export function addWorm(arena, index) {
   if (wormOf(arena, index)) return;
   const worm = { index, turn: 0, turnedFor: 0, pathLength: pathLengthStart };
+  worm.latenessLeft = latenessMax;
   enter(arena, worm);
   arena.worms.push(worm);
 }
@@ -52,9 +53,11 @@ export function wormOf(arena, index) {
 export function steer(arena, index, turn, heldMilliseconds) {
   const worm = wormOf(arena, index);
   if (!worm || ![-1, 0, 1].includes(turn)) return;
-  if (Number.isFinite(heldMilliseconds)) {
+  if (worm.turn && turn !== worm.turn && Number.isFinite(heldMilliseconds)) {
     const missing = heldMilliseconds / 1000 - worm.turnedFor;
-    worm.heading += worm.turn * turnRate * Math.max(-latenessMax, Math.min(missing, latenessMax));
+    const taken = Math.max(-worm.latenessLeft, Math.min(missing, worm.latenessLeft));
+    worm.heading += worm.turn * turnRate * taken;
+    worm.latenessLeft -= Math.abs(taken);
   }
   worm.turn = turn;
   worm.turnedFor = 0;
@@ -70,7 +73,10 @@ export function advance(arena, seconds) {
 }
 
 function step(arena) {
-  for (const worm of arena.worms) worm.outFor > 0 ? wait(arena, worm) : crawl(arena, worm);
+  for (const worm of arena.worms) {
+    worm.latenessLeft = Math.min(worm.latenessLeft + stepSeconds, latenessMax);
+    worm.outFor > 0 ? wait(arena, worm) : crawl(arena, worm);
+  }
   const happenings = [...eat(arena), ...bump(arena)];
   fillUpStars(arena);
   return happenings;

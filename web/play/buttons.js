@@ -1,4 +1,4 @@
-// The two buttons of a phone, by thumbs or arrow keys. Of two that are held the later one counts.
+// The two buttons of a phone, by thumbs, arrow keys or clicks. Of two held the later one counts.
 
 import { element } from './screens.js';
 
@@ -6,7 +6,9 @@ const buttons = [
   { name: 'left', direction: -1, key: 'ArrowLeft' },
   { name: 'right', direction: 1, key: 'ArrowRight' },
 ];
-let held = []; // directions, the latest last
+const clickMilliseconds = 200; // that a turn by Enter, or by what speaks for a reader, takes
+
+let held = []; // { source, direction }, the latest last; a source is a finger, a key or a click
 let turn = 0;
 let tell = () => {};
 
@@ -15,7 +17,7 @@ export function prepareButtons(steer) {
   let turnedAt = performance.now();
   tell = () => {
     const now = performance.now();
-    turn = held.at(-1) ?? 0;
+    turn = directionHeld();
     steer(turn, now - turnedAt);
     turnedAt = now;
   };
@@ -23,25 +25,35 @@ export function prepareButtons(steer) {
     const button = element(name);
     button.onpointerdown = ({ pointerId }) => {
       button.setPointerCapture(pointerId); // a thumb may slide off
-      press(direction);
+      press(pointerId, direction);
     };
-    button.onlostpointercapture = () => release(direction);
+    button.onlostpointercapture = ({ pointerId }) => release(pointerId);
+    button.onclick = ({ detail }) => detail === 0 && tap(direction); // else it was a pointer's
     button.oncontextmenu = (event) => event.preventDefault();
   }
-  const directionOf = (event) => buttons.find(({ key }) => key === event.key)?.direction;
-  onkeydown = (event) => directionOf(event) && !event.repeat && press(directionOf(event));
-  onkeyup = (event) => directionOf(event) && release(directionOf(event));
+  onkeydown = ({ key, repeat }) => {
+    const button = buttons.find((button) => button.key === key);
+    if (button && !repeat && !element('pad').hidden) press(key, button.direction);
+  };
+  onkeyup = ({ key }) => release(key);
   onblur = releaseButtons;
   return tell;
 }
 
 export const releaseButtons = () => hold([]);
-const press = (direction) => hold([...held.filter((other) => other !== direction), direction]);
-const release = (direction) => hold(held.filter((other) => other !== direction));
+const press = (source, direction) => hold([...held, { source, direction }]);
+const release = (source) => hold(held.filter((press) => press.source !== source));
+const directionHeld = () => held.at(-1)?.direction ?? 0;
 
-function hold(directions) {
-  held = directions;
+function tap(direction) {
+  const source = Symbol('click');
+  press(source, direction);
+  setTimeout(release, clickMilliseconds, source);
+}
+
+function hold(presses) {
+  held = presses;
   for (const { name, direction } of buttons)
-    element(name).classList.toggle('held', held.includes(direction));
-  if ((held.at(-1) ?? 0) !== turn) tell();
+    element(name).classList.toggle('held', held.some((press) => press.direction === direction));
+  if (directionHeld() !== turn) tell();
 }

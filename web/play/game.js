@@ -34,15 +34,19 @@ export function playerAt(game, index) {
   return game.players.find((player) => player.index === index);
 }
 
-const isIdle = (game) => game.phase === 'lobby' || game.phase === 'results';
+export const isIdle = (game) => game.phase === 'lobby' || game.phase === 'results';
 const isHere = (player) => !player.isAway;
+
+/** All seats are taken by players who are here; nobody is thrown out for somebody else. */
+export const isFull = ({ players }) => players.length >= playersMax && players.every(isHere);
 
 /** Somebody introduces themselves, or changes their name and colour before a game. */
 export function seat(game, index, { name, color }) {
   let player = playerAt(game, index);
   if (player && !isIdle(game)) return;
   if (!player) {
-    makeRoom(game);
+    if (isFull(game)) return;
+    if (game.players.length >= playersMax) replaceAbsent(game, color);
     player = { index, score: 0, isReady: false, isAway: false, inRound: false };
     game.players.push(player);
   }
@@ -50,24 +54,35 @@ export function seat(game, index, { name, color }) {
   player.color = freeColor(game, player, color);
 }
 
-/** The relay lets in no more than may play, so if all seats are taken, one of them is empty. */
-function makeRoom({ players }) {
-  if (players.length < playersMax) return;
-  const away = players.findIndex((player) => player.isAway);
-  players.splice(Math.max(away, 0), 1);
+/** Who has the colour that is wanted goes first. */
+function replaceAbsent(game, color) {
+  const away = game.players.filter((player) => player.isAway);
+  const replaced = away.find((player) => player.color === color) ?? away[0];
+  game.players = game.players.filter((player) => player !== replaced);
+}
+
+/** What `index` can't have. If there is no other seat, one of those who are away is replaced. */
+export function takenColors({ players }, index) {
+  const others = players.filter((player) => player.index !== index);
+  const lasting = others.length < playersMax ? others : others.filter(isHere);
+  return lasting.map(({ color }) => color);
 }
 
 function cleanName(name) {
   if (typeof name !== 'string') return '';
-  const visible = name.slice(0, 100).normalize('NFC').replace(/[\p{C}\p{Z}\s]+/gu, ' ').trim();
-  const slim = visible.replace(/(\p{M})\p{M}+/gu, '$1'); // no towers of accents
-  return [...slim].slice(0, nameLengthMax).join('').trim();
+  const visible = name.slice(0, 100).replace(/\p{Default_Ignorable_Code_Point}/gu, '');
+  const plain = visible.normalize('NFC').replace(/[\p{C}\p{Z}\s\u2800]+/gu, ' ').trim();
+  const slim = plain.replace(/(\p{M})\p{M}+/gu, '$1'); // no towers of accents
+  return shorten(slim, nameLengthMax);
 }
+
+const shorten = (name, length) => [...name].slice(0, length).join('').trim();
 
 function uniqueName({ players }, self, name) {
   const isTaken = (wanted) => players.some((other) => other !== self && other.name === wanted);
   let unique = name;
-  for (let count = 2; isTaken(unique); count++) unique = `${name} ${count}`;
+  for (let count = 2; isTaken(unique); count++)
+    unique = `${shorten(name, nameLengthMax - ` ${count}`.length)} ${count}`;
   return unique;
 }
 
@@ -143,9 +158,14 @@ export function interrupt(game) {
 
 export const scoreText = ({ score }) => (score === 1 ? '1 point' : `${score} points`);
 
-/** The best first, each with a place; equals share one. */
+/** The best first, each with a place; equals share one. Who has not played is last, and has none. */
 export function ranking({ players }) {
-  const sorted = [...players].sort((a, b) => b.score - a.score);
-  const place = (player) => sorted.findIndex((other) => other.score === player.score) + 1;
-  return sorted.map((player) => ({ ...player, place: place(player) }));
+  const sorted = players.filter(({ inRound }) => inRound).sort((a, b) => b.score - a.score);
+  const place = ({ score }) => sorted.findIndex((other) => other.score === score) + 1;
+  const placed = sorted.map((player) => ({ ...player, place: place(player) }));
+  return [...placed, ...players.filter(({ inRound }) => !inRound)];
 }
+
+/** More than one if they share it, and nobody without a point. */
+export const winners = (game) =>
+  ranking(game).filter(({ place, score }) => place === 1 && score > 0);

@@ -6,21 +6,26 @@ import { addWorm, advance, newArena, removeWorm, steer } from './arena.js';
 import { drawArena, sparkle } from './drawing.js';
 import {
   addPoints, begin, interrupt, isEverybodyReady, newGame, playerAt, playersMax, ranking, rounds,
-  scoreText, seat, setAway, setReady, skip, tick,
+  scoreText, seat, setAway, setReady, skip, tick, winners,
 } from './game.js';
 import {
-  element, keepAwake, listPlayers, paint, say, show, showBanner, showNotice,
+  element, keepAwake, letSleep, listPlayers, paint, say, show, showBanner, showNotice,
 } from './screens.js';
 import { playSound } from './sounds.js';
+
+const seats = playersMax + 2; // ours, and one more: nobody may have ours while we are loaded again
+const publishMilliseconds = 100; // phones may write as often as they like
+const askMilliseconds = 4_000;
 
 let party;
 let game;
 let arena;
+let published; // the last state as text
 
 export async function host(roundSeconds) {
   show('entering');
   try {
-    party = await Party.create(undefined, { resume: true, maxClients: playersMax + 1 });
+    party = await Party.create(undefined, { resume: true, maxClients: seats });
   } catch (error) {
     showNotice('No room for you yet', `The relay says: ${error.message}.`, 'Try again', reload);
     return;
@@ -40,11 +45,10 @@ function listen() {
   party.on('join', (index) => come(index));
   party.on('leave', (index) => go(index));
   party.on('connection', (status) => showBanner(status === 'reconnecting' ? 'Reconnecting …' : ''));
-  party.on('error', () => {}); // somebody had left when we told them something
   party.on('closed', end);
   for (const button of document.querySelectorAll('.start')) button.onclick = () => start();
   element('skip').onclick = () => skip(game);
-  element('end').onclick = () => party.closeRoom();
+  for (const button of document.querySelectorAll('.end')) button.onclick = () => askToEnd(button);
 }
 
 /** Anything may come here: a phone is somebody's browser. */
@@ -54,10 +58,11 @@ function receive(data, from) {
     return;
   }
   if (data?.type === 'hello') seat(game, from, data);
-  else if (data?.type === 'ready') setReady(game, from, data.isReady);
-  else return;
-  if (isEverybodyReady(game)) start();
-  else publish();
+  if (data?.type === 'ready') {
+    setReady(game, from, data.isReady);
+    if (isEverybodyReady(game)) start();
+  }
+  publish();
 }
 
 function come(index) {
@@ -70,8 +75,7 @@ function come(index) {
 function go(index) {
   setAway(game, index, true);
   if (arena) removeWorm(arena, index);
-  if (isEverybodyReady(game)) start();
-  else publish();
+  publish();
 }
 
 function start() {
@@ -87,13 +91,33 @@ function enterPhase() {
   if (game.phase !== 'lobby') playSound(game.phase);
 }
 
-/** The relay keeps it, for whoever joins later and for our own reload. */
-function publish() {
-  party.setState(game);
+/** The relay keeps it, for whoever joins later and for our own reload: with it the time goes on. */
+const publish = pace(publishMilliseconds, () => {
+  const state = { ...game, secondsLeft: Math.ceil(game.secondsLeft) };
+  const text = JSON.stringify(state);
+  if (text === published || party.status === 'closed') return;
+  published = text;
+  party.setState(state);
   showGame();
+});
+
+/** What acts at once, but then only so often, however often it is called. */
+function pace(milliseconds, act) {
+  let timer;
+  let isCalled;
+  return function call() {
+    isCalled = Boolean(timer);
+    if (isCalled) return;
+    act();
+    timer = setTimeout(() => {
+      timer = null;
+      if (isCalled) call();
+    }, milliseconds);
+  };
 }
 
 function runFrame(now, before) {
+  if (party.status === 'closed') return;
   requestAnimationFrame((later) => runFrame(later, now));
   if (party.status !== 'connected') return; // nobody could steer
   const seconds = Math.min((now - before) / 1000, 0.25);
@@ -101,6 +125,7 @@ function runFrame(now, before) {
   if (arena) happen(advance(arena, seconds));
   drawArena(element('field'), arena, game.players);
   showTime();
+  publish();
 }
 
 function happen(happenings) {
@@ -111,7 +136,6 @@ function happen(happenings) {
     sparkle(happening, playerAt(game, index));
     playSound(type);
   }
-  if (happenings.length > 0) publish();
 }
 
 function showGame() {
@@ -133,12 +157,12 @@ const describeReady = ({ isAway, isReady }) => (isAway ? 'away' : isReady ? 'rea
 
 function describeScore(player) {
   const more = player.isAway ? ', away' : player.isReady ? ', ready' : '';
-  return scoreText(player) + more;
+  return (player.inRound ? scoreText(player) : 'new here') + more;
 }
 
 function winnerText() {
-  const winners = ranking(game).filter(({ place }) => place === 1);
-  const names = winners.map(({ name }) => name);
+  const names = winners(game).map(({ name }) => name);
+  if (names.length === 0) return 'Nobody scored.';
   return names.length === 1 ? `${names[0]} wins!` : `${names.join(' & ')} share it!`;
 }
 
@@ -182,13 +206,22 @@ async function fetchSvg(path) {
   return new DOMParser().parseFromString(await response.text(), 'image/svg+xml').documentElement;
 }
 
+/** It is for all, and beside other buttons. */
+function askToEnd(button) {
+  if (button.textContent === 'Really close?') party.closeRoom();
+  button.textContent = 'Really close?';
+  setTimeout(() => (button.textContent = 'Close the room'), askMilliseconds);
+}
+
 function end(reason) {
-  const texts = {
-    replaced: 'This party goes on in another tab.',
-    'room-closed': 'You closed the room. Thanks for playing!',
-    'gave-up': 'The relay could not be reached any more.',
-  };
-  showNotice('The party is over', texts[reason] ?? 'The room is gone.', 'Open a new room', reload);
+  letSleep();
+  const [title, text, label] = {
+    replaced: ['The party is elsewhere', 'It goes on in another tab.', 'Show it here instead'],
+    'room-closed': ['The party is over', 'You closed the room. Thanks for playing!'],
+    'gave-up': ['Connection lost', 'The relay could not be reached any more.', 'Try again'],
+    'room-full': ['The room is full', 'Somebody has the seat of this screen.', 'Try again'],
+  }[reason] ?? ['The party is over', 'The room is gone.'];
+  showNotice(title, text, label ?? 'Open a new room', reload);
 }
 
 const reload = () => location.reload();

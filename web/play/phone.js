@@ -2,12 +2,17 @@
 
 import { Party } from '/party-sockets.js';
 import { prepareButtons, releaseButtons } from './buttons.js';
-import { colors, nameLengthMax, playerAt, ranking, scoreText } from './game.js';
-import { element, keepAwake, paint, say, show, showBanner, showNotice } from './screens.js';
+import {
+  colors, isFull, isIdle, nameLengthMax, playerAt, ranking, rounds, scoreText, takenColors, winners,
+} from './game.js';
+import {
+  element, keepAwake, letSleep, paint, say, show, showBanner, showNotice,
+} from './screens.js';
 
 let party;
 let game;
 let memory; // what this browser keeps: its secret id in the room, its name and colour
+let hello; // what the form said
 let isEditing = false;
 let sendTurn;
 
@@ -37,10 +42,12 @@ function listen() {
     showGame();
   });
   party.on('message', feel);
-  party.on('join', showConnection);
+  party.on('join', (peer) => {
+    if (peer === 0 && hello && !self()) party.send(0, hello); // it was away when we sent that
+    showConnection();
+  });
   party.on('leave', showConnection);
   party.on('connection', showConnection);
-  party.on('error', () => {}); // the screen was away when something was pressed
   party.on('closed', end);
   keepAwake();
 }
@@ -80,17 +87,17 @@ function prepareForm() {
   form.onsubmit = (event) => {
     event.preventDefault();
     remember({ name: form.elements.name.value, color: Number(form.elements.color.value) });
-    party.send(0, { type: 'hello', name: memory.name, color: memory.color });
+    hello = { type: 'hello', name: memory.name, color: memory.color };
+    party.send(0, hello);
     isEditing = false;
     document.activeElement.blur(); // so that the keyboard goes away
   };
 }
 
 function showForm() {
-  const others = game?.players.filter(({ index }) => index !== party.id) ?? [];
+  const taken = game ? takenColors(game, party.id) : [];
   const choices = [...element('name-form').elements.color];
-  for (const [color, choice] of choices.entries())
-    choice.disabled = others.some((other) => other.color === color);
+  for (const [color, choice] of choices.entries()) choice.disabled = taken.includes(color);
   const free = choices.filter((choice) => !choice.disabled);
   const chosen = free.find(({ checked }) => checked);
   const known = free.find(({ value }) => Number(value) === memory.color);
@@ -100,7 +107,7 @@ function showForm() {
 
 function prepareStatus() {
   element('ready').onclick = () => {
-    party.send(0, { type: 'ready', isReady: !playerAt(game, party.id).isReady });
+    party.send(0, { type: 'ready', isReady: !self().isReady });
   };
   element('change').onclick = () => {
     isEditing = true;
@@ -108,13 +115,20 @@ function prepareStatus() {
   };
 }
 
+const self = () => game && playerAt(game, party.id);
+
 function showGame() {
-  const player = game && playerAt(game, party.id);
+  const player = self();
+  if (game && !player && isFull(game)) {
+    party.close(); // the seat that is left is the screen's
+    return;
+  }
+  if (game && !isIdle(game)) isEditing = false;
   const isPlaying = game?.phase === 'round' && player?.inRound;
   paint(document.body, player);
   for (const name of document.querySelectorAll('.own-name')) name.textContent = player?.name;
   for (const score of document.querySelectorAll('.own-score'))
-    score.textContent = player && game.phase !== 'lobby' ? scoreText(player) : '';
+    score.textContent = player?.inRound && game.phase !== 'lobby' ? scoreText(player) : '';
   if (!isPlaying) releaseButtons();
   if (!player || isEditing) showForm();
   else if (isPlaying) show('pad');
@@ -122,25 +136,34 @@ function showGame() {
 }
 
 function showStatus(player) {
-  const isOver = game.phase === 'results';
-  const isIdle = isOver || game.phase === 'lobby';
   const [title, text] = describe(player);
   element('status-title').textContent = title;
   element('status-text').textContent = text;
-  element('ready').textContent = player.isReady ? 'Ready!' : isOver ? 'Play again' : 'I’m ready';
+  element('ready').textContent = game.phase === 'results' ? 'Play again' : 'I’m ready';
   element('ready').setAttribute('aria-pressed', player.isReady);
-  element('ready').hidden = element('change').hidden = !isIdle;
+  element('ready').hidden = element('change').hidden = !isIdle(game);
   show('status');
   say(`${title} ${text}`);
 }
 
-function describe({ index, isReady }) {
-  const { phase } = game;
-  if (phase === 'round') return ['You’re in!', 'A round is under way. You play in the next one.'];
+function describe({ index, isReady, inRound }) {
+  const { phase, round } = game;
   if (phase === 'countdown') return ['Look up!', 'A round is about to begin on the big screen.'];
-  const { place } = ranking(game).find((player) => player.index === index);
-  const title = phase === 'lobby' ? 'Hi!' : place === 1 ? 'You win!' : `Place ${place}`;
-  return [title, isReady ? whoIsMissing() : 'Your worm turns while you hold left or right.'];
+  if (phase === 'round' && round + 1 < rounds.length)
+    return ['You’re in!', 'A round is under way. You play in the next one.'];
+  if (phase === 'round')
+    return ['You’re in!', 'The last round is under way. Play again is next.'];
+  const isNew = phase === 'results' && !inRound;
+  const steering = 'Your worm turns while you hold left or right.';
+  const hint = isNew ? 'You did not play this time.' : steering;
+  return [phase === 'lobby' || isNew ? 'Hi!' : outcome(index), isReady ? whoIsMissing() : hint];
+}
+
+function outcome(index) {
+  const best = winners(game);
+  if (best.length === 0) return 'Nobody scored';
+  if (best.some((player) => player.index === index)) return 'You win!';
+  return `Place ${ranking(game).find((player) => player.index === index).place}`;
 }
 
 function whoIsMissing() {
@@ -170,21 +193,25 @@ function showConnection() {
 
 const reload = () => location.reload();
 
+const full = ['The room is full', 'All seats are taken. Maybe somebody leaves?'];
+
 function refuse({ code, message }, room) {
   const [title, text] = {
     'room-not-found': ['No such room', `There is no room ${room}. Mind big and small letters.`],
-    'room-full': ['The room is full', 'All seats are taken. Maybe somebody leaves?'],
+    'room-full': full,
     unreachable: ['No connection', 'The relay does not answer. Is this the right network?'],
   }[code] ?? ['That did not work', `The relay says: ${message}.`];
   showNotice(title, text, 'Try again', reload, { offersCode: true });
 }
 
 function end(reason) {
-  if (reason === 'replaced')
-    showNotice('Playing elsewhere', 'Another tab has your seat.', 'Play here instead', reload);
-  else if (reason === 'gave-up')
-    showNotice('Connection lost', 'Your seat is kept while the room lives.', 'Try again', reload);
-  else
-    showNotice('The party is over', 'The room was closed. Thanks for playing!', 'Start page', () =>
-      location.assign('./'));
+  letSleep();
+  const [title, text, label = 'Try again'] = {
+    replaced: ['Playing elsewhere', 'Another tab has your seat.', 'Play here instead'],
+    'gave-up': ['Connection lost', 'Your seat is kept while the room lives.'],
+    'room-full': ['The room is full', 'Your seat was taken while you were away.'],
+    left: full,
+  }[reason] ?? ['The party is over', 'The room was closed. Thanks for playing!', 'Start page'];
+  const leadOn = label === 'Start page' ? () => location.assign('./') : reload;
+  showNotice(title, text, label, leadOn, { offersCode: title === full[0] });
 }

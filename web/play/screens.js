@@ -10,6 +10,8 @@ export function show(name) {
   const screens = document.querySelectorAll('main > section');
   for (const screen of screens) screen.hidden = screen.id !== name;
   scrollTo(0, 0);
+  const heading = element(name).querySelector('h1, h2, header'); // where who listens goes on
+  if (heading) Object.assign(heading, { tabIndex: -1 }).focus();
 }
 
 /** For those who listen instead of looking. */
@@ -60,12 +62,20 @@ export function showNotice(title, text, label, action, { offersCode = false } = 
   say(`${title} ${text}`);
 }
 
+let wakeLock; // a promise of the last one: browsers let go of it when the page is hidden
+
 /** Where the browser lets us; a phone that sleeps is no controller. */
 export function keepAwake() {
-  const ask = () => {
-    if (document.visibilityState !== 'visible') return;
-    navigator.wakeLock?.request('screen').catch(() => {});
-  };
-  document.addEventListener('visibilitychange', ask);
-  ask();
+  document.addEventListener('visibilitychange', askForWakeLock);
+  askForWakeLock();
+}
+
+export async function letSleep() {
+  document.removeEventListener('visibilitychange', askForWakeLock);
+  (await wakeLock)?.release();
+}
+
+function askForWakeLock() {
+  if (document.visibilityState !== 'visible') return;
+  wakeLock = navigator.wakeLock?.request('screen').catch(() => {});
 }
