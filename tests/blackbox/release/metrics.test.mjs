@@ -70,7 +70,8 @@ function compare(before, after) {
 const median = (numbers) => numbers.sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
 
 describe('Reading the metrics of 4,000 rooms', () => {
-  for (const loops of [1, 4]) {
+  // The crowd takes longer than the measurement: each poller has one number of loops.
+  for (const loops of process.env.POLLER_UNDER_TEST === 'io_uring' ? [4] : [1]) {
     it(`delays a message by less than a millisecond, with --loops ${loops}`, async (t) => {
       const options = ['--ping-interval', '10m', '--idle-timeout', '20m'];
       const server = await Server.start({ loops, options });
