@@ -252,7 +252,7 @@ describe('The load generator', { skip, concurrency: true }, () => {
 
 describe('A server that has more to do than time', { skip }, () => {
   it('takes nobody for silent whose pong it has not read', async () => {
-    const options = ['--ping-interval', '200ms', '--idle-timeout', '1s'];
+    const options = ['--ping-interval', '400ms', '--idle-timeout', '2s'];
     const server = await Server.start({ options: [...options, '--max-message-rate', 0] });
     try {
       // Three thousand join one room: 4.5 million events, in which pongs wait to be read.
