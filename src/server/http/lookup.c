@@ -101,12 +101,10 @@ static void send_picture(struct loop *loop, struct conn *conn, const struct ques
     struct payload *picture = qr_draw(writer_view(&writer), &loop->held);
     struct response response = {
         .status = 200,
-        .is_head = conn->response_is_head,
-        .closes = conn->response_closes || conn->peer_has_ended,
         .content_type = "image/svg+xml",
         .extra_headers = BYTES("Content-Security-Policy: default-src 'none'\r\n"),
     };
-    conn_set_state(conn, CONN_HTTP);
+    response_begin_late(conn, &response);
     if (picture != NULL)
         response_send_payload(loop, conn, &response, picture);
     else
@@ -124,12 +122,10 @@ static void send_json(struct loop *loop, struct conn *conn, int status, struct b
     WRITER_PUT(&writer, "\r\nAccess-Control-Expose-Headers: X-Instance-Id\r\n");
     struct response response = {
         .status = status,
-        .is_head = conn->response_is_head,
-        .closes = conn->response_closes || conn->peer_has_ended,
         .content_type = CONTENT_TYPE_JSON,
         .extra_headers = writer_view(&writer),
     };
-    conn_set_state(conn, CONN_HTTP);
+    response_begin_late(conn, &response);
     response_send(loop, conn, &response, body);
 }
 

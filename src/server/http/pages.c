@@ -12,9 +12,7 @@ typedef void write_function(struct writer *writer, const void *content);
 static void send_page(struct loop *loop, struct conn *conn, struct response *response,
                       struct payload *body)
 {
-    response->is_head = conn->response_is_head;
-    response->closes = conn->response_closes || conn->peer_has_ended;
-    conn_set_state(conn, CONN_HTTP);
+    response_begin_late(conn, response);
     if (body == NULL)
         response_send_error(loop, conn, 503, response->is_head);
     else

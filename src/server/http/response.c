@@ -138,6 +138,13 @@ void response_send_payload(struct loop *loop, struct conn *conn, const struct re
     end_response(loop, conn, response);
 }
 
+void response_begin_late(struct conn *conn, struct response *ret_response)
+{
+    ret_response->is_head = conn->response_is_head;
+    ret_response->closes = conn->response_closes || conn->peer_has_ended;
+    conn_set_state(conn, CONN_HTTP);
+}
+
 bool response_closes(const struct conn *conn, const struct http_request *request)
 {
     return !request->keeps_alive || request->has_body || conn->refusal != REFUSAL_NONE;

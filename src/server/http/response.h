@@ -25,6 +25,12 @@ void response_send(struct loop *loop, struct conn *conn, const struct response *
 void response_send_payload(struct loop *loop, struct conn *conn, const struct response *response,
                            struct payload *body);
 
+/*
+ * A WAITING connection has its answer: it is HTTP again, and the response is told what its request
+ * asked for (is_head, closes).
+ */
+void response_begin_late(struct conn *conn, struct response *ret_response);
+
 /* Answers with 302. */
 void response_redirect(struct loop *loop, struct conn *conn, const struct http_request *request,
                        struct bytes location);
