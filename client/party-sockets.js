@@ -836,7 +836,7 @@ function onWaking(wake, doubt) {
   const sources = [
     [document, 'visibilitychange', () => document.visibilityState === 'visible' && wake()],
     [document, 'resume', wake],
-    [window, 'pageshow', (event) => event.persisted && wake()], // not after each load
+    [window, 'pageshow', wake],
     [window, 'online', wake],
     [window, 'offline', doubt],
   ];

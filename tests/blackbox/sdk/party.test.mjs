@@ -258,7 +258,7 @@ describe('A seat', () => {
     const again = { resume: true, storage: kept };
     await assert.rejects(world.create({ ...again, patience: 200 }), { code: 'room-full' });
     const resumed = world.create(again);
-    setTimeout(() => other.close(), 300);
+    setTimeout(() => other.close(), 1_500); // it has found the room full by then
     const { room, id } = await resumed;
     assert.deepEqual([room, id], [host.room, 0]);
   });
