@@ -31,11 +31,11 @@ deb:
 run: release
 	@exec build/release/party-sockets
 
-# Ends with one line: N passed, N failed.
+# Ends with one line: N passed, N failed, N skipped.
 test: release asan
 	@tests/run
 
-# The Dockerfile's steps, make deb and the .deb in clean Debians, as root. Ends with N passed, N failed.
+# The Dockerfile's steps, make deb and the .deb in clean Debians, as root. Ends with the same line.
 package-test: release
 	@scripts/setup test
 	@scripts/setup package-test

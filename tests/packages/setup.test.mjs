@@ -30,4 +30,10 @@ describe('scripts/setup', { concurrency: true }, () => {
       assert.match(advice, /starts services.*: sudo systemctl disable --now caddy haproxy nginx\n$/);
       assert.doesNotMatch(await machine.advice('build'), /services/);
     }));
+
+  it('brings what judges the unit, and what that judge calls', () =>
+    onFreshMachine({}, async (machine) => {
+      const names = await machine.packages('test');
+      for (const name of ['systemd', 'man-db']) assert.ok(names.includes(name), name);
+    }));
 });

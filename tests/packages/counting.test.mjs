@@ -1,0 +1,76 @@
+// What tests/run makes of what the suites print: how many passed, failed and were skipped.
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after, describe, it } from 'node:test';
+import { repository } from './support/dockerfile.mjs';
+
+const folder = mkdtempSync(path.join(os.tmpdir(), 'party-counting-'));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+/** The last line of a run that consists of these shell commands, and its status. */
+function count(commands) {
+  const script = `logs=${folder}; . tests/support/counting.sh; ${commands}; tell`;
+  const { NODE_TEST_CONTEXT, ...env } = process.env; // Node's own, for runners within a test
+  const { status, stdout } = spawnSync('bash', ['-uc', script], { cwd: repository, env });
+  return [stdout.toString().trim().split('\n').at(-1), status];
+}
+
+const tap = (text, status = 0) =>
+  count(`tap "a program" sh -c 'printf "%b" "$1"; exit ${status}' sh '${text.replaceAll('\n', '\\n')}'`);
+
+describe('A program that prints TAP', () => {
+  it('has passed and failed tests', () => {
+    assert.deepEqual(tap('1..3\nok 1 - a\nnot ok 2 - b\nok 3 - c\n', 1), [
+      '2 passed, 1 failed, 0 skipped', 1,
+    ]);
+  });
+
+  it('has skipped tests, as cmocka says it and as the protocol does', () => {
+    assert.deepEqual(tap('1..3\nok 1 - a\nnot ok 2 # SKIP b\nok 3 - c # skip no data\n'), [
+      '1 passed, 0 failed, 2 skipped', 0,
+    ]);
+  });
+
+  it('has failed when it ends badly or without a test', () => {
+    assert.deepEqual(tap('1..2\nok 1 - a\n', 1), ['1 passed, 1 failed, 0 skipped', 1]);
+    assert.deepEqual(tap('not ok 1 # SKIP a\n', 139), ['0 passed, 1 failed, 1 skipped', 1]);
+    assert.deepEqual(tap(''), ['0 passed, 1 failed, 0 skipped', 1]);
+  });
+});
+
+describe("Node's own runner", () => {
+  const node = (body) => {
+    const text = `import { describe, it } from 'node:test';\n${body}`;
+    writeFileSync(path.join(folder, 'some.test.mjs'), text);
+    return count(`node_tests node ${folder}`);
+  };
+
+  it('has passed, failed and skipped tests', () => {
+    const body = `describe('all', () => {
+      it('a', () => {});
+      it('b', () => { throw new Error('b'); });
+      it('c', (test) => test.skip('no data'));
+      it.skip('d', () => {});
+    });`;
+    assert.deepEqual(node(body), ['1 passed, 1 failed, 2 skipped', 1]);
+    assert.deepEqual(node(`it('a', () => {}); it.skip('b', () => {});`), [
+      '1 passed, 0 failed, 1 skipped', 0,
+    ]);
+  });
+
+  it('has failed when a test never ends', () => {
+    const body = `it('a', () => {}); it('b', () => new Promise(() => {}));`;
+    assert.deepEqual(node(body), ['1 passed, 1 failed, 0 skipped', 1]);
+  });
+});
+
+describe('A suite that is skipped as a whole', () => {
+  it('is one skipped test, and no reason to fail', () => {
+    const line = '0 passed, 0 failed, 1 skipped';
+    assert.deepEqual(count('skip "the vectors" "no folder of them"'), [line, 0]);
+  });
+});

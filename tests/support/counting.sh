@@ -1,0 +1,81 @@
+# For tests/run: runs suites and adds up what they say. Wants $logs, the folder for their full output.
+# A test that is skipped has not passed, and has not failed: it is counted apart.
+passed=0
+failed=0
+skipped=0
+
+# add NAME PASSED FAILED SKIPPED LOG
+add() {
+    passed=$((passed + $2))
+    failed=$((failed + $3))
+    skipped=$((skipped + $4))
+    printf '%-44s %5d passed, %d failed' "$1" "$2" "$3"
+    [ "$4" -eq 0 ] || printf ', %d skipped' "$4"
+    echo
+    if [ "$3" -gt 0 ]; then
+        grep -E -A 9 '^ *not ok|FAIL|ERROR: |runtime error' "$5" | grep -vE '# (TODO|SKIP)' | head -n 60
+        echo "  all of it: $5"
+    fi
+}
+
+# skip NAME WHY: a whole suite, which counts as one test since nobody knows how many it has.
+skip() {
+    skipped=$((skipped + 1))
+    echo "$1 skipped: $2"
+}
+
+log_of() {
+    echo "$logs/$(tr -cs "[:alnum:]\n" - <<<"$1").log"
+}
+
+# tap NAME COMMAND...: a program that prints TAP, in which a skipped test may be `ok` (the protocol) or
+# `not ok` (cmocka). One that ends badly, or prints no test at all, has failed.
+tap() {
+    local name=$1 log ok bad over status
+    log=$(log_of "$1")
+    shift
+    timeout 300 "$@" >"$log" 2>&1
+    status=$?
+    over=$(grep -ciE '^ *(not )?ok .*# skip' "$log")
+    ok=$(grep -E '^ *ok ' "$log" | grep -civE '# skip')
+    bad=$(grep -E '^ *not ok ' "$log" | grep -civE '# (skip|todo)')
+    [ $((ok + bad + over)) -gt 0 ] && { [ $status -eq 0 ] || [ "$bad" -gt 0 ]; } || bad=$((bad + 1))
+    add "$name" "$ok" "$bad" "$over" "$log"
+}
+
+# node_run NAME FOLDER [FILE...]: Node's own runner. node_add NAME: its summary counts, the suites
+# themselves left out. Apart, since tests mostly wait: several run beside each other.
+node_run() {
+    local log folder=$2
+    log=$(log_of "$1")
+    shift 2
+    [ $# -gt 0 ] || set -- "$folder"/*.test.mjs
+    (
+        cd "$folder" &&
+            timeout 800 ${NODE:-node} --test --test-concurrency=1 --test-reporter=tap "${@##*/}"
+    ) >"$log" 2>&1
+    echo "status $?" >>"$log"
+}
+
+node_add() {
+    local log ok bad over cancelled
+    log=$(log_of "$1")
+    ok=$(sed -n 's/^# pass //p' "$log")
+    bad=$(sed -n 's/^# fail //p' "$log")
+    over=$(sed -n 's/^# skipped //p' "$log")
+    cancelled=$(sed -n 's/^# cancelled //p' "$log")
+    bad=$((${bad:-1} + ${cancelled:-0}))
+    grep -qx 'status 0' "$log" || [ "$bad" -gt 0 ] || bad=1
+    add "$1" "${ok:-0}" "$bad" "${over:-0}" "$log"
+}
+
+node_tests() {
+    node_run "$@"
+    node_add "$1"
+}
+
+# The last line, and the status.
+tell() {
+    echo "$passed passed, $failed failed, $skipped skipped"
+    [ "$failed" -eq 0 ]
+}
