@@ -15,6 +15,7 @@
 #include "net/listener.h"
 #include "net/machine.h"
 #include "server/config.h"
+#include "server/drain.h"
 #include "server/health_check.h"
 #include "server/loop.h"
 #include "server/version.h"
@@ -67,12 +68,6 @@ static void reload_certificate(struct server *server)
         complain(why);
         complain("SIGHUP: the certificate in use stays");
     }
-}
-
-static bool is_drained(struct server *server)
-{
-    return atomic_load(&server->draining_loops) == server->loop_count &&
-           atomic_load(&server->rooms) == 0;
 }
 
 /* The main thread's own times. */
@@ -178,7 +173,7 @@ static void wait_for_end(struct server *server, int signal_fd)
         look_at_heap(server, &schedule);
         if (schedule.is_draining) {
             bool is_over = milliseconds_until(schedule.drained_ms) == 0;
-            if (is_stop || is_over || is_drained(server))
+            if (is_stop || is_over || drain_is_over(server))
                 return;
         } else if (is_stop) {
             begin_draining(server, &schedule);
@@ -243,6 +238,7 @@ static void release(struct server *server)
 {
     for (uint32_t i = 0; i < server->loop_count; i++)
         loop_free(server->loops[i]);
+    makers_release(&server->makers);
     places_release(&server->places);
     origins_release(&server->origins);
     conn_table_release(&server->connections);
@@ -291,7 +287,7 @@ static int serve(const struct config *config)
     server.news_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     bool is_ready = signal_fd >= 0 && server.news_fd >= 0 && set_limits(&server) &&
                     origins_init(&server.origins) && places_init(&server.places) &&
-                    make_loops(&server);
+                    makers_init(&server.makers) && make_loops(&server);
     bool has_run = is_ready && run(&server, signal_fd);
     if (!has_run)
         complain("not enough memory, descriptors or threads to start");

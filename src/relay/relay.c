@@ -14,6 +14,7 @@ void relay_init(struct relay *relay, const struct relay_config *config)
     assert(config->id_bytes_max <= CLIENT_ID_BYTES_LIMIT);
     *relay = (struct relay){.config = *config};
     list_init(&relay->hostless);
+    list_init(&relay->deserted);
 }
 
 void relay_free_departed(struct relay *relay)
@@ -79,11 +80,12 @@ static struct member *find_target(const struct relay *relay, const struct room *
 static void receive_send(const struct relay *relay, struct speaker speaker,
                          const struct envelope *envelope, struct effects *effects)
 {
-    const struct member *sender = *speaker.seat;
+    struct member *sender = *speaker.seat;
     if (sender == NULL) {
         effects_refuse(effects, speaker, ERROR_NOT_IN_ROOM);
         return;
     }
+    sender->active_ms = relay->now_ms;
     struct event event = {
         .type = EVENT_MESSAGE,
         .room = sender->room,
@@ -134,7 +136,7 @@ void relay_receive_envelope(struct relay *relay, struct speaker speaker,
         receive_send(relay, speaker, envelope, ret_effects);
         break;
     case ENVELOPE_SET_STATE:
-        relay_set_state(speaker, envelope, ret_effects);
+        relay_set_state(relay, speaker, envelope, ret_effects);
         break;
     case ENVELOPE_CLOSE_ROOM:
         relay_close_room(relay, speaker, ret_effects);
@@ -156,7 +158,21 @@ void relay_receive_garbage(struct speaker speaker, struct effects *ret_effects)
     effects_refuse(ret_effects, speaker, ERROR_INVALID_JSON);
 }
 
-void relay_leave(struct relay *relay, struct member **seat, struct effects *ret_effects)
+/* The member of a room of protocol 2 may come back. */
+static void become_absent(struct relay *relay, struct member *member, enum departure departure)
+{
+    struct room *room = member->room;
+    member->active_ms = relay->now_ms;
+    member->was_cut_off = departure == DEPARTURE_CUT_OFF;
+    if (member_is_host(member)) {
+        room->kept->host_left_ms = relay->now_ms;
+        list_append(&relay->hostless, &room->kept->hostless);
+    }
+    relay_remember_absent(relay, room, member);
+}
+
+void relay_leave(struct relay *relay, struct member **seat, enum departure departure,
+                 struct effects *ret_effects)
 {
     ret_effects->count = 0;
     struct member *member = *seat;
@@ -165,7 +181,8 @@ void relay_leave(struct relay *relay, struct member **seat, struct effects *ret_
     *seat = NULL;
     relay_free_departed(relay);
     struct room *room = member->room;
-    if (room->member_count == 1) {
+    bool is_last = room->member_count == 1;
+    if (is_last && !relay_outlives(relay, member, departure)) {
         relay_end_room(relay, room, ret_effects);
         return;
     }
@@ -173,12 +190,11 @@ void relay_leave(struct relay *relay, struct member **seat, struct effects *ret_
         room_remove(room, member);
         relay->departed = member;
     } else {
-        if (member_is_host(member)) {
-            room->kept->host_left_ms = relay->now_ms;
-            list_append(&relay->hostless, &room->kept->hostless);
-        }
-        relay_remember_absent(relay, room, member);
+        become_absent(relay, member, departure);
     }
-    effects_tell_room(ret_effects, room, CLIENT_NONE,
-                      (struct event){.type = EVENT_PEER_LEFT, .room = room, .peer = member});
+    if (is_last)
+        relay_desert(relay, room);
+    else
+        effects_tell_room(ret_effects, room, CLIENT_NONE,
+                          (struct event){.type = EVENT_PEER_LEFT, .room = room, .peer = member});
 }

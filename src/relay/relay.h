@@ -15,6 +15,7 @@
 #define STATE_COMPACT_BYTES_MAX 16384 /* of a retained state, its compact form */
 #define STATE_SPAN_BYTES_MAX 65536    /* as it was written */
 #define ABSENT_LEAST 64               /* absent members that even the smallest room remembers */
+#define QUIET_MS 60000                /* after which a room's only member plays no more */
 
 struct relay_config {
     uint32_t loop_index;
@@ -22,12 +23,17 @@ struct relay_config {
     uint32_t members_max;  /* in any room */
     uint32_t id_bytes_max; /* of a decoded clientId; at most CLIENT_ID_BYTES_LIMIT */
     uint32_t host_grace_ms;
+    uint32_t empty_room_grace_ms;
     struct instance instance;
 
     /* What the relay can't know by itself; a test may give predictable sources. */
-    uint32_t (*random)(void *context);   /* 32 unpredictable bits */
-    bool (*admit_room)(void *context);   /* counts a room of the process; false: too many */
-    void (*dismiss_room)(void *context); /* a room that was admitted is no more */
+    uint32_t (*random)(void *context); /* 32 unpredictable bits */
+    /* Counts a room that this client makes. False: too many. `ret_maker` may be NULL. */
+    bool (*admit_room)(void *context, uint32_t client, struct maker **ret_maker);
+    void (*dismiss_room)(void *context, struct maker *maker); /* one that was admitted is no more */
+    /* A room of protocol 2 has become, or is no longer, one in which nobody is. */
+    void (*room_deserted)(void *context, struct room *room);
+    void (*room_occupied)(void *context, struct room *room);
     /* Counts bytes that rooms keep without a connection's need; false: too many. */
     bool (*admit_bytes)(void *context, size_t count);
     void (*dismiss_bytes)(void *context, size_t count);
@@ -38,6 +44,7 @@ struct relay {
     struct relay_config config;
     struct room_table rooms;
     struct list hostless;         /* rooms whose host is gone, the longest gone first */
+    struct list deserted;         /* rooms in which nobody is, the longest so first */
     uint32_t now_ms;              /* the owner's to set */
     bool is_draining;             /* no new rooms; the owner's to set */
     struct member *departed;      /* left last; kept while the effects of that point to it */
@@ -104,8 +111,15 @@ void relay_receive_envelope(struct relay *relay, struct speaker speaker,
 /* A message that can't be text: `Invalid JSON`. */
 void relay_receive_garbage(struct speaker speaker, struct effects *ret_effects);
 
+/* How a member's connection ended. */
+enum departure {
+    DEPARTURE_FAREWELL, /* by the client's own close frame, with 1000 or without a code */
+    DEPARTURE_CUT_OFF,  /* in any other way: the client may not even know */
+};
+
 /* The connection ended. Does nothing when it has no seat. The seat is NULL afterwards. */
-void relay_leave(struct relay *relay, struct member **seat, struct effects *ret_effects);
+void relay_leave(struct relay *relay, struct member **seat, enum departure departure,
+                 struct effects *ret_effects);
 
 /*
  * Keeps the state of a room, performing EFFECT_KEEP_STATE; takes a reference. False: rooms keep too
@@ -113,11 +127,22 @@ void relay_leave(struct relay *relay, struct member **seat, struct effects *ret_
  */
 MUST_CHECK bool relay_keep_state(struct relay *relay, struct room *room, struct payload *state);
 
-/* Milliseconds until the first room whose host is gone is to end; -1: there is none. */
+/* Milliseconds until the first room whose host or all of whose members are gone is to end; -1:
+ * there is none. */
 int32_t relay_grace_left_ms(const struct relay *relay);
 
 /* Ends that room, when it is time. False: it is not. */
 bool relay_end_grace(struct relay *relay, struct effects *ret_effects);
+
+/* Ends a room in which nobody is, before its time. */
+void relay_end_deserted(struct relay *relay, struct room *room, struct effects *ret_effects);
+
+/*
+ * A room in which something goes on, and that a drain waits for: it has several members, or one who
+ * has said something in the last QUIET_MS. NULL: there is none. Looks at the rooms in `bucket` of
+ * the table first, and remembers there where it found one; so asking often takes little.
+ */
+const struct room *relay_find_busy_room(const struct relay *relay, uint32_t *bucket);
 
 /* A room of this loop for who asks by its code, or NULL. */
 const struct room *relay_find_room(const struct relay *relay, uint64_t code);

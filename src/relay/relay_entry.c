@@ -64,6 +64,7 @@ static bool draw_code(struct relay *relay, enum protocol protocol, uint64_t *ret
 struct room_wish {
     uint32_t members_max;
     struct bytes id;
+    struct maker *maker;
     bool has_url; /* in relay->template */
 };
 
@@ -101,23 +102,28 @@ static struct member *make_room(struct relay *relay, uint64_t code, const struct
     struct room *room = room_new(code, wish->members_max, speaker.origin);
     if (room == NULL)
         return NULL;
+    room->maker = wish->maker;
     struct member *member = room_add(room, wish->id, speaker.client);
     if (member == NULL || (wish->has_url && !set_url(relay, room)) ||
         !room_table_add(&relay->rooms, room)) {
         drop_room(relay, room);
         return NULL;
     }
+    member->active_ms = relay->now_ms;
     return member;
 }
 
 /* The room and the code are there to be had, or the speaker hears why not. */
-static struct member *open_room(struct relay *relay, const struct room_wish *wish,
-                                struct speaker speaker, struct effects *effects)
+static struct member *open_room(struct relay *relay, struct room_wish *wish, struct speaker speaker,
+                                struct effects *effects)
 {
     const struct relay_config *config = &relay->config;
     struct member *member = NULL;
     uint64_t code;
-    if (!config->admit_room(config->context)) {
+    bool is_admitted = config->admit_room(config->context, speaker.client, &wish->maker);
+    if (!is_admitted && relay_end_first_deserted(relay, effects))
+        is_admitted = config->admit_room(config->context, speaker.client, &wish->maker);
+    if (!is_admitted) {
         effects_refuse(effects, speaker, ERROR_TOO_MANY_ROOMS);
         return NULL;
     }
@@ -129,7 +135,7 @@ static struct member *open_room(struct relay *relay, const struct room_wish *wis
             effects_add(effects, EFFECT_NO_MEMORY);
     }
     if (member == NULL)
-        config->dismiss_room(config->context);
+        config->dismiss_room(config->context, wish->maker);
     return member;
 }
 
@@ -191,10 +197,12 @@ void relay_create(struct relay *relay, struct speaker speaker, const struct enve
 }
 
 /* The speaker has this seat now, and hears what it missed; nothing newer can come before. */
-static void seat(struct speaker speaker, struct member *member, struct effects *effects)
+static void seat(struct relay *relay, struct speaker speaker, struct member *member,
+                 struct effects *effects)
 {
     struct room *room = member->room;
     *speaker.seat = member;
+    member->active_ms = relay->now_ms;
     effects_tell_client(effects, speaker.client,
                         (struct event){.type = EVENT_JOINED, .room = room, .peer = member});
     if (room_state(room) != NULL) {
@@ -202,16 +210,20 @@ static void seat(struct speaker speaker, struct member *member, struct effects *
         effect->client = speaker.client;
         effect->room = room;
     }
-    if (room->kept != NULL && member_is_host(member))
+    if (room->kept == NULL)
+        return;
+    relay_occupy(relay, room);
+    if (member_is_host(member))
         list_remove(&room->kept->hostless);
 }
 
 /* The newcomer takes over the place of a member who is here and has its id. */
-static void replace_member(struct speaker speaker, struct member *member, struct effects *effects)
+static void replace_member(struct relay *relay, struct speaker speaker, struct member *member,
+                           struct effects *effects)
 {
     effects_add(effects, EFFECT_REPLACED)->client = member->client;
     member->client = speaker.client;
-    seat(speaker, member, effects);
+    seat(relay, speaker, member, effects);
 }
 
 /* `known` is who comes back, or NULL. */
@@ -234,7 +246,7 @@ static void enter_room(struct relay *relay, struct speaker speaker, struct room 
         effects_add(effects, EFFECT_NO_MEMORY);
         return;
     }
-    seat(speaker, member, effects);
+    seat(relay, speaker, member, effects);
     effects_tell_room(effects, room, speaker.client,
                       (struct event){.type = EVENT_PEER_JOINED, .room = room, .peer = member});
 }
@@ -288,7 +300,7 @@ void relay_join(struct relay *relay, struct speaker speaker, const struct envelo
     }
     struct member *member = room_find(room, id_view(&id));
     if (member != NULL && member->client != CLIENT_NONE)
-        replace_member(speaker, member, effects);
+        replace_member(relay, speaker, member, effects);
     else
         enter_room(relay, speaker, room, member, id_view(&id), effects);
 }

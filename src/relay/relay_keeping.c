@@ -1,7 +1,4 @@
-/*
- * What a room keeps beside its members' connections: who is gone, the state, the time that its host
- * has. And its end.
- */
+/* What a room keeps beside its members' connections: who is gone, and the state. */
 #include <stdlib.h>
 
 #include "relay/relay_parts.h"
@@ -62,10 +59,12 @@ static bool state_fits(struct bytes span)
            json_compact_length(span) <= STATE_COMPACT_BYTES_MAX;
 }
 
-void relay_set_state(struct speaker speaker, const struct envelope *envelope,
-                     struct effects *effects)
+void relay_set_state(const struct relay *relay, struct speaker speaker,
+                     const struct envelope *envelope, struct effects *effects)
 {
-    const struct member *member = *speaker.seat;
+    struct member *member = *speaker.seat;
+    if (member != NULL)
+        member->active_ms = relay->now_ms;
     if (member == NULL) {
         effects_refuse(effects, speaker, ERROR_NOT_IN_ROOM);
     } else if (!member_is_host(member)) {
@@ -105,58 +104,8 @@ static size_t kept_size(const struct keepings *kept)
     return size;
 }
 
-/* The room is in no table any more, and nobody will be told of it again but by these effects. */
-void relay_end_room(struct relay *relay, struct room *room, struct effects *effects)
+void relay_discount_room(const struct relay *relay, const struct room *room)
 {
-    const struct relay_config *config = &relay->config;
     if (room->kept != NULL)
-        config->dismiss_bytes(config->context, kept_size(room->kept));
-    effects_add(effects, EFFECT_ROOM_GONE)->origin = room->origin;
-    room_table_remove(&relay->rooms, room);
-    if (room->kept != NULL)
-        list_remove(&room->kept->hostless);
-    relay->closed = room;
-    config->dismiss_room(config->context);
-}
-
-static void close_room(struct relay *relay, struct room *room, struct effects *effects)
-{
-    effects_add(effects, EFFECT_ROOM_CLOSED)->room = room;
-    relay_end_room(relay, room, effects);
-}
-
-void relay_close_room(struct relay *relay, struct speaker speaker, struct effects *effects)
-{
-    const struct member *member = *speaker.seat;
-    if (member == NULL)
-        effects_refuse(effects, speaker, ERROR_NOT_IN_ROOM);
-    else if (!member_is_host(member))
-        effects_refuse(effects, speaker, ERROR_CLOSE_NOT_HOST);
-    else
-        close_room(relay, member->room, effects);
-}
-
-/* The one whose host is gone the longest. */
-static const struct keepings *first_hostless(const struct relay *relay)
-{
-    return CONTAINER_OF(relay->hostless.next, struct keepings, hostless);
-}
-
-int32_t relay_grace_left_ms(const struct relay *relay)
-{
-    if (list_is_empty(&relay->hostless))
-        return -1;
-    uint32_t due_ms = first_hostless(relay)->host_left_ms + relay->config.host_grace_ms;
-    int32_t left_ms = (int32_t)(due_ms - relay->now_ms);
-    return left_ms < 0 ? 0 : left_ms;
-}
-
-bool relay_end_grace(struct relay *relay, struct effects *ret_effects)
-{
-    ret_effects->count = 0;
-    relay_free_departed(relay);
-    if (relay_grace_left_ms(relay) != 0)
-        return false;
-    close_room(relay, first_hostless(relay)->room, ret_effects);
-    return true;
+        relay->config.dismiss_bytes(relay->config.context, kept_size(room->kept));
 }

@@ -1,6 +1,7 @@
 /*
  * What the files of the relay share: relay.c receives and sends, relay_entry.c is about creating
- * and joining, relay_keeping.c about what a room keeps when its members are gone.
+ * and joining, relay_keeping.c about what a room keeps when its members are gone, relay_ending.c
+ * about how rooms end.
  */
 #ifndef PARTY_RELAY_RELAY_PARTS_H
 #define PARTY_RELAY_RELAY_PARTS_H
@@ -38,15 +39,28 @@ void relay_create(struct relay *relay, struct speaker speaker, const struct enve
                   struct effects *effects);
 void relay_join(struct relay *relay, struct speaker speaker, const struct envelope *envelope,
                 struct effects *effects);
-void relay_set_state(struct speaker speaker, const struct envelope *envelope,
-                     struct effects *effects);
+void relay_set_state(const struct relay *relay, struct speaker speaker,
+                     const struct envelope *envelope, struct effects *effects);
 void relay_close_room(struct relay *relay, struct speaker speaker, struct effects *effects);
 
 /* A member has left who may come back: the room of protocol 2 remembers it, if there is memory. */
 void relay_remember_absent(struct relay *relay, struct room *room, struct member *member);
 
+/* Whether a room of protocol 2 lives on when its last member leaves like this. */
+bool relay_outlives(const struct relay *relay, const struct member *last, enum departure departure);
+
+/* Nobody is in the room of protocol 2 from now on; or somebody again, if nobody was. */
+void relay_desert(struct relay *relay, struct room *room);
+void relay_occupy(struct relay *relay, struct room *room);
+
+/* What the room keeps is not counted any more. */
+void relay_discount_room(const struct relay *relay, const struct room *room);
+
 /* Who was absent is no longer: it is not counted any more. */
 void relay_discount_absent(const struct relay *relay, const struct member *member);
+
+/* Ends the room in which nobody has been the longest. False: somebody is in each room. */
+bool relay_end_first_deserted(struct relay *relay, struct effects *effects);
 
 /* The room is in no table any more; it is freed at the next call. */
 void relay_end_room(struct relay *relay, struct room *room, struct effects *effects);

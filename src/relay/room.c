@@ -13,6 +13,8 @@ static struct keepings *keepings_new(struct room *room)
         return NULL;
     kept->room = room;
     list_init(&kept->hostless);
+    list_init(&kept->deserted);
+    list_init(&kept->vacancy.link);
     return kept;
 }
 
@@ -21,6 +23,7 @@ static void keepings_free(struct keepings *kept)
     if (kept == NULL)
         return;
     list_remove(&kept->hostless);
+    list_remove(&kept->deserted);
     payload_release(kept->state);
     free(kept->url);
     free(kept->absent);
@@ -150,10 +153,12 @@ struct member *room_add(struct room *room, struct bytes id, uint32_t client)
     struct member *member = malloc(sizeof *member + id.length);
     if (member == NULL)
         return NULL;
-    member->room = room;
-    member->client = client;
-    member->index = room->next_index++;
-    member->id_length = (uint16_t)id.length;
+    *member = (struct member){
+        .room = room,
+        .client = client,
+        .index = room->next_index++,
+        .id_length = (uint16_t)id.length,
+    };
     memcpy(member->id, id.data, id.length);
     insert(room_by_id(room), &room->known_count, find_id(room, id), member);
     insert(room->members, &room->member_count, room->member_count, member);

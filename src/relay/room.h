@@ -23,6 +23,16 @@
 
 #define HOST_INDEX 0 /* the creator's */
 
+/* An address that makes rooms: the server's, and means nothing here. */
+struct maker;
+
+/* A deserted room's place among those of its maker; the server's to link. */
+struct vacancy {
+    struct list link;
+    uint32_t loop; /* the room's; set by room_deserted() */
+    bool is_over;  /* the loop is to end the room */
+};
+
 /* What a room of protocol 2 keeps that its members' connections do not need. */
 struct keepings {
     struct room *room;
@@ -32,7 +42,10 @@ struct keepings {
     uint32_t absent_count;
     uint32_t absent_capacity;
     struct list hostless; /* in the relay's list of rooms whose host is gone */
+    struct list deserted; /* in the relay's list of rooms in which nobody is */
+    struct vacancy vacancy;
     uint32_t host_left_ms;
+    uint32_t deserted_ms;
     uint16_t url_length;
 };
 
@@ -47,6 +60,7 @@ struct room {
     uint64_t code;        /* its number */
     struct room *next_in_bucket;
     struct keepings *kept; /* NULL in protocol 1 */
+    struct maker *maker;
     uint32_t next_index;
     uint16_t origin; /* the server's note of where the creator came from */
 };
@@ -55,7 +69,9 @@ struct member {
     struct room *room;
     uint32_t client; /* CLIENT_NONE: absent */
     uint32_t index;
+    uint32_t active_ms; /* here: when it said something last; absent: when it left */
     uint16_t id_length;
+    bool was_cut_off; /* absent: its connection did not end by its own doing */
     uint8_t id[];
 };
 

@@ -160,6 +160,15 @@ bool admission_asker(const struct loop *loop, const struct conn *conn,
                             : socket_peer_address(conn->socket.fd, ret_address);
 }
 
+bool admission_address_of(const struct loop *loop, const struct conn *conn,
+                          struct address *ret_address)
+{
+    if (conn->place == PLACE_NONE)
+        return !conn->is_proxied && socket_peer_address(conn->socket.fd, ret_address);
+    *ret_address = places_address(&loop->server->places, conn->place);
+    return true;
+}
+
 bool admission_lookup_failed(struct loop *loop, struct address address)
 {
     struct places *places = &loop->server->places;

@@ -28,6 +28,10 @@ MUST_CHECK bool admission_learn_address(struct loop *loop, struct conn *conn,
 int admission_judge_upgrade(struct loop *loop, struct conn *conn,
                             const struct http_request *request);
 
+/* Where the client is, as far as that is known. False: it is not. */
+MUST_CHECK bool admission_address_of(const struct loop *loop, const struct conn *conn,
+                                     struct address *ret_address);
+
 /* Counts a join that named no room. True: too many, the answer is to be delayed. */
 bool admission_join_failed(struct loop *loop, struct conn *conn);
 

@@ -79,6 +79,9 @@ static const struct option options[] = {
      DURATION_MAX_MS, "time that running rooms have after SIGTERM (300s)", NULL},
     {"--host-grace", "HOST_GRACE_MS", FIELD(host_grace_ms), VALUE_DURATION, 10, DURATION_MAX_MS,
      "time that a host has to come back, in protocol 2; the variable in milliseconds (120s)", NULL},
+    {"--empty-room-grace", "EMPTY_ROOM_GRACE", FIELD(empty_room_grace_ms), VALUE_DURATION, 0,
+     DURATION_MAX_MS, "time that a room has when its last member was cut off, in protocol 2 (60s)",
+     NULL},
 
     {"--max-message-bytes", "MAX_MESSAGE_BYTES", FIELD(message_bytes_max), VALUE_NUMBER, 1,
      MESSAGE_BYTES_LIMIT, "longest message a client may send, or close 1009 (16777216)", NULL},
@@ -354,6 +357,7 @@ static void set_defaults(struct config *config)
         .stall_timeout_ms = 15000,
         .drain_timeout_ms = 300 * 1000,
         .host_grace_ms = 120 * 1000,
+        .empty_room_grace_ms = 60 * 1000,
         .message_bytes_max = 16 * 1024 * 1024,
         .message_rate_max = 500,
         .queue_bytes_max = 16 * 1024 * 1024,

@@ -53,6 +53,7 @@ struct config {
     uint64_t stall_timeout_ms;
     uint64_t drain_timeout_ms;
     uint64_t host_grace_ms;
+    uint64_t empty_room_grace_ms; /* 0: a room ends with its last member */
 
     uint64_t message_bytes_max;
     uint64_t message_rate_max; /* frames a second; 0: no limit */

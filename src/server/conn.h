@@ -18,6 +18,7 @@
 #include "net/tls.h"
 #include "proto/ws_message.h"
 #include "relay/relay.h"
+#include "server/limits.h"
 
 enum conn_state {
     CONN_FREE,    /* no connection */
@@ -70,7 +71,8 @@ struct conn {
     uint8_t loop : 6;       /* whose it is; kept for assertions */
     bool is_behind : 1;     /* it has sent more than may be read, since `behind_ms` */
     bool speaks_2 : 1;      /* protocol 2, not 1 */
-    uint16_t origin;
+    uint16_t origin : 10;   /* in the server's origins */
+    bool said_farewell : 1; /* its close frame means that it leaves: 1000, or no code */
     uint32_t place;         /* in the server's places; PLACE_NONE until it matters */
     uint32_t last_alive_ms; /* last sign of life */
     uint32_t due_ms;        /* when its entry in `deadline` is looked at */
@@ -98,6 +100,7 @@ struct conn {
 } __attribute__((aligned(64)));
 
 _Static_assert(sizeof(struct conn) == 128, "an idle connection has two cache lines");
+_Static_assert(ORIGINS_MAX < 1 << 10, "a connection has 10 bits for its origin's number");
 
 static inline struct conn *conn_of_deadline(struct list *link)
 {

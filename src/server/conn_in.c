@@ -142,6 +142,8 @@ static enum pause handle_read(struct loop *loop, struct conn *conn, const struct
         break;
     case WS_READ_CLOSE:
         loop->stats.counters[COUNTER_PEER_CLOSED]++;
+        conn->said_farewell =
+            read->close_code == WS_CLOSE_NORMAL || read->close_code == WS_CLOSE_NO_STATUS;
         conn_out_close(loop, conn, read->close_code, read->payload);
         break;
     case WS_READ_ERROR:

@@ -14,6 +14,7 @@
 
 #define CONNECTIONS_MAX (1024 * 1024) /* or the limit of descriptors, if lower */
 #define ROOMS_MAX (512 * 1024)        /* half of all codes */
+#define VACANT_ROOMS_MAX 256          /* of one address, in which nobody is */
 #define ORIGINS_MAX 500               /* remembered for the statistics */
 #define ORIGINS_LISTED_MAX 99 /* with counts of their own in the metrics; one more is the rest */
 #define ORIGIN_BYTES_MAX 256  /* longer ones are counted as others */
@@ -62,6 +63,7 @@
 #define LINGER_STALLS 4               /* stall timeouts that it may take while something does */
 #define STOP_TIMEOUT_MS 2000          /* for everybody to be told of a stop */
 #define HEALTH_CHECK_TIMEOUT_S 3      /* for --check-health to be answered */
+#define DRAIN_LOOK_INTERVAL_MS 1000   /* in which rooms are looked for that a drain waits for */
 #define DETACHING_WAIT_MS 10          /* for the kernel to let go of a connection at a stop */
 #define DETACHING_TURNS_MAX 100       /* such waits */
 #define THROTTLE_MS 20                /* without being read, when out of tokens */

@@ -11,10 +11,12 @@
 #include <unistd.h>
 
 #include "net/clock.h"
+#include "server/admission.h"
 #include "server/budget.h"
 #include "server/conn_in.h"
 #include "server/conn_out.h"
 #include "server/deadlines.h"
+#include "server/drain.h"
 #include "server/handover.h"
 #include "server/http/gather.h"
 
@@ -37,22 +39,48 @@ void loop_tell_main(const struct loop *loop)
     (void)!write(loop->server->news_fd, &one, sizeof one);
 }
 
-static bool admit_room(void *context)
-{
-    struct server *server = ((struct loop *)context)->server;
-    unsigned before = atomic_fetch_add_explicit(&server->rooms, 1, memory_order_relaxed);
-    if (before < server->config->rooms_max)
-        return true;
-    atomic_fetch_sub_explicit(&server->rooms, 1, memory_order_relaxed);
-    return false;
-}
-
-static void dismiss_room(void *context)
+static bool admit_room(void *context, uint32_t client, struct maker **ret_maker)
 {
     struct loop *loop = context;
-    atomic_fetch_sub(&loop->server->rooms, 1);
-    if (loop->relay.is_draining)
-        loop_tell_main(loop); /* the drain may be over */
+    struct server *server = loop->server;
+    struct address address;
+    unsigned before = atomic_fetch_add_explicit(&server->rooms, 1, memory_order_relaxed);
+    if (before >= server->config->rooms_max) {
+        atomic_fetch_sub_explicit(&server->rooms, 1, memory_order_relaxed);
+        return false;
+    }
+    *ret_maker = NULL;
+    if (admission_address_of(loop, conn_table_at(&server->connections, client), &address))
+        *ret_maker = makers_enter(&server->makers, address);
+    return true;
+}
+
+static void dismiss_room(void *context, struct maker *maker)
+{
+    struct loop *loop = context;
+    atomic_fetch_sub_explicit(&loop->server->rooms, 1, memory_order_relaxed);
+    makers_leave(&loop->server->makers, maker);
+    drain_note_end(loop);
+}
+
+static void room_deserted(void *context, struct room *room)
+{
+    struct loop *loop = context;
+    struct server *server = loop->server;
+    uint32_t target;
+    room->kept->vacancy.loop = loop->index;
+    drain_note_end(loop);
+    if (!makers_add_vacancy(&server->makers, room->maker, &room->kept->vacancy, &target))
+        return;
+    struct loop *owner = server->loops[target];
+    if (!atomic_exchange(&owner->vacant_mail_is_posted, true))
+        mailbox_post(&owner->mailbox, &owner->vacant_mail);
+}
+
+static void room_occupied(void *context, struct room *room)
+{
+    struct loop *loop = context;
+    makers_remove_vacancy(&loop->server->makers, room->maker, &room->kept->vacancy);
 }
 
 static bool admit_bytes(void *context, size_t count)
@@ -80,10 +108,13 @@ static void init_relay(struct loop *loop)
                                  .members_max = (uint32_t)config->clients_per_room_max,
                                  .id_bytes_max = (uint32_t)config->client_id_bytes_max,
                                  .host_grace_ms = (uint32_t)config->host_grace_ms,
+                                 .empty_room_grace_ms = (uint32_t)config->empty_room_grace_ms,
                                  .instance = config_instance(config),
                                  .random = draw_random,
                                  .admit_room = admit_room,
                                  .dismiss_room = dismiss_room,
+                                 .room_deserted = room_deserted,
+                                 .room_occupied = room_occupied,
                                  .admit_bytes = admit_bytes,
                                  .dismiss_bytes = dismiss_bytes,
                                  .context = loop,
@@ -105,6 +136,7 @@ struct loop *loop_new(struct server *server, uint32_t index)
     loop->shed_mail.kind = MAIL_SHED;
     loop->drain_mail.kind = MAIL_DRAIN;
     loop->stop_mail.kind = MAIL_STOP;
+    loop->vacant_mail.kind = MAIL_VACANT;
     loop->pool.account = &loop->held;
     loop->is_listening = true;
     deadlines_init(loop);
@@ -211,7 +243,8 @@ static void leave_rooms(struct loop *loop)
         loop->first_ending = conn->next_ending;
         conn->is_ending = false;
         struct effects effects;
-        relay_leave(&loop->relay, &conn->seat, &effects);
+        relay_leave(&loop->relay, &conn->seat,
+                    conn->said_farewell ? DEPARTURE_FAREWELL : DEPARTURE_CUT_OFF, &effects);
         conn_out_perform(loop, NULL, &effects);
         conn_in_discard(loop, conn);
         if (conn->state == CONN_DEAD && !conn->is_awaited) {
@@ -307,11 +340,22 @@ static void receive_connection(struct loop *loop, struct conn *conn)
         conn_in_resume(loop, conn);
 }
 
-static void begin_draining(struct loop *loop)
+/* Those that are too many for the next phase are asked for again. */
+static void end_vacant_rooms(struct loop *loop)
 {
-    loop->relay.is_draining = true;
-    atomic_fetch_add(&loop->server->draining_loops, 1);
-    loop_tell_main(loop);
+    struct server *server = loop->server;
+    struct effects effects;
+    struct vacancy *vacancy;
+    atomic_store(&loop->vacant_mail_is_posted, false);
+    while (!loop_phase_is_over(loop) &&
+           (vacancy = makers_take_over(&server->makers, loop->index)) != NULL) {
+        struct keepings *kept = CONTAINER_OF(vacancy, struct keepings, vacancy);
+        relay_end_deserted(&loop->relay, kept->room, &effects);
+        conn_out_perform(loop, NULL, &effects);
+        loop->work++;
+    }
+    if (loop_phase_is_over(loop) && !atomic_exchange(&loop->vacant_mail_is_posted, true))
+        mailbox_post(&loop->mailbox, &loop->vacant_mail);
 }
 
 /* Says goodbye to everybody. Every connection is in one of the queues of deadlines. */
@@ -351,10 +395,13 @@ static void read_one_mail(struct loop *loop, struct mail *mail)
         budget_shed(loop);
         break;
     case MAIL_DRAIN:
-        begin_draining(loop);
+        drain_begin(loop);
         break;
     case MAIL_STOP:
         begin_stopping(loop);
+        break;
+    case MAIL_VACANT:
+        end_vacant_rooms(loop);
         break;
     }
 }
@@ -442,6 +489,9 @@ static int time_to_wait(const struct loop *loop)
         loop->mail_is_due)
         return 0;
     int wait_ms = deadlines_wait_ms(loop);
+    int drain_ms = drain_wait_ms(loop);
+    if (drain_ms >= 0 && (wait_ms < 0 || drain_ms < wait_ms))
+        wait_ms = drain_ms;
     int32_t due_ms = outbox_pool_keeps_any(&loop->pool) ? POOL_TRIM_INTERVAL_MS : INT32_MAX;
     if (loop->is_stopping)
         due_ms = (int32_t)(loop->stop_due_ms - loop->now_ms);
@@ -513,6 +563,7 @@ static void turn(struct loop *loop)
     read_mail(loop);
     loop_begin_phase(loop);
     deadlines_check(loop);
+    drain_check(loop);
     accept_again(loop);
     loop_end_outcome(loop);
     loop_begin_phase(loop);

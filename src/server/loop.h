@@ -13,6 +13,7 @@
 #include "server/conn.h"
 #include "server/history.h"
 #include "server/limits.h"
+#include "server/makers.h"
 #include "server/origins.h"
 #include "server/places.h"
 #include "server/stats.h"
@@ -37,6 +38,7 @@ struct server {
     struct conn_table connections;
     struct origins origins;
     struct places places;
+    struct makers makers;
     struct tls_context *tls; /* NULL: plain TCP */
     int listener_fd;
     int news_fd; /* an eventfd: the main thread is to look at what follows */
@@ -51,7 +53,8 @@ struct server {
     atomic_size_t kept; /* bytes that rooms keep: states, URLs, members who are gone */
     size_t kept_max;
     atomic_uint draining_loops;
-    atomic_bool has_freed; /* much memory, which the heap may give back */
+    atomic_uint busy_loops; /* draining ones with rooms that are to be waited for */
+    atomic_bool has_freed;  /* much memory, which the heap may give back */
     atomic_bool heap_is_asked;
     atomic_size_t heap_bytes; /* allocated and not freed, when the main thread looked last */
     atomic_size_t leased;     /* of the budget, by all loops */
@@ -74,10 +77,18 @@ enum mail_kind {
     MAIL_CONNECTION,       /* a struct conn that lives here from now on */
     MAIL_SNAPSHOT_REQUEST, /* a struct gather_part to be filled and sent back */
     MAIL_SNAPSHOT_REPLY,
-    MAIL_WEIGH, /* the budget is spent: how much is held by whom? */
-    MAIL_SHED,  /* and: close those who hold most for longest */
-    MAIL_DRAIN, /* make no more rooms */
-    MAIL_STOP,  /* close everybody and end */
+    MAIL_WEIGH,  /* the budget is spent: how much is held by whom? */
+    MAIL_SHED,   /* and: close those who hold most for longest */
+    MAIL_DRAIN,  /* make no more rooms */
+    MAIL_STOP,   /* close everybody and end */
+    MAIL_VACANT, /* end the rooms in which nobody is that are over */
+};
+
+/* How far a loop's drain is; see drain. */
+struct drain {
+    bool is_busy; /* there is a room to be waited for */
+    uint32_t look_due_ms;
+    uint32_t bucket; /* of the rooms' table, where it was found */
 };
 
 struct loop {
@@ -93,7 +104,10 @@ struct loop {
     struct mail shed_mail;
     struct mail drain_mail;
     struct mail stop_mail;
+    struct mail vacant_mail;
+    atomic_bool vacant_mail_is_posted; /* by any loop, and not read yet */
     struct relay relay;
+    struct drain drain;
     struct outbox_pool pool;
     size_t held;          /* bytes of the budget that the loop holds */
     size_t held_at_most;  /* since it has told that much was freed */

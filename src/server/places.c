@@ -179,6 +179,15 @@ uint32_t places_enter(struct places *places, struct address address, uint32_t *r
     return number;
 }
 
+struct address places_address(struct places *places, uint32_t number)
+{
+    assert(number != PLACE_NONE);
+    pthread_mutex_lock(&places->lock);
+    struct address address = places->items[number].address;
+    pthread_mutex_unlock(&places->lock);
+    return address;
+}
+
 void places_leave(struct places *places, uint32_t number, uint32_t now_ms)
 {
     if (number == PLACE_NONE)

@@ -40,6 +40,9 @@ void places_release(struct places *places);
  */
 uint32_t places_enter(struct places *places, struct address address, uint32_t *ret_connections);
 
+/* The address of a place, as address_place() has it. */
+struct address places_address(struct places *places, uint32_t place);
+
 /* Accepts PLACE_NONE. `now_ms` as in places_fail_join(). */
 void places_leave(struct places *places, uint32_t place, uint32_t now_ms);
 

@@ -177,7 +177,10 @@ static void step_send(struct model *model, uint32_t client, struct bytes *input)
 static void step_leave(struct model *model, uint32_t client, struct bytes *input)
 {
     (void)input;
-    model_drop(model, client);
+    if (client % 2 == 1)
+        model_cut_off(model, client);
+    else
+        model_drop(model, client);
 }
 
 static void step_drain(struct model *model, uint32_t client, struct bytes *input)

@@ -90,7 +90,8 @@ static void upgrade(struct loop *loop, struct conn *conn, const struct http_requ
 
     conn_set_state(conn, CONN_OPEN);
     conn->speaks_2 = protocol_of(loop, subprotocol) == PROTOCOL_2;
-    conn->origin = origins_add_client(&loop->server->origins, request->origin);
+    uint32_t origin = origins_add_client(&loop->server->origins, request->origin);
+    conn->origin = origin & 0x3FF;
     conn->is_client = true;
     loop->stats.clients++;
     conn_in_fill_allowance(loop, conn);

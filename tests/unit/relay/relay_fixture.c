@@ -49,20 +49,40 @@ static uint32_t draw_given(void *context)
     return draw;
 }
 
-static bool admit_room(void *context)
+static bool admit_room(void *context, uint32_t client, struct maker **ret_maker)
 {
     struct world *world = context;
+    assert_in_range(client, 0, WORLD_CLIENTS - 1);
+    *ret_maker = context;
     if (world->rooms_admitted == WORLD_ROOMS_MAX)
         return false;
     world->rooms_admitted++;
     return true;
 }
 
-static void dismiss_room(void *context)
+static void dismiss_room(void *context, struct maker *maker)
 {
     struct world *world = context;
     assert_in_range(world->rooms_admitted, 1, WORLD_ROOMS_MAX);
+    assert_ptr_equal(maker, world);
     world->rooms_admitted--;
+}
+
+static void room_deserted(void *context, struct room *room)
+{
+    struct world *world = context;
+    assert_int_equal(room->member_count, 0);
+    assert_false(room->kept->vacancy.is_over);
+    room->kept->vacancy.is_over = true; /* the server's to use */
+    world->rooms_deserted++;
+}
+
+static void room_occupied(void *context, struct room *room)
+{
+    struct world *world = context;
+    assert_true(room->kept->vacancy.is_over);
+    room->kept->vacancy.is_over = false;
+    world->rooms_deserted--;
 }
 
 static bool admit_bytes(void *context, size_t count)
@@ -94,9 +114,12 @@ static void init_with_source(struct world *world, uint32_t (*source)(void *), ui
                                   .members_max = WORLD_MEMBERS_MAX,
                                   .id_bytes_max = WORLD_ID_BYTES_MAX,
                                   .host_grace_ms = WORLD_GRACE_MS,
+                                  .empty_room_grace_ms = WORLD_EMPTY_GRACE_MS,
                                   .random = source,
                                   .admit_room = admit_room,
                                   .dismiss_room = dismiss_room,
+                                  .room_deserted = room_deserted,
+                                  .room_occupied = room_occupied,
                                   .admit_bytes = admit_bytes,
                                   .dismiss_bytes = dismiss_bytes,
                                   .context = world,
@@ -256,7 +279,10 @@ static void check_members(const struct room *room)
 static void check_absent(const struct room *room, struct kept *kept)
 {
     const struct keepings *keepings = room->kept;
-    bool is_hostless = room->members[0]->index != 0;
+    bool is_deserted = room->member_count == 0;
+    bool is_hostless = is_deserted || room->members[0]->index != 0;
+    assert_int_equal(!list_is_empty(&keepings->deserted), is_deserted);
+    assert_int_equal(keepings->vacancy.is_over, is_deserted); /* see room_deserted() */
     assert_int_equal(!list_is_empty(&keepings->hostless), is_hostless);
     assert_int_equal(room->known_count, room->member_count + keepings->absent_count + is_hostless);
     assert_true(keepings->absent_count <= (room->members_max > 64 ? room->members_max : 64));
@@ -272,7 +298,8 @@ static void check_absent(const struct room *room, struct kept *kept)
 static void check_room(const struct room *room, struct kept *kept)
 {
     check_members(room);
-    assert_in_range(room->member_count, 1, room->members_max);
+    assert_in_range(room->member_count, room_protocol(room) == PROTOCOL_1 ? 1 : 0,
+                    room->members_max);
     kept->bytes += room_url(room).length;
     if (room_state(room) != NULL) {
         kept->bytes += room_state(room)->length;
@@ -359,11 +386,21 @@ void say_garbage(struct world *world, uint32_t client)
     perform(world);
 }
 
-void drop(struct world *world, uint32_t client)
+static void depart(struct world *world, uint32_t client, enum departure departure)
 {
-    relay_leave(&world->relay, &world->clients[client].seat, &world->effects);
+    relay_leave(&world->relay, &world->clients[client].seat, departure, &world->effects);
     assert_null(world->clients[client].seat);
     perform(world);
+}
+
+void drop(struct world *world, uint32_t client)
+{
+    depart(world, client, DEPARTURE_FAREWELL);
+}
+
+void cut_off(struct world *world, uint32_t client)
+{
+    depart(world, client, DEPARTURE_CUT_OFF);
 }
 
 bool end_grace(struct world *world)
@@ -391,7 +428,9 @@ void world_release(struct world *world)
     expect_silence(world);
     for (uint32_t i = 0; i < WORLD_CLIENTS; i++)
         drop(world, i);
+    pass_time(world, WORLD_GRACE_MS > WORLD_EMPTY_GRACE_MS ? WORLD_GRACE_MS : WORLD_EMPTY_GRACE_MS);
     forget_texts(world);
+    assert_int_equal(world->rooms_deserted, 0);
     assert_int_equal(world->rooms_admitted, 0);
     assert_int_equal(world->bytes_admitted, 0);
     assert_int_equal(relay_grace_left_ms(&world->relay), -1);

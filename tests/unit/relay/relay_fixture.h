@@ -27,6 +27,7 @@
 #define WORLD_MEMBERS_MAX 8
 #define WORLD_ID_BYTES_MAX 256
 #define WORLD_GRACE_MS 120000
+#define WORLD_EMPTY_GRACE_MS 60000
 #define INBOX_TEXTS_MAX 32
 
 struct fake_client {
@@ -44,6 +45,7 @@ struct world {
     struct fake_client clients[WORLD_CLIENTS];
     struct effects effects; /* of the last call */
     uint32_t rooms_admitted;
+    uint32_t rooms_deserted; /* of them, those in which nobody is */
     size_t bytes_admitted;
     size_t bytes_max; /* of those; no limit unless a test sets one */
     size_t held;      /* the account of payloads */
@@ -67,7 +69,8 @@ void world_init_random(struct world *world, uint64_t seed);
 /* Makes the relay draw these, the last one over and over. They must outlive the world. */
 void world_set_draws(struct world *world, const uint32_t *draws, size_t draw_count);
 
-/* Everybody leaves, and nothing may be left; what they hear of that is of no interest. */
+/* Everybody leaves, the time of what is left passes, and nothing may be left then; what they hear
+ * of that is of no interest. */
 void world_release(struct world *world);
 
 /* A predictable random number. */
@@ -79,13 +82,17 @@ __attribute__((format(printf, 3, 4))) void say_format(struct world *world, uint3
                                                       const char *format, ...);
 void say_garbage(struct world *world, uint32_t client);
 
-/* The client's connection ends. */
+/* The client says farewell, and its connection ends. */
 void drop(struct world *world, uint32_t client);
 
-/* Ends the grace of the host that is gone longest. False: it is not over. */
+/* The client's connection ends without its doing. */
+void cut_off(struct world *world, uint32_t client);
+
+/* Ends the room whose host or all of whose members are gone longest. False: its time is not over.
+ */
 bool end_grace(struct world *world);
 
-/* So much time passes. Rooms whose host's time is over are closed, each at its own time. */
+/* So much time passes. Rooms whose time is over are closed, each at its own time. */
 void pass_time(struct world *world, uint32_t ms);
 
 void create_room(struct world *world, uint32_t client, const char *id, uint32_t max_clients);

@@ -77,7 +77,8 @@ static void check_room(const struct world *world, struct model_room *expected)
     assert_non_null(room);
     assert_int_equal(room_protocol(room), expected->protocol);
     assert_int_equal(room->members_max, expected->members_max);
-    assert_in_range(room->member_count, 1, expected->members_max);
+    assert_in_range(room->member_count, room_protocol(room) == PROTOCOL_1 ? 1 : 0,
+                    expected->members_max);
     check_members(world, room, expected);
     check_bytes(room_url(room), expected->url);
     char *state = NULL;
@@ -90,19 +91,17 @@ static void check_room(const struct world *world, struct model_room *expected)
     free(state);
 }
 
-/* The relay of a loop has the model's rooms, and no others; and waits for the same host. */
+/* The relay of a loop has the model's rooms, and no others; and waits for the same time. */
 static void check_rooms(struct model *model, uint32_t loop)
 {
     const struct world *world = &model->worlds[loop];
     assert_int_equal(world->relay.rooms.room_count, count_live_rooms(model, loop));
     for (uint32_t i = 0; i < MODEL_ROOMS_MAX; i++) {
-        if (is_live(&model->rooms[i]) && model->rooms[i].loop == loop)
+        if (model->rooms[i].is_live && model->rooms[i].loop == loop)
             check_room(world, &model->rooms[i]);
     }
-    const struct model_room *next = next_to_end(model, loop);
-    int64_t left_ms = -1;
-    if (next != NULL)
-        left_ms = (int64_t)(next->host_left_ms + WORLD_GRACE_MS - model->now_ms);
+    uint64_t end_ms = next_end_ms(model, loop);
+    int64_t left_ms = end_ms == UINT64_MAX ? -1 : (int64_t)(end_ms - model->now_ms);
     assert_int_equal(relay_grace_left_ms(&world->relay), left_ms);
 }
 
@@ -160,24 +159,37 @@ void model_set_long_state(struct model *model, uint32_t client, const char *unit
     free(text);
 }
 
-void model_drop(struct model *model, uint32_t client)
+static void expect_departure(struct model *model, uint32_t client, enum departure departure)
 {
-    struct world *world = world_of(model, client);
+    const struct world *world = world_of(model, client);
     struct model_room *room = model->clients[client].room;
-    drop(world, client);
-    if (room == NULL) {
-        assert_int_equal(world->effects.count, 0);
+    bool is_last = room != NULL && count_present(room) == 1;
+    bool is_heard = room != NULL && !is_last;
+    bool is_end = is_last && !outlives(model, room, departure);
+    assert_int_equal(world->effects.count, is_heard || is_end ? 1 : 0);
+    if (room == NULL)
         return;
-    }
-    assert_int_equal(world->effects.count, 1);
-    if (count_present(room) == 1) {
+    if (is_end) {
         assert_int_equal(expect_effect(world, EFFECT_ROOM_GONE)->origin, origin_of(room->creator));
         clear_room(model, room);
-    } else {
-        char *text = peer_text("peer_left", room, find_seated(room, client));
-        depart(model, client);
-        expect_heard_in_room(model, room, MODEL_NOBODY, text);
+        return;
     }
+    char *text = peer_text("peer_left", room, find_seated(room, client));
+    depart(model, client, departure);
+    expect_heard_in_room(model, room, MODEL_NOBODY, text);
+}
+
+void model_drop(struct model *model, uint32_t client)
+{
+    drop(world_of(model, client), client);
+    expect_departure(model, client, DEPARTURE_FAREWELL);
+    check_all(model);
+}
+
+void model_cut_off(struct model *model, uint32_t client)
+{
+    cut_off(world_of(model, client), client);
+    expect_departure(model, client, DEPARTURE_CUT_OFF);
     check_all(model);
 }
 
@@ -190,10 +202,11 @@ void model_reconnect(struct model *model, uint32_t client, enum protocol protoco
 }
 
 /* The next room to end does not a millisecond before its time, and does when it is asked for. */
-static void end_next(struct model *model, struct model_room *room, uint64_t asked_ms)
+static void end_next(struct model *model, uint32_t loop, uint64_t end_ms, uint64_t asked_ms)
 {
-    struct world *world = &model->worlds[room->loop];
-    world->relay.now_ms = (uint32_t)(room->host_left_ms + WORLD_GRACE_MS - 1);
+    struct world *world = &model->worlds[loop];
+    struct model_room *room = next_to_end(model, loop, asked_ms);
+    world->relay.now_ms = (uint32_t)(end_ms - 1);
     assert_int_equal(relay_grace_left_ms(&world->relay), 1);
     assert_false(end_grace(world));
     world->relay.now_ms = (uint32_t)asked_ms;
@@ -205,13 +218,9 @@ static void end_next(struct model *model, struct model_room *room, uint64_t aske
 static void pass_time_of(struct model *model, uint32_t loop, uint64_t until_ms, bool is_late)
 {
     struct world *world = &model->worlds[loop];
-    struct model_room *room;
-    while ((room = next_to_end(model, loop)) != NULL) {
-        uint64_t end_ms = room->host_left_ms + WORLD_GRACE_MS;
-        if (end_ms > until_ms)
-            break;
-        end_next(model, room, is_late ? until_ms : end_ms);
-    }
+    uint64_t end_ms;
+    while ((end_ms = next_end_ms(model, loop)) <= until_ms)
+        end_next(model, loop, end_ms, is_late ? until_ms : end_ms);
     world->relay.now_ms = (uint32_t)until_ms;
     assert_false(end_grace(world));
 }
@@ -243,6 +252,7 @@ void model_release(struct model *model)
 {
     for (uint32_t client = 0; client < WORLD_CLIENTS; client++)
         model_drop(model, client);
+    model_pass_time(model, WORLD_GRACE_MS, false);
     for (uint32_t loop = 0; loop < model->loop_count; loop++) {
         assert_int_equal(model->worlds[loop].relay.rooms.room_count, 0);
         world_release(&model->worlds[loop]);

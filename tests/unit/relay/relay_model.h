@@ -24,6 +24,8 @@ struct model_member {
     uint32_t index;  /* of protocol 1, too, where nobody is told */
     uint32_t client; /* MODEL_NOBODY: it is absent */
     uint64_t left;   /* when it is absent: which departure that was */
+    uint64_t left_ms;
+    bool was_cut_off;
 };
 
 struct model_room {
@@ -32,9 +34,12 @@ struct model_room {
     uint32_t loop;
     uint32_t creator;
     uint32_t members_max;
-    uint32_t known_count; /* 0: it is gone; its code may still be asked for */
+    bool is_live; /* else it is gone; its code may still be asked for */
+    uint32_t known_count;
     uint32_t next_index;
-    uint64_t host_left_ms;                      /* when the host is absent */
+    uint64_t host_left_ms; /* when the host is absent */
+    uint64_t deserted;     /* when all are: which departure that was */
+    uint64_t deserted_ms;
     struct model_member known[MODEL_KNOWN_MAX]; /* in order of first entry */
     char *url;   /* as the inside of a JSON string; owned; NULL: none */
     char *state; /* the data, as it was written; owned; NULL: none */
@@ -64,7 +69,7 @@ struct model {
  */
 void model_init(struct model *model, uint32_t loop_count, uint64_t seed);
 
-/* All clients leave. */
+/* All clients leave, and the time of what is left passes. */
 void model_release(struct model *model);
 
 /* A client says something, valid or not; bytes that are no UTF-8 reach the relay as garbage. */
@@ -73,13 +78,17 @@ void model_say(struct model *model, uint32_t client, struct bytes text);
 /* A set_state whose data is an array of so many times `unit`, which ends with a comma, and 10. */
 void model_set_long_state(struct model *model, uint32_t client, const char *unit, size_t count);
 
-/* The client's connection ends; the next one with its number is on the same loop. */
+/* The client says farewell, and its connection ends; the next one with its number is on the same
+ * loop. */
 void model_drop(struct model *model, uint32_t client);
+
+/* The same without a farewell. */
+void model_cut_off(struct model *model, uint32_t client);
 
 /* The same, and the next one speaks this protocol. */
 void model_reconnect(struct model *model, uint32_t client, enum protocol protocol);
 
-/* Rooms whose host's time is over are ended, each at its own time, or late: all at the end. */
+/* Rooms whose time is over are ended, each at its own time, or late: all at the end. */
 void model_pass_time(struct model *model, uint32_t ms, bool is_late);
 
 void model_set_draining(struct model *model, bool is_draining);

@@ -25,11 +25,6 @@ static inline uint16_t origin_of(uint32_t client)
     return (uint16_t)(client + 1);
 }
 
-static inline bool is_live(const struct model_room *room)
-{
-    return room->known_count > 0;
-}
-
 /* Of relay_model_rooms.c: who is where, and what is kept. */
 
 /* What is expected, as text; to be freed. */
@@ -60,7 +55,10 @@ void add_member(struct model *model, struct model_room *room, uint32_t client,
 
 /* The client's member is gone, and forgotten, or as the protocol and what rooms keep will have it.
  */
-void depart(struct model *model, uint32_t client);
+void depart(struct model *model, uint32_t client, enum departure departure);
+
+/* Whether the room is still there when its last member leaves like this. */
+bool outlives(const struct model *model, const struct model_room *room, enum departure departure);
 
 /* What a state of so many bytes is counted with: the event that tells it. */
 size_t state_size(size_t data_length);
@@ -68,8 +66,15 @@ size_t state_size(size_t data_length);
 /* Whether the rooms of a loop may keep so much more. */
 bool is_room_for(const struct model *model, uint32_t loop, size_t bytes);
 
-/* The room of a loop whose host is gone longest, or NULL. */
-struct model_room *next_to_end(struct model *model, uint32_t loop);
+/* The room of a loop in which nobody has been longest, or NULL. */
+struct model_room *first_deserted(struct model *model, uint32_t loop);
+
+/* When the first room of a loop is over whose host or all of whose members are gone; UINT64_MAX:
+ * there is none. */
+uint64_t next_end_ms(struct model *model, uint32_t loop);
+
+/* The room that the loop ends at this time: of those that are over first whose host is gone. */
+struct model_room *next_to_end(struct model *model, uint32_t loop, uint64_t now_ms);
 
 /* Of relay_model_url.c. */
 

@@ -26,14 +26,14 @@ uint32_t count_live_rooms(const struct model *model, uint32_t loop)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < MODEL_ROOMS_MAX; i++)
-        count += is_live(&model->rooms[i]) && model->rooms[i].loop == loop;
+        count += model->rooms[i].is_live && model->rooms[i].loop == loop;
     return count;
 }
 
 struct model_room *find_live_room(struct model *model, const char *code)
 {
     for (uint32_t i = 0; i < MODEL_ROOMS_MAX; i++) {
-        if (is_live(&model->rooms[i]) && strcmp(model->rooms[i].code, code) == 0)
+        if (model->rooms[i].is_live && strcmp(model->rooms[i].code, code) == 0)
             return &model->rooms[i];
     }
     return NULL;
@@ -47,12 +47,13 @@ struct model_room *place_room(struct model *model, const char *code)
         struct model_room *room = &model->rooms[i];
         if (strcmp(room->code, code) == 0)
             room->code[0] = '\0'; /* no longer the code of a room that is gone */
-        if (!is_live(room) && (place == NULL || room->code[0] == '\0'))
+        if (!room->is_live && (place == NULL || room->code[0] == '\0'))
             place = room;
     }
     assert_non_null(place);
     *place = (struct model_room){0};
     strcpy(place->code, code);
+    place->is_live = true;
     return place;
 }
 
@@ -76,6 +77,7 @@ void clear_room(struct model *model, struct model_room *room)
     free(room->state);
     room->url = NULL;
     room->state = NULL;
+    room->is_live = false;
 }
 
 uint32_t count_absent(const struct model_room *room)
@@ -93,7 +95,8 @@ uint32_t count_present(const struct model_room *room)
 
 bool is_hostless(const struct model_room *room)
 {
-    return is_live(room) && room->known[0].index == 0 && room->known[0].client == MODEL_NOBODY;
+    return room->is_live && room->known_count > 0 && room->known[0].index == 0 &&
+           room->known[0].client == MODEL_NOBODY;
 }
 
 struct model_member *find_known(struct model_room *room, struct simple_value id)
@@ -154,7 +157,7 @@ static size_t kept_bytes(const struct model_room *room)
 bool is_room_for(const struct model *model, uint32_t loop, size_t bytes)
 {
     for (uint32_t i = 0; i < MODEL_ROOMS_MAX; i++) {
-        if (is_live(&model->rooms[i]) && model->rooms[i].loop == loop)
+        if (model->rooms[i].is_live && model->rooms[i].loop == loop)
             bytes += kept_bytes(&model->rooms[i]);
     }
     return bytes <= model->bytes_max;
@@ -174,7 +177,19 @@ static struct model_member *longest_gone(struct model_room *room)
     return found;
 }
 
-void depart(struct model *model, uint32_t client)
+bool outlives(const struct model *model, const struct model_room *room, enum departure departure)
+{
+    bool is_somebody_cut_off = departure == DEPARTURE_CUT_OFF;
+    for (uint32_t i = 0; i < room->known_count; i++) {
+        const struct model_member *member = &room->known[i];
+        if (member->client == MODEL_NOBODY && member->was_cut_off &&
+            member->left_ms + WORLD_EMPTY_GRACE_MS > model->now_ms)
+            is_somebody_cut_off = true;
+    }
+    return room->protocol == PROTOCOL_2 && is_somebody_cut_off;
+}
+
+void depart(struct model *model, uint32_t client, enum departure departure)
 {
     struct model_room *room = model->clients[client].room;
     struct model_member *member = find_seated(room, client);
@@ -188,8 +203,14 @@ void depart(struct model *model, uint32_t client)
         member->index != 0 && count_absent(room) - is_hostless(room) == MODEL_ABSENT_MAX;
     member->client = MODEL_NOBODY;
     member->left = ++model->departures;
+    member->left_ms = model->now_ms;
+    member->was_cut_off = departure == DEPARTURE_CUT_OFF;
     if (member->index == 0)
         room->host_left_ms = model->now_ms;
+    if (count_present(room) == 0) {
+        room->deserted = model->departures;
+        room->deserted_ms = model->now_ms;
+    }
     if (is_crowded)
         forget(room, longest_gone(room));
     member = NULL;
@@ -206,15 +227,48 @@ void depart(struct model *model, uint32_t client)
     }
 }
 
-struct model_room *next_to_end(struct model *model, uint32_t loop)
+/* The room whose host is gone longest, or NULL. */
+static struct model_room *first_hostless(struct model *model, uint32_t loop)
 {
-    struct model_room *next = NULL;
+    struct model_room *first = NULL;
     for (uint32_t i = 0; i < MODEL_ROOMS_MAX; i++) {
         struct model_room *room = &model->rooms[i];
-        if (room->loop != loop || !is_hostless(room))
-            continue;
-        if (next == NULL || room->known[0].left < next->known[0].left)
-            next = room;
+        if (room->loop == loop && is_hostless(room) &&
+            (first == NULL || room->known[0].left < first->known[0].left))
+            first = room;
     }
-    return next;
+    return first;
+}
+
+struct model_room *first_deserted(struct model *model, uint32_t loop)
+{
+    struct model_room *first = NULL;
+    for (uint32_t i = 0; i < MODEL_ROOMS_MAX; i++) {
+        struct model_room *room = &model->rooms[i];
+        if (room->loop == loop && room->is_live && count_present(room) == 0 &&
+            (first == NULL || room->deserted < first->deserted))
+            first = room;
+    }
+    return first;
+}
+
+uint64_t next_end_ms(struct model *model, uint32_t loop)
+{
+    const struct model_room *hostless = first_hostless(model, loop);
+    const struct model_room *deserted = first_deserted(model, loop);
+    uint64_t hostless_ms = UINT64_MAX;
+    uint64_t deserted_ms = UINT64_MAX;
+    if (hostless != NULL)
+        hostless_ms = hostless->host_left_ms + WORLD_GRACE_MS;
+    if (deserted != NULL)
+        deserted_ms = deserted->deserted_ms + WORLD_EMPTY_GRACE_MS;
+    return hostless_ms < deserted_ms ? hostless_ms : deserted_ms;
+}
+
+struct model_room *next_to_end(struct model *model, uint32_t loop, uint64_t now_ms)
+{
+    struct model_room *room = first_hostless(model, loop);
+    if (room != NULL && room->host_left_ms + WORLD_GRACE_MS <= now_ms)
+        return room;
+    return first_deserted(model, loop);
 }

@@ -122,8 +122,14 @@ static struct simple_value asked_url(const struct model *model, const struct sai
     return simple_json_member(said->text, "url");
 }
 
+/* Whether the client's loop has all rooms that it may have. */
+static bool is_full(const struct model *model, uint32_t client)
+{
+    return count_live_rooms(model, model->clients[client].loop) == WORLD_ROOMS_MAX;
+}
+
 /* To be freed; or NULL. */
-static char *create_fault(const struct model *model, const struct said *said)
+static char *create_fault(struct model *model, const struct said *said)
 {
     if (model->is_draining)
         return format_text("Server draining");
@@ -137,8 +143,8 @@ static char *create_fault(const struct model *model, const struct said *said)
     char *of_url = url.kind == JSON_ABSENT ? NULL : url_fault(model, url);
     if (of_url != NULL)
         return of_url;
-    bool is_full = count_live_rooms(model, model->clients[said->client].loop) == WORLD_ROOMS_MAX;
-    return is_full ? format_text("Too many rooms") : NULL;
+    bool makes_way = first_deserted(model, model->clients[said->client].loop) != NULL;
+    return is_full(model, said->client) && !makes_way ? format_text("Too many rooms") : NULL;
 }
 
 /* The code of the room in which the client is now, which the relay alone could say. */
@@ -187,7 +193,8 @@ static void expect_created(struct model *model, uint32_t client)
 }
 
 /* There is no memory for the url: the room is not made, and the client's connection ends. */
-static bool expect_too_long_a_url(struct model *model, const struct said *said)
+static bool expect_too_long_a_url(struct model *model, const struct said *said,
+                                  uint32_t effect_count)
 {
     struct world *world = world_of(model, said->client);
     struct simple_value url = asked_url(model, said);
@@ -199,7 +206,7 @@ static bool expect_too_long_a_url(struct model *model, const struct said *said)
     free(filled);
     if (fits)
         return false;
-    assert_int_equal(world->effects.count, 1);
+    assert_int_equal(world->effects.count, effect_count);
     expect_effect(world, EFFECT_NO_MEMORY);
     world->effects.count = 0;
     return true;
@@ -213,7 +220,16 @@ static void expect_create(struct model *model, const struct said *said)
         free(fault);
         return;
     }
-    if (expect_too_long_a_url(model, said))
+    uint32_t effect_count = 1;
+    if (is_full(model, said->client)) {
+        struct model_room *room = first_deserted(model, model->clients[said->client].loop);
+        const struct effect *gone = &world_of(model, said->client)->effects.items[0];
+        assert_int_equal(gone->kind, EFFECT_ROOM_GONE);
+        assert_int_equal(gone->origin, origin_of(room->creator));
+        clear_room(model, room);
+        effect_count++;
+    }
+    if (expect_too_long_a_url(model, said, effect_count))
         return;
     char code[CODE_LENGTH_MAX + 1];
     check_code(model, said->client, code);
@@ -507,10 +523,13 @@ static void expect_set_state(struct model *model, const struct said *said)
 void expect_closing(struct model *model, struct model_room *room)
 {
     struct world *world = &model->worlds[room->loop];
-    assert_int_equal(world->effects.count, 2);
-    assert_int_equal(world->effects.items[0].kind, EFFECT_ROOM_CLOSED);
-    assert_int_equal(world->effects.items[1].kind, EFFECT_ROOM_GONE);
-    assert_int_equal(world->effects.items[1].origin, origin_of(room->creator));
+    bool is_empty = count_present(room) == 0;
+    const struct effect *gone = &world->effects.items[is_empty ? 0 : 1];
+    assert_int_equal(world->effects.count, is_empty ? 1 : 2);
+    if (!is_empty)
+        assert_int_equal(world->effects.items[0].kind, EFFECT_ROOM_CLOSED);
+    assert_int_equal(gone->kind, EFFECT_ROOM_GONE);
+    assert_int_equal(gone->origin, origin_of(room->creator));
     for (uint32_t i = 0; i < room->known_count; i++) {
         if (room->known[i].client == MODEL_NOBODY)
             continue;

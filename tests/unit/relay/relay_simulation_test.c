@@ -122,7 +122,7 @@ static void step_visitors(struct simulation *simulation, uint32_t client)
 {
     const char *code = any_code(simulation, client);
     char id[16];
-    model_drop(&simulation->model, client);
+    model_cut_off(&simulation->model, client);
     for (uint32_t i = random_below(simulation, 80); i > 0; i--) {
         snprintf(id, sizeof id, "v%u", ++simulation->visitor_count);
         join(simulation, client, id, code);
@@ -130,9 +130,25 @@ static void step_visitors(struct simulation *simulation, uint32_t client)
     }
 }
 
+/* Both of them ways in which connections end often. */
+static void step_leave(struct simulation *simulation, uint32_t client)
+{
+    if (random_below(simulation, 2) == 0)
+        model_drop(&simulation->model, client);
+    else
+        model_cut_off(&simulation->model, client);
+}
+
 static void step_time(struct simulation *simulation)
 {
-    static const uint32_t lengths_ms[] = {0, 1, 100, 30000, WORLD_GRACE_MS - 1, WORLD_GRACE_MS};
+    static const uint32_t lengths_ms[] = {0,
+                                          1,
+                                          100,
+                                          30000,
+                                          WORLD_EMPTY_GRACE_MS - 1,
+                                          WORLD_EMPTY_GRACE_MS,
+                                          WORLD_GRACE_MS - 1,
+                                          WORLD_GRACE_MS};
     uint32_t which = random_below(simulation, ARRAY_LENGTH(lengths_ms));
     model_pass_time(&simulation->model, lengths_ms[which], random_below(simulation, 4) == 0);
 }
@@ -175,7 +191,7 @@ static void step(struct simulation *simulation)
     else if (choice < 860)
         step_reconnect(simulation, client);
     else
-        model_drop(&simulation->model, client);
+        step_leave(simulation, client);
 }
 
 static void simulate(uint32_t loop_count, uint64_t seed)

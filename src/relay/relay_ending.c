@@ -1,0 +1,169 @@
+/*
+ * How rooms end: the host closes them, the host's time is over, or nobody is in them and the time
+ * of that is over. Which of them a drain waits for.
+ */
+#include <assert.h>
+
+#include "relay/relay_parts.h"
+
+/* The room is in no table any more, and nobody will be told of it again but by these effects. */
+void relay_end_room(struct relay *relay, struct room *room, struct effects *effects)
+{
+    const struct relay_config *config = &relay->config;
+    relay_discount_room(relay, room);
+    effects_add(effects, EFFECT_ROOM_GONE)->origin = room->origin;
+    room_table_remove(&relay->rooms, room);
+    if (room->kept != NULL) {
+        list_remove(&room->kept->hostless);
+        relay_occupy(relay, room);
+    }
+    relay->closed = room;
+    config->dismiss_room(config->context, room->maker);
+}
+
+static void close_room(struct relay *relay, struct room *room, struct effects *effects)
+{
+    if (room->member_count > 0)
+        effects_add(effects, EFFECT_ROOM_CLOSED)->room = room;
+    relay_end_room(relay, room, effects);
+}
+
+void relay_close_room(struct relay *relay, struct speaker speaker, struct effects *effects)
+{
+    const struct member *member = *speaker.seat;
+    if (member == NULL)
+        effects_refuse(effects, speaker, ERROR_NOT_IN_ROOM);
+    else if (!member_is_host(member))
+        effects_refuse(effects, speaker, ERROR_CLOSE_NOT_HOST);
+    else
+        close_room(relay, member->room, effects);
+}
+
+bool relay_outlives(const struct relay *relay, const struct member *last, enum departure departure)
+{
+    const struct room *room = last->room;
+    uint32_t grace_ms = relay->config.empty_room_grace_ms;
+    if (room_protocol(room) == PROTOCOL_1 || grace_ms == 0)
+        return false;
+    if (departure == DEPARTURE_CUT_OFF)
+        return true;
+    /*
+     * When a Wi-Fi fails, some close the socket that they take for dead, and TCP delivers the
+     * farewell when it is back: it means as little as the ends of the others.
+     */
+    for (uint32_t i = 0; i < room->known_count; i++) {
+        const struct member *other = room_by_id(room)[i];
+        bool is_absent = other->client == CLIENT_NONE;
+        if (is_absent && other->was_cut_off && relay->now_ms - other->active_ms < grace_ms)
+            return true;
+    }
+    return false;
+}
+
+void relay_desert(struct relay *relay, struct room *room)
+{
+    const struct relay_config *config = &relay->config;
+    room->kept->deserted_ms = relay->now_ms;
+    list_append(&relay->deserted, &room->kept->deserted);
+    config->room_deserted(config->context, room);
+}
+
+void relay_occupy(struct relay *relay, struct room *room)
+{
+    const struct relay_config *config = &relay->config;
+    if (list_is_empty(&room->kept->deserted))
+        return;
+    list_remove(&room->kept->deserted);
+    config->room_occupied(config->context, room);
+}
+
+/* Rooms of a list have one length of time, so that the first to come is the first to end. */
+static int32_t time_left_ms(const struct relay *relay, uint32_t since_ms, uint32_t grace_ms)
+{
+    int32_t left = (int32_t)(since_ms + grace_ms - relay->now_ms);
+    return left < 0 ? 0 : left;
+}
+
+/* The room whose host is gone the longest, and what is left of its time; NULL: there is none. */
+static struct room *first_hostless(const struct relay *relay, int32_t *ret_left_ms)
+{
+    if (list_is_empty(&relay->hostless))
+        return NULL;
+    const struct keepings *kept = CONTAINER_OF(relay->hostless.next, struct keepings, hostless);
+    *ret_left_ms = time_left_ms(relay, kept->host_left_ms, relay->config.host_grace_ms);
+    return kept->room;
+}
+
+/* The same for the room in which nobody has been the longest. */
+static struct room *first_deserted(const struct relay *relay, int32_t *ret_left_ms)
+{
+    if (list_is_empty(&relay->deserted))
+        return NULL;
+    const struct keepings *kept = CONTAINER_OF(relay->deserted.next, struct keepings, deserted);
+    *ret_left_ms = time_left_ms(relay, kept->deserted_ms, relay->config.empty_room_grace_ms);
+    return kept->room;
+}
+
+int32_t relay_grace_left_ms(const struct relay *relay)
+{
+    int32_t hostless_ms = INT32_MAX;
+    int32_t deserted_ms = INT32_MAX;
+    (void)first_hostless(relay, &hostless_ms);
+    (void)first_deserted(relay, &deserted_ms);
+    int32_t least_ms = hostless_ms < deserted_ms ? hostless_ms : deserted_ms;
+    return least_ms == INT32_MAX ? -1 : least_ms;
+}
+
+bool relay_end_grace(struct relay *relay, struct effects *ret_effects)
+{
+    int32_t left_ms;
+    ret_effects->count = 0;
+    relay_free_departed(relay);
+    struct room *room = first_hostless(relay, &left_ms);
+    if (room == NULL || left_ms > 0)
+        room = first_deserted(relay, &left_ms);
+    if (room == NULL || left_ms > 0)
+        return false;
+    close_room(relay, room, ret_effects);
+    return true;
+}
+
+bool relay_end_first_deserted(struct relay *relay, struct effects *effects)
+{
+    int32_t left_ms;
+    struct room *room = first_deserted(relay, &left_ms);
+    if (room != NULL)
+        relay_end_room(relay, room, effects);
+    return room != NULL;
+}
+
+void relay_end_deserted(struct relay *relay, struct room *room, struct effects *ret_effects)
+{
+    ret_effects->count = 0;
+    relay_free_departed(relay);
+    assert(room->member_count == 0);
+    close_room(relay, room, ret_effects);
+}
+
+static bool is_busy(const struct relay *relay, const struct room *room)
+{
+    if (room->member_count != 1)
+        return room->member_count > 1;
+    return relay->now_ms - room->members[0]->active_ms < QUIET_MS;
+}
+
+const struct room *relay_find_busy_room(const struct relay *relay, uint32_t *bucket)
+{
+    const struct room_table *table = &relay->rooms;
+    for (uint32_t i = 0; i < table->bucket_count; i++) {
+        uint32_t at = (*bucket + i) % table->bucket_count;
+        for (const struct room *room = table->buckets[at]; room != NULL;
+             room = room->next_in_bucket) {
+            if (!is_busy(relay, room))
+                continue;
+            *bucket = at;
+            return room;
+        }
+    }
+    return NULL;
+}

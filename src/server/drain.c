@@ -1,0 +1,53 @@
+/*
+ * Each loop says whether it has a room to be waited for. Rooms in which nobody is, or whose only
+ * member is quiet, are not: a screen may show its code all night. Time alone makes a room quiet, so
+ * a loop looks again each DRAIN_LOOK_INTERVAL_MS.
+ */
+#include "server/drain.h"
+
+void drain_begin(struct loop *loop)
+{
+    struct server *server = loop->server;
+    loop->relay.is_draining = true;
+    loop->drain.is_busy = true;
+    loop->drain.look_due_ms = loop->now_ms;
+    atomic_fetch_add(&server->busy_loops, 1);
+    atomic_fetch_add(&server->draining_loops, 1);
+}
+
+void drain_note_end(struct loop *loop)
+{
+    if (loop->relay.is_draining)
+        loop->drain.look_due_ms = loop->now_ms;
+}
+
+static int time_left_ms(const struct loop *loop)
+{
+    int32_t left_ms = (int32_t)(loop->drain.look_due_ms - loop->now_ms);
+    return left_ms < 0 ? 0 : left_ms;
+}
+
+void drain_check(struct loop *loop)
+{
+    struct drain *drain = &loop->drain;
+    if (!loop->relay.is_draining || time_left_ms(loop) > 0)
+        return;
+    drain->look_due_ms = loop->now_ms + DRAIN_LOOK_INTERVAL_MS;
+    bool is_busy = relay_find_busy_room(&loop->relay, &drain->bucket) != NULL;
+    if (is_busy == drain->is_busy)
+        return;
+    drain->is_busy = is_busy;
+    atomic_fetch_add(&loop->server->busy_loops, is_busy ? 1u : -1u);
+    loop_tell_main(loop);
+}
+
+int drain_wait_ms(const struct loop *loop)
+{
+    return loop->relay.is_draining ? time_left_ms(loop) : -1;
+}
+
+bool drain_is_over(struct server *server)
+{
+    return atomic_load(&server->draining_loops) == server->loop_count &&
+           atomic_load(&server->busy_loops) == 0;
+}

@@ -1,0 +1,112 @@
+/* A tree of addresses, each with a list of its vacant rooms in the order in which they became so.
+ */
+#include "server/makers.h"
+
+#include <assert.h>
+#include <search.h>
+#include <stdlib.h>
+
+struct maker {
+    struct address address; /* the first, since the tree compares it */
+    uint32_t rooms;
+    uint32_t vacant_count;
+    struct list vacant;
+};
+
+static int compare_addresses(const void *a, const void *b)
+{
+    return memcmp(a, b, sizeof(struct address));
+}
+
+bool makers_init(struct makers *makers)
+{
+    makers->tree = NULL;
+    for (uint32_t i = 0; i < LOOPS_MAX; i++)
+        list_init(&makers->over[i]);
+    return pthread_mutex_init(&makers->lock, NULL) == 0;
+}
+
+void makers_release(struct makers *makers)
+{
+    tdestroy(makers->tree, free);
+    makers->tree = NULL;
+}
+
+static struct maker *find_or_add(struct makers *makers, struct address address)
+{
+    void *found = tfind(&address, &makers->tree, compare_addresses);
+    if (found != NULL)
+        return *(struct maker **)found;
+    struct maker *maker = calloc(1, sizeof *maker);
+    if (maker == NULL)
+        return NULL;
+    maker->address = address;
+    list_init(&maker->vacant);
+    if (tsearch(maker, &makers->tree, compare_addresses) != NULL)
+        return maker;
+    free(maker);
+    return NULL;
+}
+
+struct maker *makers_enter(struct makers *makers, struct address address)
+{
+    pthread_mutex_lock(&makers->lock);
+    struct maker *maker = find_or_add(makers, address_place(address));
+    if (maker != NULL)
+        maker->rooms++;
+    pthread_mutex_unlock(&makers->lock);
+    return maker;
+}
+
+void makers_leave(struct makers *makers, struct maker *maker)
+{
+    if (maker == NULL)
+        return;
+    pthread_mutex_lock(&makers->lock);
+    assert(maker->rooms > 0);
+    if (--maker->rooms == 0) {
+        assert(maker->vacant_count == 0);
+        tdelete(maker, &makers->tree, compare_addresses);
+        free(maker);
+    }
+    pthread_mutex_unlock(&makers->lock);
+}
+
+bool makers_add_vacancy(struct makers *makers, struct maker *maker, struct vacancy *vacancy,
+                        uint32_t *ret_loop)
+{
+    if (maker == NULL)
+        return false;
+    pthread_mutex_lock(&makers->lock);
+    list_append(&maker->vacant, &vacancy->link);
+    bool is_beyond = ++maker->vacant_count > VACANT_ROOMS_MAX;
+    if (is_beyond) {
+        struct vacancy *oldest = CONTAINER_OF(list_pop_first(&maker->vacant), struct vacancy, link);
+        maker->vacant_count--;
+        oldest->is_over = true;
+        list_append(&makers->over[oldest->loop], &oldest->link);
+        *ret_loop = oldest->loop;
+    }
+    pthread_mutex_unlock(&makers->lock);
+    return is_beyond;
+}
+
+void makers_remove_vacancy(struct makers *makers, struct maker *maker, struct vacancy *vacancy)
+{
+    if (maker == NULL)
+        return;
+    pthread_mutex_lock(&makers->lock);
+    list_remove(&vacancy->link);
+    if (!vacancy->is_over)
+        maker->vacant_count--;
+    vacancy->is_over = false;
+    pthread_mutex_unlock(&makers->lock);
+}
+
+struct vacancy *makers_take_over(struct makers *makers, uint32_t loop)
+{
+    pthread_mutex_lock(&makers->lock);
+    struct list *link = list_pop_first(&makers->over[loop]);
+    pthread_mutex_unlock(&makers->lock);
+    return link == NULL ? NULL : CONTAINER_OF(link, struct vacancy, link);
+}
