@@ -169,6 +169,7 @@ static void wait_for_end(struct server *server, int signal_fd)
         bool is_stop = number == SIGTERM || number == SIGINT;
         if (number == SIGHUP)
             reload_certificate(server);
+        notices_say(&server->notices);
         trim_heap(server, &schedule);
         look_at_heap(server, &schedule);
         if (schedule.is_draining) {
@@ -286,7 +287,8 @@ static int serve(const struct config *config)
     }
     server.news_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     bool is_ready = signal_fd >= 0 && server.news_fd >= 0 && set_limits(&server) &&
-                    origins_init(&server.origins) && places_init(&server.places) &&
+                    origins_init(&server.origins) &&
+                    places_init(&server.places, (uint32_t)config->failed_joins_per_address_max) &&
                     makers_init(&server.makers) && make_loops(&server);
     bool has_run = is_ready && run(&server, signal_fd);
     if (!has_run)

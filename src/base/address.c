@@ -7,7 +7,7 @@
 
 static const uint8_t ipv4_prefix[12] = {[10] = 0xFF, [11] = 0xFF};
 
-static bool is_ipv4(struct address address)
+bool address_is_ipv4(struct address address)
 {
     return memcmp(address.octets, ipv4_prefix, sizeof ipv4_prefix) == 0;
 }
@@ -43,6 +43,13 @@ bool address_parse(struct bytes text, struct address *ret_address)
     else
         return false;
     return true;
+}
+
+void address_write(struct address address, char ret_text[ADDRESS_TEXT_BYTES_MAX])
+{
+    bool is_ipv4 = address_is_ipv4(address);
+    const uint8_t *octets = address.octets + (is_ipv4 ? sizeof ipv4_prefix : 0);
+    inet_ntop(is_ipv4 ? AF_INET : AF_INET6, octets, ret_text, ADDRESS_TEXT_BYTES_MAX);
 }
 
 bool address_parse_with_port(struct bytes text, struct address *ret_address)
@@ -114,9 +121,39 @@ bool address_range_contains(const struct address_range *range, struct address ad
     return address_equal(address, range->base);
 }
 
+struct address address_network(struct address address, unsigned prefix_length)
+{
+    clear_behind_prefix(&address, prefix_length);
+    return address;
+}
+
+static const struct address loopback = {{[15] = 1}};
+
 struct address address_place(struct address address)
 {
-    if (!is_ipv4(address))
+    if (!address_is_ipv4(address) && !address_equal(address, loopback))
         clear_behind_prefix(&address, 64);
     return address;
+}
+
+#define IPV4(a, b) 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, a, b
+
+bool address_is_private(struct address address)
+{
+    static const struct address_range ranges[] = {
+        {{{IPV4(127, 0)}}, IPV4_PREFIX_LENGTH + 8},
+        {{{IPV4(10, 0)}}, IPV4_PREFIX_LENGTH + 8},
+        {{{IPV4(172, 16)}}, IPV4_PREFIX_LENGTH + 12},
+        {{{IPV4(192, 168)}}, IPV4_PREFIX_LENGTH + 16},
+        {{{IPV4(169, 254)}}, IPV4_PREFIX_LENGTH + 16},
+        {{{IPV4(100, 64)}}, IPV4_PREFIX_LENGTH + 10},
+        {{{[15] = 1}}, 128},
+        {{{0xFC}}, 7},
+        {{{0xFE, 0x80}}, 10},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(ranges); i++) {
+        if (address_range_contains(&ranges[i], address))
+            return true;
+    }
+    return false;
 }

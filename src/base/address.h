@@ -29,6 +29,11 @@ static inline bool address_equal(struct address a, struct address b)
 /* Reads `192.0.2.1` or `2001:db8::1`, nothing around it. */
 MUST_CHECK bool address_parse(struct bytes text, struct address *ret_address);
 
+#define ADDRESS_TEXT_BYTES_MAX 46 /* and its end */
+
+/* Writes what address_parse() reads. */
+void address_write(struct address address, char ret_text[ADDRESS_TEXT_BYTES_MAX]);
+
 /*
  * Reads an address as proxies write it: with a port or without, IPv6 in brackets or bare
  * (`192.0.2.1:80`, `[2001:db8::1]:80`, `[2001:db8::1]`). The port is dropped.
@@ -40,10 +45,22 @@ MUST_CHECK bool address_range_parse(struct bytes text, struct address_range *ret
 
 bool address_range_contains(const struct address_range *range, struct address address);
 
+bool address_is_ipv4(struct address address);
+
+/* The first `prefix_length` bits (0 to 128), zeros behind them. */
+struct address address_network(struct address address, unsigned prefix_length);
+
 /*
  * What counts as one place: an IPv4 address, or the /64 of an IPv6 one, since whoever has one
- * address of a /64 has all of it.
+ * address of a /64 has all of it. `::1` stays what it is.
  */
 struct address address_place(struct address address);
+
+/*
+ * Whether it is nobody's alone, but of this machine or of a network that the world does not reach:
+ * loopback, private and link-local ones (RFC 6890; of IPv4 those between a carrier and its
+ * customers, RFC 6598, as well).
+ */
+bool address_is_private(struct address address);
 
 #endif

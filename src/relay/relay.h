@@ -37,6 +37,9 @@ struct relay_config {
     /* Counts bytes that rooms keep without a connection's need; false: too many. */
     bool (*admit_bytes)(void *context, size_t count);
     void (*dismiss_bytes)(void *context, size_t count);
+    /* Whether a client that joins may be told what its code has found, which is counted; it is not
+     * asked about one whom the room knows. */
+    bool (*may_tell)(void *context, uint32_t client, bool is_found);
     void *context;
 };
 
@@ -57,6 +60,8 @@ enum effect_kind {
     EFFECT_TO_ROOM,    /* `event` to all members of `room` but the one called `client` */
     EFFECT_NOT_FOUND,  /* a join named no room: `event`, the error, to `client`, who may be guessing
                         */
+    EFFECT_UNTOLD,     /* a join by who may not be told whether there is such a room: nothing that
+                        * is said to the speaker may depend on that */
     EFFECT_KEEP_STATE, /* `event` is the room's state: give it to relay_keep_state() as it is sent,
                         * and tell it to all members but `client`, who asked for it */
     EFFECT_TELL_STATE, /* room_state() to `client` */

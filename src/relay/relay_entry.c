@@ -261,8 +261,22 @@ static bool read_code(const struct json_value *string, uint64_t *ret_code)
     return code_read(bytes_of(decoded, sizes.written), ret_code);
 }
 
-static void refuse_not_found(struct effects *effects, struct speaker speaker)
+/* Whether the speaker may hear what its code has found; else nothing that depends on it is said. */
+static bool may_tell(const struct relay *relay, struct speaker speaker, bool is_found,
+                     struct effects *effects)
 {
+    const struct relay_config *config = &relay->config;
+    if (config->may_tell(config->context, speaker.client, is_found))
+        return true;
+    effects_add(effects, EFFECT_UNTOLD)->client = speaker.client;
+    return false;
+}
+
+static void refuse_not_found(const struct relay *relay, struct effects *effects,
+                             struct speaker speaker)
+{
+    if (!may_tell(relay, speaker, false, effects))
+        return;
     struct effect *effect = effects_add(effects, EFFECT_NOT_FOUND);
     effect->client = speaker.client;
     effect->event = (struct event){.type = EVENT_ERROR, .error = ERROR_ROOM_NOT_FOUND};
@@ -280,7 +294,7 @@ void relay_join(struct relay *relay, struct speaker speaker, const struct envelo
     }
     uint64_t code;
     if (!read_code(&envelope->room, &code)) {
-        refuse_not_found(effects, speaker);
+        refuse_not_found(relay, effects, speaker);
         return;
     }
     uint32_t owner = code_owner(code, relay->config.loop_count);
@@ -290,15 +304,17 @@ void relay_join(struct relay *relay, struct speaker speaker, const struct envelo
     }
     struct room *room = room_table_find(&relay->rooms, code);
     if (room == NULL) {
-        refuse_not_found(effects, speaker);
+        refuse_not_found(relay, effects, speaker);
         return;
     }
+    struct member *member = room_find(room, id_view(&id));
+    if (member == NULL && !may_tell(relay, speaker, true, effects))
+        return;
     if (room_protocol(room) != speaker.protocol) {
         bool is_first = room_protocol(room) == PROTOCOL_1;
         effects_refuse(effects, speaker, is_first ? ERROR_USES_PROTOCOL_1 : ERROR_USES_PROTOCOL_2);
         return;
     }
-    struct member *member = room_find(room, id_view(&id));
     if (member != NULL && member->client != CLIENT_NONE)
         replace_member(relay, speaker, member, effects);
     else

@@ -35,22 +35,41 @@ static bool refuse(struct loop *loop, struct conn *conn, enum conn_refusal refus
 
 static void leave_place(struct loop *loop, struct conn *conn)
 {
-    places_leave(&loop->server->places, conn->place, clock_now_ms());
+    struct places *places = &loop->server->places;
+    if (conn->is_counted)
+        places_remove_connection(places, conn->place);
+    conn->is_counted = false;
+    places_leave(places, conn->place, clock_now_ms());
     conn->place = PLACE_NONE;
 }
 
-/* The connection is counted at this address. False: it is one too many there. */
-static bool enter_place(struct loop *loop, struct conn *conn, struct address address)
+enum entry {
+    ENTRY_MADE,
+    ENTRY_TOO_MANY,  /* the connection has its place, but is not counted there */
+    ENTRY_NO_MEMORY, /* it has none */
+};
+
+/* The connection is one of this address from now on. */
+static enum entry enter_place(struct loop *loop, struct conn *conn, struct address address)
 {
-    uint64_t most = loop->server->config->connections_per_address_max;
-    uint32_t connections = 0;
+    struct places *places = &loop->server->places;
+    uint32_t most = (uint32_t)loop->server->config->connections_per_address_max;
     leave_place(loop, conn);
-    conn->place = places_enter(&loop->server->places, address, &connections);
-    if (most == 0 || connections <= most)
-        return true;
+    conn->place = places_enter(places, address);
+    if (conn->place == PLACE_NONE)
+        return ENTRY_NO_MEMORY;
+    conn->is_counted = places_add_connection(places, conn->place, most);
+    if (conn->is_counted)
+        return ENTRY_MADE;
     loop->stats.counters[COUNTER_ADDRESS_REFUSED]++;
-    leave_place(loop, conn);
-    return false;
+    return ENTRY_TOO_MANY;
+}
+
+/* The same for one that may wait for its refusal. False: it may not. */
+static bool enter_or_refuse(struct loop *loop, struct conn *conn, struct address address)
+{
+    enum entry entry = enter_place(loop, conn, address);
+    return entry == ENTRY_MADE || (entry == ENTRY_TOO_MANY && refuse(loop, conn, REFUSAL_ADDRESS));
 }
 
 bool admission_accepted(struct loop *loop, struct conn *conn)
@@ -64,16 +83,11 @@ bool admission_accepted(struct loop *loop, struct conn *conn)
         loop->stats.counters[COUNTER_FULL_REFUSED]++;
         may_stay = refuse(loop, conn, REFUSAL_FULL);
     }
-    bool matters =
-        config->connections_per_address_max > 0 || config->trusted_proxies.list.count > 0;
-    if (!matters || !socket_peer_address(conn->socket.fd, &peer))
-        return may_stay;
-    conn->is_proxied = is_trusted_proxy(config, peer);
+    if (!socket_peer_address(conn->socket.fd, &peer))
+        return false; /* it is gone already */
     /* Everybody comes from the proxies' addresses: those are no places. */
-    bool is_counted = config->connections_per_address_max > 0 && !conn->is_proxied;
-    if (is_counted && !enter_place(loop, conn, peer))
-        may_stay = refuse(loop, conn, REFUSAL_ADDRESS) && may_stay;
-    return may_stay;
+    conn->is_proxied = is_trusted_proxy(config, peer);
+    return (conn->is_proxied || enter_or_refuse(loop, conn, peer)) && may_stay;
 }
 
 void admission_left(struct loop *loop, struct conn *conn)
@@ -89,8 +103,7 @@ bool admission_learn_address(struct loop *loop, struct conn *conn, struct addres
 {
     /* One proxy behind another: the next word is that one's. */
     conn->is_proxied = is_trusted_proxy(loop->server->config, address);
-    return conn->is_proxied || enter_place(loop, conn, address) ||
-           refuse(loop, conn, REFUSAL_ADDRESS);
+    return conn->is_proxied || enter_or_refuse(loop, conn, address);
 }
 
 /*
@@ -135,14 +148,13 @@ int admission_judge_upgrade(struct loop *loop, struct conn *conn,
 {
     const struct config *config = loop->server->config;
     struct address address;
-    bool is_too_many = conn->refusal == REFUSAL_ADDRESS;
+    enum entry entry = conn->refusal == REFUSAL_ADDRESS ? ENTRY_TOO_MANY : ENTRY_MADE;
     if (conn->refusal == REFUSAL_FULL)
         return 503;
-    if (conn->is_proxied && find_forwarded(config, request, &address) &&
-        !enter_place(loop, conn, address))
-        is_too_many = true;
-    if (is_too_many)
-        return 429;
+    if (conn->is_proxied && find_forwarded(config, request, &address))
+        entry = enter_place(loop, conn, address);
+    if (entry != ENTRY_MADE)
+        return entry == ENTRY_TOO_MANY ? 429 : 503;
     if (!origin_may_enter(config, request->origin)) {
         loop->stats.counters[COUNTER_ORIGIN_REFUSED]++;
         return 403;
@@ -150,14 +162,15 @@ int admission_judge_upgrade(struct loop *loop, struct conn *conn,
     return 101;
 }
 
-bool admission_asker(const struct loop *loop, const struct conn *conn,
-                     const struct http_request *request, struct address *ret_address)
+void admission_look_at_forwarding(struct loop *loop, const struct conn *conn,
+                                  const struct http_request *request)
 {
-    const struct config *config = loop->server->config;
-    if (config->failed_joins_per_address_max == 0)
-        return false;
-    return conn->is_proxied ? find_forwarded(config, request, ret_address)
-                            : socket_peer_address(conn->socket.fd, ret_address);
+    struct address peer;
+    if (request->forwarded_for_count == 0 || conn->is_proxied || conn->is_introduced ||
+        notices_is_raised(&loop->server->notices, NOTICE_UNTRUSTED_FORWARDER))
+        return;
+    if (socket_peer_address(conn->socket.fd, &peer) && address_is_private(peer))
+        notices_raise(loop, NOTICE_UNTRUSTED_FORWARDER, peer);
 }
 
 bool admission_address_of(const struct loop *loop, const struct conn *conn,
@@ -169,35 +182,59 @@ bool admission_address_of(const struct loop *loop, const struct conn *conn,
     return true;
 }
 
-bool admission_lookup_failed(struct loop *loop, struct address address)
+bool admission_hold_asker(struct loop *loop, struct conn *conn, const struct http_request *request)
 {
     struct places *places = &loop->server->places;
-    uint32_t now_ms = clock_now_ms();
-    uint32_t connections;
-    uint32_t place = places_enter(places, address, &connections);
-    if (place == PLACE_NONE)
-        return false;
-    bool is_beyond = places_fail_join(
-        places, place, (uint32_t)loop->server->config->failed_joins_per_address_max, now_ms);
-    places_leave(places, place, now_ms);
-    return is_beyond;
+    struct address address;
+    conn->asker = conn->place;
+    if (!conn->is_proxied)
+        places_hold(places, conn->place);
+    else if (find_forwarded(loop->server->config, request, &address))
+        conn->asker = places_enter(places, address);
+    else
+        return true;
+    return conn->asker != PLACE_NONE;
 }
 
-bool admission_join_failed(struct loop *loop, struct conn *conn)
+void admission_release_asker(struct loop *loop, struct conn *conn)
 {
-    const struct config *config = loop->server->config;
-    struct address peer;
-    if (conn->failed_joins < UINT8_MAX)
+    places_leave(&loop->server->places, conn->asker, clock_now_ms());
+    conn->asker = PLACE_NONE;
+}
+
+bool admission_may_ask(struct loop *loop, const struct conn *conn)
+{
+    return places_may_ask(&loop->server->places, conn->asker, clock_now_ms());
+}
+
+bool admission_may_tell(struct loop *loop, const struct conn *conn, bool is_found)
+{
+    return places_may_tell(&loop->server->places, conn->asker, !is_found, clock_now_ms());
+}
+
+bool admission_may_tell_joiner(struct loop *loop, struct conn *conn, bool is_found)
+{
+    if (!places_may_tell(&loop->server->places, conn->place, !is_found, clock_now_ms()))
+        return false;
+    if (!is_found && conn->failed_joins < UINT8_MAX)
         conn->failed_joins++;
-    bool is_beyond = config->failed_joins_max > 0 && conn->failed_joins > config->failed_joins_max;
-    if (config->failed_joins_per_address_max == 0)
-        return is_beyond;
-    if (conn->place == PLACE_NONE && !conn->is_proxied &&
-        socket_peer_address(conn->socket.fd, &peer))
-        (void)enter_place(loop, conn, peer);
-    bool place_is_beyond =
-        conn->place != PLACE_NONE &&
-        places_fail_join(&loop->server->places, conn->place,
-                         (uint32_t)config->failed_joins_per_address_max, clock_now_ms());
-    return is_beyond || place_is_beyond;
+    return true;
+}
+
+bool admission_is_guesser(const struct loop *loop, const struct conn *conn)
+{
+    uint64_t most = loop->server->config->failed_joins_max;
+    return most > 0 && conn->failed_joins > most;
+}
+
+void admission_stop_waiting(struct loop *loop, struct conn *conn)
+{
+    struct places *places = &loop->server->places;
+    if (conn->state == CONN_DELAYED) {
+        places_end_waiting(places, conn->place);
+    } else if (conn->state == CONN_WAITING) {
+        if (!conn->is_awaited)
+            places_end_waiting(places, conn->asker);
+        admission_release_asker(loop, conn);
+    }
 }

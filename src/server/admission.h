@@ -32,17 +32,39 @@ int admission_judge_upgrade(struct loop *loop, struct conn *conn,
 MUST_CHECK bool admission_address_of(const struct loop *loop, const struct conn *conn,
                                      struct address *ret_address);
 
-/* Counts a join that named no room. True: too many, the answer is to be delayed. */
-bool admission_join_failed(struct loop *loop, struct conn *conn);
-
-/* Whose request this is. False: a proxy does not tell, or nobody counts by address. */
-bool admission_asker(const struct loop *loop, const struct conn *conn,
-                     const struct http_request *request, struct address *ret_address);
+/*
+ * An X-Forwarded-For from a peer in our own network that is no trusted proxy is said on stderr,
+ * once: all who come through that peer share one address then.
+ */
+void admission_look_at_forwarding(struct loop *loop, const struct conn *conn,
+                                  const struct http_request *request);
 
 /*
- * Counts a look-up from this address that named no room, as a failed join there; how many
- * connections it has does not matter. True: too many, as in admission_join_failed().
+ * Whose question this is, in `conn->asker`: the place of the client that a trusted proxy tells of,
+ * or the connection's own, held until admission_release_asker() or admission_stop_waiting().
+ * PLACE_NONE: a proxy does not tell, and nobody counts. False: memory is short.
  */
-bool admission_lookup_failed(struct loop *loop, struct address address);
+MUST_CHECK bool admission_hold_asker(struct loop *loop, struct conn *conn,
+                                     const struct http_request *request);
+void admission_release_asker(struct loop *loop, struct conn *conn);
+
+/*
+ * Whether the asker may ask for a room, and then, whether it may be told: see places_may_ask() and
+ * places_may_tell(), which counts a miss.
+ */
+bool admission_may_ask(struct loop *loop, const struct conn *conn);
+bool admission_may_tell(struct loop *loop, const struct conn *conn, bool is_found);
+
+/* The same for a connection that joins; a miss is counted for the connection as well. */
+bool admission_may_tell_joiner(struct loop *loop, struct conn *conn, bool is_found);
+
+/* Whether the connection itself had more misses than one may have. */
+bool admission_is_guesser(const struct loop *loop, const struct conn *conn);
+
+/*
+ * A connection that is WAITING or DELAYED is about to be something else: it gives back what it
+ * holds for that, its place among those who wait for a refusal and the place of its asker.
+ */
+void admission_stop_waiting(struct loop *loop, struct conn *conn);
 
 #endif

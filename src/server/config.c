@@ -109,7 +109,7 @@ static const struct option options[] = {
      FAILED_JOINS_LIMIT, "joins of one connection that may name no room; 0: any (30)", NULL},
     {"--max-failed-joins-per-address", "MAX_FAILED_JOINS_PER_ADDRESS",
      FIELD(failed_joins_per_address_max), VALUE_NUMBER, 0, 1000000,
-     "the same for one address, a minute; 0: any (300)", NULL},
+     "joins and look-ups of one address that may name no room, a minute; 0: any (300)", NULL},
 
     {"--allow-origin", "ALLOW_ORIGIN", FIELD(allowed_origins), VALUE_ORIGINS, 0, 0,
      "origin that may enter, such as https://*.example.com; repeatable (every origin)", NULL},

@@ -25,7 +25,7 @@ enum conn_state {
     CONN_HTTP,    /* requests are being read */
     CONN_WAITING, /* other loops are asked, or the answer is held back as in DELAYED; input waits */
     CONN_OPEN,    /* a WebSocket */
-    CONN_DELAYED, /* the answer to one failed join too many is held back; then it is closed */
+    CONN_DELAYED, /* the answer to one join too many is held back; then it is closed */
     CONN_MOVING,  /* on its way to another loop; input waits */
     CONN_CLOSING, /* what is queued goes out, input is discarded */
     CONN_LINGERING, /* our side is shut; the peer is read until it ends, and discarded */
@@ -47,6 +47,8 @@ struct conn_input {
     struct buf message; /* MOVING: what the new loop is to hear first */
     uint32_t since_ms;  /* the last message was complete, or this began */
 };
+
+#define CONN_ORIGIN_BITS 10
 
 struct conn {
     struct poller_socket socket;
@@ -71,9 +73,10 @@ struct conn {
     uint8_t loop : 6;       /* whose it is; kept for assertions */
     bool is_behind : 1;     /* it has sent more than may be read, since `behind_ms` */
     bool speaks_2 : 1;      /* protocol 2, not 1 */
-    uint16_t origin : 10;   /* in the server's origins */
-    bool said_farewell : 1; /* its close frame means that it leaves: 1000, or no code */
-    uint32_t place;         /* in the server's places; PLACE_NONE until it matters */
+    uint16_t origin : CONN_ORIGIN_BITS; /* in the server's origins */
+    bool said_farewell : 1;             /* its close frame means that it leaves: 1000, or no code */
+    bool is_counted : 1;                /* among the connections of its place */
+    uint32_t place;         /* in the server's places; PLACE_NONE: a proxy has not told it */
     uint32_t last_alive_ms; /* last sign of life */
     uint32_t due_ms;        /* when its entry in `deadline` is looked at */
     struct list deadline;
@@ -88,7 +91,10 @@ struct conn {
     struct conn_input *input; /* NULL most of the time */
     struct tls_session *tls;  /* NULL: plain TCP */
     struct outbox out;
-    uint32_t rate_tokens;    /* thousandths of a frame that may be read */
+    union {
+        uint32_t rate_tokens; /* OPEN: thousandths of a frame that may be read */
+        uint32_t asker;       /* HTTP, WAITING: the place of who asks for a room, held */
+    };
     uint32_t rate_filled_ms; /* when they were counted */
     uint32_t behind_ms;
     uint32_t progress_ms;  /* when output advanced last, while it waits */
@@ -99,8 +105,8 @@ struct conn {
     };
 } __attribute__((aligned(64)));
 
+_Static_assert(ORIGINS_MAX < 1 << CONN_ORIGIN_BITS, "the number of an origin has so many bits");
 _Static_assert(sizeof(struct conn) == 128, "an idle connection has two cache lines");
-_Static_assert(ORIGINS_MAX < 1 << 10, "a connection has 10 bits for its origin's number");
 
 static inline struct conn *conn_of_deadline(struct list *link)
 {
@@ -120,6 +126,11 @@ static inline uint32_t conn_index(const struct conn *conn)
 static inline struct conn *conn_of_socket(struct poller_socket *socket)
 {
     return CONTAINER_OF(socket, struct conn, socket);
+}
+
+static inline void conn_set_origin(struct conn *conn, uint16_t origin)
+{
+    conn->origin = origin & ((1u << CONN_ORIGIN_BITS) - 1);
 }
 
 /* Bytes that wait to be sent, in clear and encrypted. */

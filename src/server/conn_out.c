@@ -21,6 +21,7 @@ void conn_out_end(struct loop *loop, struct conn *conn)
 {
     if (conn->state == CONN_DEAD || conn->state == CONN_FREE)
         return;
+    admission_stop_waiting(loop, conn);
     conn_set_state(conn, CONN_DEAD);
     loop_mark_ending(loop, conn);
 }
@@ -279,10 +280,28 @@ static void tell_state(struct loop *loop, const struct effect *effect)
     count_deliveries(loop, 1);
 }
 
-/* Who guesses codes waits for each answer, unread, and is then closed. */
+/*
+ * The last that a guesser hears. When its own misses are too many, the last of them is told; when
+ * its address has had too many, nothing is that would depend on a room, and it may try later.
+ */
+static void turn_away(struct loop *loop, struct conn *conn)
+{
+    if (!admission_is_guesser(loop, conn)) {
+        conn_out_close(loop, conn, WS_CLOSE_TRY_AGAIN_LATER, BYTES("too many attempts"));
+        return;
+    }
+    tell_error(loop, conn_index(conn), ERROR_ROOM_NOT_FOUND);
+    conn_out_close(loop, conn, WS_CLOSE_POLICY, BYTES("too many failed joins"));
+}
+
+/* Who guesses codes waits for the last answer, unread, and is then closed. */
 static void delay_answer(struct loop *loop, struct conn *conn)
 {
     loop->stats.counters[COUNTER_JOINS_PENALIZED]++;
+    if (!places_begin_waiting(&loop->server->places, conn->place)) {
+        turn_away(loop, conn);
+        return;
+    }
     conn_set_state(conn, CONN_DELAYED);
     poller_pause(loop->poller, &conn->socket);
     loop_set_deadline(loop, conn, DEADLINE_PENALTY);
@@ -290,10 +309,10 @@ static void delay_answer(struct loop *loop, struct conn *conn)
 
 void conn_out_answer_delayed(struct loop *loop, struct conn *conn)
 {
+    admission_stop_waiting(loop, conn);
     conn_set_state(conn, CONN_OPEN);
     poller_resume(loop->poller, &conn->socket);
-    tell_error(loop, conn_index(conn), ERROR_ROOM_NOT_FOUND);
-    conn_out_close(loop, conn, WS_CLOSE_POLICY, BYTES("too many failed joins"));
+    turn_away(loop, conn);
 }
 
 /* Who has lost its seat hears why. */
@@ -329,10 +348,13 @@ void conn_out_perform(struct loop *loop, struct conn *speaker, const struct effe
             tell_client(loop, effect);
             break;
         case EFFECT_NOT_FOUND:
-            if (admission_join_failed(loop, speaker))
+            if (admission_is_guesser(loop, speaker))
                 delay_answer(loop, speaker);
             else
                 tell_client(loop, effect);
+            break;
+        case EFFECT_UNTOLD:
+            delay_answer(loop, speaker);
             break;
         case EFFECT_TO_ROOM:
             tell_room(loop, effect);
@@ -373,6 +395,7 @@ void conn_out_finish(struct loop *loop, struct conn *conn)
         return;
     /* A response that nobody reads has the time of a request. */
     enum deadline_kind kind = conn->state == CONN_OPEN ? DEADLINE_FLUSH : DEADLINE_REQUEST;
+    admission_stop_waiting(loop, conn);
     conn_set_state(conn, CONN_CLOSING);
     loop_set_deadline(loop, conn, kind);
     loop_mark_dirty(loop, conn);

@@ -21,7 +21,7 @@
 #define HISTORY_SAMPLES 60    /* of the charts: five minutes */
 #define HISTORY_INTERVAL_S 5
 #define KEPT_PART_OF_BUDGET 4       /* what rooms keep may be this part of --max-buffered-bytes */
-#define PLACES_REMEMBERED_MAX 65536 /* addresses that failed joins, with nobody here any more */
+#define PLACES_REMEMBERED_MAX 65536 /* addresses with misses, and nobody here any more */
 
 /* Descriptors that are never a client's: three standard ones, the listener, a few a loop. */
 #define DESCRIPTORS_RESERVED 16
@@ -67,9 +67,13 @@
 #define DETACHING_WAIT_MS 10          /* for the kernel to let go of a connection at a stop */
 #define DETACHING_TURNS_MAX 100       /* such waits */
 #define THROTTLE_MS 20                /* without being read, when out of tokens */
-#define JOIN_PENALTY_MS 3000          /* before the answer to one failed join too many */
+#define JOIN_PENALTY_MS 3000          /* before the answer to one miss too many */
 #define CHECKS_PER_TIMEOUT 8          /* how often silence and stalls are looked at */
-#define PLACE_BUDGET_MS (60 * 1000)   /* in which the failed joins of an address are forgotten */
+#define PLACE_BUDGET_MS (60 * 1000)   /* in which the misses of an address are forgotten */
+#define PRIVATE_PLACE_BUDGETS 10      /* of misses, for loopback and private addresses */
+/* Who may wait for the answer to one miss too many; others have it at once. */
+#define WAITING_PER_PLACE_MAX 64
+#define WAITING_MAX 4096
 /* Connections that a loop may have above the emptiest before it passes on new ones. */
 #define PLACEMENT_SLACK 16
 

@@ -99,6 +99,13 @@ static void dismiss_bytes(void *context, size_t count)
     atomic_fetch_sub_explicit(&server->kept, count, memory_order_relaxed);
 }
 
+static bool may_tell(void *context, uint32_t client, bool is_found)
+{
+    struct loop *loop = context;
+    struct conn *conn = conn_table_at(&loop->server->connections, client);
+    return admission_may_tell_joiner(loop, conn, is_found);
+}
+
 static void init_relay(struct loop *loop)
 {
     const struct config *config = loop->server->config;
@@ -117,6 +124,7 @@ static void init_relay(struct loop *loop)
                                  .room_occupied = room_occupied,
                                  .admit_bytes = admit_bytes,
                                  .dismiss_bytes = dismiss_bytes,
+                                 .may_tell = may_tell,
                                  .context = loop,
                              });
     loop->relay.now_ms = loop->now_ms;
@@ -321,8 +329,10 @@ static void accept_again(struct loop *loop)
 
 static void say_goodbye(struct loop *loop, struct conn *conn)
 {
-    if (conn->state == CONN_DELAYED)
+    if (conn->state == CONN_DELAYED) {
+        admission_stop_waiting(loop, conn);
         conn_set_state(conn, CONN_OPEN);
+    }
     if (conn->state == CONN_OPEN) {
         loop->stats.counters[COUNTER_GOING_AWAY]++;
         conn_out_close(loop, conn, WS_CLOSE_GOING_AWAY, BYTES("server is stopping"));

@@ -14,6 +14,7 @@
 #include "server/history.h"
 #include "server/limits.h"
 #include "server/makers.h"
+#include "server/notices.h"
 #include "server/origins.h"
 #include "server/places.h"
 #include "server/stats.h"
@@ -39,6 +40,7 @@ struct server {
     struct origins origins;
     struct places places;
     struct makers makers;
+    struct notices notices;
     struct tls_context *tls; /* NULL: plain TCP */
     int listener_fd;
     int news_fd; /* an eventfd: the main thread is to look at what follows */

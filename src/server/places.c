@@ -5,23 +5,35 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+#include "server/bucket.h"
 #include "server/limits.h"
 
 #define CAPACITY_AT_FIRST 64
-#define SHARE_OF_JOIN 1000 /* debts are counted in thousandths of a failed join */
+
+/* Leaks from the budget's bucket are whole numbers in this unit. */
+#define MISS_LEVEL PLACE_BUDGET_MS
 
 __extension__ typedef unsigned __int128 uint128;
 
 struct place {
-    struct address address;
+    struct address key; /* the network; of IPv6 with its prefix length as the last octet */
+    struct bucket misses;
+    uint32_t budgets; /* of misses: how often it has what one address has */
+    uint32_t width;   /* how often it may have the connections of one address */
+    uint32_t wider;   /* the place that this one is a part of */
+    uint32_t holders; /* connections, requests, and narrower places */
     uint32_t connections;
-    uint32_t debt;       /* failed joins that are not forgotten, in thousandths */
-    uint32_t debt_as_of; /* milliseconds */
-    uint32_t budget;     /* that the debt is forgotten by */
-    uint32_t next;       /* in the bucket, or of the free ones */
-    uint32_t older;      /* among those without connections */
+    uint32_t waiting;
+    uint32_t next;  /* in the bucket, or of the free ones */
+    uint32_t older; /* among those that nobody holds */
     uint32_t newer;
 };
+
+/* An IPv6 address is counted in each of these; the narrowest first. */
+static const struct {
+    uint8_t prefix_length;
+    uint8_t width;
+} networks[] = {{64, 1}, {56, 4}, {48, 16}};
 
 static bool allocate(struct places *places, uint32_t capacity)
 {
@@ -39,9 +51,9 @@ static bool allocate(struct places *places, uint32_t capacity)
     return true;
 }
 
-bool places_init(struct places *places)
+bool places_init(struct places *places, uint32_t misses_max)
 {
-    *places = (struct places){.used = 1};
+    *places = (struct places){.used = 1, .misses_max = misses_max};
     ssize_t length = getrandom(places->keys, sizeof places->keys, 0);
     return length == (ssize_t)sizeof places->keys && allocate(places, CAPACITY_AT_FIRST) &&
            pthread_mutex_init(&places->lock, NULL) == 0;
@@ -56,10 +68,10 @@ void places_release(struct places *places)
     *places = (struct places){0};
 }
 
-static uint32_t *bucket_of(struct places *places, const struct address *address)
+static uint32_t *bucket_of(struct places *places, const struct address *key)
 {
     uint64_t halves[2];
-    memcpy(halves, address->octets, sizeof halves);
+    memcpy(halves, key->octets, sizeof halves);
     uint128 product =
         (uint128)(halves[0] ^ places->keys[0]) * (uint128)(halves[1] ^ places->keys[1]);
     uint64_t hash = (uint64_t)product ^ (uint64_t)(product >> 64);
@@ -72,23 +84,23 @@ static bool grow(struct places *places)
         return false;
     /* All items are in use, or there would be no need to grow. */
     for (uint32_t i = 1; i < places->used; i++) {
-        uint32_t *bucket = bucket_of(places, &places->items[i].address);
+        uint32_t *bucket = bucket_of(places, &places->items[i].key);
         places->items[i].next = *bucket;
         *bucket = i;
     }
     return true;
 }
 
-/* The link to the place with this address, or the end of its chain. */
-static uint32_t *find(struct places *places, const struct address *address)
+/* The link to the place with this key, or the end of its chain. */
+static uint32_t *find(struct places *places, const struct address *key)
 {
-    uint32_t *at = bucket_of(places, address);
-    while (*at != PLACE_NONE && !address_equal(places->items[*at].address, *address))
+    uint32_t *at = bucket_of(places, key);
+    while (*at != PLACE_NONE && !address_equal(places->items[*at].key, *key))
         at = &places->items[*at].next;
     return at;
 }
 
-static uint32_t add(struct places *places, struct address address)
+static uint32_t add(struct places *places, struct address key)
 {
     if (places->free == PLACE_NONE && places->used == places->capacity && !grow(places))
         return PLACE_NONE;
@@ -97,23 +109,13 @@ static uint32_t add(struct places *places, struct address address)
         places->free = places->items[number].next;
     else
         number = places->used++;
-    uint32_t *bucket = bucket_of(places, &address);
-    places->items[number] = (struct place){.address = address, .next = *bucket};
+    uint32_t *bucket = bucket_of(places, &key);
+    places->items[number] = (struct place){.key = key, .next = *bucket};
     *bucket = number;
     return number;
 }
 
-static void forget(struct places *places, uint32_t number)
-{
-    struct place *place = &places->items[number];
-    uint32_t *link = find(places, &place->address);
-    assert(*link == number);
-    *link = place->next;
-    place->next = places->free;
-    places->free = number;
-}
-
-/* Takes a place out of the queue of those without connections. */
+/* Takes a place out of the queue of those that nobody holds. */
 static void unlink_remembered(struct places *places, uint32_t number)
 {
     struct place *place = &places->items[number];
@@ -130,13 +132,6 @@ static void unlink_remembered(struct places *places, uint32_t number)
     places->remembered_count--;
 }
 
-static void forget_oldest(struct places *places)
-{
-    uint32_t number = places->oldest;
-    unlink_remembered(places, number);
-    forget(places, number);
-}
-
 static void remember(struct places *places, uint32_t number)
 {
     struct place *place = &places->items[number];
@@ -148,33 +143,105 @@ static void remember(struct places *places, uint32_t number)
         places->oldest = number;
     places->newest = number;
     places->remembered_count++;
-    if (places->remembered_count > PLACES_REMEMBERED_MAX)
-        forget_oldest(places);
 }
 
-static void forget_debt(struct place *place, uint32_t now_ms)
+static void leak(const struct places *places, struct place *place, uint32_t now_ms)
 {
-    uint32_t elapsed_ms = now_ms - place->debt_as_of;
-    if (elapsed_ms > UINT32_MAX - PLACE_BUDGET_MS)
-        return; /* another thread's clock was a little ahead */
-    uint64_t forgotten = (uint64_t)elapsed_ms * place->budget * SHARE_OF_JOIN / PLACE_BUDGET_MS;
-    if (forgotten == 0 && place->debt > 0)
-        return; /* too short a time to count: it is kept for the next look */
-    place->debt = forgotten >= place->debt ? 0 : place->debt - (uint32_t)forgotten;
-    place->debt_as_of = now_ms;
+    bucket_leak(&place->misses, (uint64_t)places->misses_max * place->budgets, now_ms);
 }
 
-uint32_t places_enter(struct places *places, struct address address, uint32_t *ret_connections)
+static void forget(struct places *places, uint32_t number)
 {
-    struct address base = address_place(address);
-    pthread_mutex_lock(&places->lock);
-    uint32_t number = *find(places, &base);
-    if (number != PLACE_NONE && places->items[number].connections == 0)
+    struct place *place = &places->items[number];
+    uint32_t *link = find(places, &place->key);
+    assert(*link == number);
+    *link = place->next;
+    place->next = places->free;
+    places->free = number;
+}
+
+/* One holder less. A place that nobody holds is remembered as long as its misses count. */
+static void let_go(struct places *places, uint32_t number, uint32_t now_ms)
+{
+    while (number != PLACE_NONE) {
+        struct place *place = &places->items[number];
+        assert(place->holders > 0);
+        if (--place->holders > 0)
+            return;
+        leak(places, place, now_ms);
+        if (place->misses.level > 0) {
+            remember(places, number);
+            return;
+        }
+        uint32_t wider = place->wider;
+        forget(places, number);
+        number = wider;
+    }
+}
+
+/* The longest unheld are forgotten first. The wider ones of those may be remembered by that. */
+static void forget_surplus(struct places *places, uint32_t now_ms)
+{
+    while (places->remembered_count > PLACES_REMEMBERED_MAX) {
+        uint32_t number = places->oldest;
+        uint32_t wider = places->items[number].wider;
         unlink_remembered(places, number);
-    if (number == PLACE_NONE)
-        number = add(places, base);
-    if (number != PLACE_NONE)
-        *ret_connections = ++places->items[number].connections;
+        forget(places, number);
+        let_go(places, wider, now_ms);
+    }
+}
+
+/* Holds the place with this key, which is new if need be; PLACE_NONE: memory is short. */
+static uint32_t hold(struct places *places, struct address key, uint32_t budgets, uint32_t width)
+{
+    uint32_t number = *find(places, &key);
+    if (number == PLACE_NONE) {
+        number = add(places, key);
+        if (number == PLACE_NONE)
+            return PLACE_NONE;
+        places->items[number].budgets = budgets;
+        places->items[number].width = width;
+    } else if (places->items[number].holders == 0) {
+        unlink_remembered(places, number);
+    }
+    places->items[number].holders++;
+    return number;
+}
+
+/* A network of IPv6 with those around it, the narrowest of which is held by the caller. */
+static uint32_t hold_networks(struct places *places, struct address address)
+{
+    uint32_t first = PLACE_NONE;
+    uint32_t narrower = PLACE_NONE;
+    for (size_t i = 0; i < ARRAY_LENGTH(networks); i++) {
+        struct address key = address_network(address, networks[i].prefix_length);
+        key.octets[sizeof key.octets - 1] = networks[i].prefix_length;
+        uint32_t number = hold(places, key, networks[i].width, networks[i].width);
+        if (number == PLACE_NONE) {
+            let_go(places, first, 0);
+            return PLACE_NONE;
+        }
+        if (narrower == PLACE_NONE)
+            first = number;
+        else
+            places->items[narrower].wider = number;
+        if (places->items[number].wider != PLACE_NONE)
+            return first;
+        narrower = number;
+    }
+    return first;
+}
+
+uint32_t places_enter(struct places *places, struct address address)
+{
+    uint32_t number;
+    pthread_mutex_lock(&places->lock);
+    if (address_is_private(address))
+        number = hold(places, address_place(address), PRIVATE_PLACE_BUDGETS, 1);
+    else if (address_is_ipv4(address))
+        number = hold(places, address, 1, 1);
+    else
+        number = hold_networks(places, address);
     pthread_mutex_unlock(&places->lock);
     return number;
 }
@@ -183,9 +250,19 @@ struct address places_address(struct places *places, uint32_t number)
 {
     assert(number != PLACE_NONE);
     pthread_mutex_lock(&places->lock);
-    struct address address = places->items[number].address;
+    struct address address = places->items[number].key;
     pthread_mutex_unlock(&places->lock);
     return address;
+}
+
+void places_hold(struct places *places, uint32_t number)
+{
+    if (number == PLACE_NONE)
+        return;
+    pthread_mutex_lock(&places->lock);
+    assert(places->items[number].holders > 0);
+    places->items[number].holders++;
+    pthread_mutex_unlock(&places->lock);
 }
 
 void places_leave(struct places *places, uint32_t number, uint32_t now_ms)
@@ -193,31 +270,105 @@ void places_leave(struct places *places, uint32_t number, uint32_t now_ms)
     if (number == PLACE_NONE)
         return;
     pthread_mutex_lock(&places->lock);
-    struct place *place = &places->items[number];
-    assert(place->connections > 0);
-    place->connections--;
-    if (place->connections == 0) {
-        forget_debt(place, now_ms);
-        if (place->debt > 0)
-            remember(places, number);
-        else
-            forget(places, number);
+    let_go(places, number, now_ms);
+    forget_surplus(places, now_ms);
+    pthread_mutex_unlock(&places->lock);
+}
+
+/* Visits a place and those around it. */
+#define FOR_EACH_NETWORK(place, places, number)                                    \
+    for (struct place *place = &(places)->items[number]; place != (places)->items; \
+         place = &(places)->items[place->wider])
+
+bool places_add_connection(struct places *places, uint32_t number, uint32_t most)
+{
+    bool is_too_many = false;
+    pthread_mutex_lock(&places->lock);
+    FOR_EACH_NETWORK(place, places, number)
+    {
+        if (most > 0 && place->connections >= (uint64_t)most * place->width)
+            is_too_many = true;
+    }
+    FOR_EACH_NETWORK(place, places, number)
+    {
+        place->connections += is_too_many ? 0 : 1;
+    }
+    pthread_mutex_unlock(&places->lock);
+    return !is_too_many;
+}
+
+void places_remove_connection(struct places *places, uint32_t number)
+{
+    pthread_mutex_lock(&places->lock);
+    FOR_EACH_NETWORK(place, places, number)
+    {
+        assert(place->connections > 0);
+        place->connections--;
     }
     pthread_mutex_unlock(&places->lock);
 }
 
-bool places_fail_join(struct places *places, uint32_t number, uint32_t budget, uint32_t now_ms)
+/* Whether one miss more would be within the budgets of the place and of those around it. */
+static bool has_budget(struct places *places, uint32_t number, uint32_t now_ms)
+{
+    FOR_EACH_NETWORK(place, places, number)
+    {
+        leak(places, place, now_ms);
+        if (place->misses.level + MISS_LEVEL >
+            (uint64_t)places->misses_max * place->budgets * MISS_LEVEL)
+            return false;
+    }
+    return true;
+}
+
+bool places_may_ask(struct places *places, uint32_t number, uint32_t now_ms)
+{
+    if (places->misses_max == 0)
+        return true;
+    pthread_mutex_lock(&places->lock);
+    bool may_ask = has_budget(places, number, now_ms);
+    pthread_mutex_unlock(&places->lock);
+    return may_ask;
+}
+
+bool places_may_tell(struct places *places, uint32_t number, bool is_miss, uint32_t now_ms)
+{
+    if (places->misses_max == 0)
+        return true;
+    pthread_mutex_lock(&places->lock);
+    bool may_tell = has_budget(places, number, now_ms);
+    if (may_tell && is_miss) {
+        FOR_EACH_NETWORK(place, places, number)
+        {
+            place->misses.level += MISS_LEVEL;
+        }
+    }
+    pthread_mutex_unlock(&places->lock);
+    return may_tell;
+}
+
+bool places_begin_waiting(struct places *places, uint32_t number)
 {
     pthread_mutex_lock(&places->lock);
     struct place *place = &places->items[number];
-    if (place->debt == 0)
-        place->debt_as_of = now_ms;
-    place->budget = budget;
-    forget_debt(place, now_ms);
-    /* Bounded, so that it is over in a bounded time, however much was tried. */
-    uint32_t most = 2 * budget * SHARE_OF_JOIN;
-    place->debt = place->debt + SHARE_OF_JOIN < most ? place->debt + SHARE_OF_JOIN : most;
-    bool is_beyond = place->debt > budget * SHARE_OF_JOIN;
+    bool may_wait = places->waiting_count < WAITING_MAX &&
+                    (number == PLACE_NONE || place->waiting < WAITING_PER_PLACE_MAX);
+    if (may_wait) {
+        places->waiting_count++;
+        place->waiting += number == PLACE_NONE ? 0 : 1;
+    }
     pthread_mutex_unlock(&places->lock);
-    return is_beyond;
+    return may_wait;
+}
+
+void places_end_waiting(struct places *places, uint32_t number)
+{
+    pthread_mutex_lock(&places->lock);
+    assert(places->waiting_count > 0);
+    places->waiting_count--;
+    if (number != PLACE_NONE) {
+        assert(places->items[number].waiting > 0);
+        places->items[number].waiting--;
+    }
+    pthread_mutex_unlock(&places->lock);
 }

@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { eventually, slowness } from './support/deadline.mjs';
-import { freshLoopback, knock } from './support/entrance.mjs';
-import { json } from './support/frames.mjs';
+import { freshLoopback, knock, privateBudgets } from './support/entrance.mjs';
+import { json, opcodes } from './support/frames.mjs';
 import { request, upgradeRequest } from './support/http.mjs';
 import { describeAtOnce, describeWithOptions, describeWithServer } from './support/suite.mjs';
 
@@ -626,10 +626,23 @@ describeAtOnce('Guessing codes', (withServer) => {
     assert.ok(Date.now() - begin < penaltyMilliseconds + 2_000 * slowness);
   }
 
-  /** Does `work` while the penalty is under way, and proves that it was done before its end. */
+  /** All guesses that an address of this machine has when the limit is 1. */
+  const spendBudget = (client) => expectAnsweredGuesses(client, privateBudgets);
+
+  /** A join beyond the budget of its address: late, and without a word of the room. */
+  async function expectTurnedAway(client, room = 'ZZZZ', clientId = 'guesser') {
+    const begin = Date.now();
+    client.send({ type: 'join', clientId, room });
+    await client.expectClosed(1013, 'too many attempts');
+    const elapsed = Date.now() - begin;
+    assert.ok(elapsed >= penaltyMilliseconds - 150, `The answer came after ${elapsed} ms`);
+    assert.ok(elapsed < penaltyMilliseconds + 2_000 * slowness);
+  }
+
+  /** Does `work` while a join is being turned away, and proves that it was done before its end. */
   async function duringPenalty(client, work) {
     let isOver = false;
-    const penalty = expectPenalty(client).finally(() => (isOver = true));
+    const penalty = expectTurnedAway(client).finally(() => (isOver = true));
     try {
       await work();
       assert.ok(!isOver, 'Answered at once');
@@ -718,54 +731,69 @@ describeAtOnce('Guessing codes', (withServer) => {
     }));
 
   it('One address: the budget is for all its connections together', () =>
-    withServer(limited(0, 6), async (server) => {
+    withServer(limited(0, 1), async (server) => {
       const localAddress = freshLoopback();
-      for (let count = 0; count < 6; count++) {
+      for (let count = 0; count < 5; count++) {
         const client = await server.client({ localAddress });
-        await expectAnsweredGuesses(client, 1);
+        await expectAnsweredGuesses(client, 2);
         if (count % 2) await client.close();
       }
-      await expectPenalty(await server.client({ localAddress }));
-      await expectPenalty(await server.client({ localAddress }));
+      const open = () => server.client({ localAddress });
+      await Promise.all([expectTurnedAway(await open()), expectTurnedAway(await open())]);
       await expectCount(server, penaltyEvent, 2);
     }));
 
   it('Who left and comes back from the same address has no new budget', () =>
-    withServer(limited(0, 4), async (server) => {
+    withServer(limited(0, 1), async (server) => {
       const localAddress = freshLoopback();
       const client = await server.client({ localAddress });
-      await expectAnsweredGuesses(client, 4);
+      await spendBudget(client);
       await client.close();
-      await expectPenalty(await server.client({ localAddress }));
+      await expectTurnedAway(await server.client({ localAddress }));
     }));
 
-  it('A valid join is answered at once, whatever its address has done', () =>
-    withServer(limited(0, 4), async (server) => {
+  it('Beyond it no join is told anything of a room that is there, full or of another protocol', () =>
+    withServer(limited(0, 1), async (server) => {
       const localAddress = freshLoopback();
-      const { code, members } = await server.room(['host']);
-      const [guesser, early, other] = await Promise.all(
-        range(3).map(() => server.client({ localAddress })),
+      const one = await server.room(['host']);
+      const full = await server.room(['host'], 1);
+      const two = await server.party(['host']);
+      await spendBudget(await server.client({ localAddress }));
+      const codes = [one.code, full.code, two.code, 'ZZZZ', 'no code'];
+      const guessers = await Promise.all(codes.map(() => server.client({ localAddress })));
+      const members = await Promise.all(codes.map(() => server.member({ localAddress })));
+      await Promise.all(
+        codes.flatMap((code, index) => [
+          expectTurnedAway(guessers[index], code),
+          expectTurnedAway(members[index], code),
+        ]),
       );
-      await expectAnsweredGuesses(early, 1);
-      await expectAnsweredGuesses(guesser, 3);
+      await Promise.all([one, full, two].map(({ members: [host] }) => host.expectSilence()));
+    }));
+
+  it('Who is known to the room comes back at once, whatever its address has done', () =>
+    withServer(limited(0, 1), async (server) => {
+      const localAddress = freshLoopback();
+      const one = await server.room(['host', 'guest']);
+      const two = await server.party(['host', 'here', 'gone']);
+      await two.members[2].close();
+      await two.members[0].expect({ type: 'peer_left', index: 2 });
+      const guesser = await server.client({ localAddress });
+      await spendBudget(guesser);
       await duringPenalty(guesser, async () => {
-        const late = await server.client({ localAddress });
-        await late.join('late', code);
-        await early.join('early', code);
-        await other.join('other', code);
-        await late.expect(
-          { type: 'peer_joined', clientId: 'early' },
-          { type: 'peer_joined', clientId: 'other' },
-        );
-        await members[0].take(3);
+        await (await server.client({ localAddress })).join('guest', one.code);
+        await (await server.member({ localAddress })).join('here', two.code);
+        const { index } = await (await server.member({ localAddress })).join('gone', two.code);
+        assert.equal(index, 2);
       });
-          }));
+      await two.members[1].expectClosed(4000, 'replaced');
+    }));
 
   it('A create is answered at once, whatever its address has done', () =>
-    withServer(limited(0, 2), async (server) => {
+    withServer(limited(0, 1), async (server) => {
       const localAddress = freshLoopback();
       const guesser = await server.client({ localAddress });
-      await expectAnsweredGuesses(guesser, 2);
+      await spendBudget(guesser);
       await duringPenalty(guesser, async () => {
         const host = await server.client({ localAddress });
         await host.create('host');
@@ -773,24 +801,41 @@ describeAtOnce('Guessing codes', (withServer) => {
     }));
 
   it('Other addresses keep their own budget', () =>
-    withServer(limited(0, 3), async (server) => {
+    withServer(limited(0, 1), async (server) => {
       const guesser = await server.client({ localAddress: freshLoopback() });
-      await expectAnsweredGuesses(guesser, 3);
+      await spendBudget(guesser);
       await duringPenalty(guesser, async () => {
         const other = await server.client({ localAddress: freshLoopback() });
-        await expectAnsweredGuesses(other, 3);
+        await spendBudget(other);
       });
     }));
 
-  it('Both budgets count the same guesses, and the smaller one rules', () =>
-    withServer(limited(3, 5), async (server) => {
+  it('64 of an address wait for their end, those above have it at once', () =>
+    withServer(limited(0, 1), async (server) => {
       const localAddress = freshLoopback();
-      const [first, second] = await Promise.all(
-        range(2).map(() => server.client({ localAddress })),
+      await spendBudget(await server.client({ localAddress }));
+      const clients = await Promise.all(range(100).map(() => server.client({ localAddress })));
+      const begin = Date.now();
+      const elapsed = await Promise.all(
+        clients.map(async (client) => {
+          client.send(guess('ZZZZ'));
+          await client.expectClosed(1013, 'too many attempts');
+          return Date.now() - begin;
+        }),
       );
-      await expectAnsweredGuesses(first, 3);
-      await expectAnsweredGuesses(second, 2);
-      await Promise.all([expectPenalty(first), expectPenalty(second)]);
+      const late = elapsed.filter((milliseconds) => milliseconds >= penaltyMilliseconds - 150);
+      assert.equal(late.length, 64);
+    }));
+
+  it('Both budgets count the same guesses, and the smaller one rules', () =>
+    withServer(limited(3, 1), async (server) => {
+      const localAddress = freshLoopback();
+      const [first, second, third] = await Promise.all(
+        range(3).map(() => server.client({ localAddress })),
+      );
+      for (const client of [first, second, third]) await expectAnsweredGuesses(client, 3);
+      await expectPenalty(first);
+      await expectTurnedAway(second);
     }));
 
   it('By default 30 guesses of one connection are answered at once', () =>
@@ -800,13 +845,32 @@ describeAtOnce('Guessing codes', (withServer) => {
       await expectPenalty(client);
     }));
 
-  it('By default 300 guesses of one address are answered at once', () =>
-    withServer({}, async (server) => {
-      const localAddress = freshLoopback();
-      const clients = await Promise.all(range(10).map(() => server.client({ localAddress })));
-      await Promise.all(clients.map((client) => expectAnsweredGuesses(client, 30)));
-      await expectCount(server, penaltyEvent, 0);
-    }));
+  /** Guesses from connections that stay within their own limit; how many of them are told. */
+  async function countTold(server, forwarded) {
+    const headers = { 'X-Forwarded-For': forwarded };
+    for (let told = 0; ; told += 30) {
+      const socket = await server.rawWebSocket({ headers });
+      socket.write(...codes(30).map((code) => json(guess(code))));
+      for (let here = 0; here < 30; here++) {
+        const { opcode, payload } = await socket.readFrame();
+        if (opcode === opcodes.close) return told + here;
+        assert.deepEqual(JSON.parse(payload), notFound);
+      }
+    }
+  }
+
+  for (const [forwarded, budget] of [
+    ['203.0.113.1', 300],
+    ['2001:db8::1', 300],
+    ['192.168.1.1', 3_000],
+  ])
+    it(`By default ${budget} guesses of ${forwarded} are told a minute`, () =>
+      withServer({ options: ['--trust-proxy', '127.0.0.1'] }, async (server) => {
+        const begin = Date.now();
+        const told = await countTold(server, forwarded);
+        const forgotten = (budget * (Date.now() - begin)) / 60_000;
+        assert.ok(told >= budget && told <= budget + forgotten + 1, `${told}, ${forgotten}`);
+      }));
 
   it('0 means that any number is answered at once', () =>
     withServer(limited(0, 0), async (server) => {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { it } from 'node:test';
 import { deadlineMilliseconds, eventually, slowness } from './support/deadline.mjs';
-import { freshLoopback, knock } from './support/entrance.mjs';
+import { freshLoopback, knock, privateBudgets } from './support/entrance.mjs';
 import { frame, json, opcodes } from './support/frames.mjs';
 import { request } from './support/http.mjs';
 import { Metrics, readMetrics } from './support/metrics.mjs';
@@ -584,7 +584,8 @@ describeAtOnce('Closes by their reasons', (withServer) => {
         await guesser.whenClosed();
         await expectCloses(server, { failed_joins: 1 });
         const localAddress = freshLoopback();
-        for (const _ of range(3)) await server.get('/room/OOOOOO', { localAddress });
+        for (const _ of range(3 * privateBudgets))
+          await server.get('/room/OOOOOO', { localAddress });
         assert.equal((await server.get('/room/OOOOOO', { localAddress })).status, 429);
         await expectCloses(server, { failed_joins: 2 });
       },

@@ -16,9 +16,7 @@ enum question_kind {
 
 struct question {
     enum question_kind kind;
-    uint64_t code; /* ROOM */
-    bool has_asker;
-    struct address asker;           /* ROOM: at which a miss is counted */
+    uint64_t code;                  /* ROOM */
     bool wants_picture;             /* ROOM: of the link to it, */
     struct page_origin page_origin; /* which is to this server if the room has none of its own */
 };

@@ -1,4 +1,8 @@
-/* A look-up that finds nothing counts as a failed join: it would serve as well for guessing. */
+/*
+ * A look-up that finds nothing is a miss as a failed join is: it would serve as well for guessing.
+ * So it is seen to twice that the asker may hear of it, before the room is looked for and when the
+ * answer is there; only the second, which counts, is certain when many ask at once.
+ */
 #include "server/http/lookup.h"
 
 #include "proto/http_query.h"
@@ -39,6 +43,21 @@ static bool read_code(struct bytes text, uint64_t *ret_code)
            code_read(bytes_of(decoded, length), ret_code);
 }
 
+/* The asker's address has asked for too many rooms that are not: 429, late if it may wait for it.
+ */
+static void turn_away(struct loop *loop, struct conn *conn)
+{
+    loop->stats.counters[COUNTER_JOINS_PENALIZED]++;
+    if (places_begin_waiting(&loop->server->places, conn->asker)) {
+        poller_pause(loop->poller, &conn->socket);
+        loop_set_deadline(loop, conn, DEADLINE_PENALTY);
+        return;
+    }
+    admission_release_asker(loop, conn);
+    conn_set_state(conn, CONN_HTTP);
+    response_send_error(loop, conn, 429, conn->response_is_head);
+}
+
 void lookup_begin(struct loop *loop, struct conn *conn, const struct http_request *request)
 {
     struct question question = {.kind = QUESTION_ROOM};
@@ -51,11 +70,16 @@ void lookup_begin(struct loop *loop, struct conn *conn, const struct http_reques
     }
     conn->response_is_head = request->method == HTTP_METHOD_HEAD;
     conn->response_closes = response_closes(conn, request);
-    question.has_asker = admission_asker(loop, conn, request, &question.asker);
-    if (!read_code(code, &question.code)) {
+    if (!admission_hold_asker(loop, conn, request)) {
+        response_send_error(loop, conn, 503, conn->response_is_head);
+    } else if (!admission_may_ask(loop, conn)) {
+        conn_set_state(conn, CONN_WAITING);
+        turn_away(loop, conn);
+    } else if (!read_code(code, &question.code)) {
         conn_set_state(conn, CONN_WAITING);
         lookup_answer(loop, conn, &question, &(struct room_answer){0});
     } else if (!gather_begin(loop, conn, question)) {
+        admission_release_asker(loop, conn);
         response_send_error(loop, conn, 503, conn->response_is_head);
     }
 }
@@ -134,6 +158,11 @@ void lookup_answer(struct loop *loop, struct conn *conn, const struct question *
 {
     uint8_t body[BODY_BYTES_MAX];
     struct writer writer = writer_over(body, sizeof body);
+    if (!admission_may_tell(loop, conn, room->is_found)) {
+        turn_away(loop, conn);
+        return;
+    }
+    admission_release_asker(loop, conn);
     if (room->is_unknown) {
         conn_set_state(conn, CONN_HTTP);
         response_send_error(loop, conn, 503, conn->response_is_head);
@@ -142,10 +171,6 @@ void lookup_answer(struct loop *loop, struct conn *conn, const struct question *
     } else if (room->is_found) {
         write_room(&writer, room);
         send_json(loop, conn, 200, writer_view(&writer));
-    } else if (question->has_asker && admission_lookup_failed(loop, question->asker)) {
-        loop->stats.counters[COUNTER_JOINS_PENALIZED]++;
-        poller_pause(loop->poller, &conn->socket);
-        loop_set_deadline(loop, conn, DEADLINE_PENALTY);
     } else {
         send_json(loop, conn, 404, BYTES("{\"error\":\"Room not found\"}"));
     }
@@ -153,6 +178,7 @@ void lookup_answer(struct loop *loop, struct conn *conn, const struct question *
 
 void lookup_answer_delayed(struct loop *loop, struct conn *conn)
 {
+    admission_stop_waiting(loop, conn);
     conn_set_state(conn, CONN_HTTP);
     response_send_error(loop, conn, 429, conn->response_is_head);
 }

@@ -90,8 +90,7 @@ static void upgrade(struct loop *loop, struct conn *conn, const struct http_requ
 
     conn_set_state(conn, CONN_OPEN);
     conn->speaks_2 = protocol_of(loop, subprotocol) == PROTOCOL_2;
-    uint32_t origin = origins_add_client(&loop->server->origins, request->origin);
-    conn->origin = origin & 0x3FF;
+    conn_set_origin(conn, origins_add_client(&loop->server->origins, request->origin));
     conn->is_client = true;
     loop->stats.clients++;
     conn_in_fill_allowance(loop, conn);
@@ -148,6 +147,7 @@ static void send_front(struct loop *loop, struct conn *conn, const struct http_r
 
 void routes_handle(struct loop *loop, struct conn *conn, const struct http_request *request)
 {
+    admission_look_at_forwarding(loop, conn, request);
     if (request->method == HTTP_METHOD_OTHER)
         response_send_error(loop, conn, 405, false);
     else if (bytes_equal(request->path, BYTES("/health")))

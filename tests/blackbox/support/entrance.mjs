@@ -13,6 +13,9 @@ export async function knock(server, { localAddress, prefix = '', target, headers
   return { ...response, connection };
 }
 
+/** How often addresses of this machine and of private networks have the budget of misses. */
+export const privateBudgets = 10;
+
 let addressCount = 0;
 
 /** A loopback address that nobody else has come from: a client may bind any of 127.0.0.0/8. */

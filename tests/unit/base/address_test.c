@@ -1,4 +1,4 @@
-/* Addresses as text, ranges, and what counts as one place. */
+/* Addresses as text, ranges, networks, and which are private. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -136,6 +136,17 @@ static void what_is_no_range_is_refused(void **state)
         assert_false(address_range_parse(bytes_of_string(cases[i]), &range));
 }
 
+static void a_network_is_what_is_left_without_the_bits_behind_its_prefix(void **state)
+{
+    (void)state;
+    assert_true(address_equal(address_network(address_from("2001:db8:1:2:3:4:5:6"), 64),
+                              address_from("2001:db8:1:2::")));
+    assert_true(address_equal(address_network(address_from("2001:db8:1:1ff::"), 56),
+                              address_from("2001:db8:1:100::")));
+    assert_true(address_equal(address_network(address_from("::1"), 0), address_from("::")));
+    assert_true(address_equal(address_network(address_from("::1"), 128), address_from("::1")));
+}
+
 static void a_place_is_one_ipv4_address_or_a_64_of_ipv6(void **state)
 {
     (void)state;
@@ -145,6 +156,43 @@ static void a_place_is_one_ipv4_address_or_a_64_of_ipv6(void **state)
                                address_place(address_from("2001:db8:1:3::1"))));
     assert_false(address_equal(address_place(address_from("192.0.2.1")),
                                address_place(address_from("192.0.2.2"))));
+    assert_true(address_is_private(address_place(address_from("::1"))));
+}
+
+static void addresses_that_the_world_does_not_reach_are_private(void **state)
+{
+    (void)state;
+    static const char *const private[] = {
+        "127.0.0.1",   "127.255.255.255", "10.0.0.0",    "10.255.255.255",
+        "172.16.0.1",  "172.31.0.1",      "192.168.0.1", "192.168.255.255",
+        "169.254.1.1", "100.64.0.1",      "100.127.0.1", "::ffff:10.1.2.3",
+        "::1",         "fc00::1",         "fdff::1",     "fe80::1",
+        "febf::1",
+    };
+    static const char *const public[] = {
+        "126.255.255.255",
+        "128.0.0.1",
+        "9.255.255.255",
+        "11.0.0.0",
+        "172.15.255.255",
+        "172.32.0.0",
+        "192.167.255.1",
+        "192.169.0.0",
+        "169.253.0.1",
+        "100.63.255.255",
+        "100.128.0.0",
+        "0.0.0.0",
+        "::",
+        "::2",
+        "2001:db8::1",
+        "fbff::1",
+        "fec0::1",
+        "::ffff:8.8.8.8",
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(private); i++)
+        assert_true(address_is_private(address_from(private[i])));
+    for (size_t i = 0; i < ARRAY_LENGTH(public); i++)
+        assert_false(address_is_private(address_from(public[i])));
 }
 
 int main(void)
@@ -155,7 +203,9 @@ int main(void)
         cmocka_unit_test(ports_and_brackets_are_dropped),
         cmocka_unit_test(ranges_contain_what_shares_their_prefix),
         cmocka_unit_test(what_is_no_range_is_refused),
+        cmocka_unit_test(a_network_is_what_is_left_without_the_bits_behind_its_prefix),
         cmocka_unit_test(a_place_is_one_ipv4_address_or_a_64_of_ipv6),
+        cmocka_unit_test(addresses_that_the_world_does_not_reach_are_private),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -101,6 +101,15 @@ static void dismiss_bytes(void *context, size_t count)
     world->bytes_admitted -= count;
 }
 
+static bool may_tell(void *context, uint32_t client, bool is_found)
+{
+    struct world *world = context;
+    assert_in_range(client, 0, WORLD_CLIENTS - 1);
+    if (!world->is_reticent && !is_found)
+        world->misses++;
+    return !world->is_reticent;
+}
+
 static void init_with_source(struct world *world, uint32_t (*source)(void *), uint64_t seed)
 {
     memset(world, 0, sizeof *world);
@@ -122,6 +131,7 @@ static void init_with_source(struct world *world, uint32_t (*source)(void *), ui
                                   .room_occupied = room_occupied,
                                   .admit_bytes = admit_bytes,
                                   .dismiss_bytes = dismiss_bytes,
+                                  .may_tell = may_tell,
                                   .context = world,
                               });
 }
@@ -249,6 +259,7 @@ static void perform_one(struct world *world, const struct effect *effect)
         if (world->bytes_max == SIZE_MAX)
             fail_msg("out of memory");
         break;
+    case EFFECT_UNTOLD:
     case EFFECT_MOVE:
     case EFFECT_ROOM_ADDED:
     case EFFECT_ROOM_GONE:

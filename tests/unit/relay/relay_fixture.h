@@ -48,6 +48,8 @@ struct world {
     uint32_t rooms_deserted; /* of them, those in which nobody is */
     size_t bytes_admitted;
     size_t bytes_max; /* of those; no limit unless a test sets one */
+    uint32_t misses;  /* joins that named no room and were told so */
+    bool is_reticent; /* who joins may not be told what was found */
     size_t held;      /* the account of payloads */
     uint64_t random_state;
     const uint32_t *draws; /* what the relay draws, when set; the last one repeats */

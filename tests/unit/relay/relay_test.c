@@ -571,6 +571,33 @@ static void join_moves_to_the_loop_that_owns_the_code(void **state)
     world_release(&world);
 }
 
+static void only_a_known_id_is_told_when_nothing_may_be(void **state)
+{
+    (void)state;
+    struct world world;
+    world_init(&world);
+    create_room(&world, 1, "a", 4);
+    forget_texts(&world);
+    join_room(&world, 2, "b", "ZZZZ");
+    assert_int_equal(world.misses, 1);
+    expect_error(&world, 2, "Room not found");
+    world.is_reticent = true;
+    static const char *const codes[] = {"AAAB", "ZZZZ", "AAA0", "AAAAA"};
+    for (size_t i = 0; i < ARRAY_LENGTH(codes); i++) {
+        join_room(&world, 2, "b", codes[i]);
+        EXPECT_EFFECTS(&world, EFFECT_UNTOLD);
+        assert_null(world.clients[2].seat);
+    }
+    join_room(&world, 2, "a", "AAAC");
+    EXPECT_EFFECTS(&world, EFFECT_UNTOLD);
+    join_room(&world, 2, "a", "AAAB");
+    assert_non_null(world.clients[2].seat);
+    assert_true(world.clients[1].was_replaced);
+    assert_int_equal(world.misses, 1);
+    forget_texts(&world);
+    world_release(&world);
+}
+
 static void codes_that_cannot_exist_and_refused_joins_move_nothing(void **state)
 {
     (void)state;
@@ -757,6 +784,7 @@ int main(void)
         cmocka_unit_test(ids_of_more_than_256_decoded_bytes_are_too_long),
         cmocka_unit_test(codes_are_folded_and_answered_in_canonical_form),
         cmocka_unit_test(join_moves_to_the_loop_that_owns_the_code),
+        cmocka_unit_test(only_a_known_id_is_told_when_nothing_may_be),
         cmocka_unit_test(codes_that_cannot_exist_and_refused_joins_move_nothing),
         cmocka_unit_test(rooms_get_codes_of_their_own_loop_that_nobody_has),
         cmocka_unit_test(no_room_code_is_free_while_the_only_one_drawn_is_taken),

@@ -1,4 +1,4 @@
-/* Connections and failed joins by address: counts, forgetting, growth and its bound. */
+/* Connections and misses by address: counts, forgetting, growth and its bound. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,42 +16,98 @@ static struct address numbered(uint32_t number)
     return address_of_ipv4(octets);
 }
 
-static uint32_t enter(struct places *places, struct address address, uint32_t expected)
+static struct address address_from(const char *text)
 {
-    uint32_t connections;
-    uint32_t place = places_enter(places, address, &connections);
+    struct address address;
+    assert_true(address_parse(bytes_of_string(text), &address));
+    return address;
+}
+
+static uint32_t enter(struct places *places, struct address address)
+{
+    uint32_t place = places_enter(places, address);
     assert_int_not_equal(place, PLACE_NONE);
-    assert_int_equal(connections, expected);
     return place;
 }
 
-static void connections_are_counted_by_place(void **state)
+static uint32_t enter_text(struct places *places, const char *text)
+{
+    return enter(places, address_from(text));
+}
+
+/* How many misses somebody there is told, one after the other at the same time. */
+static uint32_t misses_told(struct places *places, uint32_t place, uint32_t now_ms)
+{
+    uint32_t count = 0;
+    while (places_may_tell(places, place, true, now_ms))
+        count++;
+    assert_false(places_may_tell(places, place, false, now_ms));
+    assert_false(places_may_ask(places, place, now_ms));
+    return count;
+}
+
+static void an_address_has_so_many_connections_and_no_more(void **state)
 {
     struct places places;
-    struct address first;
-    struct address second;
     (void)state;
-    assert_true(places_init(&places));
-    uint32_t one = enter(&places, numbered(1), 1);
-    assert_int_equal(enter(&places, numbered(1), 2), one);
-    enter(&places, numbered(2), 1);
-    assert_true(address_parse(BYTES("2001:db8::1"), &first));
-    assert_true(address_parse(BYTES("2001:db8::ffff:1"), &second));
-    uint32_t six = enter(&places, first, 1);
-    assert_int_equal(enter(&places, second, 2), six);
-    places_leave(&places, one, 0);
-    enter(&places, numbered(1), 2);
+    assert_true(places_init(&places, 0));
+    uint32_t one = enter_text(&places, "192.0.2.1");
+    uint32_t other = enter_text(&places, "192.0.2.2");
+    assert_int_equal(enter_text(&places, "192.0.2.1"), one);
+    assert_int_not_equal(other, one);
+    for (int i = 0; i < 3; i++)
+        assert_true(places_add_connection(&places, one, 3));
+    assert_false(places_add_connection(&places, one, 3));
+    assert_true(places_add_connection(&places, one, 0));
+    assert_true(places_add_connection(&places, other, 3));
+    places_remove_connection(&places, one);
+    places_remove_connection(&places, one);
+    assert_true(places_add_connection(&places, one, 3));
     places_leave(&places, PLACE_NONE, 0);
     places_release(&places);
 }
 
-static void a_place_without_connections_or_debt_is_forgotten(void **state)
+static void a_56_has_four_times_and_a_48_sixteen_times_the_connections_of_a_64(void **state)
+{
+    struct places places;
+    uint32_t counted = 0;
+    (void)state;
+    assert_true(places_init(&places, 0));
+    assert_int_equal(enter_text(&places, "2001:db8:1:2::1"),
+                     enter_text(&places, "2001:db8:1:2:ff::"));
+    for (uint32_t network = 0; network < 0x10000; network++) {
+        struct address address = address_from("2001:db8:1::1");
+        address.octets[6] = (uint8_t)(network >> 8);
+        address.octets[7] = (uint8_t)network;
+        uint32_t place = enter(&places, address);
+        uint32_t before = counted;
+        while (places_add_connection(&places, place, 2))
+            counted++;
+        assert_true(counted - before <= 2);
+        if (network == 0xFF)
+            assert_int_equal(counted, 4 * 2);
+    }
+    assert_int_equal(counted, 16 * 2);
+    assert_true(places_add_connection(&places, enter_text(&places, "2001:db8:2::1"), 2));
+    places_release(&places);
+}
+
+static void a_place_that_nobody_holds_is_forgotten(void **state)
 {
     struct places places;
     (void)state;
-    assert_true(places_init(&places));
+    assert_true(places_init(&places, 5));
     for (uint32_t i = 0; i < 10000; i++)
-        places_leave(&places, enter(&places, numbered(i), 1), 0);
+        places_leave(&places, enter(&places, numbered(i)), 0);
+    for (uint32_t i = 0; i < 200; i++) {
+        struct address address = address_from("2001:db8::1");
+        address.octets[5] = (uint8_t)i;
+        uint32_t place = enter(&places, address);
+        places_hold(&places, place);
+        places_leave(&places, place, 0);
+        assert_true(places_may_tell(&places, place, false, 0));
+        places_leave(&places, place, 0);
+    }
     assert_int_equal(places.capacity, 64);
     assert_int_equal(places.remembered_count, 0);
     places_release(&places);
@@ -62,43 +118,76 @@ static void the_table_grows_and_finds_everyone_again(void **state)
     static uint32_t numbers[5000];
     struct places places;
     (void)state;
-    assert_true(places_init(&places));
+    assert_true(places_init(&places, 0));
     for (uint32_t i = 0; i < 5000; i++)
-        numbers[i] = enter(&places, numbered(i), 1);
+        numbers[i] = enter(&places, numbered(i));
     for (uint32_t i = 0; i < 5000; i++)
-        assert_int_equal(enter(&places, numbered(i), 2), numbers[i]);
+        assert_int_equal(enter(&places, numbered(i)), numbers[i]);
     for (uint32_t i = 0; i < 5000; i += 2) {
         places_leave(&places, numbers[i], 0);
         places_leave(&places, numbers[i], 0);
     }
-    for (uint32_t i = 0; i < 5000; i++)
-        enter(&places, numbered(i), i % 2 == 0 ? 1 : 3);
+    for (uint32_t i = 1; i < 5000; i += 2)
+        assert_int_equal(enter(&places, numbered(i)), numbers[i]);
     places_release(&places);
 }
 
-static void failed_joins_beyond_the_budget_are_told_and_forgotten_evenly(void **state)
+static void misses_beyond_the_budget_are_not_told_and_are_forgotten_evenly(void **state)
 {
     struct places places;
     (void)state;
-    assert_true(places_init(&places));
+    assert_true(places_init(&places, 60));
     uint32_t now_ms = UINT32_MAX - 1000; /* the clock wraps on the way */
-    uint32_t place = enter(&places, numbered(1), 1);
-    for (int i = 0; i < 60; i++)
-        assert_false(places_fail_join(&places, place, 60, now_ms));
-    assert_true(places_fail_join(&places, place, 60, now_ms));
-    /* A budget of 60 a minute: one a second is forgotten. 61 are owed. */
+    uint32_t place = enter_text(&places, "192.0.2.1");
+    for (int i = 0; i < 100; i++)
+        assert_true(places_may_tell(&places, place, false, now_ms)); /* hits spend nothing */
+    assert_int_equal(misses_told(&places, place, now_ms), 60);
+    /* A budget of 60 a minute: one a second is forgotten. */
+    assert_int_equal(misses_told(&places, place, now_ms + 999), 0);
     now_ms += 1000;
-    assert_true(places_fail_join(&places, place, 60, now_ms));
-    now_ms += 2000;
-    assert_false(places_fail_join(&places, place, 60, now_ms));
-    assert_true(places_fail_join(&places, place, 60, now_ms));
-    /* However much is tried, after two such times all is forgotten. */
-    for (int i = 0; i < 1000; i++)
-        assert_true(places_fail_join(&places, place, 60, now_ms));
-    now_ms += 2 * PLACE_BUDGET_MS;
-    for (int i = 0; i < 60; i++)
-        assert_false(places_fail_join(&places, place, 60, now_ms));
-    assert_true(places_fail_join(&places, place, 60, now_ms));
+    assert_true(places_may_ask(&places, place, now_ms));
+    assert_int_equal(misses_told(&places, place, now_ms), 1);
+    now_ms += 2500;
+    assert_int_equal(misses_told(&places, place, now_ms), 2);
+    now_ms += PLACE_BUDGET_MS;
+    assert_int_equal(misses_told(&places, place, now_ms), 60);
+    /* The clock of another thread is a little behind. */
+    assert_int_equal(misses_told(&places, place, now_ms - 5), 0);
+    places_release(&places);
+}
+
+static void loopback_and_private_addresses_have_ten_budgets(void **state)
+{
+    struct places places;
+    (void)state;
+    assert_true(places_init(&places, 7));
+    static const char *const private[] = {"127.0.0.1", "192.168.1.20", "::1", "fd00::1"};
+    for (size_t i = 0; i < ARRAY_LENGTH(private); i++)
+        assert_int_equal(misses_told(&places, enter_text(&places, private[i]), 0), 70);
+    assert_int_equal(misses_told(&places, enter_text(&places, "192.0.2.1"), 0), 7);
+    places_release(&places);
+}
+
+static void a_56_has_four_budgets_and_a_48_sixteen(void **state)
+{
+    struct places places;
+    uint32_t told = 0;
+    (void)state;
+    assert_true(places_init(&places, 10));
+    for (uint32_t network = 0; network < 0x1000; network++) {
+        struct address address = address_from("2001:db8:1::1");
+        address.octets[6] = (uint8_t)(network >> 8);
+        address.octets[7] = (uint8_t)network;
+        uint32_t place = enter(&places, address);
+        uint32_t count = misses_told(&places, place, 0);
+        places_leave(&places, place, 0);
+        assert_true(count <= 10);
+        told += count;
+        if (network == 0xFF)
+            assert_int_equal(told, 4 * 10);
+    }
+    assert_int_equal(told, 16 * 10);
+    assert_int_equal(misses_told(&places, enter_text(&places, "2001:db8:2::1"), 0), 10);
     places_release(&places);
 }
 
@@ -106,42 +195,99 @@ static void slow_steps_of_the_clock_are_not_lost(void **state)
 {
     struct places places;
     (void)state;
-    assert_true(places_init(&places));
-    uint32_t place = enter(&places, numbered(1), 1);
-    for (int i = 0; i < 4; i++)
-        (void)places_fail_join(&places, place, 1, 0);
-    for (uint32_t now_ms = 1; now_ms < 2 * PLACE_BUDGET_MS; now_ms += 7)
-        places_leave(&places, enter(&places, numbered(1), 2), now_ms);
-    assert_false(places_fail_join(&places, place, 1, 2 * PLACE_BUDGET_MS));
+    assert_true(places_init(&places, 1));
+    uint32_t place = enter_text(&places, "192.0.2.1");
+    assert_int_equal(misses_told(&places, place, 0), 1);
+    for (uint32_t now_ms = 1; now_ms < PLACE_BUDGET_MS; now_ms += 7)
+        assert_false(places_may_ask(&places, place, now_ms));
+    assert_true(places_may_ask(&places, place, PLACE_BUDGET_MS));
     places_release(&places);
 }
 
-static void debts_outlive_connections_up_to_a_bound(void **state)
+static void misses_outlive_connections_up_to_a_bound(void **state)
 {
     struct places places;
     (void)state;
-    assert_true(places_init(&places));
+    assert_true(places_init(&places, 1));
     for (uint32_t i = 0; i < PLACES_REMEMBERED_MAX + 100; i++) {
-        uint32_t place = enter(&places, numbered(i), 1);
-        assert_false(places_fail_join(&places, place, 1, 0));
+        struct address address = numbered(i);
+        address.octets[12] = 8; /* a public one */
+        uint32_t place = enter(&places, address);
+        assert_int_equal(misses_told(&places, place, 0), 1);
         places_leave(&places, place, 0);
     }
     assert_int_equal(places.remembered_count, PLACES_REMEMBERED_MAX);
     /* The longest gone were forgotten first. */
-    assert_false(places_fail_join(&places, enter(&places, numbered(0), 1), 1, 0));
-    assert_true(places_fail_join(&places, enter(&places, numbered(100), 1), 1, 0));
+    assert_int_equal(misses_told(&places, enter_text(&places, "8.0.0.0"), 0), 1);
+    assert_int_equal(misses_told(&places, enter_text(&places, "8.0.0.100"), 0), 0);
+    places_release(&places);
+}
+
+static void wider_networks_are_remembered_and_forgotten_with_theirs(void **state)
+{
+    struct places places;
+    (void)state;
+    assert_true(places_init(&places, 1));
+    for (uint32_t i = 0; i < PLACES_REMEMBERED_MAX + 100; i++) {
+        struct address address = address_from("2001:db8::1");
+        address.octets[3] = (uint8_t)(i >> 16);
+        address.octets[4] = (uint8_t)(i >> 8);
+        address.octets[5] = (uint8_t)i;
+        uint32_t place = enter(&places, address);
+        assert_int_equal(misses_told(&places, place, 0), 1);
+        places_leave(&places, place, 0);
+    }
+    assert_int_equal(places.remembered_count, PLACES_REMEMBERED_MAX);
+    /* When all is forgotten and somebody comes again, nothing is left over. */
+    struct address address = address_from("2001:db8::1");
+    for (uint32_t i = 0; i < PLACES_REMEMBERED_MAX + 100; i++) {
+        address.octets[3] = (uint8_t)(i >> 16);
+        address.octets[4] = (uint8_t)(i >> 8);
+        address.octets[5] = (uint8_t)i;
+        places_leave(&places, enter(&places, address), 2 * PLACE_BUDGET_MS);
+    }
+    assert_true(places.remembered_count <= 300);
+    places_release(&places);
+}
+
+static void so_many_may_wait_here_and_in_all(void **state)
+{
+    struct places places;
+    uint32_t waiting = 0;
+    (void)state;
+    assert_true(places_init(&places, 1));
+    for (uint32_t i = 0; waiting < WAITING_MAX; i++) {
+        uint32_t place = enter(&places, numbered(i));
+        uint32_t here = 0;
+        while (places_begin_waiting(&places, place))
+            here++;
+        waiting += here;
+        assert_int_equal(here, WAITING_PER_PLACE_MAX);
+    }
+    uint32_t first = enter(&places, numbered(0));
+    assert_false(places_begin_waiting(&places, PLACE_NONE));
+    places_end_waiting(&places, first);
+    assert_true(places_begin_waiting(&places, PLACE_NONE));
+    assert_false(places_begin_waiting(&places, first));
+    places_end_waiting(&places, PLACE_NONE);
+    assert_true(places_begin_waiting(&places, first));
     places_release(&places);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(connections_are_counted_by_place),
-        cmocka_unit_test(a_place_without_connections_or_debt_is_forgotten),
+        cmocka_unit_test(an_address_has_so_many_connections_and_no_more),
+        cmocka_unit_test(a_56_has_four_times_and_a_48_sixteen_times_the_connections_of_a_64),
+        cmocka_unit_test(a_place_that_nobody_holds_is_forgotten),
         cmocka_unit_test(the_table_grows_and_finds_everyone_again),
-        cmocka_unit_test(failed_joins_beyond_the_budget_are_told_and_forgotten_evenly),
+        cmocka_unit_test(misses_beyond_the_budget_are_not_told_and_are_forgotten_evenly),
+        cmocka_unit_test(loopback_and_private_addresses_have_ten_budgets),
+        cmocka_unit_test(a_56_has_four_budgets_and_a_48_sixteen),
         cmocka_unit_test(slow_steps_of_the_clock_are_not_lost),
-        cmocka_unit_test(debts_outlive_connections_up_to_a_bound),
+        cmocka_unit_test(misses_outlive_connections_up_to_a_bound),
+        cmocka_unit_test(wider_networks_are_remembered_and_forgotten_with_theirs),
+        cmocka_unit_test(so_many_may_wait_here_and_in_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,33 @@
+/* The sentences. */
+#include "server/notices.h"
+
+#include <stdio.h>
+
+#include "server/loop.h"
+
+static const char *const sentences[NOTICES] = {
+    [NOTICE_UNTRUSTED_FORWARDER] =
+        "party-sockets: %s sends X-Forwarded-For but is no trusted proxy, so all who come through "
+        "it count as one address; if it is your proxy, start with --trust-proxy %s\n",
+};
+
+void notices_raise(const struct loop *loop, enum notice notice, struct address about)
+{
+    struct notices *notices = &loop->server->notices;
+    if (atomic_exchange(&notices->is_raised[notice], true))
+        return;
+    notices->about[notice] = about;
+    atomic_store(&notices->is_due[notice], true);
+    loop_tell_main(loop);
+}
+
+void notices_say(struct notices *notices)
+{
+    for (int notice = 0; notice < NOTICES; notice++) {
+        char text[ADDRESS_TEXT_BYTES_MAX];
+        if (!atomic_exchange(&notices->is_due[notice], false))
+            continue;
+        address_write(notices->about[notice], text);
+        fprintf(stderr, sentences[notice], text, text);
+    }
+}

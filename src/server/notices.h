@@ -1,0 +1,38 @@
+/*
+ * What an operator should know, said on stderr once in the life of the process. A loop raises a
+ * notice, the main thread says it: stderr may be a pipe that nobody reads, and no loop waits for
+ * that.
+ */
+#ifndef PARTY_SERVER_NOTICES_H
+#define PARTY_SERVER_NOTICES_H
+
+#include <stdatomic.h>
+
+#include "base/address.h"
+
+struct loop;
+
+enum notice {
+    NOTICE_UNTRUSTED_FORWARDER, /* a private peer sends X-Forwarded-For and is no trusted proxy */
+    NOTICES,
+};
+
+struct notices {
+    atomic_bool is_raised[NOTICES];
+    atomic_bool is_due[NOTICES];
+    struct address about[NOTICES]; /* whom it is about; read once it is due */
+};
+
+/* Whether it has been raised before: then it need not be found out again. */
+static inline bool notices_is_raised(struct notices *notices, enum notice notice)
+{
+    return atomic_load_explicit(&notices->is_raised[notice], memory_order_relaxed);
+}
+
+/* From any loop; only the first time counts. */
+void notices_raise(const struct loop *loop, enum notice notice, struct address about);
+
+/* From the main thread: says what has been raised. */
+void notices_say(struct notices *notices);
+
+#endif
