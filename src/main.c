@@ -1,4 +1,5 @@
 /* Options, threads, signals. Everything else happens in the loops. */
+#include <errno.h>
 #include <limits.h>
 #include <malloc.h>
 #include <poll.h>
@@ -194,6 +195,7 @@ static bool run(struct server *server, int signal_fd)
     if (is_running) {
         print_addresses(server->config, listener_port(server->listener_fd));
         wait_for_end(server, signal_fd);
+        listener_end(server->listener_fd); /* who comes now is refused at once */
     }
     for (uint32_t i = 0; i < started; i++)
         mailbox_post(&server->loops[i]->mailbox, &server->loops[i]->stop_mail);
@@ -258,6 +260,24 @@ static bool choose_poller(const struct config *config, enum poller_kind *ret_kin
     return *ret_kind == POLLER_IO_URING || config->poller == POLLER_CHOICE_AUTO;
 }
 
+/*
+ * The port may still be that of a process which is about to end, or which was killed: the kernel
+ * takes some milliseconds to end an io_uring's accepting. A signal to stop ends the wait, too.
+ */
+static int open_listener(const struct config *config, int signal_fd, char *ret_why,
+                         size_t why_capacity)
+{
+    struct pollfd signals = {.fd = signal_fd, .events = POLLIN};
+    uint32_t began_ms = clock_now_ms();
+    for (;;) {
+        int fd = listener_open(config->host, (uint16_t)config->port, ret_why, why_capacity);
+        bool may_become_free = fd < 0 && errno == EADDRINUSE;
+        if (!may_become_free || clock_now_ms() - began_ms >= PORT_WAIT_MS ||
+            poll(&signals, 1, PORT_RETRY_MS) > 0)
+            return fd;
+    }
+}
+
 static int serve(const struct config *config)
 {
     char why[512];
@@ -279,7 +299,7 @@ static int serve(const struct config *config)
             return EXIT_USAGE;
         }
     }
-    server.listener_fd = listener_open(config->host, (uint16_t)config->port, why, sizeof why);
+    server.listener_fd = open_listener(config, signal_fd, why, sizeof why);
     if (server.listener_fd < 0) {
         complain(why);
         tls_context_free(server.tls);

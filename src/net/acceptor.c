@@ -56,8 +56,8 @@ bool acceptor_next(struct acceptor *acceptor, int listener_fd, int tries,
             *ret_outcome = (struct outcome){.kind = OUTCOME_ACCEPTED, .fd = fd};
             return true;
         }
-        if (errno == EAGAIN)
-            return false; /* another loop was faster */
+        if (errno == EAGAIN || errno == EINVAL)
+            return false; /* another loop was faster, or the listener has been ended */
         if (acceptor_is_short(errno)) {
             *ret_outcome = accept_on_spare(acceptor, listener_fd);
             return true;

@@ -70,13 +70,16 @@ static int open_any(uint16_t port)
     return open_address((struct sockaddr *)&any4, sizeof any4);
 }
 
+/* Keeps errno, by which it tells why. */
 static void explain(char *ret_why, size_t why_capacity, const char *host, uint16_t port)
 {
-    if (errno == EADDRINUSE)
+    int error = errno;
+    if (error == EADDRINUSE)
         snprintf(ret_why, why_capacity, "port %u is in use by another program", port);
     else
         snprintf(ret_why, why_capacity, "can't listen on %s port %u: %s",
-                 host != NULL ? host : "any address,", port, strerror(errno));
+                 host != NULL ? host : "any address,", port, strerror(error));
+    errno = error;
 }
 
 int listener_open(const char *host, uint16_t port, char *ret_why, size_t why_capacity)
@@ -95,13 +98,21 @@ int listener_open(const char *host, uint16_t port, char *ret_why, size_t why_cap
     int error = getaddrinfo(host, service, &hints, &found);
     if (error != 0) {
         snprintf(ret_why, why_capacity, "can't resolve host %s: %s", host, gai_strerror(error));
+        errno = EADDRNOTAVAIL;
         return -1;
     }
     int fd = open_address(found->ai_addr, found->ai_addrlen);
+    int why = errno;
+    freeaddrinfo(found);
+    errno = why;
     if (fd < 0)
         explain(ret_why, why_capacity, host, port);
-    freeaddrinfo(found);
     return fd;
+}
+
+void listener_end(int listener_fd)
+{
+    (void)shutdown(listener_fd, SHUT_RDWR);
 }
 
 uint16_t listener_port(int listener_fd)

@@ -13,9 +13,17 @@
 
 /*
  * Listens on `host` (a name or an address; NULL: every address, IPv4 and IPv6) and `port` (0: the
- * kernel chooses). Returns the descriptor, non-blocking, or -1 with a sentence in `ret_why`.
+ * kernel chooses). Returns the descriptor, non-blocking, or -1 with a sentence in `ret_why`, and
+ * errno EADDRINUSE when that is because another has the port.
  */
 MUST_CHECK int listener_open(const char *host, uint16_t port, char *ret_why, size_t why_capacity);
+
+/*
+ * Nobody can connect from now on, whoever still refers to the socket: an io_uring ring gives up
+ * what it has only after its process has ended. Who waited to be accepted is reset. From any
+ * thread; the descriptor stays the caller's to close.
+ */
+void listener_end(int listener_fd);
 
 /* The port that a listening socket has, 0 when it can't be told. */
 uint16_t listener_port(int listener_fd);

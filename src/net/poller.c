@@ -35,6 +35,11 @@ void poller_stop_listening(struct poller *poller, int listener_fd)
     poller->operations->stop_listening(poller, listener_fd);
 }
 
+bool poller_is_accepting(struct poller *poller)
+{
+    return poller->operations->is_accepting(poller);
+}
+
 bool poller_watch(struct poller *poller, int wake_fd)
 {
     return poller->operations->watch(poller, wake_fd);

@@ -67,6 +67,9 @@ MUST_CHECK bool poller_listen(struct poller *poller, int listener_fd);
 /* Stops accepting from it; what was accepted already may still be told. */
 void poller_stop_listening(struct poller *poller, int listener_fd);
 
+/* Whether anything of this poller still accepts: after it was told to stop, until the next wait. */
+bool poller_is_accepting(struct poller *poller);
+
 /* Yields OUTCOME_WOKEN whenever the descriptor is readable; the receiver reads it empty. */
 MUST_CHECK bool poller_watch(struct poller *poller, int wake_fd);
 

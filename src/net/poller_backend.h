@@ -9,6 +9,7 @@ struct poller_operations {
     void (*start)(struct poller *poller);
     bool (*listen)(struct poller *poller, int listener_fd);
     void (*stop_listening)(struct poller *poller, int listener_fd);
+    bool (*is_accepting)(struct poller *poller);
     bool (*watch)(struct poller *poller, int wake_fd);
     bool (*attach)(struct poller *poller, struct poller_socket *socket);
     bool (*detach)(struct poller *poller, struct poller_socket *socket);

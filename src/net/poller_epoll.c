@@ -78,6 +78,13 @@ static void epoll_stop_listening(struct poller *base, int listener_fd)
     (void)control(epoll_of(base), EPOLL_CTL_DEL, listener_fd, 0, 0);
 }
 
+/* Accepting is never under way: it is done at once, by who asks for outcomes. */
+static bool epoll_is_accepting(struct poller *base)
+{
+    (void)base;
+    return false;
+}
+
 static bool epoll_watch(struct poller *base, int wake_fd)
 {
     return control(epoll_of(base), EPOLL_CTL_ADD, wake_fd, EPOLLIN, EVENT_WAKE);
@@ -258,6 +265,7 @@ static const struct poller_operations operations = {
     .start = epoll_start,
     .listen = epoll_listen,
     .stop_listening = epoll_stop_listening,
+    .is_accepting = epoll_is_accepting,
     .watch = epoll_watch,
     .attach = epoll_attach,
     .detach = epoll_detach,

@@ -245,6 +245,11 @@ static void uring_stop_listening(struct poller *base, int listener_fd)
     io_uring_sqe_set_data64(request, NAME_NOBODY);
 }
 
+static bool uring_is_accepting(struct poller *base)
+{
+    return uring_of(base)->is_accepting;
+}
+
 static void poll_wake(struct uring_poller *poller)
 {
     struct io_uring_sqe *request = take_request(poller);
@@ -475,6 +480,8 @@ static bool accepted(struct uring_poller *poller, const struct io_uring_cqe *com
     if ((completion->flags & IORING_CQE_F_MORE) != 0)
         return result >= 0;
     poller->is_accepting = false;
+    if (result == -EINVAL)
+        poller->is_listening = false; /* the listener has been ended */
     if (poller->is_listening && result < 0 && acceptor_is_short(-result))
         poll_listener(poller);
     else if (poller->is_listening)
@@ -607,6 +614,7 @@ static const struct poller_operations operations = {
     .start = uring_start,
     .listen = uring_listen,
     .stop_listening = uring_stop_listening,
+    .is_accepting = uring_is_accepting,
     .watch = uring_watch,
     .attach = uring_attach,
     .detach = uring_detach,

@@ -61,7 +61,7 @@
 #define SLOWEST_READER_BYTES_PER_MS 4 /* what is taken at this rate is no silence */
 #define LINGER_TIMEOUT_MS 2000        /* for the peer to close after us, when nothing advances */
 #define LINGER_STALLS 4               /* stall timeouts that it may take while something does */
-#define STOP_TIMEOUT_MS 2000          /* for everybody to be told of a stop */
+#define STOP_TIMEOUT_MS 1000          /* for all to be told of a stop, and to close after us */
 #define HEALTH_CHECK_TIMEOUT_S 3      /* for --check-health to be answered */
 #define DRAIN_LOOK_INTERVAL_MS 1000   /* in which rooms are looked for that a drain waits for */
 #define DETACHING_WAIT_MS 10          /* for the kernel to let go of a connection at a stop */
@@ -74,6 +74,9 @@
 /* Who may wait for the answer to one miss too many; others have it at once. */
 #define WAITING_PER_PLACE_MAX 64
 #define WAITING_MAX 4096
+/* How long a start waits for a port that is taken, and how often it looks. */
+#define PORT_WAIT_MS 3000
+#define PORT_RETRY_MS 10
 /* Connections that a loop may have above the emptiest before it passes on new ones. */
 #define PLACEMENT_SLACK 16
 

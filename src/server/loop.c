@@ -605,11 +605,19 @@ static void abandon_all(struct loop *loop)
     reap_some(loop, SIZE_MAX);
 }
 
-/* The kernel lets go of what the dead have in it; no news but that matters any more. */
+static bool is_seen_off(struct loop *loop)
+{
+    return loop->stats.connections == 0 && !poller_is_accepting(loop->poller);
+}
+
+/*
+ * The kernel lets go of what the dead have in it, and of the listener; no news but that matters any
+ * more. What a ring still had when the process ends would go on for some milliseconds.
+ */
 static void see_off_all(struct loop *loop)
 {
     struct outcome outcome;
-    for (int turns = 0; loop->stats.connections > 0 && turns < DETACHING_TURNS_MAX; turns++) {
+    for (int turns = 0; !is_seen_off(loop) && turns < DETACHING_TURNS_MAX; turns++) {
         poller_wait(loop->poller, DETACHING_WAIT_MS);
         while (poller_next(loop->poller, &outcome)) {
             if (outcome.kind == OUTCOME_DETACHED)
