@@ -164,8 +164,8 @@ class Seat {
     const host = this.host;
     const ofHost = host?.room === room ? host?.clientId : null;
     const known = room && (asHost ? ofHost : this.#read(room) ?? ofHost);
-    this.clientId = given ?? known ?? newClientId();
-    if (!given && known && (await this.#isElsewhere())) this.clientId = newClientId();
+    this.clientId = given ?? known ?? (await newClientId());
+    if (!given && known && (await this.#isElsewhere())) this.clientId = await newClientId();
     this.#isHeld = true;
     this.#listen();
   }
@@ -799,9 +799,20 @@ function sendable(data) {
 }
 
 /** Pages that come by http://, as from a laptop at a party, have no crypto.randomUUID(). */
-function newClientId() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
+async function newClientId() {
+  const bytes = (await randomSource()).getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/** An id is a secret, so Math.random() is no source. Node 18 has one, but no global `crypto`. */
+async function randomSource() {
+  if (globalThis.crypto?.getRandomValues) return globalThis.crypto;
+  const name = 'node:crypto'; // apart from the import, which bundlers would look for
+  try {
+    return (await import(/* webpackIgnore: true */ /* @vite-ignore */ name)).webcrypto;
+  } catch {
+    throw new PartyError('not-supported', 'There is no random source here: pass a clientId as an option');
+  }
 }
 
 function ownStorage() {

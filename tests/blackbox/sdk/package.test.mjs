@@ -44,7 +44,10 @@ describe('The package', () => {
   it('depends on nothing, and is packed without its tests', async () => {
     const manifest = JSON.parse(read('package.json'));
     assert.deepEqual([manifest.dependencies, manifest.scripts], [undefined, undefined]);
-    assert.doesNotMatch(read('party-sockets.js'), /^import |require\(|import\(/m);
+    assert.doesNotMatch(read('party-sockets.js'), /^import |require\(/m);
+    const imports = read('party-sockets.js').match(/import\(.*\)/g);
+    assert.equal(imports.length, 1); // and that one bundlers leave alone: it names no module
+    assert.match(imports[0], /\* webpackIgnore: true \*.* @vite-ignore \*\/ name\)/);
     const { stdout } = await promisify(execFile)('npm', ['pack', '--dry-run', '--json'], {
       cwd: fileURLToPath(client),
     });
@@ -53,6 +56,26 @@ describe('The package', () => {
       files.map(({ path }) => path).sort(),
       ['README.md', 'package.json', 'party-sockets.d.ts', 'party-sockets.js'],
     );
+  });
+
+  /** The module as a script of an engine with these globals alone, and no modules to import. */
+  function inBareEngine(globals) {
+    const script = read('party-sockets.js').replaceAll(/^export /gm, '').replaceAll('import.meta.url', '""');
+    return vm.runInNewContext(`${script}; Party`, { ...globals });
+  }
+
+  it('asks for a clientId where there is no source of random numbers, and takes it', async () => {
+    const world = await World.start();
+    const globals = { URL, performance, setTimeout, clearTimeout, setInterval, clearInterval };
+    const Party = inBareEngine({ ...globals, WebSocket });
+    try {
+      await assert.rejects(Party.create(world.url), { code: 'not-supported', message: /pass a clientId/ });
+      const party = await Party.create(world.url, { clientId: 'my own' });
+      assert.equal(party.id, 0);
+      party.close();
+    } finally {
+      await world.stop();
+    }
   });
 
   it("does what its README's snippet says", async () => {

@@ -15,6 +15,22 @@ after(() => world.stop());
 const told = (events, name, count) =>
   eventually(() => named(events, name).length >= count, `${count} times ${name}`);
 
+describe('Without a global crypto, as in Node 18', () => {
+  const crypto = Object.getOwnPropertyDescriptor(globalThis, 'crypto');
+  before(() => delete globalThis.crypto);
+  after(() => crypto && Object.defineProperty(globalThis, 'crypto', crypto));
+
+  it('takes seats by ids that nobody can guess', async () => {
+    const ids = new Set();
+    for (let count = 0; count < 3; count++) {
+      const host = await world.create({ storage: new Storage(), protocol: 1 });
+      assert.match(host.id, /^[0-9a-f]{32}$/);
+      ids.add(host.id);
+    }
+    assert.equal(ids.size, 3);
+  });
+});
+
 describe('A party', () => {
   it('is created, joined, and tells who is here', async () => {
     const host = await world.create({ maxClients: 3 });
