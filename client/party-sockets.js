@@ -15,6 +15,7 @@ const askingTabsMilliseconds = 500; // a page that is busy answers late
 const stableMilliseconds = 10_000; // of a connection, before the next loss counts as a new one
 const quietMilliseconds = 1_000; // after which a message is followed by a probe
 const closingMilliseconds = 2_000;
+const lateMilliseconds = 30_000; // in which a socket that was given up may still bring its join
 const slowestUplink = 16; // characters a millisecond, at which what was sent may hold an answer up
 const congestedBytes = 16_384; // unsent ones, above which volatile messages are dropped
 const keptMessagesMax = 1_000; // for a listener to come
@@ -44,6 +45,10 @@ const errorCodes = {
   'Only the host can close the room': 'not-host',
   'State too large': 'state-too-large',
 };
+
+// The closes of this side. Without a code it leaves; after these the relay keeps an empty room.
+const hiddenClose = 4100; // the page is hidden for good, or frozen: the seat is free until it is back
+const deadClose = 4101; // nothing is heard any more: the frame may arrive after the next connection
 
 const finalCloses = { 4000: 'replaced', 4001: 'room-closed' };
 const refusedCloses = { 1008: 'refused', 1009: 'message-too-big' };
@@ -76,7 +81,7 @@ class Connection {
     this.#socket.onmessage = ({ data }) => this.#handlers?.onEvent(JSON.parse(data), data.length);
     this.#socket.onerror = () => {}; // a close follows, which tells as much
     this.#socket.onclose = ({ code, reason }) => this.#end({ code, reason });
-    this.#timer = setTimeout(() => this.fail(), handshakeMilliseconds);
+    this.#timer = setTimeout(() => this.giveUp(deadClose), handshakeMilliseconds);
   }
 
   get age() {
@@ -117,17 +122,17 @@ class Connection {
     if (this.#socket.terminate) setTimeout(() => this.#socket.terminate(), closingMilliseconds).unref();
   }
 
-  /** For a network that is dead: what waits is not sent, and the peer's answer not waited for. */
-  abandon() {
+  /** It ends without a word to who has it: what waits is not sent, the peer's answer not waited for. */
+  abandon(code) {
     this.#forget();
-    this.#socket.close();
+    this.#socket.close(code);
     this.#socket.terminate?.(); // of the package `ws`
   }
 
-  fail() {
+  giveUp(code) {
     const handlers = this.#handlers;
-    this.abandon();
-    handlers?.onEnd({ code: 1006 });
+    this.abandon(code);
+    handlers?.onEnd({ code, isGivenUp: true });
   }
 
   #forget() {
@@ -332,6 +337,8 @@ export class Party {
   #entering; // { resolve, reject } until the first connection is in the room
   #waitsForSeat = false; // while it is entered, too
   #isOver = false;
+  #isHidden = false; // for good, or frozen: there is no connection until it is shown
+  #gaveUpAt = -Infinity; // a socket, which may have been heard by the relay
   #room;
   #instance;
   #id;
@@ -473,7 +480,8 @@ export class Party {
     return new Promise((resolve, reject) => {
       this.#entering = { resolve, reject };
       this.#connect();
-      if (!this.#isOver) this.#stopWaking = onWaking(() => this.#wake(), () => this.#doubt());
+      if (this.#isOver) return;
+      this.#stopWaking = onWaking(() => this.#wake(), () => this.#doubt(), () => this.#hide());
     });
   }
 
@@ -654,7 +662,7 @@ export class Party {
     if (!this.#probe) return;
     const upload = (this.#probe.sent - this.#confirmed) / slowestUplink;
     clearTimeout(this.#probe.timer);
-    this.#probe.timer = setTimeout(() => this.#connection.fail(), this.#probe.milliseconds + upload);
+    this.#probe.timer = setTimeout(() => this.#connection.giveUp(deadClose), this.#probe.milliseconds + upload);
   }
 
   #endProbe(token) {
@@ -676,28 +684,41 @@ export class Party {
 
   /** The page is awake, or online: whoever is connected makes sure, and others try at once. */
   #wake() {
+    this.#isHidden = false;
     if (this.#connection?.isJoined) {
       this.#doubt();
       return;
     }
     if (!this.#entering) this.#backoff?.extend();
     if (this.#connection?.age < youngMilliseconds) return;
-    this.#connection?.abandon();
+    if (this.#connection) this.#gaveUpAt = performance.now();
+    this.#connection?.abandon(deadClose);
     this.#stopTimers();
     this.#connect();
+  }
+
+  /**
+   * A browser may keep a page that was left, and answer the relay's pings for it. Its player has gone:
+   * so it leaves its seat, and has it again when the page is shown.
+   */
+  #hide() {
+    this.#isHidden = true;
+    this.#connection?.giveUp(hiddenClose);
+    this.#stopTimers();
   }
 
   #doubt() {
     this.#ask(wakingProbeMilliseconds);
   }
 
-  #lose({ code, reason }) {
+  #lose({ code, reason, isGivenUp }) {
     const { isJoined, isStable } = this.#connection;
     this.#connection = null;
+    if (isGivenUp) this.#gaveUpAt = performance.now();
     this.#stopTimers();
     this.#endProbe();
     const error = refusedCloses[code] && new PartyError(refusedCloses[code], reason);
-    if (finalCloses[code]) {
+    if (finalCloses[code] && !(code === 4000 && this.#mayBeReplacedByItself())) {
       this.#finish(finalCloses[code]);
     } else if (this.#entering) {
       if (error) this.#fail(error);
@@ -711,8 +732,18 @@ export class Party {
     }
   }
 
+  /**
+   * A socket that was given up may bring its join late, behind that of the next one, which the relay
+   * then takes for the older. Whoever tries once more finds out: a real successor replaces it again.
+   */
+  #mayBeReplacedByItself() {
+    const isLate = performance.now() - this.#gaveUpAt < lateMilliseconds;
+    this.#gaveUpAt = -Infinity;
+    return isLate;
+  }
+
   #retryLater() {
-    if (this.#isOver) return; // by a listener
+    if (this.#isOver || this.#isHidden) return; // or was ended by a listener
     if (!this.#backoff.isOver) {
       this.#retryTimer = setTimeout(() => {
         this.#retryTimer = null;
@@ -840,8 +871,8 @@ function relayAddress(url) {
   throw new PartyError('bad-address', `${url} is no address of a relay`);
 }
 
-/** Calls back when a page that slept, or had no network, may go on, or has none any more. */
-function onWaking(wake, doubt) {
+/** Calls back when a page may go on that slept or had no network; has none any more; is hidden for good. */
+function onWaking(wake, doubt, hide) {
   const { document, window } = globalThis;
   if (!document || !window) return () => {};
   const sources = [
@@ -850,6 +881,8 @@ function onWaking(wake, doubt) {
     [window, 'pageshow', wake],
     [window, 'online', wake],
     [window, 'offline', doubt],
+    [document, 'freeze', hide],
+    [window, 'pagehide', hide],
   ];
   for (const [target, name, listener] of sources) target.addEventListener(name, listener);
   return () => {

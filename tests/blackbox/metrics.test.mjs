@@ -8,7 +8,7 @@ import { freshLoopback, knock, privateBudgets } from './support/entrance.mjs';
 import { frame, json, opcodes } from './support/frames.mjs';
 import { request } from './support/http.mjs';
 import { Metrics, readMetrics } from './support/metrics.mjs';
-import { describeAtOnce, describeWithServer } from './support/suite.mjs';
+import { describeAtOnce, describeWithOptions } from './support/suite.mjs';
 
 const range = (count) => Array.from({ length: count }, (_, index) => index);
 const manyEnoughForAnyLoop = 16;
@@ -65,7 +65,10 @@ const expectCloses = (server, expected) =>
 const expectRefusals = (server, expected) =>
   expectCounted(server, 'party_sockets_refusals_total', 'reason', expected);
 
-describeWithServer('The form of /metrics', (server) => {
+/** Each test's connections are cut at its end, and the next one counts its own rooms. */
+const describeWithoutEmptyRooms = describeWithOptions('--empty-room-grace', '0ms');
+
+describeWithoutEmptyRooms('The form of /metrics', (server) => {
   it('It is Prometheus text 0.0.4, not to be kept, and takes no credentials', async () => {
     const { status, headers, body } = await server.get('/metrics');
     assert.equal(status, 200);

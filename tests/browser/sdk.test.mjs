@@ -9,6 +9,7 @@ import { after, afterEach, before, describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { Network } from '../blackbox/sdk/network.mjs';
 import { slowness } from '../blackbox/support/deadline.mjs';
+import { peerJoined, peerLeft } from '../blackbox/support/member.mjs';
 import { Server } from '../blackbox/support/server.mjs';
 import { describeWithBrowser } from './support/browser.mjs';
 import { Devtools } from './support/devtools.mjs';
@@ -171,7 +172,7 @@ describe('The SDK in a page that sleeps', () => {
     const page = await devtools.open(pageAt(network.origin, room));
     await page.waitFor(`location.protocol === 'http:' && document.readyState === 'complete'`);
     await page.evaluate(`(${play})()`);
-    return { page, network };
+    return { host, page, network };
   }
 
   /** That it is back in its seat, and when it was lost and back, in ms since it woke up. */
@@ -212,6 +213,39 @@ describe('The SDK in a page that sleeps', () => {
     await page.show();
     const [, back] = await timesSince(page, woken);
     assert.ok(back < wakingMilliseconds, `${back} ms`);
+  });
+});
+
+/** Chromium keeps such a page, and answers pings for it, while another one is shown in its tab. */
+describe('The SDK in a page that is left by a link', () => {
+  let devtools;
+  before(() => (devtools = Devtools.start()));
+  after(() => devtools.stop());
+
+  it('leaves its seat, and has it again when its player comes back', async () => {
+    const origin = `http://127.0.0.1:${server.port}`;
+    const host = await server.member();
+    const room = await host.create('host', { maxClients: 4 });
+    const page = await devtools.open(`${origin}/play/?room=none`); // of the relay, and may be kept
+    await page.waitFor(`location.pathname === '/play/' && document.readyState === 'complete'`);
+    const joined = `Party.join(undefined, '${room}').then((party) => (window.party = party))`;
+    await page.evaluate(`import('/party-sockets.js').then(({ Party }) => ${joined})`);
+    await host.expect(peerJoined(1));
+    await page.evaluate(`window.events = []; party.on('connection', (status) => {
+      events.push(status);
+      if (status === 'reconnecting') party.broadcast('left in between');
+    })`);
+    await page.evaluate(`window.addEventListener('pageshow', ({ persisted }) => events.push(persisted))`);
+    await page.evaluate(`location.assign('/health')`);
+    await host.expect(peerLeft(1)); // at once, and not when pings are unanswered
+    await page.waitFor(`location.pathname === '/health'`);
+    await page.evaluate('history.back()');
+    await page.waitFor(`location.pathname === '/play/'`);
+    await host.expect(peerJoined(1));
+    await host.expectMessage(1, 'left in between');
+    await page.waitFor(`events.length === 3`);
+    assert.deepEqual(await page.evaluate('events'), ['reconnecting', true, 'connected']);
+    assert.equal(await page.evaluate('party.id'), 1);
   });
 });
 

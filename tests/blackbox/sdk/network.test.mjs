@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { fileURLToPath } from 'node:url';
 import WebSocket from 'ws';
@@ -13,6 +14,9 @@ import { named, record, World } from './world.mjs';
 let world;
 before(async () => (world = await World.start()));
 after(() => world.stop());
+
+/** For this long everybody is away: as a Wi-Fi is that fails for all. */
+const cutMilliseconds = 15_000;
 
 const told = (events, name, count) =>
   eventually(() => named(events, name).length >= count, `${count} times ${name}`);
@@ -160,6 +164,40 @@ describe('A connection that is lost', () => {
     assert.ok(network.attempts < 12, `${network.attempts} attempts`);
   });
 
+  /** A guest that has given a socket up whose join is still on its way; `deliver` lets it arrive. */
+  async function late() {
+    const { host, guest } = await world.pair();
+    const hellos = [];
+    class Recorder extends WebSocket {
+      send(text) {
+        hellos.push(text);
+        super.send(text);
+      }
+    }
+    const network = await world.network();
+    const phone = await world.join(host.room, { WebSocket: Recorder }, network.url);
+    network.silence();
+    await phone.ping(); // without an answer: the socket is given up
+    await eventually(() => phone.status === 'connected', 'The next connection');
+    const deliver = async () => {
+      const socket = await world.server.member();
+      socket.sendText(hellos.find((text) => text.includes('"join"')));
+    };
+    return { host, guest, phone, deliver };
+  }
+
+  it('is had again when a join of a socket that was given up arrives late, once', async () => {
+    const { phone, deliver } = await late();
+    const events = record(phone);
+    await deliver();
+    await told(events, 'connection', 2);
+    assert.deepEqual(events, [['connection', 'reconnecting'], ['connection', 'connected']]);
+    assert.equal(phone.id, 2);
+    await deliver();
+    await told(events, 'closed', 1);
+    assert.deepEqual(named(events, 'closed'), [['closed', 'replaced']]);
+  });
+
   it('says what is wrong when others have all seats until it gives up', async () => {
     const { host, guest, network } = await world.pair({ giveUpAfter: 500 }, { maxClients: 2 });
     const events = record(guest);
@@ -188,6 +226,41 @@ describe('A connection that is lost', () => {
     const { attempts } = network;
     network.restore();
     assert.ok(attempts >= 3, `${attempts} attempts`);
+  });
+
+  it('finds its room, its state and who was there after all have been cut off at once', async () => {
+    const [ofHost, ofGuest] = [await world.network(), await world.network()];
+    const host = await world.create({}, ofHost.url);
+    const guest = await world.join(host.room, {}, ofGuest.url);
+    await eventually(() => host.peers.length === 1, 'The guest');
+    host.setState({ round: 3 });
+    await host.ping();
+    const { room } = host;
+    const events = [record(host), record(guest)];
+    for (const network of [ofHost, ofGuest]) network.fail();
+    for (const told of events) await eventually(() => named(told, 'connection').length === 1, 'The cut');
+    const found = () => world.server.get(`/room/${room}`);
+    await eventually(async () => JSON.parse((await found()).body).clients === 0, 'The empty room');
+    await pause(cutMilliseconds);
+    for (const network of [ofHost, ofGuest]) network.restore();
+    for (const told of events) await eventually(() => named(told, 'connection').length === 2, 'The way back');
+    await eventually(() => host.peers.length === 1 && guest.peers.length === 1, 'The other');
+    assert.deepEqual([host.room, host.id, guest.id], [room, 0, 1]);
+    const late = await world.join(room);
+    await eventually(() => late.state !== undefined, 'The state');
+    assert.deepEqual([late.id, late.state, guest.state], [2, { round: 3 }, { round: 3 }]);
+  });
+
+  it('finds its room when a socket that was taken for dead is closed late, by the last one', async () => {
+    const [ofHost, ofGuest] = [await world.network(), await world.network()];
+    const host = await world.create({}, ofHost.url);
+    const guest = await world.join(host.room, {}, ofGuest.url);
+    await eventually(() => host.peers.length === 1, 'The guest');
+    for (const network of [ofHost, ofGuest]) network.silence({ all: true });
+    await Promise.all([host.ping(), guest.ping()]); // without an answer: both are given up
+    for (const network of [ofHost, ofGuest]) network.restore();
+    await eventually(() => host.status === 'connected' && guest.status === 'connected', 'The way back');
+    assert.deepEqual([host.id, guest.id], [0, 1]);
   });
 
   it('finds its room gone after a restart of the relay, and stays away', async () => {

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { eventually, slowness } from '../support/deadline.mjs';
+import { peerJoined, peerLeft } from '../support/member.mjs';
 import { named, record, World } from './world.mjs';
 
 const window = new EventTarget();
@@ -69,6 +70,48 @@ describe('A page that wakes up', () => {
       assert.ok(milliseconds < 2_000, `${milliseconds} ms`);
     });
   }
+
+  for (const [target, left, back] of [
+    [window, 'pagehide', 'pageshow'],
+    [document, 'freeze', 'resume'],
+  ]) {
+    it(`has left its seat meanwhile, and has it again: ${left}, ${back}`, async () => {
+      const host = await world.server.member(); // in no page
+      const room = await host.create('host');
+      const network = await world.network();
+      const guest = await world.join(room, {}, network.url);
+      await host.expect(peerJoined(1));
+      happens(target, left, { persisted: true });
+      await host.expect(peerLeft(1));
+      assert.equal(guest.status, 'reconnecting');
+      const sent = guest.broadcast('while hidden');
+      const { attempts } = network;
+      await pause(700); // in which any other that is lost would try
+      assert.equal(network.attempts, attempts);
+      happens(target, back, { persisted: true });
+      assert.equal(await sent, 'sent');
+      await host.expect(peerJoined(1));
+      await host.expectMessage(1, 'while hidden');
+      assert.deepEqual([guest.id, guest.peers, guest.status], [1, [0], 'connected']);
+    });
+  }
+
+  it('and was left before it was in the room goes on when it is shown', async () => {
+    const host = await world.server.member();
+    const room = await host.create('host');
+    const network = await world.network();
+    network.silence({ all: true });
+    const joined = world.join(room, {}, network.url);
+    await eventually(() => network.attempts === 1, 'The attempt');
+    happens(window, 'pagehide', { persisted: true });
+    network.restore();
+    await pause(700); // in which any other would try again
+    assert.equal(network.attempts, 1);
+    const shown = performance.now();
+    happens(window, 'pageshow', { persisted: true });
+    assert.equal((await joined).id, 1);
+    assert.ok(performance.now() - shown < 1_000 * slowness); // the old attempt has six seconds
+  });
 
   it('that is loaded has the patience that it was told, and no more', async () => {
     const network = await world.network();
