@@ -88,6 +88,18 @@ describeWithBrowser('The SDK in Chromium', (browser) => {
     assert.equal(before[0].room, room);
   });
 
+  it('has its room back after a reload of a screen that is alone in it', async () => {
+    const host = await openPage(`http://127.0.0.1:${server.port}`);
+    const { room } = await look(host);
+    await host.evaluate(() => party.setState({ round: 3 }));
+    for (let times = 0; times < 2; times++) {
+      await host.reload();
+      await inRoom(host);
+      assert.deepEqual(await look(host), { room, id: 0, peers: [], status: 'connected' });
+      assert.deepEqual(await host.evaluate(() => party.state), { round: 3 });
+    }
+  });
+
   it('gives a duplicated tab a seat of its own, and leaves the first one alone', async () => {
     const { guest } = await openPair();
     const opened = guest.context().waitForEvent('page');

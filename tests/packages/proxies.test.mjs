@@ -5,7 +5,8 @@ import { once } from 'node:events';
 import http from 'node:http';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { Client } from '../blackbox/support/client.mjs';
+import { Party } from '../../client/party-sockets.js';
+import { Client, WebSocket } from '../blackbox/support/client.mjs';
 import { eventually, slowness, withDeadline } from '../blackbox/support/deadline.mjs';
 import { freshLoopback } from '../blackbox/support/entrance.mjs';
 import { request, upgradeRequest } from '../blackbox/support/http.mjs';
@@ -62,9 +63,17 @@ async function withRelay(kind, { options = [], idle } = {}, work) {
   await relay.stop();
 }
 
+/** For the SDK, which gives a WebSocket no options. */
+class SecureWebSocket extends WebSocket {
+  constructor(url, protocols) {
+    super(url, protocols, secure);
+  }
+}
+
 /** How clients come to the proxy. */
 class Front {
   #connections = [];
+  #parties = [];
 
   constructor(proxy) {
     this.proxy = proxy;
@@ -106,7 +115,19 @@ class Front {
     return { host, guest, code };
   }
 
+  /** A host and a guest of the SDK, who have a state. */
+  async party() {
+    const url = `wss://${this.proxy.address}`;
+    const host = await Party.create(url, { WebSocket: SecureWebSocket });
+    const guest = await Party.join(url, host.room, { WebSocket: SecureWebSocket });
+    this.#parties.push(host, guest);
+    host.setState({ round: 3 });
+    await host.ping();
+    return { host, guest };
+  }
+
   async disconnectAll() {
+    for (const party of this.#parties.splice(0)) party.close();
     await Promise.all(this.#connections.splice(0).map((connection) => connection.terminate()));
   }
 
@@ -204,6 +225,26 @@ function describeTraffic(name, kind) {
           assert.ok([1001, 1002].includes((await client.whenClosed()).code));
         await front.room();
       }
+    });
+
+    it('is reloaded, and the room of an SDK goes on, with its seats and state', async () => {
+      const { host, guest } = await front.party();
+      const statuses = [];
+      for (const party of [host, guest])
+        party.on('connection', (status) => statuses.push(status));
+      await front.proxy.reload();
+      const expected = kind.isKeptByReload ? 0 : 2; // those who are cut off
+      const areBack = () => statuses.filter((status) => status === 'connected').length === expected;
+      await eventually(areBack, 'The way back');
+      const heard = new Promise((resolve) => guest.on('message', (...values) => resolve(values)));
+      await eventually(() => host.peers.length === 1, 'The guest');
+      host.broadcast('still here');
+      assert.deepEqual(await withDeadline(heard, 'The message'), ['still here', 0]);
+      const late = await Party.join(`wss://${front.proxy.address}`, host.room, {
+        WebSocket: SecureWebSocket,
+      });
+      assert.deepEqual([host.id, guest.id, late.id, late.state], [0, 1, 2, { round: 3 }]);
+      late.close();
     });
 
     it('passes the end of the relay on', async () => {

@@ -7,6 +7,8 @@ import WebSocket from 'ws';
 import { withDeadline } from './deadline.mjs';
 import { Inbox } from './inbox.mjs';
 
+export { WebSocket };
+
 export class Client {
   #inbox = new Inbox();
   #closed;

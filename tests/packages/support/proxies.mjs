@@ -164,8 +164,9 @@ async function startCaddy({ relayPort, idle }) {
   const file = proxy.write('Caddyfile', text);
   const config = ['--adapter', 'caddyfile', '--config', file];
   await proxy.start(['/usr/bin/caddy', 'run', ...config]);
+  let reloads = 0;
   proxy.reload = async () => {
-    proxy.write('Caddyfile', text.replace('404', '410')); // without a change it does nothing
+    proxy.write('Caddyfile', text.replace('404', String(410 + reloads++))); // else it does nothing
     await promisify(execFile)('/usr/bin/caddy', ['reload', ...config, '--address', admin]);
   };
   return proxy;
