@@ -135,7 +135,7 @@ class Server:
 
 def relay(*options, poller="auto", loops=1, rate=0, cores=SERVER_CORE):
     """The relay; its limit on the rate of a sender is off unless `rate` is None, the default."""
-    limit = [] if rate is None else ["--max-message-rate", str(rate)]
+    limit = [] if rate is None else ["--max-message-rate", str(rate), "--max-byte-rate", "0"]
     words = [RELAY, "--port", "0", "--loops", str(loops), "--poller", poller, *limit, *options]
     return Server(words, cores)
 

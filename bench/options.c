@@ -347,10 +347,10 @@ void options_print_help(void)
         printf("\n");
     }
     printf("  %-18s print this and exit\n\n", "--help");
-    printf(
-        "Switch the server's rate limit off first (party-sockets: --max-message-rate 0), and give\n"
-        "server and generator a core each (taskset -c 0, taskset -c 1).\n"
-        "Status: 0, or 1 when the server failed or can't be reached, or 2 for wrong usage.\n");
+    printf("Switch the server's rate limit off first (party-sockets: --max-message-rate 0 "
+           "--max-byte-rate 0), and give\n"
+           "server and generator a core each (taskset -c 0, taskset -c 1).\n"
+           "Status: 0, or 1 when the server failed or can't be reached, or 2 for wrong usage.\n");
 }
 
 const char *scenario_name(enum scenario_kind scenario)

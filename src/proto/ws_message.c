@@ -11,9 +11,12 @@ void ws_reader_init(struct ws_reader *reader, size_t message_bytes_max)
     reader->message_opcode = 0;
     reader->header_length = 0;
     reader->control_length = 0;
+    reader->has_header = false;
     reader->is_in_frame = false;
     reader->message_was_yielded = false;
     reader->frames_left = UINT32_MAX;
+    reader->bytes_at_once = 0;
+    reader->bytes_left = INT64_MAX;
 }
 
 void ws_reader_release(struct ws_reader *reader)
@@ -23,7 +26,16 @@ void ws_reader_release(struct ws_reader *reader)
 
 bool ws_reader_is_idle(const struct ws_reader *reader)
 {
-    return !reader->is_in_frame && reader->header_length == 0 && reader->message_opcode == 0;
+    return !reader->is_in_frame && !reader->has_header && reader->header_length == 0 &&
+           reader->message_opcode == 0;
+}
+
+bool ws_reader_waits_for_bytes(const struct ws_reader *reader, int64_t bytes)
+{
+    if (!reader->has_header || ws_opcode_is_control(reader->frame.opcode))
+        return false;
+    uint64_t length = reader->frame.payload_length;
+    return bytes < (int64_t)(length < reader->bytes_at_once ? length : reader->bytes_at_once);
 }
 
 static enum ws_read_kind fail(struct ws_read *ret_read, enum ws_close_code code)
@@ -62,26 +74,66 @@ static enum ws_frame_result read_header(struct ws_reader *reader, struct bytes_m
 }
 
 /* Whether `frame` may come here (RFC 6455 5.4), and fits. Returns 0 or the code to fail with. */
-static uint16_t begin_frame(struct ws_reader *reader)
+static uint16_t judge_frame(const struct ws_reader *reader)
 {
     const struct ws_frame_header *frame = &reader->frame;
-    reader->is_in_frame = true;
-    reader->frame_received = 0;
-    reader->frames_left--;
-    if (ws_opcode_is_control(frame->opcode)) {
-        reader->control_length = 0;
+    if (ws_opcode_is_control(frame->opcode))
         return 0;
-    }
     bool is_continuation = frame->opcode == WS_OPCODE_CONTINUATION;
     if (is_continuation != (reader->message_opcode != 0))
         return WS_CLOSE_PROTOCOL_ERROR;
     if (frame->payload_length > reader->message.maximum - reader->message.length)
         return WS_CLOSE_TOO_BIG;
-    if (!is_continuation) {
+    return 0;
+}
+
+/* The frame is paid for, and its payload may come. */
+static void begin_frame(struct ws_reader *reader)
+{
+    const struct ws_frame_header *frame = &reader->frame;
+    reader->has_header = false;
+    reader->is_in_frame = true;
+    reader->frame_received = 0;
+    reader->bytes_left -= (int64_t)(frame->header_length + frame->payload_length);
+    if (ws_opcode_is_control(frame->opcode)) {
+        reader->control_length = 0;
+    } else if (frame->opcode != WS_OPCODE_CONTINUATION) {
         reader->message_opcode = frame->opcode;
         reader->utf8 = (struct utf8_state){0};
     }
-    return 0;
+}
+
+/* The next header. Returns 0 when there is one, or not all of it; or the code to fail with. */
+static uint16_t read_next_header(struct ws_reader *reader, struct bytes_mut *input)
+{
+    enum ws_frame_result result = read_header(reader, input);
+    if (result == WS_FRAME_NEED_MORE)
+        return 0;
+    if (result == WS_FRAME_INVALID)
+        return WS_CLOSE_PROTOCOL_ERROR;
+    reader->has_header = true;
+    reader->frames_left--;
+    return judge_frame(reader);
+}
+
+/* Begins the next frame, or returns what there is instead. */
+static enum ws_read_kind find_frame(struct ws_reader *reader, struct bytes_mut *input,
+                                    struct ws_read *ret_read)
+{
+    if (!reader->has_header) {
+        /* Frames are what costs work: empty fragments yield nothing and take six bytes each. */
+        if (reader->frames_left == 0 && input->length > 0)
+            return ret_read->kind = WS_READ_OUT_OF_FRAMES;
+        uint16_t fault = read_next_header(reader, input);
+        if (fault != 0)
+            return fail(ret_read, fault);
+        if (!reader->has_header)
+            return WS_READ_NEED_MORE;
+    }
+    if (ws_reader_waits_for_bytes(reader, reader->bytes_left))
+        return ret_read->kind = WS_READ_OUT_OF_BYTES;
+    begin_frame(reader);
+    return WS_READ_NEED_MORE;
 }
 
 /* The part of the frame's payload that the input holds, unmasked and taken from it. */
@@ -185,16 +237,9 @@ enum ws_read_kind ws_reader_next(struct ws_reader *reader, struct bytes_mut *inp
     ret_read->kind = WS_READ_NEED_MORE;
     for (;;) {
         if (!reader->is_in_frame) {
-            /* Frames are what costs work: empty fragments yield nothing and take six bytes each. */
-            if (reader->frames_left == 0 && input->length > 0)
-                return ret_read->kind = WS_READ_OUT_OF_FRAMES;
-            enum ws_frame_result result = read_header(reader, input);
-            if (result == WS_FRAME_NEED_MORE)
-                return WS_READ_NEED_MORE;
-            uint16_t fault =
-                result == WS_FRAME_INVALID ? WS_CLOSE_PROTOCOL_ERROR : begin_frame(reader);
-            if (fault != 0)
-                return fail(ret_read, fault);
+            enum ws_read_kind why_not = find_frame(reader, input, ret_read);
+            if (!reader->is_in_frame)
+                return why_not;
         } else if (input->length == 0) {
             return WS_READ_NEED_MORE;
         }

@@ -27,8 +27,11 @@ struct ws_reader {
     uint8_t message_opcode;   /* TEXT or BINARY while a message is unfinished, else 0 */
     uint8_t header_length;    /* bytes in `header` */
     uint8_t control_length;   /* bytes in `control` */
+    bool has_header;          /* `frame` is valid, and waits to begin */
     bool is_in_frame;         /* `frame` is valid, its payload is arriving */
     uint32_t frames_left;     /* that may still begin; the caller's to set, without end at first */
+    uint32_t bytes_at_once;   /* that a longer frame than this needs to begin */
+    int64_t bytes_left;       /* for frames that begin, as `frames_left`; below 0: a debt */
     bool message_was_yielded; /* `message` is dropped at the next call */
     uint8_t header[WS_FRAME_HEADER_IN_MAX];
     uint8_t control[WS_CONTROL_PAYLOAD_MAX];
@@ -37,6 +40,7 @@ struct ws_reader {
 enum ws_read_kind {
     WS_READ_NEED_MORE,     /* the input is used up */
     WS_READ_OUT_OF_FRAMES, /* input is left, and no frame may begin: set `frames_left`, go on */
+    WS_READ_OUT_OF_BYTES,  /* a frame may not begin: set `bytes_left`, go on */
     WS_READ_MESSAGE,       /* `payload` whole; text is valid UTF-8, binary is not checked */
     WS_READ_PING,          /* to be answered with a pong of the same payload */
     WS_READ_PONG,
@@ -61,6 +65,12 @@ void ws_reader_release(struct ws_reader *reader);
 /* The next thing in the input; see above. Also returns ret_read->kind. */
 enum ws_read_kind ws_reader_next(struct ws_reader *reader, struct bytes_mut *input,
                                  struct ws_read *ret_read);
+
+/*
+ * Whether a frame has come that may not begin with so many `bytes_left`. Control frames never wait,
+ * though they are paid for: a goodbye is not held up by what was said before it.
+ */
+bool ws_reader_waits_for_bytes(const struct ws_reader *reader, int64_t bytes);
 
 /*
  * Whether the reader stands between two messages and holds nothing, so that a fresh one could take

@@ -57,6 +57,7 @@ struct config {
 
     uint64_t message_bytes_max;
     uint64_t message_rate_max; /* frames a second; 0: no limit */
+    uint64_t byte_rate_max;    /* bytes a second of frames; 0: no limit */
     uint64_t queue_bytes_max;
     uint64_t buffered_bytes_max; /* 0: a quarter of the memory there is */
 

@@ -71,7 +71,7 @@ struct conn {
     uint8_t refusal : 2;    /* enum conn_refusal */
     uint8_t failed_joins;   /* stops at its largest value */
     uint8_t loop : 6;       /* whose it is; kept for assertions */
-    bool is_behind : 1;     /* it has sent more than may be read, since `behind_ms` */
+    bool is_behind : 1;     /* it has sent more than may be read */
     bool speaks_2 : 1;      /* protocol 2, not 1 */
     uint16_t origin : CONN_ORIGIN_BITS; /* in the server's origins */
     bool said_farewell : 1;             /* its close frame means that it leaves: 1000, or no code */
@@ -95,12 +95,13 @@ struct conn {
         uint32_t rate_tokens; /* OPEN: thousandths of a frame that may be read */
         uint32_t asker;       /* HTTP, WAITING: the place of who asks for a room, held */
     };
-    uint32_t rate_filled_ms; /* when they were counted */
-    uint32_t behind_ms;
-    uint32_t progress_ms;  /* when output advanced last, while it waits */
-    uint32_t acknowledged; /* by the peer's kernel, when it was asked last */
+    uint32_t rate_filled_ms; /* when tokens were counted */
+    int32_t byte_tokens;     /* bytes of frames that may be read; below 0: a debt */
+    uint32_t progress_ms;    /* when output advanced last, while it waits */
+    uint32_t acknowledged;   /* by the peer's kernel, when it was asked last */
     union {
-        uint32_t ping_end;    /* where, in the same measure, the last ping ends */
+        uint32_t ping_end;    /* is_pinged: where, in the same measure, the last ping ends */
+        uint32_t behind_ms;   /* is_behind: since when */
         uint32_t move_target; /* MOVING: the loop that it goes to */
     };
 } __attribute__((aligned(64)));

@@ -14,12 +14,13 @@
 #include "server/transport.h"
 
 #define FRAME_TOKENS 1000 /* tokens are thousandths of a frame */
-#define BURST_SECONDS 2
+#define FRAME_BURST_SECONDS 2
+#define BYTE_BURST_SECONDS 8
 
 /* Why a connection reads no more for now, though there is input. */
 enum pause {
     PAUSE_NONE,
-    PAUSE_RATE,    /* its allowance of frames is used up: wait for more */
+    PAUSE_RATE,    /* its allowance of frames or bytes is used up: wait for more */
     PAUSE_SHARE,   /* its share of the turn is: go on in the next one */
     PAUSE_BACKLOG, /* its responses are not read: go on when they are */
 };
@@ -154,6 +155,7 @@ static enum pause handle_read(struct loop *loop, struct conn *conn, const struct
     case WS_READ_PONG:
     case WS_READ_NEED_MORE:
     case WS_READ_OUT_OF_FRAMES:
+    case WS_READ_OUT_OF_BYTES:
         break;
     }
     return PAUSE_NONE;
@@ -183,27 +185,54 @@ static void drop_input_when_idle(struct conn *conn)
         conn_drop_input(conn);
 }
 
+/* What a connection may have at once of bytes. */
+static int32_t byte_burst(const struct loop *loop)
+{
+    return (int32_t)(loop->server->config->byte_rate_max * BYTE_BURST_SECONDS);
+}
+
 void conn_in_fill_allowance(struct loop *loop, struct conn *conn)
 {
     conn->rate_tokens =
-        (uint32_t)loop->server->config->message_rate_max * BURST_SECONDS * FRAME_TOKENS;
+        (uint32_t)loop->server->config->message_rate_max * FRAME_BURST_SECONDS * FRAME_TOKENS;
+    conn->byte_tokens = byte_burst(loop);
+    conn->rate_filled_ms = loop->now_ms;
+}
+
+/* Tokens that were earned since the last time. */
+static void earn_tokens(struct loop *loop, struct conn *conn)
+{
+    const struct config *config = loop->server->config;
+    uint64_t elapsed_ms = loop->now_ms - conn->rate_filled_ms;
+    /* A thousandth of a frame a millisecond for each frame a second. */
+    uint64_t burst = config->message_rate_max * FRAME_BURST_SECONDS * FRAME_TOKENS;
+    uint64_t tokens = conn->rate_tokens + elapsed_ms * config->message_rate_max;
+    conn->rate_tokens = (uint32_t)(tokens < burst ? tokens : burst);
+    uint64_t bytes_missing = (uint64_t)((int64_t)byte_burst(loop) - conn->byte_tokens);
+    uint64_t bytes = elapsed_ms * ((config->byte_rate_max + 999) / 1000); /* whole ones a ms */
+    conn->byte_tokens += (int32_t)(bytes < bytes_missing ? bytes : bytes_missing);
     conn->rate_filled_ms = loop->now_ms;
 }
 
 /* Frames that may be read now: what the rate allows, and at most what is left of the share. */
-static uint32_t count_allowed_frames(struct loop *loop, struct conn *conn)
+static uint32_t count_allowed_frames(const struct loop *loop, const struct conn *conn)
 {
-    uint32_t rate = (uint32_t)loop->server->config->message_rate_max;
-    if (rate == 0)
+    if (loop->server->config->message_rate_max == 0)
         return loop->share_left;
-    /* A thousandth of a frame a millisecond for each frame a second. */
-    uint64_t earned = (uint64_t)(loop->now_ms - conn->rate_filled_ms) * rate;
-    uint64_t burst = (uint64_t)rate * BURST_SECONDS * FRAME_TOKENS;
-    uint64_t tokens = conn->rate_tokens + earned;
-    conn->rate_tokens = (uint32_t)(tokens < burst ? tokens : burst);
-    conn->rate_filled_ms = loop->now_ms;
     uint32_t frames = conn->rate_tokens / FRAME_TOKENS;
     return frames < loop->share_left ? frames : loop->share_left;
+}
+
+bool conn_in_may_resume(struct loop *loop, struct conn *conn)
+{
+    const struct config *config = loop->server->config;
+    if (conn->input == NULL)
+        return true;
+    earn_tokens(loop, conn);
+    bool has_frames = config->message_rate_max == 0 || conn->rate_tokens >= FRAME_TOKENS;
+    bool has_bytes = config->byte_rate_max == 0 ||
+                     !ws_reader_waits_for_bytes(&conn->input->reader, conn->byte_tokens);
+    return has_frames && has_bytes;
 }
 
 /* What is read of a connection in one turn is one share, in however many pieces it comes. */
@@ -221,11 +250,26 @@ static bool share_is_used_up(const struct loop *loop)
     return loop->share_left == 0 || loop->work >= loop->share_end;
 }
 
-static void pay_for_frames(struct loop *loop, struct conn *conn, uint32_t frames)
+/* What the reader may begin to read now. */
+static void set_allowance(const struct loop *loop, const struct conn *conn,
+                          struct ws_reader *reader)
 {
+    bool is_bounded = loop->server->config->byte_rate_max > 0;
+    reader->frames_left = count_allowed_frames(loop, conn);
+    reader->bytes_at_once = is_bounded ? (uint32_t)byte_burst(loop) : 0;
+    reader->bytes_left = is_bounded ? conn->byte_tokens : INT64_MAX;
+}
+
+/* The reader was allowed so many frames. */
+static void pay(struct loop *loop, struct conn *conn, uint32_t allowed,
+                const struct ws_reader *reader)
+{
+    uint32_t frames = allowed - reader->frames_left;
     loop->share_left -= frames;
     if (loop->server->config->message_rate_max > 0)
         conn->rate_tokens -= frames * FRAME_TOKENS;
+    if (loop->server->config->byte_rate_max > 0)
+        conn->byte_tokens = (int32_t)reader->bytes_left;
 }
 
 /* Reads until the input is used up, the connection is no longer open, or it has had its share. */
@@ -233,14 +277,15 @@ static enum pause read_messages(struct loop *loop, struct conn *conn, struct byt
 {
     struct ws_reader on_stack;
     struct ws_reader *reader = &on_stack;
-    uint32_t allowed = count_allowed_frames(loop, conn);
     enum pause pause = PAUSE_NONE;
     if (conn->input != NULL)
         reader = &conn->input->reader;
     else
         ws_reader_init(&on_stack, message_limit(loop));
 
-    reader->frames_left = allowed;
+    earn_tokens(loop, conn);
+    set_allowance(loop, conn, reader);
+    uint32_t allowed = reader->frames_left;
     while (conn->state == CONN_OPEN && pause == PAUSE_NONE) {
         struct ws_read read;
         enum ws_read_kind kind = ws_reader_next(reader, in, &read);
@@ -248,12 +293,14 @@ static enum pause read_messages(struct loop *loop, struct conn *conn, struct byt
             break;
         if (kind == WS_READ_OUT_OF_FRAMES)
             pause = allowed < loop->share_left ? PAUSE_RATE : PAUSE_SHARE;
+        else if (kind == WS_READ_OUT_OF_BYTES)
+            pause = PAUSE_RATE;
         else
             pause = handle_read(loop, conn, &read);
         if (loop->work >= loop->share_end && in->length > 0 && pause == PAUSE_NONE)
             pause = PAUSE_SHARE;
     }
-    pay_for_frames(loop, conn, allowed - reader->frames_left);
+    pay(loop, conn, allowed, reader);
     if (reader == &on_stack)
         keep_reader(loop, conn, reader);
     else
@@ -296,6 +343,7 @@ static void hold(struct loop *loop, struct conn *conn, enum pause pause)
     if (!conn->is_behind)
         conn->behind_ms = loop->now_ms;
     conn->is_behind = true;
+    conn->is_pinged = false; /* it was read just now */
     poller_pause(loop->poller, &conn->socket);
     if (pause == PAUSE_RATE) {
         loop->stats.counters[COUNTER_THROTTLED]++;

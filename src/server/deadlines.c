@@ -77,6 +77,7 @@ static void ping(struct loop *loop, struct conn *conn)
 {
     struct socket_delivery delivery = {0};
     forgive_lateness(loop, conn);
+    conn->is_behind = false; /* all that it had sent was read long ago */
     conn_out_control(loop, conn, WS_OPCODE_PING, (struct bytes){0});
     loop->stats.counters[COUNTER_PINGED]++;
     conn->is_pinged = true;
@@ -154,8 +155,10 @@ static void expire(struct loop *loop, struct conn *conn, enum deadline_kind kind
         /* Nothing else looks at one who is throttled all the time, nor tells that it is broken. */
         if (socket_is_broken(conn->socket.fd))
             conn_out_lose_peer(loop, conn);
-        else if (check_liveness(loop, conn))
+        else if (check_liveness(loop, conn) && conn_in_may_resume(loop, conn))
             conn_in_resume(loop, conn);
+        else if (conn->state == CONN_OPEN)
+            loop_set_deadline(loop, conn, DEADLINE_THROTTLE);
         return;
     case DEADLINE_PENALTY:
         if (conn->state == CONN_WAITING)

@@ -67,6 +67,8 @@ static void adopt(struct loop *loop, struct conn *conn)
     /* Loops have each their own idea of time. */
     conn->last_alive_ms = loop->now_ms;
     conn->rate_filled_ms = loop->now_ms;
+    if (conn->is_behind)
+        conn->behind_ms = loop->now_ms;
     conn->out.since_ms = loop->now_ms;
     if (conn->input != NULL)
         conn->input->since_ms = loop->now_ms;

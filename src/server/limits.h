@@ -5,9 +5,11 @@
 #define LOOPS_MAX 64
 #define MESSAGE_BYTES_LIMIT (1024u * 1024 * 1024) /* of --max-message-bytes, --max-queue-bytes */
 #define MESSAGE_RATE_LIMIT 1000000u               /* of --max-message-rate: tokens have 32 bits */
-#define BUFFERED_BYTES_LEAST (1024u * 1024)       /* of --max-buffered-bytes */
-#define DURATION_MAX_MS (24u * 60 * 60 * 1000)    /* of any duration: the clock has 32 bits */
-#define FAILED_JOINS_LIMIT 200                    /* of --max-failed-joins: counted in 8 bits */
+#define BYTE_RATE_LIMIT \
+    (128u * 1024 * 1024) /* of --max-byte-rate: eight seconds of it have 31 bits */
+#define BUFFERED_BYTES_LEAST (1024u * 1024)    /* of --max-buffered-bytes */
+#define DURATION_MAX_MS (24u * 60 * 60 * 1000) /* of any duration: the clock has 32 bits */
+#define FAILED_JOINS_LIMIT 200                 /* of --max-failed-joins: counted in 8 bits */
 #define ALLOWED_ORIGINS_MAX 64
 #define TRUSTED_PROXIES_MAX 64
 #define DASHBOARD_URL_BYTES_MAX 512

@@ -49,7 +49,7 @@ const char *stats_counter_text(enum counter counter)
         [COUNTER_QUEUE_FULL] = "too slow: queue full",
         [COUNTER_STALLED] = "too slow: output stalled",
         [COUNTER_SHED] = "closed to free memory",
-        [COUNTER_THROTTLED] = "pauses for the message rate",
+        [COUNTER_THROTTLED] = "pauses for the message or byte rate",
         [COUNTER_TURN_USED_UP] = "shares of a turn used up",
         [COUNTER_ORIGIN_REFUSED] = "refused: origin",
         [COUNTER_FULL_REFUSED] = "refused: too many connections",

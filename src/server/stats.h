@@ -27,12 +27,13 @@ enum counter {
     COUNTER_GOING_AWAY,     /* closed 1001 */
 
     COUNTER_PINGED,
-    COUNTER_SILENT,       /* gone after --idle-timeout */
-    COUNTER_UNREQUESTED,  /* requests not complete, or answers not read, in --request-timeout */
-    COUNTER_QUEUE_FULL,   /* closed for --max-queue-bytes */
-    COUNTER_STALLED,      /* closed for --stall-timeout */
-    COUNTER_SHED,         /* closed for --max-buffered-bytes */
-    COUNTER_THROTTLED,    /* times that a client was not read for --max-message-rate */
+    COUNTER_SILENT,      /* gone after --idle-timeout */
+    COUNTER_UNREQUESTED, /* requests not complete, or answers not read, in --request-timeout */
+    COUNTER_QUEUE_FULL,  /* closed for --max-queue-bytes */
+    COUNTER_STALLED,     /* closed for --stall-timeout */
+    COUNTER_SHED,        /* closed for --max-buffered-bytes */
+    COUNTER_THROTTLED, /* times that a client was not read for --max-message-rate or --max-byte-rate
+                        */
     COUNTER_TURN_USED_UP, /* times that a client had more than its share of a turn */
 
     COUNTER_ORIGIN_REFUSED,  /* 403 */

@@ -31,7 +31,7 @@ function assertIsOrdered({ p50, p90, p99, p999, max }) {
 
 for (const loops of loopCounts) {
   describe(`The load generator, with --loops ${loops}`, { skip }, () => {
-    const server = new Server({ loops, options: ['--max-message-rate', 0] });
+    const server = new Server({ loops, options: ['--max-message-rate', 0, '--max-byte-rate', 0] });
     it('finds a server', () => server.start());
 
     const broadcasts = {
@@ -253,7 +253,7 @@ describe('The load generator', { skip, concurrency: true }, () => {
 describe('A server that has more to do than time', { skip }, () => {
   it('takes nobody for silent whose pong it has not read', async () => {
     const options = ['--ping-interval', '400ms', '--idle-timeout', '2s'];
-    const server = await Server.start({ options: [...options, '--max-message-rate', 0] });
+    const server = await Server.start({ options: [...options, '--max-message-rate', 0, '--max-byte-rate', 0] });
     try {
       // Three thousand join one room: 4.5 million events, in which pongs wait to be read.
       const report = await measure(server, 'audience', '--clients', 3000, '--rate', 5);

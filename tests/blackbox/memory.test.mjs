@@ -13,7 +13,7 @@ const slack = 1_000_000; // what one turn may bring before the budget is looked 
 const hostileCount = 60;
 const perHostile = 200_000; // 12 MB in all
 
-describeWithOptions('--max-buffered-bytes', budget, '--max-message-rate', 0)(
+describeWithOptions('--max-buffered-bytes', budget, '--max-message-rate', 0, '--max-byte-rate', 0)(
   'The budget for memory',
   (server) => {
     async function bufferedBytes() {

@@ -328,7 +328,7 @@ describeAtOnce('What /metrics counts', (withServer, loops) => {
     }));
 
   it('What is kept for rooms, and what waits', () =>
-    withServer({ options: ['--max-message-rate', 0] }, async (server) => {
+    withServer({ options: ['--max-message-rate', 0, '--max-byte-rate', 0] }, async (server) => {
       const { code, members } = await server.party(['host', 'zoe']);
       const before = (await readMetrics(server)).value('party_sockets_kept_bytes');
       members[0].setState('s'.repeat(10_000));
@@ -426,7 +426,7 @@ describeAtOnce('What /metrics counts', (withServer, loops) => {
       assert.deepEqual(metrics.counted('origin', byOrigin[0]), { unknown: 41 });
     }));
 
-  it('Pings, pauses for the message rate', () =>
+  it('Pings, pauses for the rates', () =>
     withServer(
       { options: ['--ping-interval', '100ms', '--max-message-rate', 20] },
       async (server) => {
@@ -549,7 +549,7 @@ describeAtOnce('Closes by their reasons', (withServer) => {
 
   it('queue_full', () =>
     withServer(
-      { options: ['--max-queue-bytes', 100_000, '--max-message-rate', 0] },
+      { options: ['--max-queue-bytes', 100_000, '--max-message-rate', 0, '--max-byte-rate', 0] },
       async (server) => {
         await overwhelm(server, 'x'.repeat(10_000), 2_000);
         await expectCloses(server, { queue_full: 1 });

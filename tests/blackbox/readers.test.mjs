@@ -74,7 +74,7 @@ async function expectUnbrokenPrefix(guest, spoken) {
   }
 }
 
-describeWithOptions('--max-queue-bytes', queueBytes, '--max-message-rate', 0)(
+describeWithOptions('--max-queue-bytes', queueBytes, '--max-message-rate', 0, '--max-byte-rate', 0)(
   'A full queue',
   (server) => {
     it('closes its connection with 1013, after an unbroken part of what was sent', async () => {
@@ -124,7 +124,7 @@ describeWithOptions('--max-queue-bytes', queueBytes, '--max-message-rate', 0)(
 );
 
 const stallTimeout = 500 * slowness;
-describeWithOptions('--stall-timeout', `${stallTimeout}ms`, '--max-message-rate', 0)(
+describeWithOptions('--stall-timeout', `${stallTimeout}ms`, '--max-message-rate', 0, '--max-byte-rate', 0)(
   'Output that stalls',
   (server) => {
     /** So much that the kernel's buffers on both sides do not take it all. */

@@ -1,8 +1,9 @@
-// Fast senders: who sends more than --max-message-rate is read no faster than that, by not being
-// read. Nothing is lost, nobody is thrown out, and nobody else has to wait.
+// Fast senders: who sends more than --max-message-rate or --max-byte-rate is read no faster than
+// that, by not being read. Nothing is lost, nobody is thrown out, and nobody else has to wait.
 
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { eventually, slowness } from './support/deadline.mjs';
 import { continuation, frame, json, opcodes, ping, pong, text } from './support/frames.mjs';
 import { upgradeRequest } from './support/http.mjs';
@@ -43,7 +44,7 @@ describeWithOptions('--max-message-rate', rate)('The message rate', (server) => 
     for (let data = 0; data < count; data++) await host.expectMessage('sender', data);
     const elapsed = Date.now() - begin;
     assert.ok(elapsed >= leastTime(count), `${count} messages in ${elapsed} ms`);
-    assert.ok((await server.events())['pauses for the message rate'] > 0);
+    assert.ok((await server.events())['pauses for the message or byte rate'] > 0);
   });
 
   const frames = {
@@ -102,6 +103,111 @@ describeWithOptions('--max-message-rate', rate)('The message rate', (server) => 
     sender.write(...Array.from({ length: burst + rate }, () => ping()));
     sender.terminate();
     await host.expect({ type: 'peer_left', clientId: 'sender' });
+  });
+});
+
+const byteRate = 100_000;
+const byteBurst = 8 * byteRate;
+
+describeWithOptions('--max-byte-rate', byteRate)('The byte rate', (server) => {
+  async function roomWithSender() {
+    const { code, members } = await server.party(['host']);
+    const sender = await server.rawWebSocket({
+      headers: { 'Sec-WebSocket-Protocol': 'party-sockets.v2' },
+    });
+    sender.send({ type: 'join', clientId: 'sender', room: code });
+    await sender.readEvent();
+    await members[0].expect({ type: 'peer_joined', index: 1 });
+    return { host: members[0], sender };
+  }
+
+  /** A message whose frame has so many bytes, header included. */
+  const message = (bytes, name) => {
+    const empty = JSON.stringify({ type: 'send', data: [name, ''] });
+    const header = bytes < 132 ? 6 : bytes < 65_544 ? 8 : 14;
+    return json({ type: 'send', data: [name, 'x'.repeat(bytes - header - empty.length)] });
+  };
+
+  /** Sends these and returns when each of them arrived, in ms, in their order. */
+  async function timesOf({ host, sender }, messages) {
+    const begin = Date.now();
+    sender.write(...messages);
+    const times = [];
+    for (const name of messages.keys()) {
+      const { data } = await host.next();
+      assert.equal(data[0], name);
+      times.push(Date.now() - begin);
+    }
+    return times;
+  }
+
+  const expectTime = (time, bytes, what) => {
+    const least = (bytes / byteRate) * 1_000;
+    assert.ok(time >= least - 100, `${what} after ${time} ms, not before ${least}`);
+    assert.ok(time <= least + 1_000 * slowness, `${what} after ${time} ms, not ${least}`);
+  };
+
+  it('lets a burst through at once, slows down what follows, and loses nothing', async () => {
+    const room = await roomWithSender();
+    const count = 24;
+    const messages = Array.from({ length: count }, (_, name) => message(byteBurst / 16, name));
+    const times = await timesOf(room, messages);
+    expectTime(times[14], 0, 'The burst');
+    expectTime(times[23], byteBurst / 2, 'The last');
+    assert.ok((await server.events())['pauses for the message or byte rate'] > 0);
+  });
+
+  it('lets a longer message through when the burst is whole, and then has a debt', async () => {
+    const room = await roomWithSender();
+    const messages = [message(2 * byteBurst, 0), message(1_000, 1), message(byteBurst, 2)];
+    room.host.relay('meanwhile', 1);
+    const times = await timesOf(room, messages.slice(0, 2));
+    expectTime(times[0], 0, 'The long one');
+    expectTime(times[1], byteBurst, 'The one behind it');
+  });
+
+  it('makes a longer message wait for a whole burst', async () => {
+    const room = await roomWithSender();
+    const times = await timesOf(room, [message(byteBurst / 4, 0), message(1.1 * byteBurst, 1)]);
+    expectTime(times[0], 0, 'The first');
+    expectTime(times[1], byteBurst / 4, 'The long one');
+  });
+
+  it('is each sender\'s own, and does not hold up what it is told', async () => {
+    const room = await roomWithSender();
+    room.sender.write(message(2 * byteBurst, 0), message(1_000, 1));
+    await room.host.next();
+    const begin = Date.now();
+    for (let data = 0; data < 20; data++) room.host.relay(data, 1);
+    for (let data = 0; data < 20; data++)
+      assert.deepEqual(await room.sender.readEvent(), { type: 'message', from: 0, data });
+    assert.ok(Date.now() - begin < 1_000 * slowness);
+  });
+
+  it('does not keep who has said goodbye behind a long message', async () => {
+    const { host, sender } = await roomWithSender();
+    sender.write(message(2 * byteBurst, 0), frame(opcodes.close, [0x03, 0xe8]));
+    const begin = Date.now();
+    await host.next();
+    await host.expect({ type: 'peer_left', index: 1 });
+    assert.ok(Date.now() - begin < 2_000 * slowness);
+  });
+});
+
+describeWithOptions()('The byte rate unless it is set', (server) => {
+  it('is 512 KiB a second, 4 MiB at once: three messages of 8 MiB take 16 s and more', async () => {
+    const { members } = await server.party(['host', 'phone']);
+    const data = 'x'.repeat(8 * 1024 * 1024);
+    const begin = Date.now();
+    for (let count = 0; count < 2; count++) members[0].relay(data);
+    assert.equal((await members[1].next()).data.length, data.length);
+    const first = Date.now() - begin;
+    assert.ok(first < 5_000 * slowness, `${first}`);
+    // The debt of 4 MiB and the whole burst that the second one needs: 16 s. It is not waited for.
+    await pause(2_000);
+    members[1].relay('still here');
+    await members[0].expectMessage(1, 'still here');
+    await members[1].expectSilence();
   });
 });
 
@@ -202,7 +308,7 @@ describeWithOptions('--max-message-rate', 0)('Shares of a turn', (server) => {
   });
 });
 
-describeWithOptions('--max-message-rate', 0)('Without a message rate', (server) => {
+describeWithOptions('--max-message-rate', 0, '--max-byte-rate', 0)('Without a message rate', (server) => {
   it('any number of frames is read, in order, a share a turn', async () => {
     const { code, members } = await server.room(['host']);
     const sender = await server.rawWebSocket();
@@ -215,6 +321,6 @@ describeWithOptions('--max-message-rate', 0)('Without a message rate', (server) 
     assert.ok(Date.now() - begin < 10_000 * slowness);
     const events = await server.events();
     assert.ok(events['shares of a turn used up'] > 0);
-    assert.equal(events['pauses for the message rate'], undefined);
+    assert.equal(events['pauses for the message or byte rate'], undefined);
   });
 });

@@ -37,7 +37,7 @@ const secureSettings = (certificate, ...options) => ({
   options: [...certificate.options, ...options],
 });
 const describeWithTls = describeWithSettings(
-  secureSettings(ec, ...patience, '--max-message-rate', 0),
+  secureSettings(ec, ...patience, '--max-message-rate', 0, '--max-byte-rate', 0),
 );
 
 const only = (version) => ({ minVersion: version, maxVersion: version });
@@ -534,7 +534,7 @@ describeAtOnce('TLS that is slow', (withServer) => {
 
   it('A client that does not read is closed with 1013 at --max-queue-bytes', () =>
     withServer(
-      secureSettings(ec, '--max-queue-bytes', 300_000, '--max-message-rate', 0),
+      secureSettings(ec, '--max-queue-bytes', 300_000, '--max-message-rate', 0, '--max-byte-rate', 0),
       async (server) => {
         const { code, members } = await server.room(['host']);
         const slow = await server.rawWebSocket();
@@ -562,7 +562,7 @@ describeAtOnce('TLS that is slow', (withServer) => {
     ));
 
   it('A slow reader within the limit gets all of it', () =>
-    withServer(secureSettings(ec, '--max-message-rate', 0), async (server) => {
+    withServer(secureSettings(ec, '--max-message-rate', 0, '--max-byte-rate', 0), async (server) => {
       const { code, members } = await server.room(['host']);
       const slow = await server.rawWebSocket();
       await slow.join('slow', code);

@@ -37,6 +37,8 @@ static size_t next_piece_length(struct plan *plan)
     return 1 + (plan->random_state >> 8) % plan->piece_bytes_max;
 }
 
+#define BYTES_AT_ONCE 50 /* of longer frames, such as must wait for it to begin */
+
 static void check_read(const struct ws_read *read, const struct ws_reader *reader)
 {
     bool is_data = read->kind == WS_READ_MESSAGE;
@@ -52,6 +54,8 @@ static void read_piece(struct ws_reader *reader, struct bytes piece, uint32_t fr
     struct bytes_mut input = copy;
     struct ws_read read;
     reader->frames_left = frames_max;
+    reader->bytes_at_once = BYTES_AT_ONCE;
+    reader->bytes_left = frames_max % BYTES_AT_ONCE;
     while (!trace->has_ended) {
         enum ws_read_kind kind = ws_reader_next(reader, &input, &read);
         assert(kind == read.kind);
@@ -63,6 +67,11 @@ static void read_piece(struct ws_reader *reader, struct bytes piece, uint32_t fr
             assert(reader->frames_left == 0 && input.length > 0);
             trace->frame_count += frames_max;
             reader->frames_left = frames_max;
+            continue;
+        }
+        if (kind == WS_READ_OUT_OF_BYTES) {
+            assert(reader->bytes_left < BYTES_AT_ONCE);
+            reader->bytes_left = BYTES_AT_ONCE;
             continue;
         }
         check_read(&read, reader);

@@ -155,7 +155,7 @@ static void write_counters(struct writer *writer, const struct metrics *metrics)
         {{"party_sockets_moved_total", "counter", "Connections moved between loops."},
          COUNTER_MOVED},
         {{"party_sockets_pings_total", "counter", "Silent clients pinged."}, COUNTER_PINGED},
-        {{"party_sockets_throttled_total", "counter", "Pauses for --max-message-rate."},
+        {{"party_sockets_throttled_total", "counter", "Pauses for --max-message-rate or --max-byte-rate."},
          COUNTER_THROTTLED},
         {{"party_sockets_turns_used_up_total", "counter",
           "Times that a client had its share of a loop's turn."},

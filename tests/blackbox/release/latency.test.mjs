@@ -48,7 +48,7 @@ async function percentile({ members: [host, guest] }) {
 const median = (numbers) => numbers.sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
 
 describe('A quiet room beside flooders', () => {
-  const off = ['--max-message-rate', 0];
+  const off = ['--max-message-rate', 0, '--max-byte-rate', 0];
   const cases = [
     { who: 'fifty, with the default message rate', flood: [50, 'small'], options: [], most: 4 },
     { who: 'fifty, with the message rate off', flood: [50, 'small'], options: off, most: 40 },

@@ -260,6 +260,54 @@ static void no_more_frames_begin_than_are_allowed(void **state)
     ws_reader_release(&reader);
 }
 
+static void a_frame_begins_when_its_bytes_are_there_and_a_longer_one_leaves_a_debt(void **state)
+{
+    (void)state;
+    struct stream stream = {.length = 0};
+    struct ws_reader reader;
+    struct ws_read read;
+    char long_text[200];
+    memset(long_text, 'x', sizeof long_text);
+    put_frame(&stream, 0x01, bytes_of((const uint8_t *)long_text, 30)); /* a fragment: 36 bytes */
+    put_frame(&stream, 0x80, bytes_of((const uint8_t *)long_text, 30));
+    put_frame(&stream, 0x81, bytes_of((const uint8_t *)long_text, sizeof long_text)); /* 208 */
+    put_frame(&stream, 0x89, BYTES("ping"));                                          /* 10 */
+    put_frame(&stream, 0x81, BYTES("ab"));
+    struct bytes_mut in = {stream.data, stream.length};
+    ws_reader_init(&reader, MESSAGE_BYTES_MAX);
+    reader.bytes_at_once = 100;
+    reader.bytes_left = 59;
+    assert_int_equal(ws_reader_next(&reader, &in, &read), WS_READ_OUT_OF_BYTES);
+    assert_int_equal(reader.bytes_left, 59 - 36);
+    assert_true(ws_reader_waits_for_bytes(&reader, 29));
+    assert_false(ws_reader_waits_for_bytes(&reader, 30));
+    assert_false(ws_reader_is_idle(&reader));
+    assert_int_equal(ws_reader_next(&reader, &in, &read), WS_READ_OUT_OF_BYTES);
+    reader.bytes_left = 135;
+    assert_int_equal(ws_reader_next(&reader, &in, &read), WS_READ_MESSAGE);
+    assert_int_equal(read.payload.length, 60);
+    assert_int_equal(ws_reader_next(&reader, &in, &read), WS_READ_OUT_OF_BYTES);
+    assert_int_equal(reader.bytes_left, 99);
+    assert_true(ws_reader_waits_for_bytes(&reader, 99));
+    assert_false(ws_reader_waits_for_bytes(&reader, 100));
+    /* The frame has been counted when its header came. */
+    reader.bytes_left = 100;
+    reader.frames_left = 0;
+    assert_int_equal(ws_reader_next(&reader, &in, &read), WS_READ_MESSAGE);
+    assert_int_equal(read.payload.length, sizeof long_text);
+    assert_int_equal(reader.bytes_left, 100 - 208);
+    /* Control frames are let through, and paid for. */
+    assert_int_equal(ws_reader_next(&reader, &in, &read), WS_READ_OUT_OF_FRAMES);
+    reader.frames_left = 2;
+    assert_int_equal(ws_reader_next(&reader, &in, &read), WS_READ_PING);
+    assert_int_equal(reader.bytes_left, 100 - 208 - 10);
+    assert_int_equal(ws_reader_next(&reader, &in, &read), WS_READ_OUT_OF_BYTES);
+    reader.bytes_left = 2;
+    assert_int_equal(ws_reader_next(&reader, &in, &read), WS_READ_MESSAGE);
+    assert_int_equal(reader.frames_left, 0);
+    ws_reader_release(&reader);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -271,6 +319,7 @@ int main(void)
         cmocka_unit_test(a_whole_message_is_a_view_of_the_input),
         cmocka_unit_test(memory_follows_what_has_arrived),
         cmocka_unit_test(no_more_frames_begin_than_are_allowed),
+        cmocka_unit_test(a_frame_begins_when_its_bytes_are_there_and_a_longer_one_leaves_a_debt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
