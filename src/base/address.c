@@ -3,6 +3,8 @@
 
 #include <arpa/inet.h>
 
+__extension__ typedef unsigned __int128 uint128;
+
 #define IPV4_PREFIX_LENGTH 96 /* of an IPv4-mapped address, before its own four octets */
 
 static const uint8_t ipv4_prefix[12] = {[10] = 0xFF, [11] = 0xFF};
@@ -156,4 +158,12 @@ bool address_is_private(struct address address)
             return true;
     }
     return false;
+}
+
+uint64_t address_hash(struct address address, const uint64_t keys[2])
+{
+    uint64_t halves[2];
+    memcpy(halves, address.octets, sizeof halves);
+    uint128 product = (uint128)(halves[0] ^ keys[0]) * (uint128)(halves[1] ^ keys[1]);
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
 }

@@ -47,6 +47,9 @@ bool address_range_contains(const struct address_range *range, struct address ad
 
 bool address_is_ipv4(struct address address);
 
+/* A hash under two secret random keys: whoever chooses addresses can't choose where they go. */
+uint64_t address_hash(struct address address, const uint64_t keys[2]);
+
 /* The first `prefix_length` bits (0 to 128), zeros behind them. */
 struct address address_network(struct address address, unsigned prefix_length);
 

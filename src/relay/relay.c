@@ -39,7 +39,8 @@ bool id_canonicalize(const struct relay *relay, const struct json_value *string,
     if (!json_string_canonicalize(string, ret_id->data, sizeof ret_id->data, &sizes))
         return false;
     ret_id->length = sizes.written;
-    return sizes.decoded <= relay->config.id_bytes_max;
+    return sizes.decoded <= relay->config.id_bytes_max &&
+           sizes.written <= (size_t)ID_CANONICAL_FACTOR * relay->config.id_bytes_max;
 }
 
 /* In protocol 1, values of `to` that JavaScript takes for false mean everyone else. */
@@ -163,6 +164,7 @@ static void become_absent(struct relay *relay, struct member *member, enum depar
 {
     struct room *room = member->room;
     member->active_ms = relay->now_ms;
+    member->stayed_ms += relay->now_ms - member->entered_ms;
     member->was_cut_off = departure == DEPARTURE_CUT_OFF;
     if (member_is_host(member)) {
         room->kept->host_left_ms = relay->now_ms;

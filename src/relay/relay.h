@@ -15,7 +15,15 @@
 #define STATE_COMPACT_BYTES_MAX 16384 /* of a retained state, its compact form */
 #define STATE_SPAN_BYTES_MAX 65536    /* as it was written */
 #define ABSENT_LEAST 64               /* absent members that even the smallest room remembers */
-#define QUIET_MS 60000                /* after which a room's only member plays no more */
+/* What a room may keep: this in any case, this at most, and of that this for its members who are
+ * gone: so that they never leave too little for a state and a link. */
+#define ROOM_KEPT_CERTAIN (4 * 1024)
+#define ROOM_KEPT_MAX (256 * 1024)
+#define ROOM_ABSENT_BYTES_MAX (184 * 1024)
+/* An id's canonical form may be so many times as long as the id: escapes of control characters,
+ * which honest ids don't have, are six times as long. */
+#define ID_CANONICAL_FACTOR 2
+#define QUIET_MS 60000 /* after which a room's only member plays no more */
 
 struct relay_config {
     uint32_t loop_index;
@@ -34,12 +42,17 @@ struct relay_config {
     /* A room of protocol 2 has become, or is no longer, one in which nobody is. */
     void (*room_deserted)(void *context, struct room *room);
     void (*room_occupied)(void *context, struct room *room);
-    /* Counts bytes that rooms keep without a connection's need; false: too many. */
-    bool (*admit_bytes)(void *context, size_t count);
-    void (*dismiss_bytes)(void *context, size_t count);
+    /*
+     * Counts bytes that a room of this maker keeps without a connection's need. False: too many.
+     * `is_certain`: the room has so little that it does not matter what others of its maker keep.
+     */
+    bool (*admit_bytes)(void *context, struct maker *maker, size_t count, bool is_certain);
+    void (*dismiss_bytes)(void *context, struct maker *maker, size_t count);
     /* Whether a client that joins may be told what its code has found, which is counted; it is not
      * asked about one whom the room knows. */
     bool (*may_tell)(void *context, uint32_t client, bool is_found);
+    /* Whether a client may be a new member of this room of protocol 2, which is counted. */
+    bool (*may_bring)(void *context, uint32_t client, const struct room *room);
     void *context;
 };
 
@@ -56,15 +69,15 @@ struct relay {
 };
 
 enum effect_kind {
-    EFFECT_TO_CLIENT,  /* `event` to `client` */
-    EFFECT_TO_ROOM,    /* `event` to all members of `room` but the one called `client` */
-    EFFECT_NOT_FOUND,  /* a join named no room: `event`, the error, to `client`, who may be guessing
-                        */
-    EFFECT_UNTOLD,     /* a join by who may not be told whether there is such a room: nothing that
-                        * is said to the speaker may depend on that */
-    EFFECT_KEEP_STATE, /* `event` is the room's state: give it to relay_keep_state() as it is sent,
-                        * and tell it to all members but `client`, who asked for it */
-    EFFECT_TELL_STATE, /* room_state() to `client` */
+    EFFECT_TO_CLIENT, /* `event` to `client` */
+    EFFECT_TO_ROOM,   /* `event` to all members of `room` but the one called `client` */
+    EFFECT_NOT_FOUND, /* a join named no room: `event`, the error, to `client`, who may be guessing
+                       */
+    EFFECT_UNTOLD, /* a join by who has tried too often, and may not be told whether there is such
+                    * a room: nothing that is said to the speaker may depend on that */
+    EFFECT_KEEP_STATE,  /* `event` is the room's state: give it to relay_keep_state() as it is sent,
+                         * and tell it to all members but `client`, who asked for it */
+    EFFECT_TELL_STATE,  /* room_state() to `client` */
     EFFECT_ROOM_CLOSED, /* all members of `room` lose their seats: close them with 4001 `room
                          * closed`
                          */

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/allocation.h"
 #include "relay/relay_parts.h"
 
 /*
@@ -70,19 +71,14 @@ struct room_wish {
 
 static bool set_url(struct relay *relay, struct room *room)
 {
-    const struct relay_config *config = &relay->config;
     uint8_t code[CODE_LENGTH_MAX];
     uint8_t url[URL_FILLED_BYTES_MAX];
     size_t code_length = code_write(room->code, code);
-    size_t length =
-        url_template_fill(&relay->template, bytes_of(code, code_length), config->instance.id, url);
-    if (!config->admit_bytes(config->context, length))
-        return false;
+    size_t length = url_template_fill(&relay->template, bytes_of(code, code_length),
+                                      relay->config.instance.id, url);
     room->kept->url = malloc(length);
-    if (room->kept->url == NULL) {
-        config->dismiss_bytes(config->context, length);
+    if (room->kept->url == NULL || !relay_admit_bytes(relay, room, allocation_cost(length)))
         return false;
-    }
     memcpy(room->kept->url, url, length);
     room->kept->url_length = (uint16_t)length;
     return true;
@@ -91,7 +87,7 @@ static bool set_url(struct relay *relay, struct room *room)
 /* Gives up a room that is in no table. */
 static void drop_room(struct relay *relay, struct room *room)
 {
-    relay->config.dismiss_bytes(relay->config.context, room_url(room).length);
+    relay_discount_room(relay, room);
     room_free(room);
 }
 
@@ -110,6 +106,7 @@ static struct member *make_room(struct relay *relay, uint64_t code, const struct
         return NULL;
     }
     member->active_ms = relay->now_ms;
+    member->entered_ms = relay->now_ms;
     return member;
 }
 
@@ -226,6 +223,17 @@ static void replace_member(struct relay *relay, struct speaker speaker, struct m
     seat(relay, speaker, member, effects);
 }
 
+/* Whether one more newcomer may come from there; else the speaker is sent away. */
+static bool may_bring(const struct relay *relay, struct speaker speaker, const struct room *room,
+                      struct effects *effects)
+{
+    const struct relay_config *config = &relay->config;
+    if (speaker.protocol == PROTOCOL_1 || config->may_bring(config->context, speaker.client, room))
+        return true;
+    effects_add(effects, EFFECT_UNTOLD)->client = speaker.client;
+    return false;
+}
+
 /* `known` is who comes back, or NULL. */
 static void enter_room(struct relay *relay, struct speaker speaker, struct room *room,
                        struct member *known, struct bytes id, struct effects *effects)
@@ -235,6 +243,8 @@ static void enter_room(struct relay *relay, struct speaker speaker, struct room 
         effects_refuse(effects, speaker, ERROR_ROOM_FULL);
         return;
     }
+    if (known == NULL && !may_bring(relay, speaker, room, effects))
+        return;
     struct member *member = known;
     if (known == NULL) {
         member = room_add(room, id, speaker.client);
@@ -246,6 +256,7 @@ static void enter_room(struct relay *relay, struct speaker speaker, struct room 
         effects_add(effects, EFFECT_NO_MEMORY);
         return;
     }
+    member->entered_ms = relay->now_ms;
     seat(relay, speaker, member, effects);
     effects_tell_room(effects, room, speaker.client,
                       (struct event){.type = EVENT_PEER_JOINED, .room = room, .peer = member});

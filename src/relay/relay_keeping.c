@@ -1,54 +1,95 @@
 /* What a room keeps beside its members' connections: who is gone, and the state. */
+#include <assert.h>
 #include <stdlib.h>
 
+#include "base/allocation.h"
 #include "relay/relay_parts.h"
 
-/* What an absent member is counted with. A host is always remembered, so it is not counted. */
-static size_t counted_size(const struct member *member)
-{
-    return member_is_host(member) ? 0 : member_size(member);
-}
+/* Pointers to a member that is known: in two arrays of the room, and in that of who is gone. Arrays
+ * grow by doubling. */
+#define ARRAYS_BYTES (2 * 3 * sizeof(struct member *))
 
-void relay_discount_absent(const struct relay *relay, const struct member *member)
-{
-    relay->config.dismiss_bytes(relay->config.context, counted_size(member));
-}
-
-static void forget_longest_gone(struct relay *relay, struct room *room)
-{
-    struct member *gone = room->kept->absent[0];
-    relay_discount_absent(relay, gone);
-    room_remove(room, gone);
-    free(gone);
-}
-
-static void forget(struct relay *relay, struct room *room, struct member *member)
-{
-    room_remove(room, member);
-    relay->departed = member;
-}
-
-/* The longest gone are forgotten first; who left last is, when there is no memory for anybody. */
-void relay_remember_absent(struct relay *relay, struct room *room, struct member *member)
+bool relay_admit_bytes(const struct relay *relay, struct room *room, size_t count)
 {
     const struct relay_config *config = &relay->config;
+    size_t bytes = room->kept->bytes + count;
+    bool is_admitted =
+        bytes <= ROOM_KEPT_MAX &&
+        config->admit_bytes(config->context, room->maker, count, bytes <= ROOM_KEPT_CERTAIN);
+    if (is_admitted)
+        room->kept->bytes = bytes;
+    return is_admitted;
+}
+
+static void dismiss_bytes(const struct relay *relay, struct room *room, size_t count)
+{
+    assert(count <= room->kept->bytes);
+    room->kept->bytes -= count;
+    relay->config.dismiss_bytes(relay->config.context, room->maker, count);
+}
+
+void relay_discount_room(const struct relay *relay, struct room *room)
+{
+    if (room->kept != NULL)
+        dismiss_bytes(relay, room, room->kept->bytes);
+}
+
+/* What an absent member is counted with. A host is always remembered, so it is not counted. */
+static size_t absent_cost(const struct member *member)
+{
+    if (member_is_host(member))
+        return 0;
+    return allocation_cost(sizeof *member + member->id_length) + ARRAYS_BYTES;
+}
+
+void relay_discount_absent(const struct relay *relay, struct member *member)
+{
+    struct room *room = member->room;
+    size_t cost = absent_cost(member);
+    room->kept->absent_bytes -= cost;
+    dismiss_bytes(relay, room, cost);
+}
+
+static bool admit_absent(const struct relay *relay, struct member *member)
+{
+    struct room *room = member->room;
+    size_t cost = absent_cost(member);
+    if (room->kept->absent_bytes + cost > ROOM_ABSENT_BYTES_MAX ||
+        !relay_admit_bytes(relay, room, cost))
+        return false;
+    room->kept->absent_bytes += cost;
+    return true;
+}
+
+/* The first of those who are gone is forgotten. True: it was `member`, who is not counted yet. */
+static bool forget_first(struct relay *relay, struct room *room, struct member *member)
+{
+    struct member *first = room->kept->absent[0];
+    if (first != member)
+        relay_discount_absent(relay, first);
+    room_remove(room, first);
+    if (first == member)
+        relay->departed = first;
+    else
+        free(first);
+    return first == member;
+}
+
+/* Who was here shortest is forgotten first, be it the one who has just left. */
+void relay_remember_absent(struct relay *relay, struct room *room, struct member *member)
+{
     uint32_t most = room->members_max > ABSENT_LEAST ? room->members_max : ABSENT_LEAST;
     if (!room_retire(room, member)) {
-        forget(relay, room, member);
+        room_remove(room, member);
+        relay->departed = member;
         return;
     }
     /* A host is not counted: even nothing may be too much, when others have just taken it all. */
     if (member_is_host(member))
         return;
-    if (room->kept->absent_count > most)
-        forget_longest_gone(relay, room);
-    while (!config->admit_bytes(config->context, counted_size(member))) {
-        if (room->kept->absent[0] == member) {
-            forget(relay, room, member);
-            return;
-        }
-        forget_longest_gone(relay, room);
-    }
+    bool is_forgotten = room->kept->absent_count > most && forget_first(relay, room, member);
+    while (!is_forgotten && !admit_absent(relay, member))
+        is_forgotten = forget_first(relay, room, member);
 }
 
 static bool state_fits(struct bytes span)
@@ -82,30 +123,21 @@ void relay_set_state(const struct relay *relay, struct speaker speaker,
     }
 }
 
+static size_t state_cost(const struct payload *state)
+{
+    return state == NULL ? 0 : allocation_cost(sizeof *state + state->length);
+}
+
 bool relay_keep_state(struct relay *relay, struct room *room, struct payload *state)
 {
-    const struct relay_config *config = &relay->config;
     struct keepings *kept = room->kept;
-    size_t before = kept->state == NULL ? 0 : kept->state->length;
-    if (state->length > before && !config->admit_bytes(config->context, state->length - before))
+    size_t before = state_cost(kept->state);
+    size_t after = state_cost(state);
+    if (after > before && !relay_admit_bytes(relay, room, after - before))
         return false;
-    if (state->length < before)
-        config->dismiss_bytes(config->context, before - state->length);
+    if (after < before)
+        dismiss_bytes(relay, room, before - after);
     payload_release(kept->state);
     kept->state = payload_acquire(state);
     return true;
-}
-
-static size_t kept_size(const struct keepings *kept)
-{
-    size_t size = kept->url_length + (kept->state == NULL ? 0 : kept->state->length);
-    for (uint32_t i = 0; i < kept->absent_count; i++)
-        size += counted_size(kept->absent[i]);
-    return size;
-}
-
-void relay_discount_room(const struct relay *relay, const struct room *room)
-{
-    if (room->kept != NULL)
-        relay->config.dismiss_bytes(relay->config.context, kept_size(room->kept));
 }

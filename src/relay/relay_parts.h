@@ -53,11 +53,14 @@ bool relay_outlives(const struct relay *relay, const struct member *last, enum d
 void relay_desert(struct relay *relay, struct room *room);
 void relay_occupy(struct relay *relay, struct room *room);
 
+/* Counts what a room keeps. False: it keeps too much, or rooms do in all. */
+MUST_CHECK bool relay_admit_bytes(const struct relay *relay, struct room *room, size_t count);
+
 /* What the room keeps is not counted any more. */
-void relay_discount_room(const struct relay *relay, const struct room *room);
+void relay_discount_room(const struct relay *relay, struct room *room);
 
 /* Who was absent is no longer: it is not counted any more. */
-void relay_discount_absent(const struct relay *relay, const struct member *member);
+void relay_discount_absent(const struct relay *relay, struct member *member);
 
 /* Ends the room in which nobody has been the longest. False: somebody is in each room. */
 bool relay_end_first_deserted(struct relay *relay, struct effects *effects);

@@ -130,6 +130,31 @@ static bool reserve_absent(struct keepings *kept)
     return true;
 }
 
+/* After many have been forgotten, so that a room costs what is counted for it. */
+static void shrink(struct room *room)
+{
+    uint32_t capacity = room->capacity / 2;
+    if (room->known_count > capacity / 2 || capacity < SMALLEST_CAPACITY)
+        return;
+    memmove(room->members + capacity, room_by_id(room), room->known_count * sizeof *room->members);
+    room->capacity = capacity;
+    struct member **smaller = realloc(room->members, (size_t)capacity * 2 * sizeof *smaller);
+    if (smaller != NULL)
+        room->members = smaller;
+}
+
+static void shrink_absent(struct keepings *kept)
+{
+    uint32_t capacity = kept->absent_capacity / 2;
+    if (kept->absent_count > capacity / 2 || capacity < SMALLEST_CAPACITY)
+        return;
+    struct member **smaller = realloc(kept->absent, capacity * sizeof *smaller);
+    if (smaller == NULL)
+        return;
+    kept->absent = smaller;
+    kept->absent_capacity = capacity;
+}
+
 static void insert(struct member **array, uint32_t *count, uint32_t at, struct member *member)
 {
     memmove(array + at + 1, array + at, (*count - at) * sizeof *array);
@@ -165,15 +190,33 @@ struct member *room_add(struct room *room, struct bytes id, uint32_t client)
     return member;
 }
 
-/* Whoever is looked for is seldom, and the array short, or at least read in one go. */
+/* How many of those who are gone were here for less long than this, or no longer. */
+static uint32_t count_shorter(const struct keepings *kept, uint32_t stayed_ms, bool or_equal)
+{
+    uint32_t low = 0;
+    uint32_t high = kept->absent_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        uint32_t other_ms = kept->absent[middle]->stayed_ms;
+        if (other_ms < stayed_ms || (or_equal && other_ms == stayed_ms))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Of those who were here equally long one is looked for seldom, in an array that is read in one go.
+ */
 static void forget_absence(struct keepings *kept, const struct member *member)
 {
-    uint32_t at = 0;
     if (member_is_host(member))
         return;
+    uint32_t at = count_shorter(kept, member->stayed_ms, false);
     while (at < kept->absent_count && kept->absent[at] != member)
         at++;
     take_out(kept->absent, &kept->absent_count, at, member);
+    shrink_absent(kept);
 }
 
 void room_return(struct room *room, struct member *member, uint32_t client)
@@ -190,7 +233,8 @@ bool room_retire(struct room *room, struct member *member)
     if (!member_is_host(member)) {
         if (!reserve_absent(kept))
             return false;
-        kept->absent[kept->absent_count++] = member;
+        insert(kept->absent, &kept->absent_count, count_shorter(kept, member->stayed_ms, true),
+               member);
     }
     take_out(room->members, &room->member_count, find_index(room, member->index), member);
     member->client = CLIENT_NONE;
@@ -204,5 +248,6 @@ void room_remove(struct room *room, struct member *member)
     else
         take_out(room->members, &room->member_count, find_index(room, member->index), member);
     take_out(room_by_id(room), &room->known_count, find_id(room, member_id(member)), member);
+    shrink(room);
     member->room = NULL;
 }

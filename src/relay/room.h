@@ -7,7 +7,7 @@
  * and the form can be spliced into an event as it stands.
  *
  * In protocol 2 a member who has left is still known: it is absent, and keeps its index. How many
- * of them a room remembers is bounded; the longest gone is forgotten first.
+ * of them a room remembers is bounded; who was here shortest is forgotten first.
  */
 #ifndef PARTY_RELAY_ROOM_H
 #define PARTY_RELAY_ROOM_H
@@ -36,14 +36,18 @@ struct vacancy {
 /* What a room of protocol 2 keeps that its members' connections do not need. */
 struct keepings {
     struct room *room;
-    struct payload *state;  /* the retained state, as it is sent to members; NULL: none */
-    uint8_t *url;           /* of the page for controllers, inside of a JSON string; NULL: none */
-    struct member **absent; /* who is gone, the longest gone first; the host is never in it */
+    struct payload *state; /* the retained state, as it is sent to members; NULL: none */
+    uint8_t *url;          /* of the page for controllers, inside of a JSON string; NULL: none */
+    /* Who is gone: who was here shortest first, of those who were so equally long the longest gone.
+     * The host is never in it. */
+    struct member **absent;
     uint32_t absent_count;
     uint32_t absent_capacity;
     struct list hostless; /* in the relay's list of rooms whose host is gone */
     struct list deserted; /* in the relay's list of rooms in which nobody is */
     struct vacancy vacancy;
+    size_t bytes;        /* that are counted for all of this */
+    size_t absent_bytes; /* of them, for members who are gone */
     uint32_t host_left_ms;
     uint32_t deserted_ms;
     uint16_t url_length;
@@ -69,7 +73,9 @@ struct member {
     struct room *room;
     uint32_t client; /* CLIENT_NONE: absent */
     uint32_t index;
-    uint32_t active_ms; /* here: when it said something last; absent: when it left */
+    uint32_t active_ms;  /* here: when it said something last; absent: when it left */
+    uint32_t entered_ms; /* here: since when */
+    uint32_t stayed_ms;  /* before that */
     uint16_t id_length;
     bool was_cut_off; /* absent: its connection did not end by its own doing */
     uint8_t id[];
@@ -111,12 +117,6 @@ static inline bool member_is_host(const struct member *member)
     return member->index == HOST_INDEX;
 }
 
-/* Bytes that a member takes. */
-static inline size_t member_size(const struct member *member)
-{
-    return sizeof *member + member->id_length;
-}
-
 /* An empty room, or NULL when memory is short. */
 MUST_CHECK struct room *room_new(uint64_t code, uint32_t members_max, uint16_t origin);
 
@@ -139,8 +139,8 @@ MUST_CHECK struct member *room_add(struct room *room, struct bytes id, uint32_t 
 void room_return(struct room *room, struct member *member, uint32_t client);
 
 /*
- * A member who is here is absent from now on. False: memory is short, nothing changed; it never is
- * for the host.
+ * A member who is here is absent from now on, and has stayed so long as it says. False: memory is
+ * short, nothing changed; it never is for the host.
  */
 MUST_CHECK bool room_retire(struct room *room, struct member *member);
 

@@ -23,6 +23,10 @@
 #define HISTORY_SAMPLES 60    /* of the charts: five minutes */
 #define HISTORY_INTERVAL_S 5
 #define KEPT_PART_OF_BUDGET 4       /* what rooms keep may be this part of --max-buffered-bytes */
+#define KEPT_PARTS_OF_MAKER 8       /* and the rooms of one address may keep a part of that */
+#define NEWCOMERS_LEAST 64          /* that an address may bring into any room in a minute */
+#define NEWCOMER_SETS 256           /* of a loop, in which that is counted */
+#define NEWCOMER_WAYS 4
 #define PLACES_REMEMBERED_MAX 65536 /* addresses with misses, and nobody here any more */
 
 /* Descriptors that are never a client's: three standard ones, the listener, a few a loop. */

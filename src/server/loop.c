@@ -83,20 +83,22 @@ static void room_occupied(void *context, struct room *room)
     makers_remove_vacancy(&loop->server->makers, room->maker, &room->kept->vacancy);
 }
 
-static bool admit_bytes(void *context, size_t count)
+static bool admit_bytes(void *context, struct maker *maker, size_t count, bool is_certain)
 {
     struct server *server = ((struct loop *)context)->server;
+    size_t most = is_certain ? SIZE_MAX : server->kept_max / KEPT_PARTS_OF_MAKER;
     size_t before = atomic_fetch_add_explicit(&server->kept, count, memory_order_relaxed);
-    if (before + count <= server->kept_max)
+    if (before + count <= server->kept_max && makers_admit_bytes(maker, count, most))
         return true;
     atomic_fetch_sub_explicit(&server->kept, count, memory_order_relaxed);
     return false;
 }
 
-static void dismiss_bytes(void *context, size_t count)
+static void dismiss_bytes(void *context, struct maker *maker, size_t count)
 {
     struct server *server = ((struct loop *)context)->server;
     atomic_fetch_sub_explicit(&server->kept, count, memory_order_relaxed);
+    makers_dismiss_bytes(maker, count);
 }
 
 static bool may_tell(void *context, uint32_t client, bool is_found)
@@ -104,6 +106,16 @@ static bool may_tell(void *context, uint32_t client, bool is_found)
     struct loop *loop = context;
     struct conn *conn = conn_table_at(&loop->server->connections, client);
     return admission_may_tell_joiner(loop, conn, is_found);
+}
+
+static bool may_bring(void *context, uint32_t client, const struct room *room)
+{
+    struct loop *loop = context;
+    struct address address;
+    const struct conn *conn = conn_table_at(&loop->server->connections, client);
+    if (!admission_address_of(loop, conn, &address) || address_is_private(address))
+        return true;
+    return newcomers_admit(&loop->newcomers, room->code, room->members_max, address, loop->now_ms);
 }
 
 static void init_relay(struct loop *loop)
@@ -125,6 +137,7 @@ static void init_relay(struct loop *loop)
                                  .admit_bytes = admit_bytes,
                                  .dismiss_bytes = dismiss_bytes,
                                  .may_tell = may_tell,
+                                 .may_bring = may_bring,
                                  .context = loop,
                              });
     loop->relay.now_ms = loop->now_ms;
@@ -151,7 +164,7 @@ struct loop *loop_new(struct server *server, uint32_t index)
     init_relay(loop);
     loop->mailbox.wake_fd = -1;
     loop->poller = poller_new(server->poller);
-    if (loop->poller != NULL && mailbox_init(&loop->mailbox) &&
+    if (newcomers_init(&loop->newcomers) && loop->poller != NULL && mailbox_init(&loop->mailbox) &&
         poller_watch(loop->poller, loop->mailbox.wake_fd) &&
         poller_listen(loop->poller, server->listener_fd))
         return loop;

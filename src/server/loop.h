@@ -14,6 +14,7 @@
 #include "server/history.h"
 #include "server/limits.h"
 #include "server/makers.h"
+#include "server/newcomers.h"
 #include "server/notices.h"
 #include "server/origins.h"
 #include "server/places.h"
@@ -110,6 +111,7 @@ struct loop {
     atomic_bool vacant_mail_is_posted; /* by any loop, and not read yet */
     struct relay relay;
     struct drain drain;
+    struct newcomers newcomers;
     struct outbox_pool pool;
     size_t held;          /* bytes of the budget that the loop holds */
     size_t held_at_most;  /* since it has told that much was freed */

@@ -4,12 +4,15 @@
 
 #include <assert.h>
 #include <search.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 struct maker {
     struct address address; /* the first, since the tree compares it */
     uint32_t rooms;
     uint32_t vacant_count;
+    bool has_ceiling;
+    atomic_size_t kept; /* by its rooms */
     struct list vacant;
 };
 
@@ -41,6 +44,7 @@ static struct maker *find_or_add(struct makers *makers, struct address address)
     if (maker == NULL)
         return NULL;
     maker->address = address;
+    maker->has_ceiling = !address_is_private(address);
     list_init(&maker->vacant);
     if (tsearch(maker, &makers->tree, compare_addresses) != NULL)
         return maker;
@@ -70,6 +74,23 @@ void makers_leave(struct makers *makers, struct maker *maker)
         free(maker);
     }
     pthread_mutex_unlock(&makers->lock);
+}
+
+bool makers_admit_bytes(struct maker *maker, size_t count, size_t most)
+{
+    if (maker == NULL)
+        return true;
+    size_t before = atomic_fetch_add_explicit(&maker->kept, count, memory_order_relaxed);
+    if (!maker->has_ceiling || before + count <= most)
+        return true;
+    atomic_fetch_sub_explicit(&maker->kept, count, memory_order_relaxed);
+    return false;
+}
+
+void makers_dismiss_bytes(struct maker *maker, size_t count)
+{
+    if (maker != NULL)
+        atomic_fetch_sub_explicit(&maker->kept, count, memory_order_relaxed);
 }
 
 bool makers_add_vacancy(struct makers *makers, struct maker *maker, struct vacancy *vacancy,

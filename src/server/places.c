@@ -13,8 +13,6 @@
 /* Leaks from the budget's bucket are whole numbers in this unit. */
 #define MISS_LEVEL PLACE_BUDGET_MS
 
-__extension__ typedef unsigned __int128 uint128;
-
 struct place {
     struct address key; /* the network; of IPv6 with its prefix length as the last octet */
     struct bucket misses;
@@ -70,11 +68,7 @@ void places_release(struct places *places)
 
 static uint32_t *bucket_of(struct places *places, const struct address *key)
 {
-    uint64_t halves[2];
-    memcpy(halves, key->octets, sizeof halves);
-    uint128 product =
-        (uint128)(halves[0] ^ places->keys[0]) * (uint128)(halves[1] ^ places->keys[1]);
-    uint64_t hash = (uint64_t)product ^ (uint64_t)(product >> 64);
+    uint64_t hash = address_hash(*key, places->keys);
     return &places->buckets[hash & (places->capacity - 1)];
 }
 

@@ -85,18 +85,22 @@ static void room_occupied(void *context, struct room *room)
     world->rooms_deserted--;
 }
 
-static bool admit_bytes(void *context, size_t count)
+static bool admit_bytes(void *context, struct maker *maker, size_t count, bool is_certain)
 {
     struct world *world = context;
+    assert_ptr_equal(maker, world);
     if (world->bytes_admitted + count > world->bytes_max)
+        return false;
+    if (!is_certain && world->bytes_admitted + count > world->maker_bytes_max)
         return false;
     world->bytes_admitted += count;
     return true;
 }
 
-static void dismiss_bytes(void *context, size_t count)
+static void dismiss_bytes(void *context, struct maker *maker, size_t count)
 {
     struct world *world = context;
+    assert_ptr_equal(maker, world);
     assert_true(count <= world->bytes_admitted);
     world->bytes_admitted -= count;
 }
@@ -110,11 +114,24 @@ static bool may_tell(void *context, uint32_t client, bool is_found)
     return !world->is_reticent;
 }
 
+static bool may_bring(void *context, uint32_t client, const struct room *room)
+{
+    struct world *world = context;
+    assert_int_equal(world->clients[client].protocol, room_protocol(room));
+    assert_true(room->member_count < room->members_max);
+    if (world->newcomers_left == 0)
+        return false;
+    world->newcomers_left--;
+    return true;
+}
+
 static void init_with_source(struct world *world, uint32_t (*source)(void *), uint64_t seed)
 {
     memset(world, 0, sizeof *world);
     world->random_state = seed;
     world->bytes_max = SIZE_MAX;
+    world->newcomers_left = UINT32_MAX;
+    world->maker_bytes_max = SIZE_MAX;
     for (uint32_t i = 0; i < WORLD_CLIENTS; i++)
         world->clients[i].protocol = PROTOCOL_1;
     relay_init(&world->relay, &(struct relay_config){
@@ -132,6 +149,7 @@ static void init_with_source(struct world *world, uint32_t (*source)(void *), ui
                                   .admit_bytes = admit_bytes,
                                   .dismiss_bytes = dismiss_bytes,
                                   .may_tell = may_tell,
+                                  .may_bring = may_bring,
                                   .context = world,
                               });
 }
@@ -269,7 +287,8 @@ static void perform_one(struct world *world, const struct effect *effect)
 
 /* What the rooms keep, as it should have been counted. */
 struct kept {
-    size_t bytes; /* of absent members, hosts left out, URLs and states */
+    size_t bytes;        /* of absent members, hosts left out, URLs and states */
+    size_t absent_bytes; /* of the first of these */
     size_t states;
 };
 
@@ -302,24 +321,35 @@ static void check_absent(const struct room *room, struct kept *kept)
         assert_int_equal(member->client, CLIENT_NONE);
         assert_int_not_equal(member->index, 0);
         assert_ptr_equal(member->room, room);
-        kept->bytes += sizeof *member + member->id_length;
+        kept->absent_bytes += allocation_cost(sizeof *member + member->id_length) + 48;
+        if (i > 0)
+            assert_true(keepings->absent[i - 1]->stayed_ms <= member->stayed_ms);
     }
+    assert_int_equal(keepings->absent_bytes, kept->absent_bytes);
+    assert_true(kept->absent_bytes <= ROOM_ABSENT_BYTES_MAX);
 }
 
 static void check_room(const struct room *room, struct kept *kept)
 {
+    struct kept own = {0};
     check_members(room);
     assert_in_range(room->member_count, room_protocol(room) == PROTOCOL_1 ? 1 : 0,
                     room->members_max);
-    kept->bytes += room_url(room).length;
+    if (room_protocol(room) == PROTOCOL_1) {
+        assert_true(room->kept == NULL && room->known_count == room->member_count);
+        return;
+    }
+    check_absent(room, &own);
+    own.bytes = own.absent_bytes;
+    if (room_url(room).length > 0)
+        own.bytes += allocation_cost(room_url(room).length);
     if (room_state(room) != NULL) {
-        kept->bytes += room_state(room)->length;
+        own.bytes += allocation_cost(sizeof(struct payload) + room_state(room)->length);
         kept->states += room_state(room)->length;
     }
-    if (room_protocol(room) == PROTOCOL_1)
-        assert_true(room->kept == NULL && room->known_count == room->member_count);
-    else
-        check_absent(room, kept);
+    assert_int_equal(room->kept->bytes, own.bytes);
+    assert_true(own.bytes <= ROOM_KEPT_MAX);
+    kept->bytes += own.bytes;
 }
 
 /* Whatever was said, and however it was refused: rooms are sound, and what is counted is there. */

@@ -20,6 +20,7 @@
 
 #include <cmocka.h>
 
+#include "base/allocation.h"
 #include "relay/relay.h"
 
 #define WORLD_CLIENTS 64
@@ -47,10 +48,12 @@ struct world {
     uint32_t rooms_admitted;
     uint32_t rooms_deserted; /* of them, those in which nobody is */
     size_t bytes_admitted;
-    size_t bytes_max; /* of those; no limit unless a test sets one */
-    uint32_t misses;  /* joins that named no room and were told so */
-    bool is_reticent; /* who joins may not be told what was found */
-    size_t held;      /* the account of payloads */
+    size_t bytes_max;        /* of those; no limit unless a test sets one */
+    size_t maker_bytes_max;  /* the same, for those that are not certain: one maker has all rooms */
+    uint32_t misses;         /* joins that named no room and were told so */
+    bool is_reticent;        /* who joins may not be told what was found */
+    uint32_t newcomers_left; /* that may come; any number unless a test sets one */
+    size_t held;             /* the account of payloads */
     uint64_t random_state;
     const uint32_t *draws; /* what the relay draws, when set; the last one repeats */
     size_t draw_count;

@@ -25,6 +25,8 @@ struct model_member {
     uint32_t client; /* MODEL_NOBODY: it is absent */
     uint64_t left;   /* when it is absent: which departure that was */
     uint64_t left_ms;
+    uint64_t entered_ms; /* when it is here */
+    uint64_t stayed_ms;  /* before that */
     bool was_cut_off;
 };
 

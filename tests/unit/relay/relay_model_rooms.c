@@ -128,24 +128,27 @@ void add_member(struct model *model, struct model_room *room, uint32_t client,
         .id = canonical_form(id),
         .index = room->next_index++,
         .client = client,
+        .entered_ms = model->now_ms,
     };
     model->clients[client].room = room;
 }
 
 size_t state_size(size_t data_length)
 {
-    return strlen("{\"type\":\"state\",\"data\":}") + data_length;
+    return allocation_cost(sizeof(struct payload) + strlen("{\"type\":\"state\",\"data\":}") +
+                           data_length);
 }
 
 /* A host is kept in any case, and is not counted. */
 static size_t absent_size(const struct model_member *member)
 {
-    return member->index == 0 ? 0 : sizeof(struct member) + strlen(member->id);
+    return member->index == 0 ? 0
+                              : allocation_cost(sizeof(struct member) + strlen(member->id)) + 48;
 }
 
 static size_t kept_bytes(const struct model_room *room)
 {
-    size_t bytes = room->url == NULL ? 0 : strlen(room->url);
+    size_t bytes = room->url == NULL ? 0 : allocation_cost(strlen(room->url));
     bytes += room->state == NULL ? 0 : state_size(strlen(room->state));
     for (uint32_t i = 0; i < room->known_count; i++) {
         if (room->known[i].client == MODEL_NOBODY)
@@ -163,14 +166,18 @@ bool is_room_for(const struct model *model, uint32_t loop, size_t bytes)
     return bytes <= model->bytes_max;
 }
 
-/* Who is gone longest, and is not the host. */
-static struct model_member *longest_gone(struct model_room *room)
+/* Who of those who are gone was here shortest, and is gone longest then, and is not the host. */
+static struct model_member *first_forgotten(struct model_room *room)
 {
     struct model_member *found = NULL;
     for (uint32_t i = 0; i < room->known_count; i++) {
         struct model_member *member = &room->known[i];
         bool is_candidate = member->client == MODEL_NOBODY && member->index != 0;
-        if (is_candidate && (found == NULL || member->left < found->left))
+        if (!is_candidate)
+            continue;
+        bool is_first = found == NULL || member->stayed_ms < found->stayed_ms ||
+                        (member->stayed_ms == found->stayed_ms && member->left < found->left);
+        if (is_first)
             found = member;
     }
     assert_non_null(found);
@@ -204,6 +211,7 @@ void depart(struct model *model, uint32_t client, enum departure departure)
     member->client = MODEL_NOBODY;
     member->left = ++model->departures;
     member->left_ms = model->now_ms;
+    member->stayed_ms += model->now_ms - member->entered_ms;
     member->was_cut_off = departure == DEPARTURE_CUT_OFF;
     if (member->index == 0)
         room->host_left_ms = model->now_ms;
@@ -212,17 +220,16 @@ void depart(struct model *model, uint32_t client, enum departure departure)
         room->deserted_ms = model->now_ms;
     }
     if (is_crowded)
-        forget(room, longest_gone(room));
-    member = NULL;
-    for (uint32_t i = 0; i < room->known_count; i++) {
-        if (room->known[i].left == model->departures)
-            member = &room->known[i];
-    }
-    assert_non_null(member);
-    bool is_counted = member->index != 0;
-    while (is_counted && !is_room_for(model, room->loop, 0)) {
-        struct model_member *gone = longest_gone(room);
-        is_counted = gone->left != model->departures;
+        forget(room, first_forgotten(room));
+    /* For a host nobody is forgotten, nor any more when it was the one who has just left. */
+    bool may_forget = false;
+    for (uint32_t i = 0; i < room->known_count; i++)
+        may_forget =
+            may_forget || (room->known[i].left == model->departures &&
+                           room->known[i].client == MODEL_NOBODY && room->known[i].index != 0);
+    while (may_forget && !is_room_for(model, room->loop, 0)) {
+        struct model_member *gone = first_forgotten(room);
+        may_forget = gone->left != model->departures;
         forget(room, gone);
     }
 }

@@ -111,7 +111,11 @@ static const char *newcomer_fault(const struct model *model, const struct said *
         return "Already in a room";
     if (!is_non_empty_string(id))
         return "clientId is required";
-    return decoded_length(id) > WORLD_ID_BYTES_MAX ? "clientId is too long" : NULL;
+    char *canonical = canonical_form(id);
+    bool is_too_long =
+        decoded_length(id) > WORLD_ID_BYTES_MAX || strlen(canonical) > 2 * WORLD_ID_BYTES_MAX;
+    free(canonical);
+    return is_too_long ? "clientId is too long" : NULL;
 }
 
 /* The url that is asked for, absent where there are none. */
@@ -202,7 +206,8 @@ static bool expect_too_long_a_url(struct model *model, const struct said *said,
         return false;
     bool is_long = model->clients[said->client].protocol == PROTOCOL_2;
     char *filled = filled_url(model, url, is_long ? "ABCDEF" : "ABCD");
-    bool fits = is_room_for(model, model->clients[said->client].loop, strlen(filled));
+    bool fits =
+        is_room_for(model, model->clients[said->client].loop, allocation_cost(strlen(filled)));
     free(filled);
     if (fits)
         return false;
@@ -319,6 +324,7 @@ static void expect_entry(struct model *model, struct model_room *room, struct mo
     } else {
         model->clients[said->client].room = room;
         member->client = said->client;
+        member->entered_ms = model->now_ms;
     }
     expect_joined(model, said->client);
     expect_heard_in_room(model, room, said->client, peer_text("peer_joined", room, member));

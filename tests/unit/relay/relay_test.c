@@ -514,8 +514,9 @@ static void ids_of_more_than_256_decoded_bytes_are_too_long(void **state)
     check_id_of("x", WORLD_ID_BYTES_MAX, false);
     check_id_of("x", WORLD_ID_BYTES_MAX + 1, true);
     check_id_of("x", 2000, true);
-    check_id_of("\\u0000", WORLD_ID_BYTES_MAX, false);
-    check_id_of("\\u0000", WORLD_ID_BYTES_MAX + 1, true);
+    check_id_of("\\\"", WORLD_ID_BYTES_MAX, false); /* its canonical form is twice as long */
+    check_id_of("\\u0000", WORLD_ID_BYTES_MAX * 2 / 6, false); /* and six times */
+    check_id_of("\\u0000", WORLD_ID_BYTES_MAX * 2 / 6 + 1, true);
     check_id_of("\\u0078", WORLD_ID_BYTES_MAX, false);
     check_id_of("\xC3\xA9", WORLD_ID_BYTES_MAX / 2, false);
     check_id_of("\xC3\xA9", WORLD_ID_BYTES_MAX / 2 + 1, true);

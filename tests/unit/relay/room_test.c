@@ -254,6 +254,7 @@ static void thousand_members_come_and_go(void **state)
         assert_null(room_find(room, bytes_of_string(id)));
         assert_int_equal(room->member_count, COUNT - 1 - i);
         assert_int_equal(room->known_count, COUNT - 1 - i);
+        assert_true(room->capacity <= 4 * (room->known_count + 1)); /* and costs accordingly */
     }
     room_free(room);
 }

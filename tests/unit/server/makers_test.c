@@ -106,6 +106,30 @@ static void addresses_are_counted_apart(void **state)
     makers_release(&makers);
 }
 
+/* What the rooms of an address keep has a ceiling, unless the address is a private one. */
+static void bytes_have_a_ceiling_for_public_addresses(void **state)
+{
+    (void)state;
+    static const char *const private[] = {"127.0.0.1", "::1", "10.1.2.3", "192.168.0.7", "fd00::1"};
+    struct makers makers;
+    assert_true(makers_init(&makers));
+    struct maker *maker = enter(&makers, "192.0.2.1");
+    assert_true(makers_admit_bytes(maker, 60, 100));
+    assert_false(makers_admit_bytes(maker, 41, 100));
+    assert_true(makers_admit_bytes(maker, 40, 100));
+    assert_true(makers_admit_bytes(maker, 40, SIZE_MAX));
+    assert_false(makers_admit_bytes(maker, 1, 100));
+    makers_dismiss_bytes(maker, 41);
+    assert_true(makers_admit_bytes(maker, 1, 100));
+    makers_leave(&makers, maker);
+    for (size_t i = 0; i < sizeof private / sizeof private[0]; i++) {
+        maker = enter(&makers, private[i]);
+        assert_true(makers_admit_bytes(maker, 1000, 100));
+        makers_leave(&makers, maker);
+    }
+    makers_release(&makers);
+}
+
 static void unknown_makers_have_no_bound(void **state)
 {
     (void)state;
@@ -117,6 +141,8 @@ static void unknown_makers_have_no_bound(void **state)
     for (uint32_t i = 0; i < 2 * VACANT_ROOMS_MAX; i++)
         assert_false(makers_add_vacancy(&makers, NULL, &vacancy, &loop));
     makers_remove_vacancy(&makers, NULL, &vacancy);
+    assert_true(makers_admit_bytes(NULL, 1000, 100));
+    makers_dismiss_bytes(NULL, 1000);
     makers_leave(&makers, NULL);
     makers_release(&makers);
 }
@@ -127,6 +153,7 @@ int main(void)
         cmocka_unit_test(oldest_is_over_on_its_own_loop),
         cmocka_unit_test(room_that_is_over_may_be_occupied_in_time),
         cmocka_unit_test(addresses_are_counted_apart),
+        cmocka_unit_test(bytes_have_a_ceiling_for_public_addresses),
         cmocka_unit_test(unknown_makers_have_no_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

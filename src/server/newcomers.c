@@ -1,0 +1,59 @@
+/* A hash table of small sets. Nobody can tell which addresses and rooms share one. */
+#include "server/newcomers.h"
+
+#include <sys/random.h>
+
+#define MINUTE_MS 60000
+
+bool newcomers_init(struct newcomers *newcomers)
+{
+    ssize_t length = getrandom(newcomers->keys, sizeof newcomers->keys, 0);
+    return length == (ssize_t)sizeof newcomers->keys;
+}
+
+static struct newcomer_count *set_of(struct newcomers *newcomers, uint64_t code,
+                                     struct address place)
+{
+    uint64_t hash = address_hash(place, newcomers->keys) ^ code * 0x9E3779B97F4A7C15u;
+    hash = (hash ^ newcomers->keys[0]) * (newcomers->keys[1] | 1);
+    return newcomers->sets[(hash >> 32) % NEWCOMER_SETS];
+}
+
+static bool is_of(const struct newcomer_count *count, uint64_t code, struct address place)
+{
+    return count->code == code && address_equal(count->place, place);
+}
+
+/* The count of this address for this room, or one that may be forgotten for it. */
+static struct newcomer_count *find(struct newcomer_count *set, uint64_t code, struct address place,
+                                   uint32_t now_ms)
+{
+    struct newcomer_count *least = &set[0];
+    for (uint32_t i = 0; i < NEWCOMER_WAYS; i++) {
+        bucket_leak(&set[i].bucket, set[i].most, now_ms);
+        if (is_of(&set[i], code, place))
+            return &set[i];
+        if (set[i].bucket.level < least->bucket.level)
+            least = &set[i];
+    }
+    return least;
+}
+
+bool newcomers_admit(struct newcomers *newcomers, uint64_t code, uint32_t seats,
+                     struct address address, uint32_t now_ms)
+{
+    struct address place = address_place(address);
+    struct newcomer_count *set = set_of(newcomers, code, place);
+    struct newcomer_count *count = find(set, code, place, now_ms);
+    if (!is_of(count, code, place))
+        *count = (struct newcomer_count){
+            .code = code,
+            .place = place,
+            .most = seats > NEWCOMERS_LEAST ? seats : NEWCOMERS_LEAST,
+            .bucket.as_of_ms = now_ms,
+        };
+    if (count->bucket.level + MINUTE_MS > (uint64_t)count->most * MINUTE_MS)
+        return false;
+    count->bucket.level += MINUTE_MS;
+    return true;
+}
