@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "net/socket.h"
+
 /* A connected socket, or -1 with errno of the last address that was tried. */
 static int connect_to_any(const struct addrinfo *addresses)
 {
@@ -80,15 +82,27 @@ static bool ask_over_tls(int fd, struct bytes question, char *ret_answer, size_t
     return is_answered;
 }
 
+/* It fits into an empty socket, so it goes out at once. */
+static bool introduce(int fd, const struct inquiry *inquiry)
+{
+    struct address own;
+    if (inquiry->introduction == NULL || !socket_own_address(fd, &own))
+        return true;
+    struct bytes words = inquiry->introduction(inquiry->context, own);
+    return words.length == 0 ||
+           send(fd, words.data, words.length, MSG_NOSIGNAL) == (ssize_t)words.length;
+}
+
 bool inquiry_make(const struct inquiry *inquiry, char *ret_answer, size_t capacity, char *ret_why,
                   size_t why_capacity)
 {
     int fd = open_connection(inquiry, ret_why, why_capacity);
     if (fd < 0)
         return false;
-    bool is_answered = inquiry->is_secure
-                           ? ask_over_tls(fd, inquiry->question, ret_answer, capacity)
-                           : ask(fd, NULL, inquiry->question, ret_answer, capacity);
+    bool is_answered = introduce(fd, inquiry);
+    if (is_answered)
+        is_answered = inquiry->is_secure ? ask_over_tls(fd, inquiry->question, ret_answer, capacity)
+                                         : ask(fd, NULL, inquiry->question, ret_answer, capacity);
     if (!is_answered)
         snprintf(ret_why, why_capacity, "no answer from %s port %u", inquiry->host, inquiry->port);
     close(fd);

@@ -2,12 +2,16 @@
 #ifndef PARTY_NET_INQUIRY_H
 #define PARTY_NET_INQUIRY_H
 
+#include "base/address.h"
 #include "base/attributes.h"
 #include "base/bytes.h"
 
 struct inquiry {
     const char *host; /* a name or an address */
     uint16_t port;
+    /* What is sent first, before TLS, as far as who asks from this address is to; or NULL. */
+    struct bytes (*introduction)(const void *context, struct address own);
+    const void *context;
     bool is_secure; /* over TLS, whoever's certificate it is: for this machine's own servers */
     struct bytes question;
 };

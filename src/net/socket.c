@@ -9,19 +9,31 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+static bool read_address(const struct sockaddr_storage *from, struct address *ret_address)
+{
+    if (from->ss_family == AF_INET)
+        *ret_address =
+            address_of_ipv4((const uint8_t *)&((const struct sockaddr_in *)from)->sin_addr);
+    else if (from->ss_family == AF_INET6)
+        *ret_address =
+            address_of_ipv6((const uint8_t *)&((const struct sockaddr_in6 *)from)->sin6_addr);
+    return from->ss_family == AF_INET || from->ss_family == AF_INET6;
+}
+
 bool socket_peer_address(int fd, struct address *ret_address)
 {
     struct sockaddr_storage peer;
     socklen_t length = sizeof peer;
-    if (getpeername(fd, (struct sockaddr *)&peer, &length) != 0)
-        return false;
-    if (peer.ss_family == AF_INET)
-        *ret_address =
-            address_of_ipv4((const uint8_t *)&((const struct sockaddr_in *)&peer)->sin_addr);
-    else if (peer.ss_family == AF_INET6)
-        *ret_address =
-            address_of_ipv6((const uint8_t *)&((const struct sockaddr_in6 *)&peer)->sin6_addr);
-    return peer.ss_family == AF_INET || peer.ss_family == AF_INET6;
+    return getpeername(fd, (struct sockaddr *)&peer, &length) == 0 &&
+           read_address(&peer, ret_address);
+}
+
+bool socket_own_address(int fd, struct address *ret_address)
+{
+    struct sockaddr_storage own;
+    socklen_t length = sizeof own;
+    return getsockname(fd, (struct sockaddr *)&own, &length) == 0 &&
+           read_address(&own, ret_address);
 }
 
 bool socket_has_input(int fd)

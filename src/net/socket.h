@@ -7,6 +7,9 @@
 /* False when the peer's address can't be told (it is gone, or no IP address). */
 MUST_CHECK bool socket_peer_address(int fd, struct address *ret_address);
 
+/* The same of this side. */
+MUST_CHECK bool socket_own_address(int fd, struct address *ret_address);
+
 /* Whether bytes that arrived wait in the kernel to be received. */
 bool socket_has_input(int fd);
 

@@ -7,11 +7,7 @@
 
 static bool is_trusted_proxy(const struct config *config, struct address address)
 {
-    for (uint32_t i = 0; i < config->trusted_proxies.list.count; i++) {
-        if (address_range_contains(&config->trusted_proxies.items[i], address))
-            return true;
-    }
-    return false;
+    return config_find_proxy(config, address) != NULL;
 }
 
 /*
@@ -97,6 +93,15 @@ void admission_left(struct loop *loop, struct conn *conn)
         conn->refusal == REFUSAL_NONE ? &server->connection_count : &server->refusal_count;
     atomic_fetch_sub_explicit(count, 1, memory_order_relaxed);
     leave_place(loop, conn);
+}
+
+bool admission_awaits_introduction(const struct loop *loop, const struct conn *conn)
+{
+    struct address peer;
+    if (!conn->is_proxied || conn->is_introduced || !socket_peer_address(conn->socket.fd, &peer))
+        return false;
+    const struct trusted_proxy *proxy = config_find_proxy(loop->server->config, peer);
+    return proxy != NULL && proxy->introduces;
 }
 
 bool admission_learn_address(struct loop *loop, struct conn *conn, struct address address)

@@ -17,6 +17,12 @@ MUST_CHECK bool admission_accepted(struct loop *loop, struct conn *conn);
 /* The connection ends: nothing counts it any more. */
 void admission_left(struct loop *loop, struct conn *conn);
 
+/*
+ * Whether the connection must begin with a PROXY header, and has not had it yet. That is said by
+ * the operator, not guessed from the bytes (PROXY protocol, section 2).
+ */
+bool admission_awaits_introduction(const struct loop *loop, const struct conn *conn);
+
 /* A trusted proxy has told the client's address. False: as in admission_accepted(). */
 MUST_CHECK bool admission_learn_address(struct loop *loop, struct conn *conn,
                                         struct address address);

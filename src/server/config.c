@@ -19,7 +19,7 @@ enum value_kind {
     VALUE_NAME,    /* letters, digits, `.`, `-` and `_` */
     VALUE_URL,     /* http or https */
     VALUE_ORIGINS, /* lists: repeatable, or parted by commas */
-    VALUE_RANGES,
+    VALUE_PROXIES,
 };
 
 struct option {
@@ -117,8 +117,11 @@ static const struct option options[] = {
      "origin that may enter, such as https://*.example.com; repeatable (every origin)", NULL},
     {"--require-origin", "REQUIRE_ORIGIN", FIELD(requires_origin), VALUE_FLAG, 0, 1,
      "clients without an Origin header may not enter (they may)", NULL},
-    {"--trust-proxy", "TRUST_PROXY", FIELD(trusted_proxies), VALUE_RANGES, 0, 0,
-     "proxy whose word about addresses counts, such as 10.0.0.0/8; repeatable (none)", NULL},
+    {"--trust-proxy", "TRUST_PROXY", FIELD(trusted_proxies), VALUE_PROXIES, 0, 0,
+     "proxy whose word about addresses counts, such as 10.0.0.0/8, or proxy:10.0.0.0/8 if it "
+     "speaks "
+     "the PROXY protocol; repeatable (none)",
+     NULL},
 };
 
 /* The sentence stays one line whatever the value is. */
@@ -279,12 +282,29 @@ static bool add_origin(struct origin_list *origins, struct bytes item)
     return true;
 }
 
-static bool add_range(struct range_list *ranges, struct bytes item)
+/* `proxy:10.0.0.0/8` introduces its connections, `10.0.0.0/8` does not. */
+static bool add_proxy(struct proxy_list *proxies, struct bytes item)
 {
-    if (ranges->list.count == TRUSTED_PROXIES_MAX)
+    const struct bytes prefix = BYTES("proxy:");
+    struct trusted_proxy proxy = {.introduces = bytes_have_prefix(item, prefix)};
+    if (proxy.introduces)
+        item = bytes_of(item.data + prefix.length, item.length - prefix.length);
+    if (proxies->list.count == TRUSTED_PROXIES_MAX || !address_range_parse(item, &proxy.range))
         return false;
-    return address_range_parse(item, &ranges->items[ranges->list.count]) &&
-           ++ranges->list.count > 0;
+    proxies->items[proxies->list.count++] = proxy;
+    return true;
+}
+
+const struct trusted_proxy *config_find_proxy(const struct config *config, struct address address)
+{
+    const struct trusted_proxy *found = NULL;
+    for (uint32_t i = 0; i < config->trusted_proxies.list.count; i++) {
+        const struct trusted_proxy *proxy = &config->trusted_proxies.items[i];
+        bool is_better = found == NULL || (proxy->introduces && !found->introduces);
+        if (is_better && address_range_contains(&proxy->range, address))
+            found = proxy;
+    }
+    return found;
 }
 
 /* Adds the parts of `text`, which commas separate. */
@@ -295,12 +315,13 @@ static bool add_to_list(const struct option *option, void *field, const char *na
     for (const char *at = text;;) {
         size_t length = strcspn(at, ",");
         struct bytes item = bytes_of(at, length);
-        bool is_added = are_origins ? add_origin(field, item) : add_range(field, item);
+        bool is_added = are_origins ? add_origin(field, item) : add_proxy(field, item);
         if (!is_added)
             return complain(complaint, name,
                             are_origins ? "up to 64 origins such as https://game.example or "
                                           "https://*.game.example"
-                                        : "up to 64 addresses or ranges such as 10.0.0.0/8",
+                                        : "up to 64 addresses or ranges such as 10.0.0.0/8, "
+                                          "or proxy:10.0.0.0/8",
                             text);
         if (at[length] == '\0')
             return true;
@@ -322,7 +343,7 @@ static bool set_option(struct config *config, const struct option *option, const
     case VALUE_URL:
         return set_url(field, name, text, complaint);
     case VALUE_ORIGINS:
-    case VALUE_RANGES: {
+    case VALUE_PROXIES: {
         struct config_list *list = field; /* either list begins with it */
         bool is_environment = name == option->environment;
         if (list->is_from_environment && !is_environment)

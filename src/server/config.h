@@ -21,9 +21,15 @@ struct origin_list {
     struct bytes items[ALLOWED_ORIGINS_MAX]; /* patterns, see proto/origin.h */
 };
 
-struct range_list {
+/* Proxies whose word about addresses counts. */
+struct trusted_proxy {
+    struct address_range range;
+    bool introduces; /* each of its connections begins with a PROXY header */
+};
+
+struct proxy_list {
     struct config_list list;
-    struct address_range items[TRUSTED_PROXIES_MAX];
+    struct trusted_proxy items[TRUSTED_PROXIES_MAX];
 };
 
 enum poller_choice {
@@ -71,7 +77,7 @@ struct config {
 
     uint64_t requires_origin; /* 0 or 1 */
     struct origin_list allowed_origins;
-    struct range_list trusted_proxies;
+    struct proxy_list trusted_proxies;
 };
 
 enum config_result {
@@ -86,6 +92,9 @@ enum config_result {
 MUST_CHECK enum config_result config_read(int argument_count, char **arguments,
                                           struct config *ret_config, char *ret_why,
                                           size_t why_capacity);
+
+/* The proxy that is trusted at this address, or NULL. Of several one that introduces is found. */
+const struct trusted_proxy *config_find_proxy(const struct config *config, struct address address);
 
 /* Which of several servers this is, for the relay. */
 struct instance config_instance(const struct config *config);

@@ -33,12 +33,22 @@ static void set_deadline(void)
     alarm(HEALTH_CHECK_TIMEOUT_S);
 }
 
+/* Where a proxy introduces its connections, one from that address has to, too. */
+static struct bytes introduction(const void *config, struct address own)
+{
+    const struct trusted_proxy *proxy = config_find_proxy(config, own);
+    bool is_wanted = proxy != NULL && proxy->introduces;
+    return is_wanted ? BYTES("PROXY UNKNOWN\r\n") : (struct bytes){0};
+}
+
 bool health_check(const struct config *config, char *ret_why, size_t why_capacity)
 {
     char answer[ANSWER_BYTES_MAX + 1];
     struct inquiry inquiry = {
         .host = config->host != NULL ? config->host : "127.0.0.1",
         .port = (uint16_t)config->port,
+        .introduction = introduction,
+        .context = config,
         .is_secure = config->tls_certificate != NULL,
         .question = BYTES("GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"),
     };

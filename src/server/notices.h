@@ -14,6 +14,7 @@ struct loop;
 
 enum notice {
     NOTICE_UNTRUSTED_FORWARDER, /* a private peer sends X-Forwarded-For and is no trusted proxy */
+    NOTICE_UNREAD_INTRODUCTION, /* a private peer sends PROXY headers, and is not said to */
     NOTICES,
 };
 

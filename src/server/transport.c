@@ -1,6 +1,7 @@
 /* PROXY headers, and TLS in both directions. Nothing here knows what the text says. */
 #include "server/transport.h"
 
+#include "net/socket.h"
 #include "proto/proxy_header.h"
 #include "server/admission.h"
 #include "server/conn_out.h"
@@ -8,19 +9,18 @@
 
 #define TLS_HANDSHAKE_BYTE 0x16 /* RFC 8446 5.1: the first byte of whoever speaks TLS */
 
-/* What a trusted proxy says first. False: it has not said it all, or said nonsense. */
+/* What such a proxy says first. False: it has not said it all, or something else. */
 static bool read_proxy_header(struct loop *loop, struct conn *conn, struct bytes_mut *in)
 {
     struct proxy_header header;
     switch (proxy_header_parse(bytes_of(in->data, in->length), &header)) {
     case PROXY_NEED_MORE:
         return false;
+    case PROXY_NONE:
     case PROXY_INVALID:
         loop->stats.counters[COUNTER_PROXY_REFUSED]++;
         conn_out_abandon(loop, conn);
         return false;
-    case PROXY_NONE:
-        break;
     case PROXY_DONE:
         conn->is_introduced = true;
         bytes_mut_skip(in, header.length);
@@ -33,10 +33,22 @@ static bool read_proxy_header(struct loop *loop, struct conn *conn, struct bytes
     return in->length > 0;
 }
 
+/* Who has named such a proxy without the prefix finds nothing but refusals: so it is said why. */
+static void look_at_introduction(struct loop *loop, struct conn *conn, struct bytes in)
+{
+    struct proxy_header header;
+    struct address peer;
+    bool is_known = notices_is_raised(&loop->server->notices, NOTICE_UNREAD_INTRODUCTION);
+    if (!is_known && proxy_header_parse(in, &header) == PROXY_DONE &&
+        socket_peer_address(conn->socket.fd, &peer) && address_is_private(peer))
+        notices_raise(loop, NOTICE_UNREAD_INTRODUCTION, peer);
+}
+
 bool transport_begin(struct loop *loop, struct conn *conn, struct bytes_mut *in)
 {
-    bool is_introduction = conn->is_proxied && !conn->is_introduced;
-    if (is_introduction && !read_proxy_header(loop, conn, in))
+    if (!admission_awaits_introduction(loop, conn))
+        look_at_introduction(loop, conn, bytes_of(in->data, in->length));
+    else if (!read_proxy_header(loop, conn, in))
         return false;
     bool speaks_tls = in->data[0] == TLS_HANDSHAKE_BYTE;
     conn->is_begun = true;

@@ -14,10 +14,11 @@ import { describeAtOnce } from './support/suite.mjs';
 
 const range = (count) => Array.from({ length: count }, (_, index) => index);
 const proxy = '127.0.0.1';
+const introducer = '127.0.0.2'; // speaks the PROXY protocol
 const settings = (budget, ...options) => ({
   options: [
     ...['--max-failed-joins-per-address', budget],
-    ...['--trust-proxy', proxy],
+    ...['--trust-proxy', `${proxy},proxy:${introducer}`],
     ...options,
   ],
 });
@@ -53,9 +54,10 @@ class Attacker {
 
   /** A connection from the attacker's address; the proxy tells it in one of two ways. */
   async open() {
-    const connection = await RawConnection.open(this.server.port);
-    connection.socket.on('error', () => {});
     this.tells = Math.random() < 0.5 ? 'header' : 'line';
+    const localAddress = this.tells === 'header' ? proxy : introducer;
+    const connection = await RawConnection.open(this.server.port, undefined, { localAddress });
+    connection.socket.on('error', () => {});
     const headers = this.tells === 'header' ? { 'X-Forwarded-For': this.client } : {};
     if (this.tells === 'line') connection.write(proxyLine(this.client));
     return { connection, headers };
@@ -156,6 +158,7 @@ describeAtOnce('Guessing codes in every way at once', (withServer) => {
     withServer(settings(10), async (server) => {
       const ask = async (number) => {
         const { connection } = await knock(server, {
+          localAddress: introducer,
           prefix: proxyLine('203.0.113.7'),
           headers: { 'Sec-WebSocket-Protocol': 'party-sockets.v2' },
         });
@@ -173,19 +176,19 @@ describeAtOnce('Guessing codes in every way at once', (withServer) => {
     withServer(settings(10), async (server) => {
       const prefix = proxyLine('203.0.113.7');
       const askAndReset = async () => {
-        const connection = await server.raw();
+        const connection = await server.raw(undefined, { localAddress: introducer });
         connection.write(prefix, request('/room/ZZZZ'));
         await connection.readResponse();
         connection.reset();
       };
       for (const _ of range(10)) await askAndReset();
       for (const _ of range(20)) {
-        const connection = await server.raw();
+        const connection = await server.raw(undefined, { localAddress: introducer });
         connection.write(prefix, request('/room/ZZZZ'));
         await pause(20);
         connection.reset();
       }
-      const connection = await server.raw();
+      const connection = await server.raw(undefined, { localAddress: introducer });
       const begin = Date.now();
       connection.write(prefix, request('/room/ZZZZ'));
       assert.equal((await connection.readResponse()).status, 429);
@@ -193,14 +196,20 @@ describeAtOnce('Guessing codes in every way at once', (withServer) => {
     }));
 
   for (const { what, open } of [
-    { what: 'PROXY', open: (client) => ({ prefix: proxyLine(client), headers: {} }) },
-    { what: 'X-Forwarded-For', open: (client) => ({ headers: { 'X-Forwarded-For': client } }) },
+    {
+      what: 'PROXY',
+      open: (client) => ({ from: introducer, prefix: proxyLine(client), headers: {} }),
+    },
+    {
+      what: 'X-Forwarded-For',
+      open: (client) => ({ from: proxy, headers: { 'X-Forwarded-For': client } }),
+    },
   ])
     it(`Behind a trusted proxy a guesser shuts out nobody but itself, by ${what}`, () =>
       withServer(settings(10), async (server) => {
         const statusFor = async (client) => {
-          const { prefix = '', headers } = open(client);
-          const connection = await server.raw();
+          const { from, prefix = '', headers } = open(client);
+          const connection = await server.raw(undefined, { localAddress: from });
           connection.write(prefix, request('/room/ZZZZ', { headers }));
           return (await connection.readResponse()).status;
         };
@@ -240,10 +249,21 @@ describeAtOnce('X-Forwarded-For of a peer in our own network that is not trusted
       assert.equal(sentences(server).length, 1);
     }));
 
+  it('and so is a PROXY header that is not read, of a trusted proxy, too', () =>
+    withServer({ options: ['--trust-proxy', '127.3.2.1'] }, async (server) => {
+      for (const localAddress of ['127.3.2.1', '127.3.2.2']) {
+        const connection = await server.raw(undefined, { localAddress });
+        connection.write(proxyLine('203.0.113.9'), request('/health'));
+        assert.equal((await connection.readResponse()).status, 400);
+      }
+      await eventually(() => server.stderr.includes('\n'), 'The sentence');
+      assert.match(server.stderr, /^party-sockets: 127\.3\.2\.1 begins with a PROXY .*--trust-proxy proxy:127\.3\.2\.1\n$/);
+    }));
+
   it('is nothing to be said when the peer is a trusted proxy', () =>
     withServer(settings(1), async (server) => {
       await server.get('/health', { headers });
-      const connection = await server.raw();
+      const connection = await server.raw(undefined, { localAddress: introducer });
       connection.write(proxyLine('203.0.113.9'), request('/health', { headers }));
       assert.equal((await connection.readResponse()).status, 200);
       assert.equal(server.stderr, '');

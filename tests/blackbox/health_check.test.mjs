@@ -50,6 +50,23 @@ describeAtOnce('--check-health of a server', (withServer) => {
       expectUnhealthy(['--port', port, ...tlsOptions], /no answer from 127\.0\.0\.1 port \d+/),
     ));
 
+  it('where proxies introduce their connections introduces its own', () =>
+    withServer({ options: ['--trust-proxy', 'proxy:127.0.0.0/8'] }, async ({ port }) => {
+      await expectHealthy(['--port', port, '--trust-proxy', 'proxy:127.0.0.0/8']);
+      await expectHealthy(['--port', port], { TRUST_PROXY: '10.0.0.1,proxy:127.0.0.1' });
+      await expectUnhealthy(['--port', port], /no answer from 127\.0\.0\.1 port \d+/);
+    }));
+
+  it('where proxies introduce their connections does so before TLS', () => {
+    const options = [...tlsOptions, '--trust-proxy', 'proxy:127.0.0.1'];
+    return withServer({ secure, options }, ({ port }) => expectHealthy(['--port', port, ...options]));
+  });
+
+  it('where only others introduce theirs does not', () =>
+    withServer({ options: ['--trust-proxy', 'proxy:10.0.0.0/8,127.0.0.1'] }, ({ port }) =>
+      expectHealthy(['--port', port, '--trust-proxy', 'proxy:10.0.0.0/8,127.0.0.1']),
+    ));
+
   it('that is full ends with 0', () =>
     withServer({ options: ['--max-connections', 1] }, async (server) => {
       await server.client();

@@ -641,7 +641,7 @@ describeAtOnce('Refusals by their reasons', (withServer) => {
     }));
 
   it('proxy_header', () =>
-    withServer({ options: ['--trust-proxy', '127.0.0.9'] }, async (server) => {
+    withServer({ options: ['--trust-proxy', 'proxy:127.0.0.9'] }, async (server) => {
       const connection = await server.raw(undefined, { localAddress: '127.0.0.9' });
       connection.write('PROXY nonsense\r\n');
       await connection.whenGone();

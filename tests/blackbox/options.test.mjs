@@ -163,6 +163,8 @@ describe('The command line', () => {
     ['--require-origin', 'true'],
     ['--trust-proxy', '10.0.0.0/33'],
     ['--trust-proxy', 'proxy.example'],
+    ['--trust-proxy', 'proxy:'],
+    ['--trust-proxy', 'proxy:proxy:10.0.0.1'],
     ['--trust-proxy', '10.0.0.1,,10.0.0.2'],
     ['--tls-cert', 'cert.pem'],
     ['--tls-key', 'key.pem'],

@@ -10,6 +10,7 @@ import { proxyBinary, proxyExtra, proxyLine, proxyLocal } from './support/proxy.
 import { describeAtOnce, describeWithOptions } from './support/suite.mjs';
 
 const proxy = '127.0.0.2';
+const introducer = '127.0.0.3'; // speaks the PROXY protocol
 const addressEvent = 'refused: too many connections of one address';
 const headerEvent = 'refused: bad PROXY header';
 
@@ -31,8 +32,8 @@ function freshNetwork() {
 
 /** A client that comes by a proxy which tells its address in this way. */
 const by = {
-  line: (client, localAddress = proxy) => ({ localAddress, prefix: proxyLine(client) }),
-  binary: (client, localAddress = proxy) => ({ localAddress, prefix: proxyBinary(client) }),
+  line: (client, localAddress = introducer) => ({ localAddress, prefix: proxyLine(client) }),
+  binary: (client, localAddress = introducer) => ({ localAddress, prefix: proxyBinary(client) }),
   header: (forwarded, localAddress = proxy) => ({
     localAddress,
     headers: { 'X-Forwarded-For': forwarded },
@@ -65,6 +66,7 @@ async function expectNoAddress(server, visitor) {
 const describeBehindProxies = describeWithOptions(
   ...['--trust-proxy', proxy],
   ...['--trust-proxy', '127.20.0.0/16'],
+  ...['--trust-proxy', `proxy:${introducer},proxy:127.23.0.0/16`],
   ...['--trust-proxy', '198.51.100.0/24,2001:db8:99::/48'],
   ...['--max-connections-per-address', 1],
 );
@@ -259,8 +261,8 @@ describeBehindProxies('A PROXY header', (server) => {
 
     it(`is believed of every proxy of a range, not of the address next to it (${way})`, async () => {
       const client = freshClient();
-      await expectOneAddress(server, by[way](client, '127.20.3.4'), by[way](client));
-      const { status } = await knock(server, by[way](freshClient(), '127.19.255.255'));
+      await expectOneAddress(server, by[way](client, '127.23.3.4'), by[way](client));
+      const { status } = await knock(server, by[way](freshClient(), '127.24.0.0'));
       assert.equal(status, 400);
     });
 
@@ -272,7 +274,7 @@ describeBehindProxies('A PROXY header', (server) => {
 
     it(`may come byte by byte, the request behind it too (${way})`, async () => {
       const client = freshClient();
-      const connection = await server.raw(undefined, { localAddress: proxy });
+      const connection = await server.raw(undefined, { localAddress: introducer });
       await connection.writeByteByByte(by[way](client).prefix, upgradeRequest());
       assert.equal((await connection.readResponse()).status, 101);
       await connection.create('slow');
@@ -281,7 +283,7 @@ describeBehindProxies('A PROXY header', (server) => {
 
     it(`wins over X-Forwarded-For, which its client may have written (${way})`, async () => {
       const client = freshClient();
-      const forged = () => ({ ...by[way](client), ...by.header(freshClient()) });
+      const forged = () => ({ ...by.header(freshClient()), ...by[way](client) });
       await expectOneAddress(server, forged(), forged());
     });
 
@@ -299,15 +301,33 @@ describeBehindProxies('A PROXY header', (server) => {
       const client = freshClient();
       await expectStatus(server, by[way](client), 101);
       for (const path of ['/health', '/']) {
-        const connection = await server.raw(undefined, { localAddress: proxy });
+        const connection = await server.raw(undefined, { localAddress: introducer });
         connection.write(by[way](client).prefix, request(path));
         assert.equal((await connection.readResponse()).status, 200);
       }
     });
 
-    it(`may be missing: then X-Forwarded-For counts, or nothing (${way})`, async () => {
-      const client = freshClient();
-      await expectOneAddress(server, by.header(client), by[way](client));
+    it(`is no request from a trusted proxy that is not said to send it (${way})`, async () => {
+      for (const peer of [proxy, '127.20.3.4'])
+        await expectStatus(server, by[way](freshClient(), peer), 400);
+    });
+  }
+
+  const missing = {
+    'a request': upgradeRequest(),
+    'a request with X-Forwarded-For': upgradeRequest('/', {
+      headers: { 'X-Forwarded-For': '203.0.112.7' },
+    }),
+    'the first bytes of TLS': Buffer.from([0x16, 0x03, 0x01, 0x00, 0x40, 0x01]),
+    'one byte that is none of its own': 'G',
+  };
+  for (const [what, bytes] of Object.entries(missing)) {
+    it(`that is missing ends the connection unanswered, and is counted: ${what}`, async () => {
+      const { [headerEvent]: before = 0 } = await server.events();
+      const connection = await server.raw(undefined, { localAddress: introducer });
+      connection.write(bytes);
+      await assert.rejects(connection.readResponse(), /^Error: (the end|read ECONNRESET)/);
+      assert.equal((await server.events())[headerEvent], before + 1);
     });
   }
 
@@ -324,18 +344,18 @@ describeBehindProxies('A PROXY header', (server) => {
   };
   for (const [what, prefix] of Object.entries(nobody)) {
     it(`tells of nobody: ${what}`, () =>
-      expectNoAddress(server, { localAddress: proxy, prefix }));
+      expectNoAddress(server, { localAddress: introducer, prefix }));
 
     it(`that tells of nobody leaves the word to X-Forwarded-For: ${what}`, async () => {
       const client = freshClient();
-      const visitor = { ...by.header(client), prefix };
+      const visitor = { ...by.header(client, introducer), prefix };
       await expectOneAddress(server, visitor, visitor);
     });
   }
 
   it('LOCAL does not make its address count', async () => {
     const client = freshClient();
-    await expectStatus(server, { localAddress: proxy, prefix: proxyLocal(client) }, 101);
+    await expectStatus(server, { localAddress: introducer, prefix: proxyLocal(client) }, 101);
     await expectStatus(server, by.binary(client), 101);
   });
 
@@ -355,7 +375,7 @@ describeBehindProxies('A PROXY header', (server) => {
   for (const [what, write] of Object.entries(right)) {
     it(`is understood: ${what}`, async () => {
       const client = freshClient();
-      const visitor = { localAddress: proxy, prefix: write(client) };
+      const visitor = { localAddress: introducer, prefix: write(client) };
       await expectOneAddress(server, visitor, by.line(client));
     });
   }
@@ -365,7 +385,7 @@ describeBehindProxies('A PROXY header', (server) => {
     const longest = network.split(':').map((group) => group.padStart(4, '0')).join(':');
     const [source, destination] = ['fffe', 'ffff'].map((end) => `${longest}:ffff:ffff:ffff:${end}`);
     const prefix = `PROXY TCP6 ${source} ${destination} 65535 65535\r\n`;
-    await expectOneAddress(server, { localAddress: proxy, prefix }, by.binary(`${network}::1`));
+    await expectOneAddress(server, { localAddress: introducer, prefix }, by.binary(`${network}::1`));
   });
 
   const broken = {
@@ -396,7 +416,7 @@ describeBehindProxies('A PROXY header', (server) => {
   for (const [what, prefix] of Object.entries(broken)) {
     it(`that is broken ends the connection unanswered, and is counted: ${what}`, async () => {
       const { [headerEvent]: before = 0 } = await server.events();
-      const connection = await server.raw(undefined, { localAddress: proxy });
+      const connection = await server.raw(undefined, { localAddress: introducer });
       connection.write(prefix, upgradeRequest());
       await assert.rejects(connection.readResponse(), /^Error: (the end|read ECONNRESET)/);
       assert.equal((await server.events())[headerEvent], before + 1);
@@ -406,7 +426,7 @@ describeBehindProxies('A PROXY header', (server) => {
   it('is read once: a second one is no request', async () => {
     const client = freshClient();
     const prefix = proxyLine(client) + proxyLine(freshClient());
-    await expectStatus(server, { localAddress: proxy, prefix }, 400);
+    await expectStatus(server, { localAddress: introducer, prefix }, 400);
   });
 
   const bytesReceived = async () => (await server.events())['bytes received'];
@@ -429,7 +449,7 @@ describeBehindProxies('A PROXY header', (server) => {
   for (const [what, header] of Object.entries(leavingTheWord)) {
     it(`is read once, in whatever packets it comes: one behind ${what} is no request`, async () => {
       const victim = freshClient();
-      const connection = await server.raw(undefined, { localAddress: proxy });
+      const connection = await server.raw(undefined, { localAddress: introducer });
       await writeAlone(connection, header);
       connection.write(proxyLine(victim), upgradeRequest());
       assert.equal((await connection.readResponse()).status, 400);
@@ -439,7 +459,9 @@ describeBehindProxies('A PROXY header', (server) => {
 });
 
 describeAtOnce('Proxies', (withServer) => {
-  const trusting = (...options) => ({ options: ['--trust-proxy', proxy, ...options] });
+  const trusting = (...options) => ({
+    options: ['--trust-proxy', `${proxy},proxy:${introducer}`, ...options],
+  });
   const limit = ['--max-connections-per-address', 1];
 
   it('None is trusted unless it is named', () =>
@@ -450,6 +472,16 @@ describeAtOnce('Proxies', (withServer) => {
       for (const way of ['line', 'binary'])
         await expectStatus(server, by[way](freshClient(), freshLoopback()), 400);
     }));
+
+  it('A range of which a part introduces: there it must, and elsewhere it must not', () =>
+    withServer(
+      { options: ['--trust-proxy', '127.40.0.0/16,proxy:127.40.7.0/24', ...limit] },
+      async (server) => {
+        const client = freshClient();
+        await expectOneAddress(server, by.line(client, '127.40.7.1'), by.header(client, '127.40.8.1'));
+        await expectStatus(server, by.line(client, '127.40.8.1'), 400);
+      },
+    ));
 
   it('TRUST_PROXY is a list with commas', () =>
     withServer(
@@ -481,7 +513,7 @@ describeAtOnce('Proxies', (withServer) => {
   };
   for (const [trusted, { inside, outside }] of Object.entries(ranges)) {
     it(`The range ${trusted} means [${inside}] and not [${outside}]`, () =>
-      withServer({ options: ['--trust-proxy', trusted, ...limit] }, async (server) => {
+      withServer({ options: ['--trust-proxy', `proxy:${trusted}`, ...limit] }, async (server) => {
         const client = `${freshNetwork()}::1`;
         await expectStatus(server, by.line(client, inside[0]), 101);
         for (const peer of inside) await expectStatus(server, by.line(client, peer), 429);
@@ -499,7 +531,7 @@ describeAtOnce('Proxies', (withServer) => {
     withServer(trusting(...limit), async (server) => {
       const client = freshClient();
       await expectStatus(server, by.line(client), 101);
-      const waiting = await server.raw(undefined, { localAddress: proxy });
+      const waiting = await server.raw(undefined, { localAddress: introducer });
       await waiting.writeByteByByte(proxyLine(client));
       waiting.write(upgradeRequest());
       const { status, headers } = await waiting.readResponse();
@@ -511,7 +543,7 @@ describeAtOnce('Proxies', (withServer) => {
     withServer(trusting('--request-timeout', `${300 * slowness}ms`), async (server) => {
       const halves = [proxyLine('1.2.3.4').slice(0, 20), proxyBinary('1.2.3.4').subarray(0, 20)];
       for (const half of halves) {
-        const connection = await server.raw(undefined, { localAddress: proxy });
+        const connection = await server.raw(undefined, { localAddress: introducer });
         connection.write(half);
         await connection.whenGone();
       }
@@ -522,7 +554,7 @@ describeAtOnce('Proxies', (withServer) => {
     withServer(trusting(...limit), async (server) => {
       const client = freshClient();
       for (const bytes of [proxyLine(client), proxyBinary(client), 'PROXY', '\r\n\r\n\0']) {
-        const connection = await server.raw(undefined, { localAddress: proxy });
+        const connection = await server.raw(undefined, { localAddress: introducer });
         connection.write(bytes);
         connection.halfClose();
         await connection.whenGone();

@@ -857,7 +857,7 @@ describeAtOnce('Other rules over TLS', (withServer) => {
 
   const proxySettings = secureSettings(
     ec,
-    ...['--trust-proxy', '127.0.0.2', '--max-connections-per-address', 1],
+    ...['--trust-proxy', 'proxy:127.0.0.2', '--max-connections-per-address', 1],
   );
 
   /** TLS behind a PROXY header, which is written first on the same connection. */

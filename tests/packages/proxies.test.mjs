@@ -41,7 +41,8 @@ const running = new Set();
 after(() => running.forEach((one) => one.kill()));
 
 async function startRelay(kind, ...options) {
-  const all = [...(kind.relayOptions ?? []), '--trust-proxy', '127.0.0.1', ...options];
+  const proxy = kind.isHttp ? '127.0.0.1' : 'proxy:127.0.0.1';
+  const all = [...(kind.relayOptions ?? []), '--trust-proxy', proxy, ...options];
   const relay = new Server({ options: all });
   running.add(relay);
   await relay.start();
