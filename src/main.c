@@ -217,6 +217,20 @@ static int open_signals(void)
     return signalfd(-1, &signals, SFD_CLOEXEC);
 }
 
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* How many connections the memory has room for. */
+static uint64_t connections_in_memory(const struct server *server)
+{
+    uint64_t all = machine_memory_bytes() / CONNECTIONS_PART_OF_MEMORY / CONNECTION_BYTES;
+    uint64_t secure =
+        server->buffered_bytes_max / 100 * TLS_SESSIONS_PERCENT_OF_BUDGET / TLS_SESSION_BYTES;
+    return server->tls != NULL ? least(all, secure) : all;
+}
+
 /* What the machine gives, where the operator has not said less. */
 static bool set_limits(struct server *server)
 {
@@ -224,16 +238,17 @@ static bool set_limits(struct server *server)
     uint32_t reserved = DESCRIPTORS_RESERVED + DESCRIPTORS_PER_LOOP * server->loop_count;
     uint32_t descriptors = machine_raise_descriptor_limit(CONNECTIONS_MAX);
     uint32_t most = descriptors > reserved ? descriptors - reserved : 1;
-    server->connections_max = most;
-    if (config->connections_max > 0 && config->connections_max < most)
-        server->connections_max = (uint32_t)config->connections_max;
-    else if (config->connections_max > most)
-        fprintf(stderr, "party-sockets: the limit of descriptors allows %u connections only\n",
-                most);
     server->buffered_bytes_max = config->buffered_bytes_max;
     if (server->buffered_bytes_max == 0)
         server->buffered_bytes_max = machine_memory_bytes() / 4;
     server->kept_max = server->buffered_bytes_max / KEPT_PART_OF_BUDGET;
+    if (config->connections_max > most)
+        fprintf(stderr, "party-sockets: the limit of descriptors allows %u connections only\n",
+                most);
+    uint64_t wanted = config->connections_max;
+    if (wanted == 0)
+        wanted = connections_in_memory(server);
+    server->connections_max = (uint32_t)least(wanted, most);
     return conn_table_init(&server->connections, descriptors);
 }
 

@@ -4,6 +4,7 @@
 #include "net/clock.h"
 #include "net/socket.h"
 #include "proto/origin.h"
+#include "server/eviction.h"
 
 static bool is_trusted_proxy(const struct config *config, struct address address)
 {
@@ -33,7 +34,7 @@ static void leave_place(struct loop *loop, struct conn *conn)
 {
     struct places *places = &loop->server->places;
     if (conn->is_counted)
-        places_remove_connection(places, conn->place);
+        places_remove_connection(places, conn->place, (enum places_kind)conn->kind);
     conn->is_counted = false;
     places_leave(places, conn->place, clock_now_ms());
     conn->place = PLACE_NONE;
@@ -41,24 +42,39 @@ static void leave_place(struct loop *loop, struct conn *conn)
 
 enum entry {
     ENTRY_MADE,
-    ENTRY_TOO_MANY,  /* the connection has its place, but is not counted there */
-    ENTRY_NO_MEMORY, /* it has none */
+    ENTRY_TOO_MANY, /* the connection has its place, but is not counted there */
+    ENTRY_REFUSED,  /* the same, and it is not worth a handshake to be told why */
+    ENTRY_NO_MEMORY,
 };
+
+static struct places_limits limits_of(const struct server *server, struct address address)
+{
+    uint64_t most = server->config->connections_per_address_max;
+    bool is_private = address_is_private(address);
+    if (most == CONNECTIONS_PER_ADDRESS_UNSET)
+        most = is_private ? 0 : CONNECTIONS_PER_ADDRESS_MAX;
+    bool has_handshakes = server->tls != NULL && !is_private;
+    return (struct places_limits){
+        .connections = (uint32_t)most,
+        .handshakes = has_handshakes ? HANDSHAKES_PER_ADDRESS_MAX : 0,
+    };
+}
 
 /* The connection is one of this address from now on. */
 static enum entry enter_place(struct loop *loop, struct conn *conn, struct address address)
 {
     struct places *places = &loop->server->places;
-    uint32_t most = (uint32_t)loop->server->config->connections_per_address_max;
     leave_place(loop, conn);
     conn->place = places_enter(places, address);
     if (conn->place == PLACE_NONE)
         return ENTRY_NO_MEMORY;
-    conn->is_counted = places_add_connection(places, conn->place, most);
+    enum places_entry entry = places_add_connection(
+        places, conn->place, (enum places_kind)conn->kind, limits_of(loop->server, address));
+    conn->is_counted = entry == PLACES_ENTERED;
     if (conn->is_counted)
         return ENTRY_MADE;
     loop->stats.counters[COUNTER_ADDRESS_REFUSED]++;
-    return ENTRY_TOO_MANY;
+    return entry == PLACES_TOO_MANY ? ENTRY_TOO_MANY : ENTRY_REFUSED;
 }
 
 /* The same for one that may wait for its refusal. False: it may not. */
@@ -68,22 +84,49 @@ static bool enter_or_refuse(struct loop *loop, struct conn *conn, struct address
     return entry == ENTRY_MADE || (entry == ENTRY_TOO_MANY && refuse(loop, conn, REFUSAL_ADDRESS));
 }
 
+/* Whether there is a place for the connection, if need be one that somebody else has to give. */
+static bool has_place(struct loop *loop, const struct conn *conn, unsigned connections)
+{
+    const struct server *server = loop->server;
+    if (connections < server->connections_max)
+        return true;
+    return connections < (uint64_t)server->connections_max + NEWCOMERS_ABOVE_MAX &&
+           eviction_makes_room(loop, conn);
+}
+
+/* A proxy's connection that was one above the limit: its client is known now, who may have a place.
+ */
+static bool readmit(struct loop *loop, struct conn *conn)
+{
+    struct server *server = loop->server;
+    unsigned connections = atomic_load_explicit(&server->connection_count, memory_order_relaxed);
+    if (!conn->is_counted || !has_place(loop, conn, connections)) {
+        loop->stats.counters[COUNTER_FULL_REFUSED]++;
+        return false;
+    }
+    atomic_fetch_add_explicit(&server->connection_count, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&server->refusal_count, 1, memory_order_relaxed);
+    conn->refusal = REFUSAL_NONE;
+    return true;
+}
+
 bool admission_accepted(struct loop *loop, struct conn *conn)
 {
     struct server *server = loop->server;
-    const struct config *config = server->config;
     struct address peer;
     unsigned before = atomic_fetch_add_explicit(&server->connection_count, 1, memory_order_relaxed);
-    bool may_stay = true;
-    if (before >= server->connections_max) {
-        loop->stats.counters[COUNTER_FULL_REFUSED]++;
-        may_stay = refuse(loop, conn, REFUSAL_FULL);
-    }
     if (!socket_peer_address(conn->socket.fd, &peer))
         return false; /* it is gone already */
     /* Everybody comes from the proxies' addresses: those are no places. */
-    conn->is_proxied = is_trusted_proxy(config, peer);
-    return (conn->is_proxied || enter_or_refuse(loop, conn, peer)) && may_stay;
+    conn->is_proxied = is_trusted_proxy(server->config, peer);
+    if (!conn->is_proxied && !enter_or_refuse(loop, conn, peer))
+        return false;
+    if (conn->is_proxied && before >= server->connections_max)
+        return refuse(loop, conn, REFUSAL_FULL);
+    if (has_place(loop, conn, before))
+        return true;
+    loop->stats.counters[COUNTER_FULL_REFUSED]++;
+    return refuse(loop, conn, REFUSAL_FULL);
 }
 
 void admission_left(struct loop *loop, struct conn *conn)
@@ -104,11 +147,40 @@ bool admission_awaits_introduction(const struct loop *loop, const struct conn *c
     return proxy != NULL && proxy->introduces;
 }
 
+static void change_kind(struct loop *loop, struct conn *conn, enum places_kind kind)
+{
+    if (conn->kind == kind)
+        return;
+    if (conn->is_counted)
+        places_change_kind(&loop->server->places, conn->place, (enum places_kind)conn->kind, kind);
+    conn->kind = kind & 3u;
+}
+
+void admission_handshake_done(struct loop *loop, struct conn *conn)
+{
+    if (conn->kind == PLACES_HANDSHAKE)
+        change_kind(loop, conn, PLACES_OUTSIDE);
+}
+
+void admission_seat_changed(struct loop *loop, struct conn *conn)
+{
+    if (conn->seat != NULL)
+        change_kind(loop, conn, PLACES_MEMBER);
+    else if (conn->kind == PLACES_MEMBER)
+        change_kind(loop, conn, PLACES_OUTSIDE);
+}
+
 bool admission_learn_address(struct loop *loop, struct conn *conn, struct address address)
 {
     /* One proxy behind another: the next word is that one's. */
     conn->is_proxied = is_trusted_proxy(loop->server->config, address);
-    return conn->is_proxied || enter_or_refuse(loop, conn, address);
+    if (conn->is_proxied)
+        return true;
+    if (!enter_or_refuse(loop, conn, address))
+        return false;
+    if (conn->refusal == REFUSAL_FULL)
+        (void)readmit(loop, conn);
+    return true;
 }
 
 /*
@@ -154,12 +226,12 @@ int admission_judge_upgrade(struct loop *loop, struct conn *conn,
     const struct config *config = loop->server->config;
     struct address address;
     enum entry entry = conn->refusal == REFUSAL_ADDRESS ? ENTRY_TOO_MANY : ENTRY_MADE;
-    if (conn->refusal == REFUSAL_FULL)
-        return 503;
     if (conn->is_proxied && find_forwarded(config, request, &address))
         entry = enter_place(loop, conn, address);
+    if (conn->refusal == REFUSAL_FULL && (!conn->is_proxied || !readmit(loop, conn)))
+        return 503;
     if (entry != ENTRY_MADE)
-        return entry == ENTRY_TOO_MANY ? 429 : 503;
+        return entry == ENTRY_NO_MEMORY ? 503 : 429;
     if (!origin_may_enter(config, request->origin)) {
         loop->stats.counters[COUNTER_ORIGIN_REFUSED]++;
         return 403;

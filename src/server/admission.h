@@ -23,6 +23,12 @@ void admission_left(struct loop *loop, struct conn *conn);
  */
 bool admission_awaits_introduction(const struct loop *loop, const struct conn *conn);
 
+/* The connection has said what it wants: TLS is open, or the first request is there. */
+void admission_handshake_done(struct loop *loop, struct conn *conn);
+
+/* The connection may have come into a room or out of one. */
+void admission_seat_changed(struct loop *loop, struct conn *conn);
+
 /* A trusted proxy has told the client's address. False: as in admission_accepted(). */
 MUST_CHECK bool admission_learn_address(struct loop *loop, struct conn *conn,
                                         struct address address);

@@ -41,6 +41,10 @@ static uint64_t weigh(const struct loop *loop, const struct conn *conn)
     uint64_t behind_ms = conn->is_held ? loop->now_ms - conn->behind_ms : 0;
     if (conn->is_held)
         weight += weigh_bytes(RECEIVE_BACKLOG_BYTES, behind_ms, behind_ms);
+    if (conn->tls != NULL && !tls_session_is_open(conn->tls)) {
+        uint32_t quiet_ms = loop->now_ms - conn->last_alive_ms;
+        weight += weigh_bytes(TLS_HANDSHAKE_BYTES, quiet_ms, quiet_ms);
+    }
     size_t waiting = conn_waiting(conn);
     if (conn->is_blocked)
         weight += weigh_bytes(waiting + SEND_BACKLOG_BYTES, loop->now_ms - conn->out.since_ms,

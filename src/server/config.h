@@ -32,6 +32,8 @@ struct proxy_list {
     struct trusted_proxy items[TRUSTED_PROXIES_MAX];
 };
 
+#define CONNECTIONS_PER_ADDRESS_UNSET UINT64_MAX /* a limit for public addresses alone */
+
 enum poller_choice {
     POLLER_CHOICE_AUTO, /* io_uring where it works */
     POLLER_CHOICE_EPOLL,
@@ -67,7 +69,7 @@ struct config {
     uint64_t queue_bytes_max;
     uint64_t buffered_bytes_max; /* 0: a quarter of the memory there is */
 
-    uint64_t connections_max; /* 0: as many as there may be descriptors */
+    uint64_t connections_max; /* 0: as many as descriptors and memory allow */
     uint64_t connections_per_address_max;
     uint64_t rooms_max;
     uint64_t clients_per_room_max;

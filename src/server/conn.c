@@ -86,7 +86,8 @@ size_t conn_charge(const struct conn *conn)
         charge += sizeof *conn->input + conn->input->reader.message.capacity +
                   conn->input->unread.capacity + conn->input->message.capacity;
     if (conn->tls != NULL)
-        charge += tls_session_kept(conn->tls);
+        charge += tls_session_kept(conn->tls) +
+                  (tls_session_is_open(conn->tls) ? TLS_SESSION_BYTES : TLS_HANDSHAKE_BYTES);
     if (conn->is_held)
         charge += RECEIVE_BACKLOG_BYTES;
     if (conn->is_blocked)

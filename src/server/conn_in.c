@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "proto/utf8.h"
+#include "server/admission.h"
 #include "server/conn_out.h"
 #include "server/handover.h"
 #include "server/http/routes.h"
@@ -80,6 +81,7 @@ static void handle_envelope(struct loop *loop, struct conn *conn, enum envelope_
     else
         relay_receive_garbage(speaker, &effects);
     conn_out_perform(loop, conn, &effects);
+    admission_seat_changed(loop, conn);
     if (conn->state == CONN_MOVING)
         take_along(loop, conn, envelope);
 }
@@ -322,6 +324,7 @@ static bool read_request(struct loop *loop, struct conn *conn, struct bytes_mut 
         break;
     case HTTP_PARSE_DONE:
         loop->share_left--;
+        admission_handshake_done(loop, conn);
         routes_handle(loop, conn, &request);
         bytes_mut_skip(in, length);
         break;

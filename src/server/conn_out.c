@@ -321,6 +321,7 @@ static void unseat(struct loop *loop, uint32_t client, enum counter counter, uin
 {
     struct conn *conn = conn_table_at(&loop->server->connections, client);
     conn->seat = NULL;
+    admission_seat_changed(loop, conn);
     if (conn->state == CONN_OPEN) /* else it is closing for a reason of its own */
         loop->stats.counters[counter]++;
     conn_out_close(loop, conn, code, reason);

@@ -22,10 +22,10 @@
 #define ORIGIN_BYTES_MAX 256  /* longer ones are counted as others */
 #define HISTORY_SAMPLES 60    /* of the charts: five minutes */
 #define HISTORY_INTERVAL_S 5
-#define KEPT_PART_OF_BUDGET 4       /* what rooms keep may be this part of --max-buffered-bytes */
-#define KEPT_PARTS_OF_MAKER 8       /* and the rooms of one address may keep a part of that */
-#define NEWCOMERS_LEAST 64          /* that an address may bring into any room in a minute */
-#define NEWCOMER_SETS 256           /* of a loop, in which that is counted */
+#define KEPT_PART_OF_BUDGET 4 /* what rooms keep may be this part of --max-buffered-bytes */
+#define KEPT_PARTS_OF_MAKER 8 /* and the rooms of one address may keep a part of that */
+#define NEWCOMERS_LEAST 64    /* that an address may bring into any room in a minute */
+#define NEWCOMER_SETS 256     /* of a loop, in which that is counted */
 #define NEWCOMER_WAYS 4
 #define PLACES_REMEMBERED_MAX 65536 /* addresses with misses, and nobody here any more */
 
@@ -76,7 +76,22 @@
 #define JOIN_PENALTY_MS 3000          /* before the answer to one miss too many */
 #define CHECKS_PER_TIMEOUT 8          /* how often silence and stalls are looked at */
 #define PLACE_BUDGET_MS (60 * 1000)   /* in which the misses of an address are forgotten */
-#define PRIVATE_PLACE_BUDGETS 10      /* of misses, for loopback and private addresses */
+/* Of a public address, unless an option says more or less; private ones have no such limit. */
+#define CONNECTIONS_PER_ADDRESS_MAX 4096
+#define HANDSHAKES_PER_ADDRESS_MAX 128 /* of TLS, that are unfinished */
+/* What a connection costs: memory of the kernel and ours, and what TLS has for it (measured). */
+#define CONNECTION_BYTES (8 * 1024)
+#define TLS_SESSION_BYTES (14 * 1024)
+#define TLS_HANDSHAKE_BYTES (43 * 1024)
+#define CONNECTIONS_PART_OF_MEMORY 2      /* connections may take this part of the memory */
+#define TLS_SESSIONS_PERCENT_OF_BUDGET 75 /* idle TLS sessions may, of --max-buffered-bytes */
+/* All places are taken: so many above the limit may come while those go who are in no room. */
+#define NEWCOMERS_ABOVE_MAX 64
+#define EVICTED_AT_ONCE 64
+#define EVICTED_PART 8 /* of what the address has */
+#define PLACES_LOOK_INTERVAL_MS \
+    100                          /* at least, between two times that the heaviest is looked for */
+#define PRIVATE_PLACE_BUDGETS 10 /* of misses, for loopback and private addresses */
 /* Who may wait for the answer to one miss too many; others have it at once. */
 #define WAITING_PER_PLACE_MAX 64
 #define WAITING_MAX 4096

@@ -17,6 +17,7 @@
 #include "server/conn_out.h"
 #include "server/deadlines.h"
 #include "server/drain.h"
+#include "server/eviction.h"
 #include "server/handover.h"
 #include "server/http/gather.h"
 
@@ -155,6 +156,7 @@ struct loop *loop_new(struct server *server, uint32_t index)
     history_begin(&loop->history, clock_now_ns());
     loop->weigh_mail.kind = MAIL_WEIGH;
     loop->shed_mail.kind = MAIL_SHED;
+    loop->evict_mail.kind = MAIL_EVICT;
     loop->drain_mail.kind = MAIL_DRAIN;
     loop->stop_mail.kind = MAIL_STOP;
     loop->vacant_mail.kind = MAIL_VACANT;
@@ -267,6 +269,7 @@ static void leave_rooms(struct loop *loop)
         relay_leave(&loop->relay, &conn->seat,
                     conn->said_farewell ? DEPARTURE_FAREWELL : DEPARTURE_CUT_OFF, &effects);
         conn_out_perform(loop, NULL, &effects);
+        admission_seat_changed(loop, conn);
         conn_in_discard(loop, conn);
         if (conn->state == CONN_DEAD && !conn->is_awaited) {
             conn->is_ending = true; /* must not be listed again */
@@ -416,6 +419,9 @@ static void read_one_mail(struct loop *loop, struct mail *mail)
         break;
     case MAIL_SHED:
         budget_shed(loop);
+        break;
+    case MAIL_EVICT:
+        eviction_close_some(loop);
         break;
     case MAIL_DRAIN:
         drain_begin(loop);

@@ -34,6 +34,15 @@ struct shedding {
     atomic_size_t lightest_left;                /* bytes of that class that are to be freed */
 };
 
+/* Who goes when all places are taken; see eviction. A round is written by who began it. */
+struct eviction {
+    atomic_bool is_under_way;
+    atomic_uint loops_left; /* that have not done their part of it */
+    atomic_uint left;       /* connections that are still to go */
+    uint32_t place;         /* whose they are; held */
+    enum places_kind kind;  /* and of which kind */
+};
+
 /* What the process has once. Counts are of all loops, and touched when something comes or goes. */
 struct server {
     const struct config *config;
@@ -62,6 +71,7 @@ struct server {
     atomic_size_t heap_bytes; /* allocated and not freed, when the main thread looked last */
     atomic_size_t leased;     /* of the budget, by all loops */
     struct shedding shedding;
+    struct eviction eviction;
     struct loop *loops[LOOPS_MAX];
 };
 
@@ -82,6 +92,7 @@ enum mail_kind {
     MAIL_SNAPSHOT_REPLY,
     MAIL_WEIGH,  /* the budget is spent: how much is held by whom? */
     MAIL_SHED,   /* and: close those who hold most for longest */
+    MAIL_EVICT,  /* all places are taken: close some who are in no room */
     MAIL_DRAIN,  /* make no more rooms */
     MAIL_STOP,   /* close everybody and end */
     MAIL_VACANT, /* end the rooms in which nobody is that are over */
@@ -105,6 +116,7 @@ struct loop {
     bool mail_is_due;         /* there is some, or may be in the mailbox */
     struct mail weigh_mail;
     struct mail shed_mail;
+    struct mail evict_mail;
     struct mail drain_mail;
     struct mail stop_mail;
     struct mail vacant_mail;

@@ -12,6 +12,9 @@ static const char *const sentences[NOTICES] = {
     [NOTICE_UNREAD_INTRODUCTION] =
         "party-sockets: %s begins with a PROXY header, which is not read; if it is your proxy, "
         "start with --trust-proxy proxy:%s\n",
+    [NOTICE_PLACES_TAKEN] =
+        "party-sockets: all connections that --max-connections allows are taken; those of %s that "
+        "are in no room are closed first, for it has most\n",
 };
 
 void notices_raise(const struct loop *loop, enum notice notice, struct address about)

@@ -15,6 +15,7 @@ struct loop;
 enum notice {
     NOTICE_UNTRUSTED_FORWARDER, /* a private peer sends X-Forwarded-For and is no trusted proxy */
     NOTICE_UNREAD_INTRODUCTION, /* a private peer sends PROXY headers, and is not said to */
+    NOTICE_PLACES_TAKEN,        /* all places are, and some are closed for a newcomer */
     NOTICES,
 };
 

@@ -20,7 +20,7 @@ struct place {
     uint32_t width;   /* how often it may have the connections of one address */
     uint32_t wider;   /* the place that this one is a part of */
     uint32_t holders; /* connections, requests, and narrower places */
-    uint32_t connections;
+    uint32_t connections[PLACES_KINDS];
     uint32_t waiting;
     uint32_t next;  /* in the bucket, or of the free ones */
     uint32_t older; /* among those that nobody holds */
@@ -274,31 +274,142 @@ void places_leave(struct places *places, uint32_t number, uint32_t now_ms)
     for (struct place *place = &(places)->items[number]; place != (places)->items; \
          place = &(places)->items[place->wider])
 
-bool places_add_connection(struct places *places, uint32_t number, uint32_t most)
+static uint64_t all_connections(const struct place *place)
 {
-    bool is_too_many = false;
-    pthread_mutex_lock(&places->lock);
-    FOR_EACH_NETWORK(place, places, number)
-    {
-        if (most > 0 && place->connections >= (uint64_t)most * place->width)
-            is_too_many = true;
-    }
-    FOR_EACH_NETWORK(place, places, number)
-    {
-        place->connections += is_too_many ? 0 : 1;
-    }
-    pthread_mutex_unlock(&places->lock);
-    return !is_too_many;
+    uint64_t sum = 0;
+    for (int kind = 0; kind < PLACES_KINDS; kind++)
+        sum += place->connections[kind];
+    return sum;
 }
 
-void places_remove_connection(struct places *places, uint32_t number)
+/* Whether there is room for one more; `most` are those of an address, 0: any number. */
+static bool has_room(const struct place *place, uint64_t count, uint32_t most)
 {
+    return most == 0 || count < (uint64_t)most * place->width;
+}
+
+enum places_entry places_add_connection(struct places *places, uint32_t number,
+                                        enum places_kind kind, struct places_limits limits)
+{
+    enum places_entry entry = PLACES_ENTERED;
     pthread_mutex_lock(&places->lock);
     FOR_EACH_NETWORK(place, places, number)
     {
-        assert(place->connections > 0);
-        place->connections--;
+        uint32_t handshakes = place->connections[PLACES_HANDSHAKE];
+        if (kind == PLACES_HANDSHAKE && !has_room(place, handshakes, limits.handshakes))
+            entry = PLACES_TOO_MANY_HANDSHAKES;
+        if (!has_room(place, all_connections(place), limits.connections))
+            entry = PLACES_TOO_MANY;
     }
+    FOR_EACH_NETWORK(place, places, number)
+    {
+        place->connections[kind] += entry == PLACES_ENTERED ? 1 : 0;
+    }
+    pthread_mutex_unlock(&places->lock);
+    return entry;
+}
+
+static void remove_connection(struct places *places, uint32_t number, enum places_kind kind)
+{
+    FOR_EACH_NETWORK(place, places, number)
+    {
+        assert(place->connections[kind] > 0);
+        place->connections[kind]--;
+    }
+}
+
+void places_remove_connection(struct places *places, uint32_t number, enum places_kind kind)
+{
+    pthread_mutex_lock(&places->lock);
+    remove_connection(places, number, kind);
+    pthread_mutex_unlock(&places->lock);
+}
+
+void places_change_kind(struct places *places, uint32_t number, enum places_kind from,
+                        enum places_kind to)
+{
+    pthread_mutex_lock(&places->lock);
+    remove_connection(places, number, from);
+    FOR_EACH_NETWORK(place, places, number)
+    {
+        place->connections[to]++;
+    }
+    pthread_mutex_unlock(&places->lock);
+}
+
+/* Connections in no room, of as many addresses as the place counts for. */
+static uint32_t weight_of(const struct place *place)
+{
+    return (place->connections[PLACES_HANDSHAKE] + place->connections[PLACES_OUTSIDE]) /
+           place->width;
+}
+
+static void look_for_heaviest(struct places *places, uint32_t now_ms)
+{
+    uint32_t most = 0;
+    if (now_ms - places->looked_ms < PLACES_LOOK_INTERVAL_MS)
+        return;
+    places->looked_ms = now_ms;
+    for (uint32_t number = 1; number < places->used; number++) {
+        const struct place *place = &places->items[number];
+        if (place->holders > 0 && weight_of(place) > most) {
+            most = weight_of(place);
+            places->heaviest = number;
+        }
+    }
+}
+
+uint32_t places_find_heaviest(struct places *places, uint32_t newcomer, uint32_t now_ms)
+{
+    uint32_t own = 0;
+    pthread_mutex_lock(&places->lock);
+    FOR_EACH_NETWORK(place, places, newcomer)
+    {
+        own = weight_of(place) > own ? weight_of(place) : own;
+    }
+    look_for_heaviest(places, now_ms);
+    uint32_t number = places->heaviest;
+    struct place *heaviest = &places->items[number];
+    if (number != PLACE_NONE && heaviest->holders > 0 && weight_of(heaviest) > own)
+        heaviest->holders++;
+    else
+        number = PLACE_NONE;
+    pthread_mutex_unlock(&places->lock);
+    return number;
+}
+
+uint32_t places_count(struct places *places, uint32_t number, enum places_kind kind)
+{
+    pthread_mutex_lock(&places->lock);
+    uint32_t count = places->items[number].connections[kind];
+    pthread_mutex_unlock(&places->lock);
+    return count;
+}
+
+struct address places_first_address(struct places *places, uint32_t number)
+{
+    pthread_mutex_lock(&places->lock);
+    const struct place *place = &places->items[number];
+    bool is_whole = address_is_ipv4(place->key) || place->budgets == PRIVATE_PLACE_BUDGETS;
+    struct address address = is_whole ? place->key : address_network(place->key, 64);
+    pthread_mutex_unlock(&places->lock);
+    return address;
+}
+
+void places_begin_comparing(struct places *places)
+{
+    pthread_mutex_lock(&places->lock);
+}
+
+bool places_is_within(const struct places *places, uint32_t number, uint32_t outer)
+{
+    while (number != PLACE_NONE && number != outer)
+        number = places->items[number].wider;
+    return number != PLACE_NONE;
+}
+
+void places_end_comparing(struct places *places)
+{
     pthread_mutex_unlock(&places->lock);
 }
 

@@ -19,6 +19,12 @@
 
 struct place;
 
+/* What an address may have at once; 0: any number. Wider networks may have as many times more. */
+struct places_limits {
+    uint32_t connections;
+    uint32_t handshakes;
+};
+
 struct places {
     pthread_mutex_t lock;
     uint32_t misses_max; /* that an address may have; 0: any number */
@@ -30,6 +36,8 @@ struct places {
     uint32_t oldest;     /* that nobody holds: the longest so, and the shortest */
     uint32_t newest;
     uint32_t remembered_count;
+    uint32_t heaviest;      /* when it was looked for last; it may be forgotten since */
+    uint32_t looked_ms;     /* when that was */
     uint32_t waiting_count; /* of all places, see places_begin_waiting() */
     uint64_t keys[2];       /* of the hash: whoever chooses addresses must not know where they go */
 };
@@ -53,9 +61,54 @@ void places_hold(struct places *places, uint32_t place);
 /* `now_ms`, here and below, is of the monotonic clock. Each of these accepts PLACE_NONE. */
 void places_leave(struct places *places, uint32_t place, uint32_t now_ms);
 
-/* Counts a connection of the place. False: it has `most` already (0: any number); not counted. */
-MUST_CHECK bool places_add_connection(struct places *places, uint32_t place, uint32_t most);
-void places_remove_connection(struct places *places, uint32_t place);
+/*
+ * A connection that is counted in its place: it is one that has not said yet what it wants (its
+ * handshake is unfinished), or one in a room, or neither.
+ */
+enum places_kind {
+    PLACES_HANDSHAKE,
+    PLACES_OUTSIDE,
+    PLACES_MEMBER,
+    PLACES_KINDS,
+};
+
+enum places_entry {
+    PLACES_ENTERED,
+    PLACES_TOO_MANY, /* connections; not counted */
+    PLACES_TOO_MANY_HANDSHAKES,
+};
+
+/* Counts a connection of the place, if its limits allow it. */
+MUST_CHECK enum places_entry places_add_connection(struct places *places, uint32_t place,
+                                                   enum places_kind kind,
+                                                   struct places_limits limits);
+void places_remove_connection(struct places *places, uint32_t place, enum places_kind kind);
+
+/* A connection that is counted is of another kind now. */
+void places_change_kind(struct places *places, uint32_t place, enum places_kind from,
+                        enum places_kind to);
+
+/*
+ * The place with the most connections that are in no room, if it has more of them than that of a
+ * newcomer (which may be PLACE_NONE); else PLACE_NONE. Wider networks count as so many addresses as
+ * they may have connections of. It is held for the caller. Who has most is looked for once in
+ * PLACES_LOOK_INTERVAL_MS.
+ */
+uint32_t places_find_heaviest(struct places *places, uint32_t newcomer, uint32_t now_ms);
+
+/* How many connections of the place are of this kind. */
+uint32_t places_count(struct places *places, uint32_t place, enum places_kind kind);
+
+/* The address of a place, or the first one of a network. */
+struct address places_first_address(struct places *places, uint32_t place);
+
+/*
+ * Between these, and only there, places_is_within() tells whether a place is another or a part of
+ * it; nobody else gets on with any place meanwhile.
+ */
+void places_begin_comparing(struct places *places);
+bool places_is_within(const struct places *places, uint32_t place, uint32_t outer);
+void places_end_comparing(struct places *places);
 
 /* Whether somebody there may ask whether there is a room: the budget of misses is not spent. */
 bool places_may_ask(struct places *places, uint32_t place, uint32_t now_ms);

@@ -48,6 +48,7 @@ const char *stats_counter_text(enum counter counter)
         [COUNTER_UNREQUESTED] = "requests timed out",
         [COUNTER_QUEUE_FULL] = "too slow: queue full",
         [COUNTER_STALLED] = "too slow: output stalled",
+        [COUNTER_EVICTED] = "closed to make room for others",
         [COUNTER_SHED] = "closed to free memory",
         [COUNTER_THROTTLED] = "pauses for the message or byte rate",
         [COUNTER_TURN_USED_UP] = "shares of a turn used up",

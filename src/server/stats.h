@@ -31,6 +31,7 @@ enum counter {
     COUNTER_UNREQUESTED, /* requests not complete, or answers not read, in --request-timeout */
     COUNTER_QUEUE_FULL,  /* closed for --max-queue-bytes */
     COUNTER_STALLED,     /* closed for --stall-timeout */
+    COUNTER_EVICTED,     /* closed to make room for others, when all places were taken */
     COUNTER_SHED,        /* closed for --max-buffered-bytes */
     COUNTER_THROTTLED, /* times that a client was not read for --max-message-rate or --max-byte-rate
                         */

@@ -65,10 +65,11 @@ bool transport_begin(struct loop *loop, struct conn *conn, struct bytes_mut *in)
     return conn->tls != NULL;
 }
 
-static void count_handshake(struct loop *loop, const struct tls_session *tls)
+static void end_handshake(struct loop *loop, struct conn *conn)
 {
+    admission_handshake_done(loop, conn);
     loop->stats.counters[COUNTER_TLS_HANDSHAKES]++;
-    if (tls_session_is_resumed(tls))
+    if (tls_session_is_resumed(conn->tls))
         loop->stats.counters[COUNTER_TLS_RESUMED]++;
 }
 
@@ -79,7 +80,7 @@ enum tls_result transport_decrypt(struct loop *loop, struct conn *conn, struct b
     enum tls_result result =
         tls_session_read(conn->tls, loop->plain_text, sizeof loop->plain_text, &length);
     if (!was_open && tls_session_is_open(conn->tls))
-        count_handshake(loop, conn->tls);
+        end_handshake(loop, conn);
     if (result == TLS_FAILED)
         loop->stats.counters[COUNTER_TLS_FAILED]++;
     *ret_text = (struct bytes_mut){loop->plain_text, length};

@@ -14,6 +14,7 @@ const describeWithServer = describeWithOptions(
   `${pingInterval}ms`,
   '--idle-timeout',
   `${idleTimeout}ms`,
+  ...['--max-byte-rate', 0],
 );
 
 /** So many pings take twice the idle timeout. */

@@ -35,6 +35,19 @@ static uint32_t enter_text(struct places *places, const char *text)
     return enter(places, address_from(text));
 }
 
+static bool add_connection(struct places *places, uint32_t place, uint32_t most)
+{
+    const struct places_limits limits = {.connections = most};
+    return places_add_connection(places, place, PLACES_OUTSIDE, limits) == PLACES_ENTERED;
+}
+
+static void add_many(struct places *places, uint32_t place, enum places_kind kind, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        assert_int_equal(places_add_connection(places, place, kind, (struct places_limits){0}),
+                         PLACES_ENTERED);
+}
+
 /* How many misses somebody there is told, one after the other at the same time. */
 static uint32_t misses_told(struct places *places, uint32_t place, uint32_t now_ms)
 {
@@ -56,13 +69,13 @@ static void an_address_has_so_many_connections_and_no_more(void **state)
     assert_int_equal(enter_text(&places, "192.0.2.1"), one);
     assert_int_not_equal(other, one);
     for (int i = 0; i < 3; i++)
-        assert_true(places_add_connection(&places, one, 3));
-    assert_false(places_add_connection(&places, one, 3));
-    assert_true(places_add_connection(&places, one, 0));
-    assert_true(places_add_connection(&places, other, 3));
-    places_remove_connection(&places, one);
-    places_remove_connection(&places, one);
-    assert_true(places_add_connection(&places, one, 3));
+        assert_true(add_connection(&places, one, 3));
+    assert_false(add_connection(&places, one, 3));
+    assert_true(add_connection(&places, one, 0));
+    assert_true(add_connection(&places, other, 3));
+    places_remove_connection(&places, one, PLACES_OUTSIDE);
+    places_remove_connection(&places, one, PLACES_OUTSIDE);
+    assert_true(add_connection(&places, one, 3));
     places_leave(&places, PLACE_NONE, 0);
     places_release(&places);
 }
@@ -81,14 +94,14 @@ static void a_56_has_four_times_and_a_48_sixteen_times_the_connections_of_a_64(v
         address.octets[7] = (uint8_t)network;
         uint32_t place = enter(&places, address);
         uint32_t before = counted;
-        while (places_add_connection(&places, place, 2))
+        while (add_connection(&places, place, 2))
             counted++;
         assert_true(counted - before <= 2);
         if (network == 0xFF)
             assert_int_equal(counted, 4 * 2);
     }
     assert_int_equal(counted, 16 * 2);
-    assert_true(places_add_connection(&places, enter_text(&places, "2001:db8:2::1"), 2));
+    assert_true(add_connection(&places, enter_text(&places, "2001:db8:2::1"), 2));
     places_release(&places);
 }
 
@@ -250,6 +263,73 @@ static void wider_networks_are_remembered_and_forgotten_with_theirs(void **state
     places_release(&places);
 }
 
+static void unfinished_handshakes_have_a_limit_of_their_own(void **state)
+{
+    const struct places_limits limits = {.connections = 6, .handshakes = 2};
+    struct places places;
+    (void)state;
+    assert_true(places_init(&places, 0));
+    uint32_t one = enter_text(&places, "192.0.2.1");
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(places_add_connection(&places, one, PLACES_HANDSHAKE, limits),
+                         PLACES_ENTERED);
+    assert_int_equal(places_add_connection(&places, one, PLACES_HANDSHAKE, limits),
+                     PLACES_TOO_MANY_HANDSHAKES);
+    for (int i = 0; i < 4; i++) {
+        places_change_kind(&places, one, PLACES_HANDSHAKE, PLACES_OUTSIDE);
+        assert_int_equal(places_add_connection(&places, one, PLACES_HANDSHAKE, limits),
+                         PLACES_ENTERED);
+    }
+    assert_int_equal(places_count(&places, one, PLACES_HANDSHAKE), 2);
+    assert_int_equal(places_count(&places, one, PLACES_OUTSIDE), 4);
+    assert_int_equal(places_add_connection(&places, one, PLACES_HANDSHAKE, limits),
+                     PLACES_TOO_MANY);
+    places_release(&places);
+}
+
+static void the_heaviest_has_most_connections_in_no_room(void **state)
+{
+    struct places places;
+    (void)state;
+    assert_true(places_init(&places, 0));
+    uint32_t game = enter_text(&places, "192.0.2.1");
+    uint32_t crowd = enter_text(&places, "192.0.2.2");
+    uint32_t newcomer = enter_text(&places, "192.0.2.3");
+    uint32_t now_ms = 0;
+    add_many(&places, game, PLACES_MEMBER, 100);
+    add_many(&places, crowd, PLACES_HANDSHAKE, 5);
+    add_many(&places, crowd, PLACES_OUTSIDE, 5);
+    add_many(&places, newcomer, PLACES_HANDSHAKE, 9);
+    now_ms += PLACES_LOOK_INTERVAL_MS;
+    assert_int_equal(places_find_heaviest(&places, newcomer, now_ms), crowd);
+    places_leave(&places, crowd, now_ms);
+    assert_int_equal(places_find_heaviest(&places, crowd, now_ms), PLACE_NONE);
+    add_many(&places, newcomer, PLACES_HANDSHAKE, 1);
+    assert_int_equal(places_find_heaviest(&places, newcomer, now_ms), PLACE_NONE);
+
+    /* A /56 counts as four addresses, however many /64 are in it. */
+    uint32_t networks[50];
+    for (uint8_t i = 0; i < ARRAY_LENGTH(networks); i++) {
+        struct address address = address_from("2001:db8:1:100::1");
+        address.octets[7] = i;
+        networks[i] = enter(&places, address);
+        add_many(&places, networks[i], PLACES_OUTSIDE, 1);
+    }
+    now_ms += PLACES_LOOK_INTERVAL_MS;
+    uint32_t heaviest = places_find_heaviest(&places, newcomer, now_ms);
+    assert_int_equal(places_count(&places, heaviest, PLACES_OUTSIDE), 50);
+    assert_true(
+        address_equal(places_first_address(&places, heaviest), address_from("2001:db8:1:100::")));
+    places_begin_comparing(&places);
+    for (size_t i = 0; i < ARRAY_LENGTH(networks); i++)
+        assert_true(places_is_within(&places, networks[i], heaviest));
+    assert_false(places_is_within(&places, crowd, heaviest));
+    assert_false(places_is_within(&places, PLACE_NONE, heaviest));
+    places_end_comparing(&places);
+    assert_int_equal(places_find_heaviest(&places, networks[7], now_ms), PLACE_NONE);
+    places_release(&places);
+}
+
 static void so_many_may_wait_here_and_in_all(void **state)
 {
     struct places places;
@@ -287,6 +367,8 @@ int main(void)
         cmocka_unit_test(slow_steps_of_the_clock_are_not_lost),
         cmocka_unit_test(misses_outlive_connections_up_to_a_bound),
         cmocka_unit_test(wider_networks_are_remembered_and_forgotten_with_theirs),
+        cmocka_unit_test(unfinished_handshakes_have_a_limit_of_their_own),
+        cmocka_unit_test(the_heaviest_has_most_connections_in_no_room),
         cmocka_unit_test(so_many_may_wait_here_and_in_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,81 @@
+/* One round of mail: each loop looks through its connections, and closes so many as are wanted. */
+#include "server/eviction.h"
+
+#include "net/clock.h"
+#include "server/conn_out.h"
+
+/* Begins a round, unless one is under way. The place is held for it. */
+static void begin_round(struct loop *loop, uint32_t place)
+{
+    struct server *server = loop->server;
+    struct eviction *eviction = &server->eviction;
+    if (atomic_exchange(&eviction->is_under_way, true)) {
+        places_leave(&server->places, place, clock_now_ms());
+        return;
+    }
+    uint32_t handshakes = places_count(&server->places, place, PLACES_HANDSHAKE);
+    uint32_t outside = places_count(&server->places, place, PLACES_OUTSIDE);
+    eviction->place = place;
+    eviction->kind = handshakes > 0 ? PLACES_HANDSHAKE : PLACES_OUTSIDE;
+    uint32_t count = (handshakes > 0 ? handshakes : outside) / EVICTED_PART + 1;
+    atomic_store(&eviction->left, count < EVICTED_AT_ONCE ? count : EVICTED_AT_ONCE);
+    atomic_store(&eviction->loops_left, server->loop_count);
+    notices_raise(loop, NOTICE_PLACES_TAKEN, places_first_address(&server->places, place));
+    for (uint32_t i = 0; i < server->loop_count; i++)
+        mailbox_post(&server->loops[i]->mailbox, &server->loops[i]->evict_mail);
+}
+
+bool eviction_makes_room(struct loop *loop, const struct conn *newcomer)
+{
+    struct places *places = &loop->server->places;
+    uint32_t place = places_find_heaviest(places, newcomer->place, clock_now_ms());
+    if (place == PLACE_NONE)
+        return false;
+    begin_round(loop, place);
+    return true;
+}
+
+/* Whether it is one of those that this round closes. */
+static bool is_wanted(const struct eviction *eviction, const struct places *places,
+                      const struct conn *conn)
+{
+    return conn->is_counted && conn->kind == eviction->kind && conn->state != CONN_DEAD &&
+           places_is_within(places, conn->place, eviction->place);
+}
+
+/* One more may go. */
+static bool take_one(struct eviction *eviction)
+{
+    unsigned left = atomic_load(&eviction->left);
+    while (left > 0) {
+        if (atomic_compare_exchange_weak(&eviction->left, &left, left - 1))
+            return true;
+    }
+    return false;
+}
+
+void eviction_close_some(struct loop *loop)
+{
+    struct server *server = loop->server;
+    struct eviction *eviction = &server->eviction;
+    struct conn *victims[EVICTED_AT_ONCE];
+    uint32_t count = 0;
+    places_begin_comparing(&server->places);
+    for (int kind = 0; kind < DEADLINE_KINDS; kind++) {
+        LIST_FOR_EACH(link, &loop->deadlines[kind])
+        {
+            struct conn *conn = conn_of_deadline(link);
+            if (is_wanted(eviction, &server->places, conn) && take_one(eviction))
+                victims[count++] = conn;
+        }
+    }
+    places_end_comparing(&server->places);
+    for (uint32_t i = 0; i < count; i++) {
+        loop->stats.counters[COUNTER_EVICTED]++;
+        conn_out_abandon(loop, victims[i]);
+    }
+    if (atomic_fetch_sub(&eviction->loops_left, 1) == 1) {
+        places_leave(&server->places, eviction->place, clock_now_ms());
+        atomic_store(&eviction->is_under_way, false);
+    }
+}
