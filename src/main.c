@@ -17,6 +17,7 @@
 #include "net/machine.h"
 #include "server/config.h"
 #include "server/drain.h"
+#include "server/handover.h"
 #include "server/health_check.h"
 #include "server/loop.h"
 #include "server/version.h"
@@ -31,18 +32,31 @@ static void complain(const char *sentence)
     fprintf(stderr, "party-sockets: %s\n", sentence);
 }
 
-static void print_addresses(const struct config *config, uint16_t port)
+/* A host as it stands in an address. */
+static void print_address(const char *before, const char *scheme, const char *host, uint16_t port)
 {
-    const char *scheme = config->tls_certificate != NULL ? "https" : "http";
-    const char *host = config->host != NULL ? config->host : "localhost";
     bool needs_brackets = strchr(host, ':') != NULL;
-    printf("party-sockets %s listening on %s://%s%s%s:%u\n", PARTY_SOCKETS_VERSION, scheme,
-           needs_brackets ? "[" : "", host, needs_brackets ? "]" : "", port);
+    printf("%s%s://%s%s%s:%u\n", before, scheme, needs_brackets ? "[" : "", host,
+           needs_brackets ? "]" : "", port);
+}
+
+static void print_addresses(const struct server *server)
+{
+    const struct config *config = server->config;
+    const char *scheme = config->tls_certificate != NULL ? "https" : "http";
+    uint16_t port = listener_port(server->listener_fd);
+    print_address("party-sockets " PARTY_SOCKETS_VERSION " listening on ", scheme,
+                  config->host != NULL ? config->host : "localhost", port);
     if (config->host == NULL) {
         char addresses[LAN_ADDRESSES_MAX][ADDRESS_TEXT_MAX];
         int count = listener_lan_addresses(addresses, LAN_ADDRESSES_MAX);
         for (int i = 0; i < count; i++)
-            printf("  on your network: %s://%s:%u\n", scheme, addresses[i], port);
+            print_address("  on your network: ", scheme, addresses[i], port);
+    }
+    if (server->admin_fd >= 0) {
+        struct endpoint endpoint = config_admin_endpoint(config);
+        print_address("  metrics and status: ", "http", endpoint.host,
+                      listener_port(server->admin_fd));
     }
     fflush(stdout);
 }
@@ -107,11 +121,14 @@ static int time_to_wait(const struct schedule *schedule)
 static int wait_for_signal(struct server *server, int signal_fd, int timeout_ms)
 {
     struct pollfd sources[] = {{.fd = signal_fd, .events = POLLIN},
-                               {.fd = server->news_fd, .events = POLLIN}};
+                               {.fd = server->news_fd, .events = POLLIN},
+                               {.fd = server->admin_fd, .events = POLLIN}};
     struct signalfd_siginfo info;
     uint64_t news;
-    if (poll(sources, 2, timeout_ms) <= 0)
+    if (poll(sources, 3, timeout_ms) <= 0)
         return 0;
+    if ((sources[2].revents & POLLIN) != 0)
+        handover_accept_admin(server);
     if ((sources[1].revents & POLLIN) != 0)
         (void)!read(server->news_fd, &news, sizeof news);
     if ((sources[0].revents & POLLIN) == 0 || read(signal_fd, &info, sizeof info) != sizeof info)
@@ -193,9 +210,11 @@ static bool run(struct server *server, int signal_fd)
         started++;
     bool is_running = started == server->loop_count;
     if (is_running) {
-        print_addresses(server->config, listener_port(server->listener_fd));
+        print_addresses(server);
         wait_for_end(server, signal_fd);
         listener_end(server->listener_fd); /* who comes now is refused at once */
+        if (server->admin_fd >= 0)
+            listener_end(server->admin_fd);
     }
     for (uint32_t i = 0; i < started; i++)
         mailbox_post(&server->loops[i]->mailbox, &server->loops[i]->stop_mail);
@@ -262,6 +281,8 @@ static void release(struct server *server)
     conn_table_release(&server->connections);
     tls_context_free(server->tls);
     close(server->listener_fd);
+    if (server->admin_fd >= 0)
+        close(server->admin_fd);
 }
 
 /* False: the one that was asked for does not work here. */
@@ -279,18 +300,35 @@ static bool choose_poller(const struct config *config, enum poller_kind *ret_kin
  * The port may still be that of a process which is about to end, or which was killed: the kernel
  * takes some milliseconds to end an io_uring's accepting. A signal to stop ends the wait, too.
  */
-static int open_listener(const struct config *config, int signal_fd, char *ret_why,
+static int open_listener(const char *host, uint16_t port, int signal_fd, char *ret_why,
                          size_t why_capacity)
 {
     struct pollfd signals = {.fd = signal_fd, .events = POLLIN};
     uint32_t began_ms = clock_now_ms();
     for (;;) {
-        int fd = listener_open(config->host, (uint16_t)config->port, ret_why, why_capacity);
+        int fd = listener_open(host, port, ret_why, why_capacity);
         bool may_become_free = fd < 0 && errno == EADDRINUSE;
         if (!may_become_free || clock_now_ms() - began_ms >= PORT_WAIT_MS ||
             poll(&signals, 1, PORT_RETRY_MS) > 0)
             return fd;
     }
+}
+
+/* The port for all, and that for the numbers if there is one. False: a sentence is in `ret_why`. */
+static bool open_listeners(struct server *server, int signal_fd, char *ret_why, size_t why_capacity)
+{
+    const struct config *config = server->config;
+    server->admin_fd = -1;
+    server->listener_fd =
+        open_listener(config->host, (uint16_t)config->port, signal_fd, ret_why, why_capacity);
+    if (server->listener_fd < 0 || config->admin_listen == NULL)
+        return server->listener_fd >= 0;
+    struct endpoint endpoint = config_admin_endpoint(config);
+    server->admin_fd =
+        open_listener(endpoint.host, endpoint.port, signal_fd, ret_why, why_capacity);
+    if (server->admin_fd < 0)
+        close(server->listener_fd);
+    return server->admin_fd >= 0;
 }
 
 static int serve(const struct config *config)
@@ -314,8 +352,7 @@ static int serve(const struct config *config)
             return EXIT_USAGE;
         }
     }
-    server.listener_fd = open_listener(config, signal_fd, why, sizeof why);
-    if (server.listener_fd < 0) {
+    if (!open_listeners(&server, signal_fd, why, sizeof why)) {
         complain(why);
         tls_context_free(server.tls);
         return EXIT_FAILURE;

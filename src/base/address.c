@@ -138,6 +138,12 @@ struct address address_place(struct address address)
     return address;
 }
 
+bool address_is_loopback(struct address address)
+{
+    return address_equal(address, loopback) ||
+           (address_is_ipv4(address) && address.octets[12] == 127);
+}
+
 #define IPV4(a, b) 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, a, b
 
 bool address_is_private(struct address address)

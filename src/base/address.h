@@ -59,6 +59,9 @@ struct address address_network(struct address address, unsigned prefix_length);
  */
 struct address address_place(struct address address);
 
+/* Whether it reaches this machine, from itself alone: 127.0.0.0/8 and ::1. */
+bool address_is_loopback(struct address address);
+
 /*
  * Whether it is nobody's alone, but of this machine or of a network that the world does not reach:
  * loopback, private and link-local ones (RFC 6890; of IPv4 those between a carrier and its

@@ -285,6 +285,13 @@ static bool take_replay_source(struct http_request *request, struct bytes value)
     return true;
 }
 
+static bool take_forwarded(struct http_request *request, struct bytes value)
+{
+    (void)value;
+    request->is_forwarded = true;
+    return true;
+}
+
 /* Each proxy adds its peer's address at the end, so the last headers are the ones to keep. */
 static bool take_forwarded_for(struct http_request *request, struct bytes value)
 {
@@ -295,7 +302,7 @@ static bool take_forwarded_for(struct http_request *request, struct bytes value)
         request->forwarded_for_count--;
     }
     request->forwarded_for[request->forwarded_for_count++] = value;
-    return true;
+    return take_forwarded(request, value);
 }
 
 /* The first proxy is the one that the client spoke to. */
@@ -304,7 +311,7 @@ static bool take_forwarded_host(struct http_request *request, struct bytes value
     struct bytes host;
     if (request->forwarded_host.length == 0 && http_list_next(&value, &host))
         request->forwarded_host = host;
-    return true;
+    return take_forwarded(request, value);
 }
 
 static bool take_forwarded_proto(struct http_request *request, struct bytes value)
@@ -312,7 +319,7 @@ static bool take_forwarded_proto(struct http_request *request, struct bytes valu
     struct bytes scheme;
     request->forwarded_https =
         http_list_next(&value, &scheme) && bytes_equal_ignore_case(scheme, BYTES("https"));
-    return true;
+    return take_forwarded(request, value);
 }
 
 static bool take_websocket_key(struct http_request *request, struct bytes value)
@@ -347,6 +354,9 @@ static const struct {
     {"Accept", take_accept},
     {"If-None-Match", take_if_none_match},
     {"Fly-Replay-Src", take_replay_source},
+    {"Forwarded", take_forwarded},
+    {"Via", take_forwarded},
+    {"X-Real-IP", take_forwarded},
     {"X-Forwarded-For", take_forwarded_for},
     {"X-Forwarded-Host", take_forwarded_host},
     {"X-Forwarded-Proto", take_forwarded_proto},

@@ -37,6 +37,7 @@ struct http_request {
     struct bytes if_none_match; /* the first one; missing another only costs a transfer */
     bool is_replayed;           /* Fly-Replay-Src: a proxy sent it to another instance before */
 
+    bool is_forwarded; /* some proxy says that it has handed it on */
     /* The last few X-Forwarded-For headers, in order; what proxies near to us added comes last. */
     struct bytes forwarded_for[4];
     uint8_t forwarded_for_count;

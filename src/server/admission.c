@@ -129,6 +129,21 @@ bool admission_accepted(struct loop *loop, struct conn *conn)
     return refuse(loop, conn, REFUSAL_FULL);
 }
 
+bool admission_accepted_admin(struct server *server, struct conn *conn)
+{
+    struct address peer;
+    if (!socket_peer_address(conn->socket.fd, &peer))
+        return false;
+    unsigned before = atomic_fetch_add_explicit(&server->connection_count, 1, memory_order_relaxed);
+    if (before < server->connections_max) {
+        conn->is_admin = true;
+        conn->place = places_enter(&server->places, peer);
+        return true;
+    }
+    atomic_fetch_sub_explicit(&server->connection_count, 1, memory_order_relaxed);
+    return false;
+}
+
 void admission_left(struct loop *loop, struct conn *conn)
 {
     struct server *server = loop->server;
@@ -257,6 +272,29 @@ bool admission_address_of(const struct loop *loop, const struct conn *conn,
         return !conn->is_proxied && socket_peer_address(conn->socket.fd, ret_address);
     *ret_address = places_address(&loop->server->places, conn->place);
     return true;
+}
+
+bool admission_requester(const struct loop *loop, const struct conn *conn,
+                         const struct http_request *request, struct address *ret_address)
+{
+    /* A proxy that forwards nothing speaks for itself. */
+    if (conn->is_proxied && request->is_forwarded)
+        return find_forwarded(loop->server->config, request, ret_address);
+    if (conn->place == PLACE_NONE)
+        return socket_peer_address(conn->socket.fd, ret_address);
+    *ret_address = places_address(&loop->server->places, conn->place);
+    return true;
+}
+
+bool admission_is_inside(const struct loop *loop, const struct conn *conn,
+                         const struct http_request *request)
+{
+    struct address address;
+    if (loop->server->config->admin_listen != NULL)
+        return conn->is_admin;
+    if (!conn->is_proxied && request->is_forwarded)
+        return false;
+    return admission_requester(loop, conn, request, &address) && address_is_private(address);
 }
 
 bool admission_hold_asker(struct loop *loop, struct conn *conn, const struct http_request *request)

@@ -14,6 +14,10 @@
  */
 MUST_CHECK bool admission_accepted(struct loop *loop, struct conn *conn);
 
+/* The same for one that came by --admin-listen, from the main thread: it is counted, and may stay.
+ */
+MUST_CHECK bool admission_accepted_admin(struct server *server, struct conn *conn);
+
 /* The connection ends: nothing counts it any more. */
 void admission_left(struct loop *loop, struct conn *conn);
 
@@ -43,6 +47,18 @@ int admission_judge_upgrade(struct loop *loop, struct conn *conn,
 /* Where the client is, as far as that is known. False: it is not. */
 MUST_CHECK bool admission_address_of(const struct loop *loop, const struct conn *conn,
                                      struct address *ret_address);
+
+/* Who has sent the request, as far as it is known: its peer, or whom a trusted proxy tells of. */
+MUST_CHECK bool admission_requester(const struct loop *loop, const struct conn *conn,
+                                    const struct http_request *request,
+                                    struct address *ret_address);
+
+/*
+ * Whether the numbers of the relay may be told: to this machine and its private networks. Who says
+ * that it forwards, and is no trusted proxy, may do so for anybody.
+ */
+bool admission_is_inside(const struct loop *loop, const struct conn *conn,
+                         const struct http_request *request);
 
 /*
  * An X-Forwarded-For from a peer in our own network that is no trusted proxy is said on stderr,

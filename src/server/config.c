@@ -1,6 +1,7 @@
 /* One table of options serves the command line, the environment and --help. */
 #include "server/config.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,9 +17,10 @@ enum value_kind {
     VALUE_DURATION, /* `10s`, `250ms`; kept in milliseconds */
     VALUE_FLAG,     /* needs no value on the command line */
     VALUE_POLLER,
-    VALUE_NAME,    /* letters, digits, `.`, `-` and `_` */
-    VALUE_URL,     /* http or https */
-    VALUE_ORIGINS, /* lists: repeatable, or parted by commas */
+    VALUE_ENDPOINT, /* an address and a port */
+    VALUE_NAME,     /* letters, digits, `.`, `-` and `_` */
+    VALUE_URL,      /* http or https */
+    VALUE_ORIGINS,  /* lists: repeatable, or parted by commas */
     VALUE_PROXIES,
 };
 
@@ -52,6 +54,10 @@ static const struct option options[] = {
      "event loops, a thread each (one for each core)", NULL},
     {"--poller", "POLLER", FIELD(poller), VALUE_POLLER, 0, POLLER_CHOICES - 1,
      "epoll, io_uring, or auto: io_uring where the kernel has it and allows it (auto)", NULL},
+    {"--admin-listen", "ADMIN_LISTEN", FIELD(admin_listen), VALUE_ENDPOINT, 0, 0,
+     "address and port for /metrics and /stats, such as 127.0.0.1:9000, in plain text; they are "
+     "there and nowhere else (none: they are told to private addresses)",
+     NULL},
     {"--tls-cert", "TLS_CERT", FIELD(tls_certificate), VALUE_TEXT, 0, 0,
      "file with the certificate and its chain, PEM: the port speaks TLS (none)", NULL},
     {"--tls-key", "TLS_KEY", FIELD(tls_key), VALUE_TEXT, 0, 0,
@@ -265,6 +271,44 @@ static bool set_name(const char **field, const char *name, const char *text,
            complain(complaint, name, "at most 64 letters, digits, '.', '-' or '_'", text);
 }
 
+/* `127.0.0.1:9000`, `localhost:9000` or `[::1]:9000`. */
+static bool read_endpoint(const char *text, struct endpoint *ret_endpoint)
+{
+    const char *colon = strrchr(text, ':');
+    uint64_t port;
+    if (colon == NULL || !read_number(colon + 1, &port) || port > UINT16_MAX)
+        return false;
+    bool has_brackets = text[0] == '[' && colon[-1] == ']' && colon - text > 2;
+    const char *host = has_brackets ? text + 1 : text;
+    size_t length = (size_t)(colon - host) - (has_brackets ? 1 : 0);
+    bool is_good = length > 0 && length < sizeof ret_endpoint->host &&
+                   strcspn(host, has_brackets ? "[]" : "[]:") >= length;
+    if (!is_good)
+        return false;
+    memcpy(ret_endpoint->host, host, length);
+    ret_endpoint->host[length] = '\0';
+    ret_endpoint->port = (uint16_t)port;
+    return true;
+}
+
+static bool set_endpoint(const char **field, const char *name, const char *text,
+                         struct complaint complaint)
+{
+    struct endpoint endpoint;
+    *field = text;
+    return read_endpoint(text, &endpoint) ||
+           complain(complaint, name, "an address and a port such as 127.0.0.1:9000 or [::1]:9000",
+                    text);
+}
+
+struct endpoint config_admin_endpoint(const struct config *config)
+{
+    struct endpoint endpoint;
+    bool is_read = read_endpoint(config->admin_listen, &endpoint);
+    assert(is_read);
+    return endpoint;
+}
+
 static bool set_url(const char **field, const char *name, const char *text,
                     struct complaint complaint)
 {
@@ -341,6 +385,8 @@ static bool set_option(struct config *config, const struct option *option, const
         return true;
     case VALUE_NAME:
         return set_name(field, name, text, complaint);
+    case VALUE_ENDPOINT:
+        return set_endpoint(field, name, text, complaint);
     case VALUE_URL:
         return set_url(field, name, text, complaint);
     case VALUE_ORIGINS:

@@ -47,6 +47,7 @@ struct config {
     uint64_t port;
     uint64_t loops;
     uint64_t poller;             /* enum poller_choice */
+    const char *admin_listen;    /* ADDRESS:PORT, see config_admin_endpoint(); NULL: none */
     const char *tls_certificate; /* files, PEM; both NULL: no TLS */
     const char *tls_key;
 
@@ -97,6 +98,15 @@ MUST_CHECK enum config_result config_read(int argument_count, char **arguments,
 
 /* The proxy that is trusted at this address, or NULL. Of several one that introduces is found. */
 const struct trusted_proxy *config_find_proxy(const struct config *config, struct address address);
+
+/* Where the numbers are told when `admin_listen` is set: the host without brackets, and the port.
+ */
+#define ENDPOINT_HOST_BYTES_MAX 256
+struct endpoint {
+    char host[ENDPOINT_HOST_BYTES_MAX];
+    uint16_t port;
+};
+struct endpoint config_admin_endpoint(const struct config *config);
 
 /* Which of several servers this is, for the relay. */
 struct instance config_instance(const struct config *config);

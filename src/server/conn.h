@@ -75,6 +75,7 @@ struct conn {
     bool speaks_2 : 1;      /* protocol 2, not 1 */
     uint16_t origin : CONN_ORIGIN_BITS; /* in the server's origins */
     bool said_farewell : 1;             /* its close frame means that it leaves: 1000, or no code */
+    bool is_admin : 1;                  /* of --admin-listen */
     bool is_counted : 1;                /* among the connections of its place, as `kind` */
     uint8_t kind : 2;                   /* enum places_kind; changed by admission alone */
     uint32_t place;         /* in the server's places; PLACE_NONE: a proxy has not told it */

@@ -53,7 +53,8 @@ struct server {
     struct notices notices;
     struct tls_context *tls; /* NULL: plain TCP */
     int listener_fd;
-    int news_fd; /* an eventfd: the main thread is to look at what follows */
+    int admin_fd; /* a listener, too, of the main thread; -1: there is none */
+    int news_fd;  /* an eventfd: the main thread is to look at what follows */
     enum poller_kind poller;
     uint32_t loop_count;
     uint64_t started_ns;

@@ -52,7 +52,7 @@ bool transport_begin(struct loop *loop, struct conn *conn, struct bytes_mut *in)
         return false;
     bool speaks_tls = in->data[0] == TLS_HANDSHAKE_BYTE;
     conn->is_begun = true;
-    if (speaks_tls != (loop->server->tls != NULL)) {
+    if (speaks_tls != (loop->server->tls != NULL && !conn->is_admin)) {
         loop->stats.counters[COUNTER_TLS_MISMATCHED]++;
         routes_refuse_transport(loop, conn, speaks_tls);
         return false;

@@ -33,6 +33,9 @@ function directives(policy) {
   return Object.fromEntries(pairs);
 }
 
+/** The library is for pages of any origin, the pages are for themselves. */
+const readableBy = (path) => (path === '/party-sockets.js' ? '*' : undefined);
+
 describeWithServer('Files of ours', (server) => {
   const asking = (tags) => ({ headers: { 'If-None-Match': tags } });
   const tagOf = async (path) => (await server.get(path)).headers.etag;
@@ -44,7 +47,7 @@ describeWithServer('Files of ours', (server) => {
       assert.equal(body, await read(file));
       assert.equal(headers['content-type'], type);
       assert.equal(headers['cache-control'], 'no-cache');
-      assert.equal(headers['access-control-allow-origin'], '*');
+      assert.equal(headers['access-control-allow-origin'], readableBy(path));
       assert.equal(headers['x-content-type-options'], 'nosniff');
       assert.match(headers.etag, /^"[\x21\x23-\x7e]+"$/, 'A strong tag');
     });
@@ -80,7 +83,7 @@ describeWithServer('Files of ours', (server) => {
           assert.deepEqual([status, body], [304, ''], tags);
           assert.equal(headers.etag, tag);
           assert.equal(headers['cache-control'], 'no-cache');
-          assert.equal(headers['access-control-allow-origin'], '*');
+          assert.equal(headers['access-control-allow-origin'], readableBy(path));
           assert.equal(headers['content-length'], undefined);
           assert.ok(headers.date && headers['content-security-policy']);
         }

@@ -112,6 +112,16 @@ describeWithSettings({ host: null })('The address of the machine', (server) => {
 });
 
 describeAtOnce('Pictures of links', (withServer) => {
+  it('do not tell who is elsewhere what the machine is called inside', () =>
+    withServer({ host: null, options: ['--trust-proxy', '127.0.0.1'] }, async (server) => {
+      const code = await create(server);
+      for (const [client, isHere] of [['203.0.113.7', false], ['192.168.1.20', false], ['127.0.0.1', true]]) {
+        const headers = { Host: 'localhost:3000', 'X-Forwarded-For': client };
+        const { link } = await ask(server, code, headers);
+        assert.equal(link !== `http://localhost:3000/play/?room=${code}`, isHere, client);
+      }
+    }));
+
   it('have the scheme and the host that a trusted proxy tells', () =>
     withServer({ options: ['--trust-proxy', '127.0.0.1'] }, async (server) => {
       const code = await create(server);

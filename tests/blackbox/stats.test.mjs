@@ -9,11 +9,11 @@ import { describeAtOnce, describeWithServer, loopCounts } from './support/suite.
 const intervalSeconds = 5;
 
 describeWithServer('GET /stats', (server) => {
-  it('It is JSON for pages of any origin, and nobody keeps it', async () => {
+  it('It is JSON for pages of its own, and nobody keeps it', async () => {
     const { status, headers, body } = await server.get('/stats');
     assert.equal(status, 200);
     assert.equal(headers['content-type'], 'application/json');
-    assert.equal(headers['access-control-allow-origin'], '*');
+    assert.equal(headers['access-control-allow-origin'], undefined);
     assert.equal(headers['cache-control'], 'no-store');
     assert.equal(headers['x-content-type-options'], 'nosniff');
     JSON.parse(body);

@@ -91,7 +91,7 @@ describeWithBrowser('The status page', (browser) => {
     await guest.join('guest', await host.create('host'));
     await eventually(shows(7, 20), 'Those who came');
     assert.match(await textOf(page, '#origins'), /unknown\s+1\s+2/);
-    await Promise.all([host.terminate(), guest.terminate()]);
+    await Promise.all([host.close(), guest.close()]);
     await eventually(shows(6, 18), 'Those who stayed');
     await expectCharts(page);
   });
@@ -219,4 +219,27 @@ describeWithBrowser('The status page of a relay that', (browser) => {
       const page = await browser.open(addressOf(server));
       await page.locator('#trip-note', { hasText: 'The relay refused: Too many rooms.' }).waitFor();
     }));
+
+  it('says where the numbers are to whom they are not told, and asks no more', async () => {
+    browser.expectFaults(/403/);
+    const own = await Server.start({ options: ['--admin-listen', '127.0.0.1:0'] });
+    for (const [name, view] of Object.entries(views)) {
+      const page = await browser.open(addressOf(own), view);
+      let requests = 0;
+      page.on('request', (request) => (requests += request.url().endsWith('/stats') ? 1 : 0));
+      await isLive(page);
+      await page.locator('#refusal', { hasText: /--admin-listen/ }).waitFor();
+      await page.locator('#trip', { hasText: / ms$/ }).waitFor();
+      assert.deepEqual([await page.locator('.numbers:visible').count(), requests], [0, 0]);
+      assert.deepEqual(await findOverflow(page), []);
+      await takeScreenshot(page, `status-refused-${name}`);
+      await page.close();
+    }
+    const [, address] = /metrics and status: (\S+)/.exec(own.stdout);
+    const page = await browser.open(`${address}/`);
+    await isLive(page);
+    await page.locator('#facts', { hasText: 'Event loops' }).waitFor();
+    await browser.closePages();
+    await own.stop();
+  });
 });

@@ -12,6 +12,7 @@
 #include "server/http/response.h"
 
 #define FRONT BYTES("/")
+#define LIBRARY BYTES("/party-sockets.js") /* for pages of any origin */
 #define HOST_BYTES_MAX 255 /* of those that are named in a policy; a domain name has no more */
 
 struct asset {
@@ -85,6 +86,7 @@ static void send_asset(struct loop *loop, struct conn *conn, const struct http_r
         .status = is_known ? 304 : 200,
         .is_head = request->method == HTTP_METHOD_HEAD,
         .closes = response_closes(conn, request),
+        .is_shared = bytes_equal(asset->path, LIBRARY),
         .content_type = asset->content_type,
         .cache_control = "no-cache",
         .extra_headers = writer_view(&writer),

@@ -47,6 +47,7 @@ static void send_replay(struct loop *loop, struct conn *conn, const struct http_
         .status = 409,
         .is_head = request->method == HTTP_METHOD_HEAD,
         .closes = true,
+        .is_shared = true,
         .content_type = CONTENT_TYPE_TEXT,
         .extra_headers = writer_view(&writer),
     };

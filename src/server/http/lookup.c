@@ -55,7 +55,7 @@ static void turn_away(struct loop *loop, struct conn *conn)
     }
     admission_release_asker(loop, conn);
     conn_set_state(conn, CONN_HTTP);
-    response_send_error(loop, conn, 429, conn->response_is_head);
+    response_send_shared_error(loop, conn, 429, conn->response_is_head);
 }
 
 void lookup_begin(struct loop *loop, struct conn *conn, const struct http_request *request)
@@ -65,13 +65,13 @@ void lookup_begin(struct loop *loop, struct conn *conn, const struct http_reques
         bytes_of(request->path.data + PREFIX.length, request->path.length - PREFIX.length);
     question.wants_picture = take_suffix(&code, PICTURE_SUFFIX);
     if (question.wants_picture && !page_origin_of(loop, conn, request, &question.page_origin)) {
-        response_send_error(loop, conn, 400, request->method == HTTP_METHOD_HEAD);
+        response_send_shared_error(loop, conn, 400, request->method == HTTP_METHOD_HEAD);
         return;
     }
     conn->response_is_head = request->method == HTTP_METHOD_HEAD;
     conn->response_closes = response_closes(conn, request);
     if (!admission_hold_asker(loop, conn, request)) {
-        response_send_error(loop, conn, 503, conn->response_is_head);
+        response_send_shared_error(loop, conn, 503, conn->response_is_head);
     } else if (!admission_may_ask(loop, conn)) {
         conn_set_state(conn, CONN_WAITING);
         turn_away(loop, conn);
@@ -80,7 +80,7 @@ void lookup_begin(struct loop *loop, struct conn *conn, const struct http_reques
         lookup_answer(loop, conn, &question, &(struct room_answer){0});
     } else if (!gather_begin(loop, conn, question)) {
         admission_release_asker(loop, conn);
-        response_send_error(loop, conn, 503, conn->response_is_head);
+        response_send_shared_error(loop, conn, 503, conn->response_is_head);
     }
 }
 
@@ -125,6 +125,7 @@ static void send_picture(struct loop *loop, struct conn *conn, const struct ques
     struct payload *picture = qr_draw(writer_view(&writer), &loop->held);
     struct response response = {
         .status = 200,
+        .is_shared = true,
         .content_type = "image/svg+xml",
         .extra_headers = BYTES("Content-Security-Policy: default-src 'none'\r\n"),
     };
@@ -132,8 +133,8 @@ static void send_picture(struct loop *loop, struct conn *conn, const struct ques
     if (picture != NULL)
         response_send_payload(loop, conn, &response, picture);
     else
-        response_send_error(loop, conn, writer.length > QR_LINK_BYTES_MAX ? 404 : 503,
-                            response.is_head);
+        response_send_shared_error(loop, conn, writer.length > QR_LINK_BYTES_MAX ? 404 : 503,
+                                   response.is_head);
     payload_release(picture);
 }
 
@@ -146,6 +147,7 @@ static void send_json(struct loop *loop, struct conn *conn, int status, struct b
     WRITER_PUT(&writer, "\r\nAccess-Control-Expose-Headers: X-Instance-Id\r\n");
     struct response response = {
         .status = status,
+        .is_shared = true,
         .content_type = CONTENT_TYPE_JSON,
         .extra_headers = writer_view(&writer),
     };
@@ -165,7 +167,7 @@ void lookup_answer(struct loop *loop, struct conn *conn, const struct question *
     admission_release_asker(loop, conn);
     if (room->is_unknown) {
         conn_set_state(conn, CONN_HTTP);
-        response_send_error(loop, conn, 503, conn->response_is_head);
+        response_send_shared_error(loop, conn, 503, conn->response_is_head);
     } else if (room->is_found && question->wants_picture) {
         send_picture(loop, conn, question, room);
     } else if (room->is_found) {
@@ -180,5 +182,5 @@ void lookup_answer_delayed(struct loop *loop, struct conn *conn)
 {
     admission_stop_waiting(loop, conn);
     conn_set_state(conn, CONN_HTTP);
-    response_send_error(loop, conn, 429, conn->response_is_head);
+    response_send_shared_error(loop, conn, 429, conn->response_is_head);
 }

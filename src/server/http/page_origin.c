@@ -4,6 +4,7 @@
 #include "base/writer.h"
 #include "net/machine.h"
 #include "proto/url.h"
+#include "server/admission.h"
 
 /* Takes the port off, with its colon; of `[::1]:3000` as of `localhost:3000`. */
 static struct bytes take_port(struct bytes *host)
@@ -47,11 +48,9 @@ static bool is_among(struct bytes name, const struct address_range *ranges, size
 /* What reaches this machine, from itself alone. */
 static bool is_loopback(struct bytes name)
 {
-    static const struct address_range ranges[] = {
-        {.base.octets = {[10] = 0xFF, [11] = 0xFF, [12] = 127}, .prefix_length = 96 + 8},
-        {.base.octets = {[15] = 1}, .prefix_length = 128},
-    };
-    return is_localhost(name) || is_among(name, ranges, ARRAY_LENGTH(ranges));
+    struct address address;
+    return is_localhost(name) ||
+           (address_parse_with_port(name, &address) && address_is_loopback(address));
 }
 
 /* 0.0.0.0 and [::]: to listen at, every address; to go to, by some browsers, one's own machine. */
@@ -71,6 +70,14 @@ static bool listens_to_others(const struct loop *loop)
     return host == NULL || !is_loopback(bytes_of_string(host));
 }
 
+/* Whoever is elsewhere and says `localhost` is not told what the machine is called inside. */
+static bool is_asked_here(const struct loop *loop, const struct conn *conn,
+                          const struct http_request *request)
+{
+    struct address address;
+    return admission_requester(loop, conn, request, &address) && address_is_loopback(address);
+}
+
 bool page_origin_of(const struct loop *loop, const struct conn *conn,
                     const struct http_request *request, struct page_origin *ret_origin)
 {
@@ -82,7 +89,8 @@ bool page_origin_of(const struct loop *loop, const struct conn *conn,
         return false;
     struct bytes port = take_port(&name);
     bool leads_nowhere = is_loopback(name) || is_unspecified(name);
-    if (leads_nowhere && listens_to_others(loop) && machine_address(own))
+    if (leads_nowhere && is_asked_here(loop, conn, request) && listens_to_others(loop) &&
+        machine_address(own))
         name = bytes_of_string(own);
 
     struct writer writer = writer_over(ret_origin->text, sizeof ret_origin->text);

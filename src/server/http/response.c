@@ -74,8 +74,9 @@ static void write_head(struct writer *writer, const struct response *response, s
     WRITER_PUT(writer, "Cache-Control: ");
     writer_put_string(writer,
                       response->cache_control != NULL ? response->cache_control : "no-store");
-    WRITER_PUT(writer, "\r\nAccess-Control-Allow-Origin: *\r\n"
-                       "X-Content-Type-Options: nosniff\r\n");
+    WRITER_PUT(writer, "\r\nX-Content-Type-Options: nosniff\r\n");
+    if (response->is_shared)
+        WRITER_PUT(writer, "Access-Control-Allow-Origin: *\r\n");
     writer_put(writer, response->extra_headers);
     writer_put_string(writer, response->closes ? "Connection: close\r\n\r\n"
                                                : "Connection: keep-alive\r\n\r\n");
@@ -108,12 +109,14 @@ void response_send(struct loop *loop, struct conn *conn, const struct response *
     end_response(loop, conn, response);
 }
 
-void response_send_error(struct loop *loop, struct conn *conn, int status, bool is_head)
+static void send_error(struct loop *loop, struct conn *conn, int status, bool is_head,
+                       bool is_shared)
 {
     struct response response = {
         .status = status,
         .is_head = is_head,
         .closes = true,
+        .is_shared = is_shared,
         .content_type = CONTENT_TYPE_TEXT,
     };
     if (status == 405)
@@ -127,6 +130,16 @@ void response_send_error(struct loop *loop, struct conn *conn, int status, bool 
     writer_put_string(&writer, reason_phrase(status));
     WRITER_PUT(&writer, "\n");
     response_send(loop, conn, &response, writer_view(&writer));
+}
+
+void response_send_error(struct loop *loop, struct conn *conn, int status, bool is_head)
+{
+    send_error(loop, conn, status, is_head, false);
+}
+
+void response_send_shared_error(struct loop *loop, struct conn *conn, int status, bool is_head)
+{
+    send_error(loop, conn, status, is_head, true);
 }
 
 void response_send_payload(struct loop *loop, struct conn *conn, const struct response *response,

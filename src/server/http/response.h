@@ -12,6 +12,7 @@ struct response {
     int status;   /* 304 has no body, and does not tell of its length and type */
     bool is_head; /* the request's method was HEAD: no body follows */
     bool closes;
+    bool is_shared; /* pages of any origin may read it */
     const char *content_type;
     const char *cache_control;  /* NULL: nothing may be kept of it */
     struct bytes extra_headers; /* lines with their ends, or empty */
@@ -40,5 +41,8 @@ bool response_closes(const struct conn *conn, const struct http_request *request
 
 /* Answers with an error, and closes. */
 void response_send_error(struct loop *loop, struct conn *conn, int status, bool is_head);
+
+/* The same for pages of any origin. */
+void response_send_shared_error(struct loop *loop, struct conn *conn, int status, bool is_head);
 
 #endif

@@ -54,7 +54,14 @@ static void send_json(struct loop *loop, struct conn *conn, const struct http_re
 /* Whether the process lives; it does while it drains, too. */
 static void send_health(struct loop *loop, struct conn *conn, const struct http_request *request)
 {
-    send_json(loop, conn, request, 200, BYTES("{\"status\":\"ok\"}"));
+    struct response response = {
+        .status = 200,
+        .is_head = request->method == HTTP_METHOD_HEAD,
+        .closes = response_closes(conn, request),
+        .is_shared = true,
+        .content_type = CONTENT_TYPE_JSON,
+    };
+    response_send(loop, conn, &response, BYTES("{\"status\":\"ok\"}"));
 }
 
 /* Whether new rooms are welcome. */
@@ -119,15 +126,34 @@ static void ask(struct loop *loop, struct conn *conn, const struct http_request 
         response_send_error(loop, conn, 503, conn->response_is_head);
 }
 
+/* How many play, and on whose sites, is for who is inside. */
+static void send_numbers(struct loop *loop, struct conn *conn, const struct http_request *request,
+                         enum question_kind kind)
+{
+    if (admission_is_inside(loop, conn, request)) {
+        ask(loop, conn, request, kind);
+        return;
+    }
+    struct response response = {
+        .status = 403,
+        .is_head = request->method == HTTP_METHOD_HEAD,
+        .closes = response_closes(conn, request),
+        .content_type = CONTENT_TYPE_TEXT,
+    };
+    response_send(loop, conn, &response,
+                  BYTES("The relay tells its numbers to its own network only, or where "
+                        "--admin-listen says\n"));
+}
+
 /* Paths that are always the same, and are no room's code. False: it is none of them. */
 static bool send_known(struct loop *loop, struct conn *conn, const struct http_request *request)
 {
     if (bytes_equal(request->path, BYTES("/ready")))
         send_readiness(loop, conn, request);
     else if (bytes_equal(request->path, BYTES("/metrics")))
-        ask(loop, conn, request, QUESTION_METRICS);
+        send_numbers(loop, conn, request, QUESTION_METRICS);
     else if (bytes_equal(request->path, BYTES("/stats")))
-        ask(loop, conn, request, QUESTION_STATS);
+        send_numbers(loop, conn, request, QUESTION_STATS);
     else
         return assets_route(loop, conn, request);
     return true;
