@@ -84,9 +84,14 @@ class Page {
     return result.value;
   }
 
-  /** Until the expression is true. */
-  waitFor(expression) {
-    return eventually(() => this.evaluate(`Boolean(${expression})`), expression);
+  /** Until the expression is true. Else the error tells what the page has kept of its party. */
+  async waitFor(expression) {
+    try {
+      await eventually(() => this.evaluate(`Boolean(${expression})`), expression);
+    } catch (error) {
+      const kept = await this.evaluate('JSON.stringify([document.visibilityState, window.events])');
+      throw new Error(`${error.message} ${kept}`, { cause: error });
+    }
   }
 
   /** Another page comes to the front. */
