@@ -1,7 +1,6 @@
 /* Room codes and instance ids have no character that a URL would have to encode. */
 #include "relay/url_template.h"
 
-#include "base/writer.h"
 #include "proto/url.h"
 
 /* U+0000 to 0020 and 007F; C1 controls are two bytes in UTF-8: C2 80 to C2 9F. */
@@ -106,4 +105,13 @@ size_t url_template_fill(const struct url_template *template, struct bytes room,
     struct writer writer = writer_over(ret_url, URL_FILLED_BYTES_MAX);
     put_filled(&writer, bytes_of(template->text, template->length), room, instance_id, true);
     return writer.length;
+}
+
+void url_template_write_address(struct writer *writer, struct bytes url)
+{
+    for (size_t i = 0; i < url.length; i++) {
+        if (url.data[i] == '\\')
+            i++; /* no other escape than of a quote and of a backslash was written */
+        writer_put_byte(writer, url.data[i]);
+    }
 }

@@ -5,6 +5,7 @@
 #ifndef PARTY_RELAY_URL_TEMPLATE_H
 #define PARTY_RELAY_URL_TEMPLATE_H
 
+#include "base/writer.h"
 #include "proto/json.h"
 #include "relay/event.h"
 
@@ -29,5 +30,8 @@ bool url_template_read(const struct json_value *value, struct bytes instance_id,
 /* Fills the placeholders and returns the length; the result is the inside of a JSON string. */
 size_t url_template_fill(const struct url_template *template, struct bytes room,
                          struct bytes instance_id, uint8_t ret_url[URL_FILLED_BYTES_MAX]);
+
+/* Writes the address that such a result is, as it stands outside of JSON. */
+void url_template_write_address(struct writer *writer, struct bytes url);
 
 #endif

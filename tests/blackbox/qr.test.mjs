@@ -68,6 +68,12 @@ describeWithServer('GET /room/:code/qr.svg', (server) => {
     assert.deepEqual(await ask(server, code, { Host: 'other.example' }), { link, title: link });
   });
 
+  it('It shows an address, and nothing of how JSON writes that', async () => {
+    const url = (room) => `https://game.example/a\\b"c"?d=\\"&room=${room}#"\\\\`;
+    const code = await create(server, { url: url('{room}') });
+    assert.deepEqual(await ask(server, code), { link: url(code), title: url(code) });
+  });
+
   it('It is 404 for no room, as the room itself is', async () => {
     for (const target of ['/room/zzzzzz/qr.svg', '/room/%zz/qr.svg', '/room//qr.svg', '/room/qr.svg']) {
       const { status, body } = await server.get(target);

@@ -107,7 +107,7 @@ static void write_link(struct writer *writer, const struct question *question,
 {
     uint8_t code[CODE_LENGTH_MAX];
     if (room->url_length > 0) {
-        writer_put(writer, bytes_of(room->url, room->url_length));
+        url_template_write_address(writer, bytes_of(room->url, room->url_length));
         return;
     }
     writer_put(writer, bytes_of(question->page_origin.text, question->page_origin.length));
