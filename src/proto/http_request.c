@@ -314,11 +314,13 @@ static bool take_forwarded_host(struct http_request *request, struct bytes value
     return take_forwarded(request, value);
 }
 
+/* Some proxies tell the scheme of the WebSocket: `wss` is https, `ws` is http. */
 static bool take_forwarded_proto(struct http_request *request, struct bytes value)
 {
     struct bytes scheme;
     request->forwarded_https =
-        http_list_next(&value, &scheme) && bytes_equal_ignore_case(scheme, BYTES("https"));
+        http_list_next(&value, &scheme) && (bytes_equal_ignore_case(scheme, BYTES("https")) ||
+                                            bytes_equal_ignore_case(scheme, BYTES("wss")));
     return take_forwarded(request, value);
 }
 

@@ -42,7 +42,7 @@ struct http_request {
     struct bytes forwarded_for[4];
     uint8_t forwarded_for_count;
     struct bytes forwarded_host; /* the first of X-Forwarded-Host; empty when absent */
-    bool forwarded_https;        /* the first of X-Forwarded-Proto is `https` */
+    bool forwarded_https;        /* the first of X-Forwarded-Proto is `https` or `wss` */
 
     /* What the WebSocket handshake is judged by. */
     bool upgrades_to_websocket;  /* Upgrade lists `websocket` */

@@ -1,6 +1,8 @@
 /* Patterns of origins. */
 #include "proto/origin.h"
 
+#include "base/attributes.h"
+
 static bool is_letter_or_digit(uint8_t c)
 {
     uint8_t lower = ascii_lower(c);
@@ -19,6 +21,7 @@ static bool split_scheme(struct bytes origin, struct bytes *ret_scheme, struct b
     return true;
 }
 
+/* RFC 3986 3.1. */
 static bool is_scheme(struct bytes scheme)
 {
     size_t length = scheme.length - 3;
@@ -26,7 +29,7 @@ static bool is_scheme(struct bytes scheme)
         if (!is_letter_or_digit(scheme.data[i]) && memchr("+-.", scheme.data[i], 3) == NULL)
             return false;
     }
-    return length > 0;
+    return length > 0 && ascii_lower(scheme.data[0]) >= 'a';
 }
 
 static bool has_wildcard(struct bytes host)
@@ -34,14 +37,69 @@ static bool has_wildcard(struct bytes host)
     return host.length > 2 && host.data[0] == '*' && host.data[1] == '.';
 }
 
+/* Takes the port off, with its colon; empty if there is none. The colons of `[::1]` begin none. */
+static struct bytes take_port(struct bytes *host)
+{
+    size_t at = host->length;
+    while (at > 0 && host->data[at - 1] >= '0' && host->data[at - 1] <= '9')
+        at--;
+    bool has_port = at > 0 && at < host->length && host->data[at - 1] == ':' &&
+                    memchr(host->data + at, ']', host->length - at) == NULL;
+    if (!has_port)
+        return (struct bytes){0};
+    struct bytes port = bytes_of(host->data + at - 1, host->length - at + 1);
+    host->length = at - 1;
+    return port;
+}
+
+static bool is_port(struct bytes port)
+{
+    uint32_t number = 0;
+    for (size_t i = 1; i < port.length && number <= UINT16_MAX; i++)
+        number = number * 10 + (port.data[i] - '0');
+    return number <= UINT16_MAX;
+}
+
+/* The port that browsers leave out (URL standard 4.2, default ports). */
+static bool is_default_port(struct bytes scheme, struct bytes port)
+{
+    static const struct {
+        const char *scheme;
+        const char *port;
+    } defaults[] = {{"https://", ":443"}, {"http://", ":80"}, {"wss://", ":443"}, {"ws://", ":80"}};
+    for (size_t i = 0; i < ARRAY_LENGTH(defaults); i++) {
+        if (bytes_equal(port, bytes_of_string(defaults[i].port)) &&
+            bytes_equal_ignore_case(scheme, bytes_of_string(defaults[i].scheme)))
+            return true;
+    }
+    return false;
+}
+
+/* An origin in its two parts, without a port that is the scheme's own. False: it has none. */
+static bool split_origin(struct bytes origin, struct bytes *ret_scheme, struct bytes *ret_host)
+{
+    if (!split_scheme(origin, ret_scheme, ret_host))
+        return false;
+    struct bytes name = *ret_host;
+    if (is_default_port(*ret_scheme, take_port(&name)))
+        *ret_host = name;
+    return true;
+}
+
 /* `host`, `host:port` or `[::1]:port`; that it can be resolved is not asked. */
 static bool is_host(struct bytes host)
 {
+    struct bytes port = take_port(&host);
+    bool is_address = host.length > 2 && host.data[0] == '[' && host.data[host.length - 1] == ']';
+    if (is_address)
+        host = bytes_of(host.data + 1, host.length - 2);
     for (size_t i = 0; i < host.length; i++) {
-        if (!is_letter_or_digit(host.data[i]) && memchr("-._:[]", host.data[i], 6) == NULL)
+        bool is_mark =
+            memchr("-._", host.data[i], 3) != NULL || (is_address && host.data[i] == ':');
+        if (!is_letter_or_digit(host.data[i]) && !is_mark)
             return false;
     }
-    return host.length > 0;
+    return host.length > 0 && is_port(port);
 }
 
 /* What a star may stand for: no port, no address. */
@@ -54,17 +112,42 @@ static bool are_labels(struct bytes text)
     return text.length > 0 && text.data[0] != '.';
 }
 
-bool origin_pattern_is_valid(struct bytes pattern)
+/* What stands behind or before a host in other URLs, and is no part of an origin. */
+static const char *find_more_than_host(struct bytes rest)
 {
+    static const struct {
+        char mark;
+        const char *fault;
+    } marks[] = {
+        {'@', "origins without a user, such as https://game.example"},
+        {'?', "origins without a query, such as https://game.example"},
+        {'#', "origins without a fragment, such as https://game.example"},
+        {'/', "origins without a path or a slash at the end, such as https://game.example"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(marks); i++) {
+        if (rest.length > 0 && memchr(rest.data, marks[i].mark, rest.length) != NULL)
+            return marks[i].fault;
+    }
+    return NULL;
+}
+
+const char *origin_pattern_fault(struct bytes pattern)
+{
+    static const char wanted[] = "origins such as https://game.example or https://*.game.example";
     struct bytes scheme;
     struct bytes host;
     if (bytes_equal(pattern, BYTES("null")))
-        return true;
+        return NULL;
     if (!split_scheme(pattern, &scheme, &host) || !is_scheme(scheme))
-        return false;
+        return wanted;
+    const char *fault = find_more_than_host(host);
+    if (fault != NULL)
+        return fault;
+    if (host.length == 0 && bytes_equal_ignore_case(scheme, BYTES("file://")))
+        return NULL;
     if (has_wildcard(host))
         host = bytes_of(host.data + 2, host.length - 2);
-    return is_host(host);
+    return is_host(host) ? NULL : wanted;
 }
 
 static bool has_suffix(struct bytes text, struct bytes suffix)
@@ -81,10 +164,12 @@ bool origin_matches(struct bytes origin, struct bytes pattern)
     struct bytes pattern_scheme;
     struct bytes host;
     struct bytes pattern_host;
-    if (!split_scheme(pattern, &pattern_scheme, &pattern_host) || !has_wildcard(pattern_host))
+    if (!split_origin(pattern, &pattern_scheme, &pattern_host))
         return bytes_equal_ignore_case(origin, pattern);
-    if (!split_scheme(origin, &scheme, &host) || !bytes_equal_ignore_case(scheme, pattern_scheme))
+    if (!split_origin(origin, &scheme, &host) || !bytes_equal_ignore_case(scheme, pattern_scheme))
         return false;
+    if (!has_wildcard(pattern_host))
+        return bytes_equal_ignore_case(host, pattern_host);
     /* Everything from the dot on; what stands before it is some labels of a name. */
     struct bytes suffix = bytes_of(pattern_host.data + 1, pattern_host.length - 1);
     if (host.length <= suffix.length || !has_suffix(host, suffix))

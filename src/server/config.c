@@ -319,25 +319,28 @@ static bool set_url(const char **field, const char *name, const char *text,
     return is_good || complain(complaint, name, "an http or https URL", text);
 }
 
-static bool add_origin(struct origin_list *origins, struct bytes item)
+/* NULL: it was added. Otherwise what is wanted instead. */
+static const char *add_origin(struct origin_list *origins, struct bytes item)
 {
-    if (origins->list.count == ALLOWED_ORIGINS_MAX || !origin_pattern_is_valid(item))
-        return false;
-    origins->items[origins->list.count++] = item;
-    return true;
+    if (origins->list.count == ALLOWED_ORIGINS_MAX)
+        return "up to 64 origins";
+    const char *fault = origin_pattern_fault(item);
+    if (fault == NULL)
+        origins->items[origins->list.count++] = item;
+    return fault;
 }
 
-/* `proxy:10.0.0.0/8` introduces its connections, `10.0.0.0/8` does not. */
-static bool add_proxy(struct proxy_list *proxies, struct bytes item)
+/* `proxy:10.0.0.0/8` introduces its connections, `10.0.0.0/8` does not. NULL: it was added. */
+static const char *add_proxy(struct proxy_list *proxies, struct bytes item)
 {
     const struct bytes prefix = BYTES("proxy:");
     struct trusted_proxy proxy = {.introduces = bytes_have_prefix(item, prefix)};
     if (proxy.introduces)
         item = bytes_of(item.data + prefix.length, item.length - prefix.length);
     if (proxies->list.count == TRUSTED_PROXIES_MAX || !address_range_parse(item, &proxy.range))
-        return false;
+        return "up to 64 addresses or ranges such as 10.0.0.0/8, or proxy:10.0.0.0/8";
     proxies->items[proxies->list.count++] = proxy;
-    return true;
+    return NULL;
 }
 
 const struct trusted_proxy *config_find_proxy(const struct config *config, struct address address)
@@ -356,18 +359,13 @@ const struct trusted_proxy *config_find_proxy(const struct config *config, struc
 static bool add_to_list(const struct option *option, void *field, const char *name,
                         const char *text, struct complaint complaint)
 {
-    bool are_origins = option->kind == VALUE_ORIGINS;
     for (const char *at = text;;) {
         size_t length = strcspn(at, ",");
         struct bytes item = bytes_of(at, length);
-        bool is_added = are_origins ? add_origin(field, item) : add_proxy(field, item);
-        if (!is_added)
-            return complain(complaint, name,
-                            are_origins ? "up to 64 origins such as https://game.example or "
-                                          "https://*.game.example"
-                                        : "up to 64 addresses or ranges such as 10.0.0.0/8, "
-                                          "or proxy:10.0.0.0/8",
-                            text);
+        const char *wanted =
+            option->kind == VALUE_ORIGINS ? add_origin(field, item) : add_proxy(field, item);
+        if (wanted != NULL)
+            return complain(complaint, name, wanted, text);
         if (at[length] == '\0')
             return true;
         at += length + 1;

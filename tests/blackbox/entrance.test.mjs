@@ -125,6 +125,36 @@ describeWithOptions(
   });
 });
 
+describeWithOptions(
+  ...['--allow-origin', 'https://game.example:443,http://game.example:80,https://*.party.example:443'],
+  ...['--allow-origin', 'file://', '--allow-origin', 'capacitor://localhost,tauri://localhost'],
+  ...['--allow-origin', 'chrome-extension://abcdefghijklmnop'],
+)('A list with the ports of schemes, files and apps', (server) => {
+  const allowed = [
+    'https://game.example',
+    'http://game.example',
+    'https://www.party.example',
+    'file://',
+    'capacitor://localhost',
+    'tauri://localhost',
+    'chrome-extension://abcdefghijklmnop',
+  ];
+  for (const origin of allowed)
+    it(`${origin} may enter`, () => expectEntry(server, origin, 101));
+
+  const refused = [
+    'https://game.example:80',
+    'http://game.example:443',
+    'ionic://localhost',
+    'http://localhost',
+    'null',
+    'file:///home/me/game.html',
+    'chrome-extension://other',
+  ];
+  for (const origin of refused)
+    it(`${origin} gets 403`, () => expectEntry(server, origin, 403));
+});
+
 describeWithServer('Without a list of origins', (server) => {
   for (const origin of ['https://any.example', 'null', 'http://localhost', null])
     it(`${origin ?? 'a client without Origin'} may enter`, () => expectEntry(server, origin, 101));

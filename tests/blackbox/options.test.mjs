@@ -175,6 +175,19 @@ describe('The command line', () => {
       expectRefusal({ options, mentions: mentioned(options) }));
   }
 
+  const origins = {
+    'https://game.example/play': 'without a path or a slash at the end',
+    'https://game.example/': 'without a path or a slash at the end',
+    'https://a.example,capacitor://localhost/': 'without a path or a slash at the end',
+    'https://game.example?a=1': 'without a query',
+    'https://me:secret@game.example': 'without a user',
+    'game.example': 'such as https://game.example or https://*.game.example',
+  };
+  for (const [origin, wanted] of Object.entries(origins)) {
+    it(`--allow-origin ${origin} is refused with what it should be: ${wanted}`, () =>
+      expectRefusal({ options: ['--allow-origin', origin], mentions: `wants origins ${wanted}` }));
+  }
+
   it('A port in use is refused after 3 s in one line that names it, with status 1', async () => {
     const { port } = await start();
     const options = ['--port', port, '--host', '127.0.0.1'];

@@ -134,6 +134,12 @@ describeAtOnce('Pictures of links', (withServer) => {
       const link = (host) => `https://${host}/play/?room=${code}`;
       const headers = { Host: 'inner', 'X-Forwarded-Proto': 'HTTPS' };
       assert.equal((await ask(server, code, headers)).link, link('inner'));
+      headers['X-Forwarded-Proto'] = 'wss'; // of the WebSocket
+      assert.equal((await ask(server, code, headers)).link, link('inner'));
+      for (const scheme of ['ws', 'http']) {
+        const plain = { ...headers, 'X-Forwarded-Proto': scheme };
+        assert.equal((await ask(server, code, plain)).link, link('inner').replace('https:', 'http:'));
+      }
       headers['X-Forwarded-Host'] = 'game.example, inner.example';
       assert.equal((await ask(server, code, headers)).link, link('game.example'));
     }));

@@ -202,6 +202,28 @@ static void the_first_forwarded_host_and_scheme_count(void **state)
     assert_true(request.forwarded_https);
 }
 
+static void forwarded_schemes_of_websockets_are_those_of_pages(void **state)
+{
+    static const struct {
+        const char *scheme;
+        bool is_https;
+    } cases[] = {{"https", true}, {"wss", true},  {"WSS", true},      {"wss, http", true},
+                 {"http", false}, {"ws", false},  {"ws, wss", false}, {"ftp", false},
+                 {"", false},     {"wsss", false}};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        char head[256];
+        struct http_request request;
+        size_t length;
+        int status;
+        snprintf(head, sizeof head, "GET / HTTP/1.1\r\n" HOST "X-Forwarded-Proto: %s\r\n\r\n",
+                 cases[i].scheme);
+        assert_int_equal(http_request_parse(bytes_of_string(head), &request, &length, &status),
+                         HTTP_PARSE_DONE);
+        assert_int_equal(request.forwarded_https, cases[i].is_https);
+    }
+}
+
 static void only_what_a_host_is_made_of_is_plain(void **state)
 {
     static const char *const plain[] = {"a", "a-b.Example:80", "[2001:db8::1]:3000", "x_y"};
@@ -224,6 +246,7 @@ int main(void)
         cmocka_unit_test(connections_end_as_the_client_asks),
         cmocka_unit_test(the_last_forwarded_addresses_are_kept_in_order),
         cmocka_unit_test(the_first_forwarded_host_and_scheme_count),
+        cmocka_unit_test(forwarded_schemes_of_websockets_are_those_of_pages),
         cmocka_unit_test(only_what_a_host_is_made_of_is_plain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
