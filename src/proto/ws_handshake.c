@@ -67,26 +67,32 @@ void ws_handshake_accept(struct bytes key, uint8_t ret_accept[WS_ACCEPT_LENGTH])
     base64_encode_raw((char *)ret_accept, sizeof digest, digest);
 }
 
-static bool is_known(struct bytes protocol, const struct bytes *known, size_t known_count)
+static bool is_known(struct bytes protocol, const struct ws_subprotocols *subprotocols)
 {
-    for (size_t i = 0; i < known_count; i++) {
-        if (bytes_equal(protocol, known[i]))
+    for (size_t i = 0; i < subprotocols->known_count; i++) {
+        if (bytes_equal(protocol, subprotocols->known[i]))
             return true;
     }
     return false;
 }
 
+static bool is_own(struct bytes protocol, const struct ws_subprotocols *subprotocols)
+{
+    struct bytes own = subprotocols->own;
+    return protocol.length >= own.length && bytes_equal(bytes_of(protocol.data, own.length), own);
+}
+
 struct bytes ws_handshake_choose_protocol(const struct http_request *request,
-                                          const struct bytes *known, size_t known_count)
+                                          const struct ws_subprotocols *subprotocols)
 {
     struct bytes first = {0};
     for (uint8_t i = 0; i < request->websocket_protocol_count; i++) {
         struct bytes list = request->websocket_protocols[i];
         struct bytes element;
         while (http_list_next(&list, &element)) {
-            if (is_known(element, known, known_count))
+            if (is_known(element, subprotocols))
                 return element;
-            if (first.length == 0)
+            if (first.length == 0 && !is_own(element, subprotocols))
                 first = element;
         }
     }

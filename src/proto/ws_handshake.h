@@ -19,12 +19,20 @@ int ws_handshake_check(const struct http_request *request);
 /* The value of Sec-WebSocket-Accept for a key (RFC 6455 4.2.2); not NUL-terminated. */
 void ws_handshake_accept(struct bytes key, uint8_t ret_accept[WS_ACCEPT_LENGTH]);
 
+/* Names of subprotocols are compared byte for byte (RFC 6455 1.9: they are identifiers). */
+struct ws_subprotocols {
+    const struct bytes *known; /* those that the server speaks */
+    size_t known_count;
+    struct bytes own; /* what all of this server's begin with, those of other versions, too */
+};
+
 /*
- * Picks the subprotocol to answer with: the first offered that is in `known`, else the first
- * offered at all (browsers give up when none is chosen), else empty.
+ * Picks the subprotocol to answer with: the first offered that is known; else the first offered
+ * that does not begin as this server's own (browsers give up when none is chosen, and do so rightly
+ * when they speak a version that the server does not); else empty.
  */
 struct bytes ws_handshake_choose_protocol(const struct http_request *request,
-                                          const struct bytes *known, size_t known_count);
+                                          const struct ws_subprotocols *subprotocols);
 
 /* Writes the 101 response for a request that ws_handshake_check() found good. */
 void ws_handshake_write_response(struct writer *writer, const struct http_request *request,

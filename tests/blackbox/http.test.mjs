@@ -284,13 +284,22 @@ describeWithServer('The handshake', (server) => {
     [['chat', 'superchat'], 'chat'],
     [['party-sockets.v1'], 'party-sockets.v1'],
     [['chat', 'party-sockets.v1', 'superchat'], 'party-sockets.v1'],
-    [['party-sockets.v10', 'party-sockets'], 'party-sockets.v10'],
+    [['party-sockets.v10', 'party-sockets'], 'party-sockets'],
+    [['PARTY-SOCKETS.V1'], 'PARTY-SOCKETS.V1'],
   ];
   for (const [protocols, chosen] of choices) {
     it(`Of the subprotocols ${protocols.join(', ')}, ${chosen} is chosen`, async () => {
       const client = await server.client({ protocols });
       assert.equal(client.socket.protocol, chosen);
       await client.create('host');
+    });
+  }
+
+  for (const offer of ['party-sockets.v3', 'party-sockets.v10, party-sockets.v3', 'party-sockets.', 'party-sockets.V1']) {
+    it(`Of ${offer} none is chosen: it is ours, in a version that is not spoken`, async () => {
+      const headers = await acceptedHeaders({ 'Sec-WebSocket-Protocol': offer });
+      assert.equal(headers['sec-websocket-protocol'], undefined);
+      await assert.rejects(server.client({ protocols: offer.split(', ') }), /no subprotocol/);
     });
   }
 

@@ -533,8 +533,10 @@ function itChoosesSubprotocols(server, byDefault) {
     [['chat', 'party-sockets.v2', 'party-sockets.v1'], 'party-sockets.v2', 2],
     [['chat', 'party-sockets.v1', 'superchat'], 'party-sockets.v1', 1],
     [['chat', 'superchat'], 'chat', byDefault],
-    [['party-sockets.v3', 'party-sockets'], 'party-sockets.v3', byDefault],
-    [['party-sockets.v20'], 'party-sockets.v20', byDefault],
+    [['party-sockets.v3', 'party-sockets'], 'party-sockets', byDefault],
+    [['party-sockets.v3', 'party-sockets.v2'], 'party-sockets.v2', 2],
+    [['Party-Sockets.v2'], 'Party-Sockets.v2', byDefault],
+    [['Party-Sockets.v2', 'party-sockets.v1'], 'party-sockets.v1', 1],
     [[], '', byDefault],
   ];
   for (const [offered, chosen, speaks] of choices) {

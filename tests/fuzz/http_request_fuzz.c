@@ -192,9 +192,12 @@ static void check_handshake(const struct http_request *request, struct bytes hea
 {
     static const struct bytes known[] = {{(const uint8_t *)"party-2", 7},
                                          {(const uint8_t *)"b", 1}};
+    static const struct ws_subprotocols subprotocols = {
+        known, ARRAY_LENGTH(known), {(const uint8_t *)"party-", 6}};
     int status = ws_handshake_check(request);
     assert(status == 101 || status == 400 || status == 405 || status == 426);
-    struct bytes protocol = ws_handshake_choose_protocol(request, known, ARRAY_LENGTH(known));
+    struct bytes protocol = ws_handshake_choose_protocol(request, &subprotocols);
+    assert(!bytes_have_prefix(protocol, subprotocols.own) || bytes_equal(protocol, known[0]));
     if (status != 101)
         return;
     assert(ws_handshake_is_wanted(request));

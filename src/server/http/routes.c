@@ -12,9 +12,14 @@
 #include "server/http/pages.h"
 #include "server/http/response.h"
 
-static const struct bytes subprotocols[] = {
+static const struct bytes spoken[] = {
     {(const uint8_t *)"party-sockets.v1", 16},
     {(const uint8_t *)"party-sockets.v2", 16},
+};
+static const struct ws_subprotocols subprotocols = {
+    .known = spoken,
+    .known_count = ARRAY_LENGTH(spoken),
+    .own = {(const uint8_t *)"party-sockets.", 14},
 };
 
 void routes_refuse(struct loop *loop, struct conn *conn, int status)
@@ -76,9 +81,9 @@ static void send_readiness(struct loop *loop, struct conn *conn, const struct ht
 /* Who offers none that is known has the server's default, whatever is echoed. */
 static enum protocol protocol_of(const struct loop *loop, struct bytes subprotocol)
 {
-    if (bytes_equal(subprotocol, subprotocols[0]))
+    if (bytes_equal(subprotocol, spoken[0]))
         return PROTOCOL_1;
-    if (bytes_equal(subprotocol, subprotocols[1]))
+    if (bytes_equal(subprotocol, spoken[1]))
         return PROTOCOL_2;
     return (enum protocol)loop->server->config->protocol;
 }
@@ -88,8 +93,7 @@ static void upgrade(struct loop *loop, struct conn *conn, const struct http_requ
 {
     uint8_t head[HTTP_REQUEST_HEAD_MAX + 256]; /* the subprotocol's name is echoed */
     struct writer writer = writer_over(head, sizeof head);
-    struct bytes subprotocol =
-        ws_handshake_choose_protocol(request, subprotocols, ARRAY_LENGTH(subprotocols));
+    struct bytes subprotocol = ws_handshake_choose_protocol(request, &subprotocols);
     ws_handshake_write_response(&writer, request, subprotocol);
     conn_out_bytes(loop, conn, writer_view(&writer));
     if (conn->state != CONN_HTTP)

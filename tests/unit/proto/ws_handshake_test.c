@@ -6,6 +6,7 @@
 /* cmocka wants these before it. */
 #include <cmocka.h>
 
+#include "base/attributes.h"
 #include "proto/ws_handshake.h"
 
 #define HOST "Host: a\r\n"
@@ -66,16 +67,34 @@ static void the_accept_value_is_that_of_the_rfc(void **state)
 
 static void a_known_subprotocol_wins_over_the_first(void **state)
 {
-    const struct bytes known[] = {BYTES("ours.v1")};
+    static const struct bytes known[] = {{(const uint8_t *)"ours.v1", 7},
+                                         {(const uint8_t *)"ours.v2", 7}};
+    static const struct ws_subprotocols subprotocols = {known, 2, {(const uint8_t *)"ours.", 5}};
+    static const struct {
+        const char *headers;
+        const char *chosen;
+    } cases[] = {
+        {"", ""},
+        {"Sec-WebSocket-Protocol: x, y\r\nSec-WebSocket-Protocol: ours.v1\r\n", "ours.v1"},
+        {"Sec-WebSocket-Protocol: ours.v2, ours.v1\r\n", "ours.v2"},
+        {"Sec-WebSocket-Protocol: ours.v3, ours.v1\r\n", "ours.v1"},
+        {"Sec-WebSocket-Protocol: ,x, y\r\n", "x"},
+        {"Sec-WebSocket-Protocol: ours.v3\r\n", ""},
+        {"Sec-WebSocket-Protocol: ours.\r\n", ""},
+        {"Sec-WebSocket-Protocol: ours.v11, ours.v3, y\r\n", "y"},
+        {"Sec-WebSocket-Protocol: ours, y\r\n", "ours"},
+        {"Sec-WebSocket-Protocol: OURS.v1\r\n", "OURS.v1"},
+        {"Sec-WebSocket-Protocol: ours.V1\r\n", ""},
+    };
     (void)state;
-    struct http_request with = parse("GET / HTTP/1.1\r\n" HOST "Sec-WebSocket-Protocol: x, y\r\n"
-                                     "Sec-WebSocket-Protocol: ours.v1\r\n\r\n");
-    assert_true(bytes_equal(ws_handshake_choose_protocol(&with, known, 1), BYTES("ours.v1")));
-    struct http_request without =
-        parse("GET / HTTP/1.1\r\n" HOST "Sec-WebSocket-Protocol: ,x, y\r\n\r\n");
-    assert_true(bytes_equal(ws_handshake_choose_protocol(&without, known, 1), BYTES("x")));
-    struct http_request none = parse("GET / HTTP/1.1\r\n" HOST "\r\n");
-    assert_int_equal(ws_handshake_choose_protocol(&none, known, 1).length, 0);
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        char head[256];
+        snprintf(head, sizeof head, "GET / HTTP/1.1\r\n" HOST "%s\r\n", cases[i].headers);
+        struct http_request request = parse(head);
+        struct bytes chosen = ws_handshake_choose_protocol(&request, &subprotocols);
+        if (!bytes_equal(chosen, bytes_of_string(cases[i].chosen)))
+            fail_msg("%s chooses '%.*s'", cases[i].headers, (int)chosen.length, chosen.data);
+    }
 }
 
 int main(void)
