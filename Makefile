@@ -1,14 +1,19 @@
-# A thin front to Meson. `make run` and `make test` do all the set-up themselves.
+# A thin front to Meson. `make` builds, and says what it lacks; what runs something installs that itself.
 
 .PHONY: all release asan run test tsan fuzz fuzz-corpus soak bench format clean
-.PHONY: install uninstall deb package-test
+.PHONY: install uninstall deb package-test equipped
 
 all: release
 
 release:
-	@scripts/setup build
+	@scripts/setup check build
 	@test -f build/release/build.ninja || meson setup build/release -Db_lto=true >/dev/null
 	@ninja -C build/release --quiet
+
+# The same where it may install what it lacks.
+equipped:
+	@scripts/setup build
+	@$(MAKE) --no-print-directory release
 
 asan:
 	@scripts/setup test
@@ -28,18 +33,19 @@ deb:
 	@scripts/setup package
 	@scripts/make-deb
 
-run: release
+run: equipped
 	@exec build/release/party-sockets
 
 # Ends with one line: N passed, N failed, N skipped.
-test: release asan
+test: equipped asan
 	@tests/run
 
-# The Dockerfile's steps, make deb and the .deb in clean Debians, as root. Ends with the same line.
-package-test: release
+# The Dockerfile's steps, make deb, the .deb and the README's commands in clean Debians, as root; one of them
+# with ONLY=dockerfile, deb or newcomer. Ends with the same line.
+package-test: equipped
 	@scripts/setup test
 	@scripts/setup package-test
-	@tests/run packages
+	@tests/run packages $(ONLY)
 
 # The black box with four loops under ThreadSanitizer.
 tsan:
@@ -57,12 +63,12 @@ fuzz-corpus:
 	@tests/fuzz/run fuzz-corpus "$(T)"
 
 # Hundreds of clients for ten minutes, or for SECONDS. Ends with one line: N passed, N failed.
-soak: release
+soak: equipped
 	@scripts/setup test
 	@node tests/soak/soak.mjs
 
 # The tables of docs/benchmarks.md; a part of them with OPTIONS="--only lockstep --rounds 3".
-bench: release
+bench: equipped
 	@meson configure build/release -Dbenchmarks=true
 	@ninja -C build/release --quiet
 	@bench/run $(OPTIONS)

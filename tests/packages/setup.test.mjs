@@ -37,3 +37,33 @@ describe('scripts/setup', { concurrency: true }, () => {
       for (const name of ['systemd', 'man-db']) assert.ok(names.includes(name), name);
     }));
 });
+
+describe('make on a machine that lacks everything', { concurrency: true }, () => {
+  const advice = /missing. Run: (sudo )?apt-get update && (sudo )?apt-get install -y .* gcc .* meson .*\n/;
+
+  for (const targets of [[], ['release'], ['all']]) {
+    it(`installs nothing by itself, and says what to do: make ${targets}`, () =>
+      onFreshMachine({ hasSudo: true }, async (machine) => {
+        const { status, output } = await machine.make(...targets);
+        assert.equal(status, 2);
+        assert.match(output, advice);
+        assert.equal(output.split('\n').length, 3); // and the line of make
+      }));
+  }
+
+  for (const target of ['run', 'test']) {
+    it(`installs for make ${target}`, () =>
+      onFreshMachine({ hasSudo: true }, async (machine) => {
+        const { status, output } = await machine.make(target);
+        assert.equal(status, null);
+        assert.match(output, /^Installing: gcc .* meson/m);
+      }));
+
+    it(`says what to do to who may not install: make ${target}`, () =>
+      onFreshMachine({}, async (machine) => {
+        const { status, output } = await machine.make(target);
+        assert.equal(status, 2);
+        assert.match(output, advice);
+      }));
+  }
+});

@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
-  chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync,
+  chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync,
 } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -17,7 +17,7 @@ const realPrograms = ['chmod', 'env', 'rm', 'sh', 'sleep', 'tee'];
 export class FreshMachine {
   #folder = mkdtempSync(path.join(os.tmpdir(), 'party-setup-'));
   #programs = path.join(this.#folder, 'bin');
-  #script = path.join(this.#folder, 'setup');
+  #script = path.join(this.#folder, 'scripts/setup');
   policy = path.join(this.#folder, 'policy-rc.d');
 
   /** Whether the user may become root by sudo; apt-get hangs while it installs. */
@@ -32,6 +32,7 @@ export class FreshMachine {
       .replaceAll('/usr/sbin/policy-rc.d', this.policy)
       .replaceAll('/usr/sbin/nginx', 'nginx')
       .replaceAll('-qq >/dev/null', '');
+    mkdirSync(path.dirname(this.#script));
     writeFileSync(this.#script, text, { mode: 0o755 });
   }
 
@@ -43,8 +44,13 @@ export class FreshMachine {
 
   /** In a process group of its own, as a shell starts it, so that a signal reaches all of it. */
   #start(purpose) {
+    return this.#spawn('/bin/sh', [this.#script, purpose]);
+  }
+
+  #spawn(program, parameters) {
     const run = { output: '' };
-    run.process = spawn('/bin/sh', [this.#script, purpose], {
+    run.process = spawn(program, parameters, {
+      cwd: this.#folder,
       env: { PATH: this.#programs },
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
@@ -60,6 +66,19 @@ export class FreshMachine {
     const run = this.#start(purpose);
     await withDeadline(run.ended, 'The end of scripts/setup');
     return run.output;
+  }
+
+  /** What `make` says of this target, up to the moment at which it installs something, if it does. */
+  async make(...targets) {
+    copyFileSync(path.join(repository, 'Makefile'), path.join(this.#folder, 'Makefile'));
+    const run = this.#spawn('/usr/bin/make', targets);
+    const installing = eventually(() => run.output.includes('installing'), 'apt-get that installs');
+    const ended = run.ended.then(([status]) => status);
+    const status = await Promise.race([ended, installing.then(() => null)]);
+    if (status === null) process.kill(-run.process.pid, 'SIGTERM');
+    installing.catch(() => {});
+    await withDeadline(run.ended, 'The end of make');
+    return { status, output: run.output };
   }
 
   /** The names that are to be installed for a purpose. */
