@@ -44,7 +44,7 @@ tap() {
 }
 
 # node_run NAME FOLDER [FILE...]: Node's own runner. node_add NAME: its summary counts, the suites
-# themselves left out. Apart, since tests mostly wait: several run beside each other.
+# themselves left out; it has SUITE_SECONDS. Apart, since tests mostly wait: several run beside each other.
 node_run() {
     local log folder=$2
     log=$(log_of "$1")
@@ -52,7 +52,7 @@ node_run() {
     [ $# -gt 0 ] || set -- "$folder"/*.test.mjs
     (
         cd "$folder" &&
-            timeout 800 ${NODE:-node} --test --test-concurrency=1 --test-reporter=tap "${@##*/}"
+            timeout "${SUITE_SECONDS:-800}" "${NODE:-node}" --test --test-concurrency=1 --test-reporter=tap "${@##*/}"
     ) >"$log" 2>&1
     echo "status $?" >>"$log"
 }

@@ -2,29 +2,21 @@
 // installed, used and purged in another, without systemd.
 
 import assert from 'node:assert/strict';
-import { appendFileSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { before, describe, it } from 'node:test';
 import { Server } from '../../blackbox/support/server.mjs';
-import { CleanRoot, knownFiles, run } from '../support/clean_root.mjs';
-import { repository } from '../support/dockerfile.mjs';
+import { CleanRoot, run } from '../support/clean_root.mjs';
 
 const libraries = ['liburing', 'nettle', 'openssl'];
 
-/** A clone of this, with what is not committed. Returns the folder that the package is in. */
+/** Returns the folder that the package is in. */
 async function makeDeb() {
   const root = await CleanRoot.make('deb');
-  const clone = root.file('party-sockets');
-  mkdirSync(clone);
-  for (const file of await knownFiles()) {
-    mkdirSync(path.dirname(path.join(clone, file)), { recursive: true });
-    copyFileSync(path.join(repository, file), path.join(clone, file));
-  }
-  await run('git', 'init', '--quiet', clone);
-  await run('git', '-C', clone, 'add', '--all');
+  const clone = await root.clone();
   await root.sh('apt-get update -qq && apt-get install -qq -y --no-install-recommends make');
-  await root.sh('make deb', '/party-sockets');
-  return path.join(clone, 'build/deb');
+  await root.sh('make deb', clone);
+  return root.file(path.join(clone, 'build/deb'));
 }
 
 /** What packages and apt keep about themselves. */

@@ -1,7 +1,7 @@
 // Clean Debians 12 in folders below build/clean, made by debootstrap from where this machine's apt
 // gets its packages. For root only: what runs in one is a chroot with a /proc of its own.
 
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -36,12 +36,16 @@ async function mirror() {
   return uri;
 }
 
-/** How this machine's apt reaches the network, proxies for example. */
+/** Certificates beyond those of Debian that this machine trusts, for npm; or undefined. */
+const certificates = process.env.NODE_EXTRA_CA_CERTS;
+
+/** How this machine's apt and npm reach the network, proxies for example. */
 async function copyNetworkSettings(root) {
   for (const file of ['/etc/resolv.conf', '/etc/hosts'])
     if (existsSync(file)) copyFileSync(file, path.join(root, file));
   const settings = (await run('apt-config', 'dump')).match(/^Acquire::https?[:\s].*$/gm) ?? [];
   writeFileSync(path.join(root, 'etc/apt/apt.conf.d/99network'), settings.join('\n'));
+  if (certificates) copyFileSync(certificates, path.join(root, 'etc/certificates.pem'));
 }
 
 export async function makeBase() {
@@ -52,15 +56,42 @@ export async function makeBase() {
   await copyNetworkSettings(base);
 }
 
+const environment = [
+  'HOME=/root',
+  'PATH=/usr/sbin:/usr/bin:/sbin:/bin',
+  'DEBIAN_FRONTEND=noninteractive',
+  ...Object.entries(process.env)
+    .filter(([name]) => /_proxy$/i.test(name))
+    .map((pair) => pair.join('=')),
+  ...(certificates ? ['NODE_EXTRA_CA_CERTS=/etc/certificates.pem'] : []),
+];
+
 export class CleanRoot {
-  constructor(name) {
+  #folders;
+
+  /** `folders` of this machine are seen in it as well, `/dev` for example. */
+  constructor(name, folders = []) {
     this.path = path.join(folder, name);
+    this.#folders = folders;
   }
 
-  static async make(name) {
-    const root = new CleanRoot(name);
+  static async make(name, folders) {
+    const root = new CleanRoot(name, folders);
     await run('cp', '--archive', '--reflink=auto', base, root.path);
     return root;
+  }
+
+  /** A clone of this in it, with what is not committed. Returns the folder as it is called in it. */
+  async clone() {
+    const clone = this.file('party-sockets');
+    mkdirSync(clone);
+    for (const file of await knownFiles()) {
+      mkdirSync(path.dirname(path.join(clone, file)), { recursive: true });
+      copyFileSync(path.join(repository, file), path.join(clone, file));
+    }
+    await run('git', 'init', '--quiet', clone);
+    await run('git', '-C', clone, 'add', '--all');
+    return '/party-sockets';
   }
 
   /** A path in it, as the machine sees it. */
@@ -69,18 +100,23 @@ export class CleanRoot {
   }
 
   /** Runs a shell command in it and returns what that printed. */
-  sh(command, workingFolder = '/') {
-    const namespaces = ['--mount', '--pid', '--fork', `--mount-proc=${this.file('proc')}`];
-    const environment = [
-      'HOME=/root',
-      'PATH=/usr/sbin:/usr/bin:/sbin:/bin',
-      'DEBIAN_FRONTEND=noninteractive',
-      ...Object.entries(process.env)
-        .filter(([name]) => /_proxy$/i.test(name))
-        .map((pair) => pair.join('=')),
-    ];
-    const shell = ['sh', '-c', `cd ${workingFolder} && ${command}`];
-    const chroot = ['chroot', this.path, 'env', '-i', ...environment, ...shell];
-    return run('unshare', ...namespaces, ...chroot);
+  sh(command, workingFolder) {
+    return run(...this.#enter(command, workingFolder));
+  }
+
+  /** The same while it runs: a child process, which takes all that it has started along when it ends. */
+  start(command, workingFolder) {
+    const [program, ...parameters] = this.#enter(command, workingFolder);
+    return spawn(program, parameters, { stdio: ['ignore', 'pipe', 'pipe'] });
+  }
+
+  #enter(command, workingFolder = '/') {
+    const proc = this.file('proc');
+    const namespaces = ['--mount', '--pid', '--fork', '--kill-child', `--mount-proc=${proc}`];
+    const mounts = this.#folders.map((name) => `mount --rbind ${name} ${this.file(name)} && `);
+    const inside = ['sh', '-c', `cd ${workingFolder} && ${command}`];
+    const outside = ['sh', '-c', `${mounts.join('')} exec "$@"`, 'sh'];
+    const chroot = ['chroot', this.path, 'env', '-i', ...environment, ...inside];
+    return ['unshare', ...namespaces, ...outside, ...chroot];
   }
 }
