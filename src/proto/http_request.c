@@ -5,7 +5,8 @@
 #include "base/attributes.h"
 
 struct cursor {
-    const uint8_t *at;
+    const uint8_t *at;      /* the beginning of a line */
+    const uint8_t *scanned; /* up to here it is known to go on */
     const uint8_t *end;
     int status; /* why parsing failed */
 };
@@ -93,19 +94,21 @@ static bool is_field_byte(uint8_t c)
 /* One line up to CRLF. A bare LF or another control byte is a fault at once. */
 static enum http_parse_result read_line(struct cursor *cursor, struct bytes *ret_line)
 {
-    for (const uint8_t *at = cursor->at; at < cursor->end; at++) {
+    const uint8_t *at = cursor->scanned > cursor->at ? cursor->scanned : cursor->at;
+    for (; at < cursor->end; at++) {
         if (is_field_byte(*at))
             continue;
         if (*at != '\r')
             return invalid(cursor, 400);
         if (at + 1 == cursor->end)
-            return HTTP_PARSE_NEED_MORE;
+            break;
         if (at[1] != '\n')
             return invalid(cursor, 400);
         *ret_line = bytes_of(cursor->at, (size_t)(at - cursor->at));
         cursor->at = at + 2;
         return HTTP_PARSE_DONE;
     }
+    cursor->scanned = at;
     return HTTP_PARSE_NEED_MORE;
 }
 
@@ -386,40 +389,85 @@ static bool parse_header(struct http_request *request, struct bytes line)
     return true;
 }
 
+/* Header lines up to the empty one. */
+static enum http_parse_result parse_headers(struct cursor *cursor, struct http_request *ret_request)
+{
+    for (;;) {
+        struct bytes line;
+        enum http_parse_result result = read_line(cursor, &line);
+        if (result != HTTP_PARSE_DONE)
+            return result;
+        if (line.length == 0)
+            return HTTP_PARSE_DONE;
+        if (!parse_header(ret_request, line))
+            return invalid(cursor, 400);
+    }
+}
+
+/* The whole head, from its beginning. */
 static enum http_parse_result parse_head(struct cursor *cursor, struct http_request *ret_request)
 {
     /* One empty line before the request is forgiven (RFC 9112 2.2). */
     if (cursor->end - cursor->at >= 2 && cursor->at[0] == '\r' && cursor->at[1] == '\n')
         cursor->at += 2;
     enum http_parse_result result = parse_request_line(cursor, ret_request);
-    if (result != HTTP_PARSE_DONE)
-        return result;
-    for (;;) {
-        struct bytes line;
-        result = read_line(cursor, &line);
-        if (result != HTTP_PARSE_DONE)
-            return result;
-        if (line.length == 0)
-            break;
-        if (!parse_header(ret_request, line))
-            return invalid(cursor, 400);
-    }
+    if (result == HTTP_PARSE_DONE)
+        result = parse_headers(cursor, ret_request);
     /* HTTP/1.0 knows no Host (load balancers' health checks speak it). */
-    if (!ret_request->has_host && ret_request->minor_version >= 1)
+    bool needs_host = ret_request->minor_version >= 1;
+    if (result == HTTP_PARSE_DONE && needs_host && !ret_request->has_host)
         return invalid(cursor, 400);
-    return HTTP_PARSE_DONE;
+    return result;
+}
+
+/* The request's own line is read anew until it is there. */
+static struct http_progress progress_of(const struct cursor *cursor, struct bytes in,
+                                        const struct http_request *judged)
+{
+    size_t line = (size_t)(cursor->at - in.data);
+    return (struct http_progress){
+        .line = line > 2 ? (uint32_t)line : 0,
+        .scanned = (uint32_t)(cursor->scanned - in.data),
+        .has_host = judged->has_host,
+        .has_origin = judged->has_origin,
+    };
+}
+
+enum http_parse_result http_request_continue(struct bytes in, struct http_progress *progress,
+                                             struct http_request *ret_request, size_t *ret_length,
+                                             int *ret_status)
+{
+    size_t length = in.length < HTTP_REQUEST_HEAD_MAX ? in.length : HTTP_REQUEST_HEAD_MAX;
+    struct cursor cursor = {
+        .at = in.data + progress->line,
+        .scanned = in.data + progress->scanned,
+        .end = in.data + length,
+    };
+    enum http_parse_result result = HTTP_PARSE_DONE;
+    *ret_request = (struct http_request){
+        .has_host = progress->has_host,
+        .has_origin = progress->has_origin,
+    };
+    if (progress->line > 0)
+        result = parse_headers(&cursor, ret_request);
+    if (result == HTTP_PARSE_DONE) {
+        if (progress->line > 0)
+            cursor = (struct cursor){.at = in.data, .scanned = in.data, .end = in.data + length};
+        *ret_request = (struct http_request){0};
+        result = parse_head(&cursor, ret_request);
+    }
+    if (result == HTTP_PARSE_NEED_MORE && length == HTTP_REQUEST_HEAD_MAX)
+        result = invalid(&cursor, 431);
+    *progress = result == HTTP_PARSE_NEED_MORE ? progress_of(&cursor, in, ret_request)
+                                               : (struct http_progress){0};
+    *ret_length = (size_t)(cursor.at - in.data);
+    *ret_status = cursor.status;
+    return result;
 }
 
 enum http_parse_result http_request_parse(struct bytes in, struct http_request *ret_request,
                                           size_t *ret_length, int *ret_status)
 {
-    size_t length = in.length < HTTP_REQUEST_HEAD_MAX ? in.length : HTTP_REQUEST_HEAD_MAX;
-    struct cursor cursor = {.at = in.data, .end = in.data + length};
-    *ret_request = (struct http_request){0};
-    enum http_parse_result result = parse_head(&cursor, ret_request);
-    if (result == HTTP_PARSE_NEED_MORE && length == HTTP_REQUEST_HEAD_MAX)
-        result = invalid(&cursor, 431);
-    *ret_length = (size_t)(cursor.at - in.data);
-    *ret_status = cursor.status;
-    return result;
+    struct http_progress progress = {0};
+    return http_request_continue(in, &progress, ret_request, ret_length, ret_status);
 }

@@ -68,6 +68,23 @@ enum http_parse_result {
 enum http_parse_result http_request_parse(struct bytes in, struct http_request *ret_request,
                                           size_t *ret_length, int *ret_status);
 
+/* How much of a head that is not whole has been judged; all zero at its beginning. */
+struct http_progress {
+    uint32_t line; /* where the first line begins that is not whole; 0: it is the request's own */
+    uint32_t scanned; /* that line is known to go on up to here */
+    bool has_host;    /* of what may be there once */
+    bool has_origin;
+};
+
+/*
+ * The same for a head that comes in pieces: `in` has all of it that is there, whose first bytes are
+ * those of before. What was judged is not judged again, but once when the head is whole. `progress`
+ * is all zero again when the result is not NEED_MORE.
+ */
+enum http_parse_result http_request_continue(struct bytes in, struct http_progress *progress,
+                                             struct http_request *ret_request, size_t *ret_length,
+                                             int *ret_status);
+
 /*
  * Takes the first element off a comma-separated list, without white space around it; empty elements
  * are skipped (RFC 9110 5.6.1). False when none is left.

@@ -58,6 +58,7 @@ struct conn_input *conn_need_input(struct conn *conn, size_t message_bytes_max, 
         return NULL;
     ws_reader_init(&input->reader, message_bytes_max);
     input->parser = NULL;
+    input->head = (struct http_progress){0};
     /* A request head and what one receive brings behind it, or behind a message; and what the
      * kernel had received when the socket was paused. */
     buf_init(&input->unread, UNREAD_BYTES_MAX);

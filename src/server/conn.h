@@ -16,6 +16,7 @@
 #include "net/outbox.h"
 #include "net/poller.h"
 #include "net/tls.h"
+#include "proto/http_request.h"
 #include "proto/ws_message.h"
 #include "relay/relay.h"
 #include "server/limits.h"
@@ -43,6 +44,7 @@ enum conn_refusal {
 struct conn_input {
     struct ws_reader reader;
     struct envelope_parser *parser; /* of the reader's message, when that takes several turns */
+    struct http_progress head;      /* HTTP: of the request's head in `unread` */
     struct buf unread;  /* input that waits: part of a request head, or all that came meanwhile */
     struct buf message; /* MOVING: what the new loop is to hear first */
     uint32_t since_ms;  /* the last message was complete, or this began */

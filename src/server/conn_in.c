@@ -395,6 +395,19 @@ static struct buf take_unread(struct conn *conn)
     return unread;
 }
 
+/* Whether the head that waits is still not whole. It goes on where it was, however small its pieces
+ * are. */
+static bool head_goes_on(struct conn *conn)
+{
+    struct http_request request;
+    size_t length;
+    int status;
+    struct bytes head = buf_view(&conn->input->unread);
+    return conn->state == CONN_HTTP &&
+           http_request_continue(head, &conn->input->head, &request, &length, &status) ==
+               HTTP_PARSE_NEED_MORE;
+}
+
 /* Plain text: what is unread of earlier, then this. */
 static void read_text(struct loop *loop, struct conn *conn, struct bytes_mut in)
 {
@@ -402,11 +415,14 @@ static void read_text(struct loop *loop, struct conn *conn, struct bytes_mut in)
         read_input(loop, conn, in);
         return;
     }
-    struct buf unread = take_unread(conn);
-    if (buf_append(&unread, bytes_of(in.data, in.length)) != BUF_OK)
+    if (buf_append(&conn->input->unread, bytes_of(in.data, in.length)) != BUF_OK) {
         conn_out_lose_for_memory(loop, conn);
-    else
-        read_input(loop, conn, (struct bytes_mut){unread.data, unread.length});
+        return;
+    }
+    if (head_goes_on(conn))
+        return;
+    struct buf unread = take_unread(conn);
+    read_input(loop, conn, (struct bytes_mut){unread.data, unread.length});
     buf_release(&unread);
 }
 

@@ -72,6 +72,31 @@ static struct verdict judge(struct bytes head)
     return verdict;
 }
 
+/* However a head is cut, what is found in it is the same. */
+static void check_pieces(struct bytes in, const struct verdict *whole)
+{
+    struct http_progress progress = {0};
+    struct http_request request;
+    size_t length = 0;
+    int status = 0;
+    enum http_parse_result result = HTTP_PARSE_NEED_MORE;
+    size_t step = in.length > 0 ? 1 + in.data[0] % 7 : 1;
+    for (size_t end = 0; result == HTTP_PARSE_NEED_MORE && end < in.length;) {
+        end = end + step < in.length ? end + step : in.length;
+        struct bytes_mut copy = fuzz_copy(bytes_of(in.data, end));
+        result = http_request_continue(bytes_of(copy.data, copy.length), &progress, &request,
+                                       &length, &status);
+        free(copy.data);
+    }
+    assert(result == whole->result);
+    if (result == HTTP_PARSE_DONE)
+        assert(length == whole->length);
+    if (result == HTTP_PARSE_INVALID)
+        assert(status == whole->status);
+    if (result != HTTP_PARSE_NEED_MORE)
+        assert(progress.line == 0 && progress.scanned == 0);
+}
+
 static bool views_are_equal(const struct bytes *a, const struct bytes *b, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -232,6 +257,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (verdict.result == HTTP_PARSE_NEED_MORE)
         assert(size < HTTP_REQUEST_HEAD_MAX);
     check_prefixes(in, &verdict);
+    check_pieces(in, &verdict);
 
     if (verdict.result == HTTP_PARSE_DONE) {
         struct http_request request;

@@ -30,6 +30,26 @@ static int judge(struct bytes head)
     return result == HTTP_PARSE_NEED_MORE ? -1 : status;
 }
 
+/* The same for a head that comes in pieces of so many bytes. */
+static int judge_in_pieces(struct bytes head, size_t step)
+{
+    struct http_progress progress = {0};
+    enum http_parse_result result = HTTP_PARSE_NEED_MORE;
+    int status = 0;
+    for (size_t end = 0; result == HTTP_PARSE_NEED_MORE && end < head.length;) {
+        struct http_request request;
+        size_t length;
+        end = end + step < head.length ? end + step : head.length;
+        struct guarded guarded = guarded_copy(bytes_of(head.data, end));
+        result =
+            http_request_continue(guarded_view(&guarded), &progress, &request, &length, &status);
+        guarded_free(&guarded);
+    }
+    if (result == HTTP_PARSE_DONE)
+        return 0;
+    return result == HTTP_PARSE_NEED_MORE ? -1 : status;
+}
+
 static void good_heads_are_done_when_they_are_whole(void **state)
 {
     static const char *const cases[] = {
@@ -44,6 +64,8 @@ static void good_heads_are_done_when_they_are_whole(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct bytes head = bytes_of_string(cases[i]);
         assert_int_equal(judge(head), 0);
+        for (size_t step = 1; step < 5; step++)
+            assert_int_equal(judge_in_pieces(head, step), 0);
         for (size_t length = 0; length < head.length; length++)
             assert_int_equal(judge(bytes_of(head.data, length)), -1);
     }
@@ -81,7 +103,8 @@ static void wrong_heads_are_refused(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        if (judge(bytes_of_string(cases[i].head)) != cases[i].status)
+        struct bytes head = bytes_of_string(cases[i].head);
+        if (judge(head) != cases[i].status || judge_in_pieces(head, 1) != cases[i].status)
             fail_msg("not %d: %s", cases[i].status, cases[i].head);
     }
 }
