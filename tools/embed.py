@@ -35,7 +35,8 @@ def byte_rows(content):
 
 def inline_sources(content, element):
     """What a Content-Security-Policy allows for it: what is inline, by hash, or files of ours."""
-    parts = re.findall(rb"<%b>(.*?)</%b>" % (element, element), content, re.DOTALL)
+    inline = rb"<%b(?: type=\"module\")?>(.*?)</%b>" % (element, element)
+    parts = re.findall(inline, content, re.DOTALL)
     digests = [base64.b64encode(hashlib.sha256(part).digest()).decode() for part in parts]
     return " ".join(f"'sha256-{digest}'" for digest in digests) or "'self'"
 

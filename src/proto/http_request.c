@@ -317,6 +317,15 @@ static bool take_forwarded_host(struct http_request *request, struct bytes value
     return take_forwarded(request, value);
 }
 
+/* Here, too, the client has spoken to the first proxy. */
+static bool take_forwarded_prefix(struct http_request *request, struct bytes value)
+{
+    struct bytes prefix;
+    if (request->forwarded_prefix.length == 0 && http_list_next(&value, &prefix))
+        request->forwarded_prefix = prefix;
+    return take_forwarded(request, value);
+}
+
 /* Some proxies tell the scheme of the WebSocket: `wss` is https, `ws` is http. */
 static bool take_forwarded_proto(struct http_request *request, struct bytes value)
 {
@@ -364,6 +373,7 @@ static const struct {
     {"X-Real-IP", take_forwarded},
     {"X-Forwarded-For", take_forwarded_for},
     {"X-Forwarded-Host", take_forwarded_host},
+    {"X-Forwarded-Prefix", take_forwarded_prefix},
     {"X-Forwarded-Proto", take_forwarded_proto},
     {"Content-Length", take_content_length},
     {"Transfer-Encoding", take_transfer_encoding},
@@ -470,4 +480,17 @@ enum http_parse_result http_request_parse(struct bytes in, struct http_request *
 {
     struct http_progress progress = {0};
     return http_request_continue(in, &progress, ret_request, ret_length, ret_status);
+}
+
+bool http_path_prefix_is_plain(struct bytes text)
+{
+    for (size_t i = 0; i < text.length; i++) {
+        uint8_t c = ascii_lower(text.data[i]);
+        bool is_good =
+            (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || memchr("/-._~%", c, 6) != NULL;
+        if (!is_good)
+            return false;
+    }
+    return text.length > 1 && text.length <= HTTP_PATH_PREFIX_MAX && text.data[0] == '/' &&
+           text.data[1] != '/' && text.data[text.length - 1] != '/';
 }

@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 
+#define HTTP_PATH_PREFIX_MAX 128
 #define HTTP_REQUEST_HEAD_MAX 8192 /* bytes; more is answered with 431 */
 
 enum http_method {
@@ -41,8 +42,9 @@ struct http_request {
     /* The last few X-Forwarded-For headers, in order; what proxies near to us added comes last. */
     struct bytes forwarded_for[4];
     uint8_t forwarded_for_count;
-    struct bytes forwarded_host; /* the first of X-Forwarded-Host; empty when absent */
-    bool forwarded_https;        /* the first of X-Forwarded-Proto is `https` or `wss` */
+    struct bytes forwarded_host;   /* the first of X-Forwarded-Host; empty when absent */
+    struct bytes forwarded_prefix; /* the first of X-Forwarded-Prefix; empty when absent */
+    bool forwarded_https;          /* the first of X-Forwarded-Proto is `https` or `wss` */
 
     /* What the WebSocket handshake is judged by. */
     bool upgrades_to_websocket;  /* Upgrade lists `websocket` */
@@ -97,5 +99,11 @@ bool http_is_token(struct bytes text);
 /* Whether a Host, with its port, has only what hosts are made of: fit to stand in a text of ours.
  */
 bool http_host_is_plain(struct bytes host);
+
+/*
+ * Whether `text` is the beginning of a path, such as `/relay`, fit to stand in a text of ours: no
+ * slash at its end, and at most HTTP_PATH_PREFIX_MAX bytes.
+ */
+bool http_path_prefix_is_plain(struct bytes text);
 
 #endif

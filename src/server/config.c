@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "proto/http_request.h"
 #include "proto/origin.h"
 #include "proto/url.h"
 #include "relay/url_template.h"
@@ -18,6 +19,7 @@ enum value_kind {
     VALUE_FLAG,     /* needs no value on the command line */
     VALUE_POLLER,
     VALUE_ENDPOINT, /* an address and a port */
+    VALUE_PREFIX,   /* the beginning of a path */
     VALUE_NAME,     /* letters, digits, `.`, `-` and `_` */
     VALUE_URL,      /* http or https */
     VALUE_ORIGINS,  /* lists: repeatable, or parted by commas */
@@ -69,6 +71,9 @@ static const struct option options[] = {
      "this one of several servers behind one name (none)", "FLY_MACHINE_ID"},
     {"--region", "REGION", FIELD(region), VALUE_NAME, 0, 0,
      "where it is, such as fra; codes of protocol 2 tell it (none)", "FLY_REGION"},
+    {"--path-prefix", "PATH_PREFIX", FIELD(path_prefix), VALUE_PREFIX, 0, 0,
+     "path below which a proxy has the server, such as /relay, for the link in a QR code (none)",
+     NULL},
     {"--dashboard-url", "DASHBOARD_URL", FIELD(dashboard_url), VALUE_URL, 0, 0,
      "where browsers are sent that come without a WebSocket (the server's own page)", NULL},
 
@@ -309,6 +314,14 @@ struct endpoint config_admin_endpoint(const struct config *config)
     return endpoint;
 }
 
+static bool set_prefix(const char **field, const char *name, const char *text,
+                       struct complaint complaint)
+{
+    *field = text;
+    return http_path_prefix_is_plain(bytes_of_string(text)) ||
+           complain(complaint, name, "the beginning of a path such as /relay", text);
+}
+
 static bool set_url(const char **field, const char *name, const char *text,
                     struct complaint complaint)
 {
@@ -383,6 +396,8 @@ static bool set_option(struct config *config, const struct option *option, const
         return true;
     case VALUE_NAME:
         return set_name(field, name, text, complaint);
+    case VALUE_PREFIX:
+        return set_prefix(field, name, text, complaint);
     case VALUE_ENDPOINT:
         return set_endpoint(field, name, text, complaint);
     case VALUE_URL:

@@ -54,6 +54,7 @@ struct config {
     uint64_t protocol;         /* enum protocol, of clients that name none */
     const char *instance_id;   /* letters, digits, `.`, `-` and `_`; NULL: unset */
     const char *region;        /* the same */
+    const char *path_prefix;   /* of a proxy, below which the server is; NULL: none */
     const char *dashboard_url; /* NULL: the server has a page of its own */
 
     uint64_t ping_interval_ms;

@@ -118,6 +118,29 @@ describeWithSettings({ host: null })('The address of the machine', (server) => {
 });
 
 describeAtOnce('Pictures of links', (withServer) => {
+  it('lead below the path that a trusted proxy tells, or an option', () =>
+    withServer(
+      { options: ['--trust-proxy', '127.0.0.1', '--path-prefix', '/own'] },
+      async (server) => {
+        const code = await create(server);
+        const prefixes = {
+          '/relay': '/relay', '/a/b/': '/a/b', '/first, /second': '/first',
+          '': '/own', '/': '/own', 'relay': '/own', '//evil': '/own', '/"><': '/own',
+        };
+        for (const [told, prefix] of Object.entries(prefixes)) {
+          const { link } = await ask(server, code, { Host: 'a.example', 'X-Forwarded-Prefix': told });
+          assert.equal(link, `http://a.example${prefix}/play/?room=${code}`, told);
+        }
+      },
+    ));
+
+  it('lead below no path that somebody tells who is no trusted proxy', () =>
+    withServer({}, async (server) => {
+      const code = await create(server);
+      const { link } = await ask(server, code, { Host: 'a.example', 'X-Forwarded-Prefix': '/relay' });
+      assert.equal(link, `http://a.example/play/?room=${code}`);
+    }));
+
   it('do not tell who is elsewhere what the machine is called inside', () =>
     withServer({ host: null, options: ['--trust-proxy', '127.0.0.1'] }, async (server) => {
       const code = await create(server);

@@ -56,9 +56,9 @@ async function startFront(kind, settings) {
 }
 
 /** A relay behind a proxy: `work(front)`, then both must end well. */
-async function withRelay(kind, { options = [], idle } = {}, work) {
+async function withRelay(kind, { options = [], ...settings } = {}, work) {
   const relay = await startRelay(kind, ...options);
-  const front = await startFront(kind, { relayPort: relay.port, idle });
+  const front = await startFront(kind, { relayPort: relay.port, ...settings });
   await work(front);
   await front.stop();
   await relay.stop();
@@ -261,6 +261,42 @@ function describeTraffic(name, kind) {
   });
 }
 
+/** The relay's `/` is the site's `/relay/`. */
+function describeBelow(name, kind) {
+  describe(`${name}, below a path`, () => {
+    it('has pages, game, library, rooms and their pictures there, and nothing private', () =>
+      withRelay(kind, { isBelow: true }, async (front) => {
+        const base = new URL(`https://${front.proxy.address}/relay/`);
+        const get = (target) => front.get(target.pathname, { headers: { Host: base.host } });
+        assert.match((await front.get('/relay')).headers.location, /\/relay\/$/);
+        const redirected = await get(new URL('play', base));
+        assert.equal(redirected.status, 302);
+        const play = new URL(redirected.headers.location, new URL('play', base));
+        assert.equal(play.href, `${base}play/`);
+        const page = await get(play);
+        assert.equal(page.status, 200);
+        const [, main] = /<script[^>]* src="([^"]+)"/.exec(page.body);
+        assert.equal((await get(new URL(main, play))).status, 200);
+        const host = await get(new URL('host.js', play));
+        const [, library] = /from '([^']*party-sockets\.js)'/.exec(host.body);
+        assert.equal(new URL(library, play).href, `${base}party-sockets.js`);
+        assert.equal((await get(new URL(library, play))).status, 200);
+
+        const url = base.href.replace('https', 'wss');
+        const party = await Party.create(url, { WebSocket: SecureWebSocket });
+        const guest = await Party.join(url, party.room, { WebSocket: SecureWebSocket });
+        assert.deepEqual(guest.peers, [0]);
+        assert.equal((await get(new URL(`room/${party.room}`, base))).status, 200);
+        const { body } = await get(new URL(`room/${party.room}/qr.svg`, base));
+        assert.ok(body.includes(`<title>${play}?room=${party.room}</title>`), body.slice(0, 300));
+        guest.close();
+        party.close();
+        for (const name of ['metrics', 'stats'])
+          assert.equal((await get(new URL(name, base))).status, 404);
+      }));
+  });
+}
+
 /** These need settings of their own. */
 function describeSettings(name, kind) {
   describe(`${name}, silence and addresses`, { concurrency: true }, () => {
@@ -343,5 +379,6 @@ describe('Behind', { concurrency: 2 }, () => {
   for (const [name, kind] of Object.entries(proxies)) {
     describeTraffic(name, kind);
     describeSettings(name, kind);
+    if (kind.isHttp) describeBelow(name, kind);
   }
 });

@@ -1,7 +1,7 @@
 // The screen: it decides what happens. Phones send what was pressed, and are told the state of the
 // game when that changes, and what happened to them when it happens.
 
-import { Party } from '/party-sockets.js';
+import { Party } from '../party-sockets.js';
 import { addWorm, advance, newArena, removeWorm, steer } from './arena.js';
 import { drawArena, sparkle } from './drawing.js';
 import {
@@ -189,7 +189,7 @@ function showTime() {
 
 /** The QR code's title is the address that it stands for; the relay knows what phones can reach. */
 async function showRoom() {
-  const svg = await fetchSvg(`/room/${party.room}/qr.svg`).catch(() => null);
+  const svg = await fetchSvg(`../room/${party.room}/qr.svg`).catch(() => null);
   const address = svg?.querySelector('title')?.textContent ?? location.href;
   if (svg) element('qr').replaceChildren(document.importNode(svg, true));
   element('qr').hidden = !svg;

@@ -1,6 +1,6 @@
 // A phone: two big buttons. It sends what is pressed, and shows what the screen decided.
 
-import { Party } from '/party-sockets.js';
+import { Party } from '../party-sockets.js';
 import { prepareButtons, releaseButtons } from './buttons.js';
 import {
   colors, isFull, isIdle, nameLengthMax, playerAt, ranking, rounds, scoreText, takenColors, winners,

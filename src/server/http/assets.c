@@ -94,13 +94,15 @@ static void send_asset(struct loop *loop, struct conn *conn, const struct http_r
     response_send_payload(loop, conn, &response, asset->body);
 }
 
-/* The page's references are relative, and it may have been given something in its query. */
+/*
+ * The page's references are relative, and it may have been given something in its query. So is
+ * where it is: a proxy may have us below a path.
+ */
 static void send_to_folder(struct loop *loop, struct conn *conn, const struct http_request *request)
 {
     uint8_t location[HTTP_REQUEST_HEAD_MAX];
     struct writer writer = writer_over(location, sizeof location);
-    writer_put(&writer, request->path);
-    writer_put_byte(&writer, '/');
+    WRITER_PUT(&writer, "play/");
     if (request->query.data != NULL) {
         writer_put_byte(&writer, '?');
         writer_put(&writer, request->query);

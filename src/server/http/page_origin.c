@@ -78,6 +78,19 @@ static bool is_asked_here(const struct loop *loop, const struct conn *conn,
     return admission_requester(loop, conn, request, &address) && address_is_loopback(address);
 }
 
+/* A slash at the end changes nothing. What can't be a path is none. */
+static struct bytes path_prefix_of(const struct loop *loop, const struct conn *conn,
+                                   const struct http_request *request)
+{
+    const char *configured = loop->server->config->path_prefix;
+    struct bytes prefix = request->forwarded_prefix;
+    if (prefix.length > 1 && prefix.data[prefix.length - 1] == '/')
+        prefix.length--;
+    if (conn->is_proxied && http_path_prefix_is_plain(prefix))
+        return prefix;
+    return configured == NULL ? (struct bytes){0} : bytes_of_string(configured);
+}
+
 bool page_origin_of(const struct loop *loop, const struct conn *conn,
                     const struct http_request *request, struct page_origin *ret_origin)
 {
@@ -97,6 +110,7 @@ bool page_origin_of(const struct loop *loop, const struct conn *conn,
     writer_put_string(&writer, is_secure ? "https://" : "http://");
     writer_put(&writer, name);
     writer_put(&writer, port);
+    writer_put(&writer, path_prefix_of(loop, conn, request));
     ret_origin->length = (uint16_t)writer.length;
     return writer_fits(&writer) && url_classify(writer_view(&writer)) != URL_INVALID;
 }

@@ -1,7 +1,7 @@
 /*
- * The origin under which a browser reaches this server, for links that others are to follow: scheme
- * and host as the request has them, or as a trusted proxy tells. A phone can't follow `localhost`,
- * so the machine's own address takes its place.
+ * Where a browser reaches this server, for links that others are to follow: scheme and host as the
+ * request has them, and the path below which a proxy has us, or as a trusted proxy tells. A phone
+ * can't follow `localhost`, so the machine's own address takes its place.
  */
 #ifndef PARTY_SERVER_HTTP_PAGE_ORIGIN_H
 #define PARTY_SERVER_HTTP_PAGE_ORIGIN_H
@@ -9,11 +9,12 @@
 #include "proto/http_request.h"
 #include "server/loop.h"
 
-#define PAGE_ORIGIN_BYTES_MAX 272 /* `https://`, a domain name of 253 bytes, a port */
+/* `https://`, a domain name of 253 bytes, a port, a path */
+#define PAGE_ORIGIN_BYTES_MAX (272 + HTTP_PATH_PREFIX_MAX)
 
 struct page_origin {
     uint16_t length;
-    uint8_t text[PAGE_ORIGIN_BYTES_MAX]; /* `https://game.example`, `http://192.0.2.7:3000` */
+    uint8_t text[PAGE_ORIGIN_BYTES_MAX]; /* `http://192.0.2.7:3000`, `https://example.com/relay` */
 };
 
 /* False: the request names no host that could be one. */

@@ -19,6 +19,16 @@ export const secure = { ...certificate.secure, servername: 'localhost' };
 const example = (name) =>
   readFileSync(fileURLToPath(new URL(`../../../ops/proxies/${name}`, import.meta.url)), 'utf8');
 
+const documents = readFileSync(fileURLToPath(new URL('../../../docs/proxies.md', import.meta.url)), 'utf8');
+
+/** What docs/proxies.md has an operator put into the example of a relay that is below a path. */
+const below = (language) => new RegExp(`\`\`\`${language}\n(.*?)\`\`\``, 's').exec(documents)[1];
+
+/** The replacements that put it there, if it is wanted. */
+const belowPath = (isBelow, language, from, to = below(language)) => (isBelow ? [[from, to]] : []);
+const privateBelowPath = (isBelow) =>
+  isBelow ? [['/metrics', '/relay/metrics'], ['/stats', '/relay/stats']] : [];
+
 /** Replaces all of these; each must be there, or the example is not what the test believes. */
 function edited(text, replacements) {
   return replacements.reduce((result, [from, to]) => {
@@ -108,7 +118,7 @@ async function newProxy() {
   return new Proxy(folder, host, [await freePort(host), await freePort(host)]);
 }
 
-async function startNginx({ relayPort, idle = '60s' }) {
+async function startNginx({ relayPort, idle = '60s', isBelow }) {
   const proxy = await newProxy();
   const site = proxy.write(
     'site.conf',
@@ -119,6 +129,8 @@ async function startNginx({ relayPort, idle = '60s' }) {
       ['listen 443 ssl;', `listen ${proxy.address} ssl;`],
       ['/etc/letsencrypt/live/relay.example.com/fullchain.pem', certificate.certificate],
       ['/etc/letsencrypt/live/relay.example.com/privkey.pem', certificate.key],
+      ...privateBelowPath(isBelow),
+      ...belowPath(isBelow, 'nginx', '    location / {\n        proxy_pass http://127.0.0.1:3000;\n'),
       ['127.0.0.1:3000', `127.0.0.1:${relayPort}`],
       ['proxy_read_timeout 60s;', `proxy_read_timeout ${idle};`],
     ]),
@@ -140,7 +152,7 @@ async function startNginx({ relayPort, idle = '60s' }) {
   return proxy;
 }
 
-async function startCaddy({ relayPort, idle }) {
+async function startCaddy({ relayPort, idle, isBelow }) {
   const proxy = await newProxy();
   const admin = `unix/${proxy.folder}/admin`;
   const timeouts = idle ? `servers {\ntimeouts {\nidle ${idle}\nread_body ${idle}\n}\n}\n` : '';
@@ -159,6 +171,7 @@ async function startCaddy({ relayPort, idle }) {
       localhost, ${proxy.host} {
         tls ${certificate.certificate} ${certificate.key}\n`,
     ],
+    ...belowPath(isBelow, 'caddy', '\trespond @private 404\n\n\treverse_proxy 127.0.0.1:3000\n'),
     ['127.0.0.1:3000', `127.0.0.1:${relayPort}`],
   ]);
   const file = proxy.write('Caddyfile', text);
@@ -217,12 +230,14 @@ async function startHaproxy(proxy, name, replacements) {
   return proxy;
 }
 
-async function startHaproxyHttp({ relayPort, idle = '60s' }) {
+async function startHaproxyHttp({ relayPort, idle = '60s', isBelow }) {
   const proxy = await newProxy();
   return startHaproxy(proxy, 'haproxy.cfg', [
     ['bind :80,:::80 v6only', `bind ${proxy.plainAddress}`],
     ['bind :443,:::443 v6only', `bind ${proxy.address}`],
     ['/etc/haproxy/relay.example.com.pem', writeBundle(proxy.folder)],
+    ...privateBelowPath(isBelow),
+    ...belowPath(isBelow, 'haproxy', '    default_backend relay\n', `${below('haproxy')}    default_backend relay\n`),
     ['127.0.0.1:3000', `127.0.0.1:${relayPort}`],
     ['timeout tunnel 60s', `timeout tunnel ${idle}`],
   ]);

@@ -212,6 +212,45 @@ static void the_last_forwarded_addresses_are_kept_in_order(void **state)
         assert_true(bytes_equal(request.forwarded_for[i], bytes_of_string(expected[i])));
 }
 
+static void what_was_forwarded_says_so(void **state)
+{
+    static const char *const names[] = {"X-Forwarded-For",   "X-Forwarded-Host",
+                                        "X-Forwarded-Proto", "X-Forwarded-Prefix",
+                                        "Forwarded",         "Via",
+                                        "x-real-ip"};
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char head[128];
+        struct http_request request;
+        size_t length;
+        int status;
+        for (int is_there = 0; is_there <= 1; is_there++) {
+            snprintf(head, sizeof head, "GET / HTTP/1.1\r\n" HOST "%s%s: a\r\n\r\n",
+                     is_there ? "" : "X", names[i]);
+            assert_int_equal(http_request_parse(bytes_of_string(head), &request, &length, &status),
+                             HTTP_PARSE_DONE);
+            assert_int_equal(request.is_forwarded, is_there);
+        }
+    }
+}
+
+static void path_prefixes_have_no_end_and_nothing_strange(void **state)
+{
+    static const char *const good[] = {"/a", "/relay", "/a/b-c/d_e.f~g", "/%7Ea"};
+    static const char *const bad[] = {"",     "/",    "a",     "/a/",   "//a", "/a b",
+                                      "/a?b", "/a#b", "/a\"b", "/a\nb", "/<a>"};
+    uint8_t longest[HTTP_PATH_PREFIX_MAX + 1];
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        assert_true(http_path_prefix_is_plain(bytes_of_string(good[i])));
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_false(http_path_prefix_is_plain(bytes_of_string(bad[i])));
+    memset(longest, 'a', sizeof longest);
+    longest[0] = '/';
+    assert_true(http_path_prefix_is_plain(bytes_of(longest, HTTP_PATH_PREFIX_MAX)));
+    assert_false(http_path_prefix_is_plain(bytes_of(longest, HTTP_PATH_PREFIX_MAX + 1)));
+}
+
 static void the_first_forwarded_host_and_scheme_count(void **state)
 {
     static const char head[] = "GET / HTTP/1.1\r\n" HOST "X-Forwarded-Host: , a.example:1, b\r\n"
@@ -270,6 +309,8 @@ int main(void)
         cmocka_unit_test(the_last_forwarded_addresses_are_kept_in_order),
         cmocka_unit_test(the_first_forwarded_host_and_scheme_count),
         cmocka_unit_test(forwarded_schemes_of_websockets_are_those_of_pages),
+        cmocka_unit_test(what_was_forwarded_says_so),
+        cmocka_unit_test(path_prefixes_have_no_end_and_nothing_strange),
         cmocka_unit_test(only_what_a_host_is_made_of_is_plain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
