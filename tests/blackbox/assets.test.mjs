@@ -23,7 +23,7 @@ const read = (file) => readFile(new URL(`../../${file}`, import.meta.url), 'utf8
 
 /** How a policy names the only such element of a page. */
 function hashOf(page, element) {
-  const found = [...page.matchAll(new RegExp(`<${element}>(.*?)</${element}>`, 'gs'))];
+  const found = [...page.matchAll(new RegExp(`<${element}(?: type="module")?>(.*?)</${element}>`, 'gs'))];
   assert.equal(found.length, 1);
   return `'sha256-${createHash('sha256').update(found[0][1]).digest('base64')}'`;
 }
