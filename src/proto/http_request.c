@@ -124,35 +124,45 @@ static bool split_at_space(struct bytes *line, struct bytes *ret_word)
     return true;
 }
 
+/* The length of `http://` and the like, in any case; 0: it begins with none. */
+static size_t scheme_length(struct bytes target)
+{
+    static const char *const schemes[] = {"http://", "https://", "ws://", "wss://"};
+    for (size_t i = 0; i < ARRAY_LENGTH(schemes); i++) {
+        struct bytes scheme = bytes_of_string(schemes[i]);
+        if (target.length >= scheme.length &&
+            bytes_equal_ignore_case(bytes_of(target.data, scheme.length), scheme))
+            return scheme.length;
+    }
+    return 0;
+}
+
 /*
- * The path in origin form (/a?b) and in absolute form (http://host/a?b), RFC 9112 3.2. Empty for
- * the forms that only other methods than GET and HEAD have.
+ * The path in origin form (/a?b) and in absolute form (http://host/a?b), RFC 9112 3.2; clients
+ * behind proxies say ws:// as well. Empty for the forms that only other methods than GET and HEAD
+ * have.
  */
 static struct bytes path_of_target(struct bytes target, struct bytes *ret_query)
 {
     struct bytes path = target;
     *ret_query = (struct bytes){0};
     if (path.data[0] != '/') {
-        size_t scheme_length = bytes_have_prefix(path, BYTES("http://"))    ? 7
-                               : bytes_have_prefix(path, BYTES("https://")) ? 8
-                                                                            : 0;
-        if (scheme_length == 0)
+        size_t skipped = scheme_length(path);
+        if (skipped == 0)
             return (struct bytes){0};
-        path = bytes_of(path.data + scheme_length, path.length - scheme_length);
+        path = bytes_of(path.data + skipped, path.length - skipped);
         while (path.length > 0 && memchr("/?#", path.data[0], 3) == NULL)
             path = bytes_of(path.data + 1, path.length - 1);
-        if (path.length == 0 || path.data[0] != '/')
-            return BYTES("/");
     }
-    const uint8_t *fragment = memchr(path.data, '#', path.length);
+    const uint8_t *fragment = path.length > 0 ? memchr(path.data, '#', path.length) : NULL;
     if (fragment != NULL)
         path.length = (size_t)(fragment - path.data);
-    const uint8_t *mark = memchr(path.data, '?', path.length);
+    const uint8_t *mark = path.length > 0 ? memchr(path.data, '?', path.length) : NULL;
     if (mark != NULL) {
         *ret_query = bytes_of(mark + 1, path.length - (size_t)(mark + 1 - path.data));
         path.length = (size_t)(mark - path.data);
     }
-    return path;
+    return path.length > 0 ? path : BYTES("/"); /* http://host is http://host/ */
 }
 
 static enum http_method method_of(struct bytes word)
@@ -443,11 +453,12 @@ static struct http_progress progress_of(const struct cursor *cursor, struct byte
     };
 }
 
-enum http_parse_result http_request_continue(struct bytes in, struct http_progress *progress,
+enum http_parse_result http_request_continue(struct bytes in, size_t head_bytes_max,
+                                             struct http_progress *progress,
                                              struct http_request *ret_request, size_t *ret_length,
                                              int *ret_status)
 {
-    size_t length = in.length < HTTP_REQUEST_HEAD_MAX ? in.length : HTTP_REQUEST_HEAD_MAX;
+    size_t length = in.length < head_bytes_max ? in.length : head_bytes_max;
     struct cursor cursor = {
         .at = in.data + progress->line,
         .scanned = in.data + progress->scanned,
@@ -466,7 +477,7 @@ enum http_parse_result http_request_continue(struct bytes in, struct http_progre
         *ret_request = (struct http_request){0};
         result = parse_head(&cursor, ret_request);
     }
-    if (result == HTTP_PARSE_NEED_MORE && length == HTTP_REQUEST_HEAD_MAX)
+    if (result == HTTP_PARSE_NEED_MORE && length == head_bytes_max)
         result = invalid(&cursor, 431);
     *progress = result == HTTP_PARSE_NEED_MORE ? progress_of(&cursor, in, ret_request)
                                                : (struct http_progress){0};
@@ -475,11 +486,13 @@ enum http_parse_result http_request_continue(struct bytes in, struct http_progre
     return result;
 }
 
-enum http_parse_result http_request_parse(struct bytes in, struct http_request *ret_request,
-                                          size_t *ret_length, int *ret_status)
+enum http_parse_result http_request_parse(struct bytes in, size_t head_bytes_max,
+                                          struct http_request *ret_request, size_t *ret_length,
+                                          int *ret_status)
 {
     struct http_progress progress = {0};
-    return http_request_continue(in, &progress, ret_request, ret_length, ret_status);
+    return http_request_continue(in, head_bytes_max, &progress, ret_request, ret_length,
+                                 ret_status);
 }
 
 bool http_path_prefix_is_plain(struct bytes text)

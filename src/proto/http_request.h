@@ -11,7 +11,7 @@
 #include "base/bytes.h"
 
 #define HTTP_PATH_PREFIX_MAX 128
-#define HTTP_REQUEST_HEAD_MAX 8192 /* bytes; more is answered with 431 */
+#define HTTP_REQUEST_HEAD_MAX 65536 /* bytes; the most that a caller may allow */
 
 enum http_method {
     HTTP_METHOD_GET,
@@ -65,10 +65,11 @@ enum http_parse_result {
 
 /*
  * DONE: `*ret_length` bytes of `in` were the head. INVALID: `*ret_status` is what to answer
- * (400, 431 or 505).
+ * (400, 431 or 505). A head of more than `head_bytes_max` is 431.
  */
-enum http_parse_result http_request_parse(struct bytes in, struct http_request *ret_request,
-                                          size_t *ret_length, int *ret_status);
+enum http_parse_result http_request_parse(struct bytes in, size_t head_bytes_max,
+                                          struct http_request *ret_request, size_t *ret_length,
+                                          int *ret_status);
 
 /* How much of a head that is not whole has been judged; all zero at its beginning. */
 struct http_progress {
@@ -83,7 +84,8 @@ struct http_progress {
  * those of before. What was judged is not judged again, but once when the head is whole. `progress`
  * is all zero again when the result is not NEED_MORE.
  */
-enum http_parse_result http_request_continue(struct bytes in, struct http_progress *progress,
+enum http_parse_result http_request_continue(struct bytes in, size_t head_bytes_max,
+                                             struct http_progress *progress,
                                              struct http_request *ret_request, size_t *ret_length,
                                              int *ret_status);
 

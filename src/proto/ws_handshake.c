@@ -4,6 +4,8 @@
 #include <nettle/base64.h>
 #include <nettle/sha1.h>
 
+#include "base/attributes.h"
+
 #define WS_KEY_LENGTH 24
 #define WS_KEY_DIGITS 22
 #define WS_GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" /* RFC 6455 1.3 */
@@ -53,6 +55,28 @@ int ws_handshake_check(const struct http_request *request)
     if (request->websocket_key_count != 1 || !key_is_valid(request->websocket_key))
         return 400;
     return protocols_are_valid(request) ? 101 : 400;
+}
+
+void ws_handshake_write_lack(struct writer *writer, const struct http_request *request)
+{
+    const struct {
+        bool is_there;
+        const char *what;
+    } needs[] = {
+        {request->minor_version >= 1, "HTTP/1.1"},
+        {request->upgrades_to_websocket, "the header Upgrade: websocket"},
+        {request->connection_has_upgrade, "the header Connection: Upgrade"},
+    };
+    const char *between = "This WebSocket handshake lacks ";
+    for (size_t i = 0; i < ARRAY_LENGTH(needs); i++) {
+        if (needs[i].is_there)
+            continue;
+        writer_put_string(writer, between);
+        writer_put_string(writer, needs[i].what);
+        between = " and ";
+    }
+    if (writer->length > 0)
+        WRITER_PUT(writer, ". A proxy on its way must pass that on\n");
 }
 
 void ws_handshake_accept(struct bytes key, uint8_t ret_accept[WS_ACCEPT_LENGTH])

@@ -16,6 +16,12 @@ bool ws_handshake_is_wanted(const struct http_request *request);
  */
 int ws_handshake_check(const struct http_request *request);
 
+/*
+ * Of a request that is refused with 400: writes what a handshake needs and this one lacks, as
+ * proxies leave it when they are not told to pass it on. Nothing if that is not what is wrong.
+ */
+void ws_handshake_write_lack(struct writer *writer, const struct http_request *request);
+
 /* The value of Sec-WebSocket-Accept for a key (RFC 6455 4.2.2); not NUL-terminated. */
 void ws_handshake_accept(struct bytes key, uint8_t ret_accept[WS_ACCEPT_LENGTH]);
 

@@ -94,6 +94,9 @@ static const struct option options[] = {
      DURATION_MAX_MS, "time that a room has when its last member was cut off, in protocol 2 (60s)",
      NULL},
 
+    {"--max-request-bytes", "MAX_REQUEST_BYTES", FIELD(request_bytes_max), VALUE_NUMBER,
+     REQUEST_BYTES_LEAST, HTTP_REQUEST_HEAD_MAX,
+     "longest head of a request, with its cookies, or 431 (16384)", NULL},
     {"--max-message-bytes", "MAX_MESSAGE_BYTES", FIELD(message_bytes_max), VALUE_NUMBER, 1,
      MESSAGE_BYTES_LIMIT, "longest message a client may send, or close 1009 (16777216)", NULL},
     {"--max-message-rate", "MAX_MESSAGE_RATE", FIELD(message_rate_max), VALUE_NUMBER, 0,
@@ -441,6 +444,7 @@ static void set_defaults(struct config *config)
         .drain_timeout_ms = 300 * 1000,
         .host_grace_ms = 120 * 1000,
         .empty_room_grace_ms = 60 * 1000,
+        .request_bytes_max = 16 * 1024,
         .message_bytes_max = 16 * 1024 * 1024,
         .message_rate_max = 500,
         .byte_rate_max = 512 * 1024,

@@ -65,6 +65,7 @@ struct config {
     uint64_t host_grace_ms;
     uint64_t empty_room_grace_ms; /* 0: a room ends with its last member */
 
+    uint64_t request_bytes_max; /* of a request's head */
     uint64_t message_bytes_max;
     uint64_t message_rate_max; /* frames a second; 0: no limit */
     uint64_t byte_rate_max;    /* bytes a second of frames; 0: no limit */

@@ -316,7 +316,9 @@ static bool read_request(struct loop *loop, struct conn *conn, struct bytes_mut 
     struct http_request request;
     size_t length;
     int status;
-    switch (http_request_parse(bytes_of(in->data, in->length), &request, &length, &status)) {
+    struct bytes arrived = bytes_of(in->data, in->length);
+    size_t head_bytes_max = loop->server->config->request_bytes_max;
+    switch (http_request_parse(arrived, head_bytes_max, &request, &length, &status)) {
     case HTTP_PARSE_NEED_MORE:
         return false;
     case HTTP_PARSE_INVALID:
@@ -397,15 +399,15 @@ static struct buf take_unread(struct conn *conn)
 
 /* Whether the head that waits is still not whole. It goes on where it was, however small its pieces
  * are. */
-static bool head_goes_on(struct conn *conn)
+static bool head_goes_on(const struct loop *loop, struct conn *conn)
 {
     struct http_request request;
     size_t length;
     int status;
     struct bytes head = buf_view(&conn->input->unread);
     return conn->state == CONN_HTTP &&
-           http_request_continue(head, &conn->input->head, &request, &length, &status) ==
-               HTTP_PARSE_NEED_MORE;
+           http_request_continue(head, loop->server->config->request_bytes_max, &conn->input->head,
+                                 &request, &length, &status) == HTTP_PARSE_NEED_MORE;
 }
 
 /* Plain text: what is unread of earlier, then this. */
@@ -419,7 +421,7 @@ static void read_text(struct loop *loop, struct conn *conn, struct bytes_mut in)
         conn_out_lose_for_memory(loop, conn);
         return;
     }
-    if (head_goes_on(conn))
+    if (head_goes_on(loop, conn))
         return;
     struct buf unread = take_unread(conn);
     read_input(loop, conn, (struct bytes_mut){unread.data, unread.length});

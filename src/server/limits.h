@@ -3,6 +3,7 @@
 #define PARTY_SERVER_LIMITS_H
 
 #define LOOPS_MAX 64
+#define REQUEST_BYTES_LEAST 1024 /* of --max-request-bytes: what browsers send without cookies */
 #define MESSAGE_BYTES_LIMIT (1024u * 1024 * 1024) /* of --max-message-bytes, --max-queue-bytes */
 #define MESSAGE_RATE_LIMIT 1000000u               /* of --max-message-rate: tokens have 32 bits */
 #define BYTE_RATE_LIMIT \

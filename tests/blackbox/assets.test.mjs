@@ -155,7 +155,7 @@ describeWithServer('Files of ours', (server) => {
 
   it('The longest query that a request may have is kept', async () => {
     const rest = ' HTTP/1.0\r\n\r\n';
-    const target = `/play?${'x'.repeat(8192 - 'GET /play?'.length - rest.length)}`;
+    const target = `/play?${'x'.repeat(16_384 - 'GET /play?'.length - rest.length)}`;
     const connection = await server.raw();
     connection.write(`GET ${target}${rest}`);
     const { headers } = await connection.readResponse();

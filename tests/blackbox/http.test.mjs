@@ -5,7 +5,7 @@ import { it } from 'node:test';
 import { eventually } from './support/deadline.mjs';
 import { json, opcodes, ping } from './support/frames.mjs';
 import { request, sampleKey, upgradeRequest } from './support/http.mjs';
-import { describeWithServer } from './support/suite.mjs';
+import { describeWithOptions, describeWithServer } from './support/suite.mjs';
 
 const healthBody = '{"status":"ok"}';
 
@@ -27,6 +27,30 @@ async function expectStatus(server, bytes, ...statuses) {
 function requestOfLength(length) {
   const shortest = request('/health', { headers: { 'X-Padding': '' } });
   return request('/health', { headers: { 'X-Padding': 'x'.repeat(length - shortest.length) } });
+}
+
+/** Requests whose head may have so many bytes, and none more. */
+function itLimitsHeads(server, most) {
+  it(`A request head of ${most} bytes is answered, one of a byte more gets 431`, async () => {
+    assert.equal((await answer(server, requestOfLength(most))).body, healthBody);
+    await expectStatus(server, requestOfLength(most + 1), 431);
+    await expectStatus(server, requestOfLength(most + 100_000), 431);
+  });
+
+  it(`A head that never ends gets 431 as soon as it has more than ${most} bytes`, async () => {
+    await expectStatus(server, `GET /${'x'.repeat(most)}`, 431);
+    await expectStatus(server, `GET / HTTP/1.1\r\n${'A: b\r\n'.repeat(most / 6)}`, 431);
+  });
+
+  it('The longest subprotocol and the longest path that fit are given back as they are', async () => {
+    const long = 'p'.repeat(most - upgradeRequest('/', { headers: { 'Sec-WebSocket-Protocol': '' } }).length);
+    const connection = await server.raw();
+    const { headers } = await connection.upgrade({ headers: { 'Sec-WebSocket-Protocol': long } });
+    assert.equal(headers['sec-websocket-protocol'], long);
+    const query = 'q'.repeat(most - request('/play?').length);
+    const { status, headers: there } = await answer(server, request(`/play?${query}`));
+    assert.deepEqual([status, there.location], [302, `play/?${query}`]);
+  });
 }
 
 const withoutDate = ({ date, ...headers }) => headers;
@@ -127,16 +151,7 @@ describeWithServer('HTTP', (server) => {
     });
   }
 
-  it('A request head just under 8 KiB is answered, one beyond it gets 431', async () => {
-    assert.equal((await answer(server, requestOfLength(8_100))).body, healthBody);
-    await expectStatus(server, requestOfLength(8_300), 431);
-    await expectStatus(server, requestOfLength(100_000), 431);
-  });
-
-  it('A head that never ends gets 431 as soon as it is too long', async () => {
-    await expectStatus(server, `GET /${'x'.repeat(8_300)}`, 431);
-    await expectStatus(server, `GET / HTTP/1.1\r\n${'A: b\r\n'.repeat(1_400)}`, 431);
-  });
+  itLimitsHeads(server, 16_384);
 
   it('A connection is kept for more requests, until one asks to close it', async () => {
     const connection = await server.raw();
@@ -274,6 +289,35 @@ describeWithServer('The handshake', (server) => {
     });
   });
 
+  for (const target of ['ws://localhost/', 'WSS://localhost/a?b', 'http://localhost', 'ws://localhost?a']) {
+    it(`${target} is a target as good as a path`, async () => {
+      const connection = await server.raw();
+      await connection.upgrade({ target });
+    });
+  }
+
+  const lacks = {
+    'the header Upgrade: websocket': { headers: { Upgrade: null } },
+    'the header Connection: Upgrade': { headers: { Connection: 'keep-alive' } },
+    'the header Upgrade: websocket and the header Connection: Upgrade': {
+      headers: { Connection: null, Upgrade: null },
+    },
+    'HTTP/1.1': { version: '1.0' },
+    'HTTP/1.1 and the header Upgrade: websocket and the header Connection: Upgrade': {
+      version: '1.0', headers: { Connection: 'close', Upgrade: null },
+    },
+  };
+  for (const [what, options] of Object.entries(lacks)) {
+    it(`One from which a proxy took ${what} gets 400 and is told so`, async () => {
+      const connection = await server.raw();
+      connection.write(upgradeRequest('/', options));
+      const { status, headers, body } = await connection.readResponse();
+      const text = `This WebSocket handshake lacks ${what}. A proxy on its way must pass that on\n`;
+      assert.deepEqual([status, headers['content-type'], body], [400, 'text/plain; charset=utf-8', text]);
+      await connection.expectEnd();
+    });
+  }
+
   it('Without a subprotocol offered, none is chosen', async () => {
     assert.equal((await acceptedHeaders())['sec-websocket-protocol'], undefined);
     assert.equal((await server.client()).socket.protocol, '');
@@ -389,3 +433,9 @@ describeWithServer('The handshake', (server) => {
     await connection.expectFrame(opcodes.pong, 'slow');
   });
 });
+
+for (const most of [1_024, 65_536]) {
+  describeWithOptions('--max-request-bytes', most)(`--max-request-bytes ${most}`, (server) =>
+    itLimitsHeads(server, most),
+  );
+}

@@ -121,3 +121,26 @@ describeWithOptions('--max-buffered-bytes', budget, '--max-message-rate', 0, '--
     });
   },
 );
+
+describeWithOptions('--max-buffered-bytes', budget, '--max-request-bytes', 65_536)(
+  'The budget for memory, with long requests',
+  (server) => {
+    it('is kept: heads that never end are counted, and closed beyond it', async () => {
+      const head = `GET / HTTP/1.1\r\nCookie: ${'x'.repeat(60_000)}`;
+      let gone = 0;
+      for (let count = 0; count < 200; count++) {
+        const connection = await server.raw();
+        connection.socket.on('error', () => {});
+        connection.socket.on('close', () => gone++);
+        connection.write(head);
+      }
+      const lost = async () => (await server.events())['closed to free memory'] > 0;
+      await eventually(lost, 'A victim');
+      assert.ok((await server.events())['bytes buffered now'] < budget + slack);
+      await eventually(() => gone > 0, 'The end of its connection');
+      const { members } = await server.room(['host', 'guest']);
+      members[0].relay('still here');
+      await members[1].expectMessage('host', 'still here');
+    });
+  },
+);

@@ -104,7 +104,8 @@ static void shake_hands(struct peer *peer, struct bytes_mut *in)
     int status = 0;
     require(buf_append(&peer->head, bytes_of(in->data, in->length)) == BUF_OK);
     struct bytes head = buf_view(&peer->head);
-    enum http_parse_result result = http_request_parse(head, &request, &length, &status);
+    enum http_parse_result result =
+        http_request_parse(head, HTTP_REQUEST_HEAD_MAX, &request, &length, &status);
     if (result == HTTP_PARSE_NEED_MORE) {
         in->length = 0;
         return;

@@ -7,8 +7,10 @@
 #include <assert.h>
 
 #include "base/attributes.h"
+#include "base/scratch.h"
 #include "base/writer.h"
 #include "proto/http_etag.h"
+#include "server/conn_out.h"
 #include "server/http/response.h"
 
 #define FRONT BYTES("/")
@@ -100,14 +102,22 @@ static void send_asset(struct loop *loop, struct conn *conn, const struct http_r
  */
 static void send_to_folder(struct loop *loop, struct conn *conn, const struct http_request *request)
 {
-    uint8_t location[HTTP_REQUEST_HEAD_MAX];
-    struct writer writer = writer_over(location, sizeof location);
-    WRITER_PUT(&writer, "play/");
+    const struct bytes folder = BYTES("play/");
+    struct scratch scratch;
+    size_t length_max = folder.length + 1 + request->query.length;
+    uint8_t *location = scratch_take(&scratch, length_max);
+    if (location == NULL) {
+        conn_out_lose_for_memory(loop, conn);
+        return;
+    }
+    struct writer writer = writer_over(location, length_max);
+    writer_put(&writer, folder);
     if (request->query.data != NULL) {
         writer_put_byte(&writer, '?');
         writer_put(&writer, request->query);
     }
     response_redirect(loop, conn, request, writer_view(&writer));
+    scratch_release(&scratch);
 }
 
 bool assets_route(struct loop *loop, struct conn *conn, const struct http_request *request)

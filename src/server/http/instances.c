@@ -1,8 +1,10 @@
 /* Off unless it was said who we are. */
 #include "server/http/instances.h"
 
+#include "base/scratch.h"
 #include "proto/http_query.h"
 #include "server/config.h"
+#include "server/conn_out.h"
 #include "server/http/response.h"
 
 #define INSTANCE_PARAMETER BYTES("instance")
@@ -57,11 +59,18 @@ static void send_replay(struct loop *loop, struct conn *conn, const struct http_
 /* The link has outlived its instance: the same without it. */
 static void send_on(struct loop *loop, struct conn *conn, const struct http_request *request)
 {
-    uint8_t location[HTTP_REQUEST_HEAD_MAX];
-    struct writer writer = writer_over(location, sizeof location);
+    struct scratch scratch;
+    size_t length_max = request->path.length + request->query.length + 1;
+    uint8_t *location = scratch_take(&scratch, length_max);
+    if (location == NULL) {
+        conn_out_lose_for_memory(loop, conn);
+        return;
+    }
+    struct writer writer = writer_over(location, length_max);
     writer_put(&writer, request->path);
     http_query_write_without(&writer, request->query, INSTANCE_PARAMETER);
     response_redirect(loop, conn, request, writer_view(&writer));
+    scratch_release(&scratch);
 }
 
 /* The other region that the code tells of, or empty. */

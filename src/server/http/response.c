@@ -3,11 +3,12 @@
 
 #include <time.h>
 
+#include "base/scratch.h"
 #include "base/writer.h"
 #include "server/conn_out.h"
 
 /* Of our own lines; what a response adds may be as long as the request that it is copied from. */
-#define HEAD_BYTES_MAX (1024 + HTTP_REQUEST_HEAD_MAX)
+#define OWN_LINES_BYTES_MAX 1024
 
 static const char *reason_phrase(int status)
 {
@@ -85,10 +86,17 @@ static void write_head(struct writer *writer, const struct response *response, s
 static void send_head(struct loop *loop, struct conn *conn, const struct response *response,
                       size_t body_length)
 {
-    uint8_t head[HEAD_BYTES_MAX];
-    struct writer writer = writer_over(head, sizeof head);
+    struct scratch scratch;
+    size_t length_max = OWN_LINES_BYTES_MAX + response->extra_headers.length;
+    uint8_t *head = scratch_take(&scratch, length_max);
+    if (head == NULL) {
+        conn_out_lose_for_memory(loop, conn);
+        return;
+    }
+    struct writer writer = writer_over(head, length_max);
     write_head(&writer, response, body_length);
     conn_out_bytes(loop, conn, writer_view(&writer));
+    scratch_release(&scratch);
 }
 
 static void end_response(struct loop *loop, struct conn *conn, const struct response *response)
@@ -132,6 +140,16 @@ static void send_error(struct loop *loop, struct conn *conn, int status, bool is
     response_send(loop, conn, &response, writer_view(&writer));
 }
 
+void response_send_refusal(struct loop *loop, struct conn *conn, int status, struct bytes text)
+{
+    struct response response = {
+        .status = status,
+        .closes = true,
+        .content_type = CONTENT_TYPE_TEXT,
+    };
+    response_send(loop, conn, &response, text);
+}
+
 void response_send_error(struct loop *loop, struct conn *conn, int status, bool is_head)
 {
     send_error(loop, conn, status, is_head, false);
@@ -166,9 +184,16 @@ bool response_closes(const struct conn *conn, const struct http_request *request
 void response_redirect(struct loop *loop, struct conn *conn, const struct http_request *request,
                        struct bytes location)
 {
-    uint8_t header[HTTP_REQUEST_HEAD_MAX];
-    struct writer writer = writer_over(header, sizeof header);
-    WRITER_PUT(&writer, "Location: ");
+    static const struct bytes name = {(const uint8_t *)"Location: ", 10};
+    struct scratch scratch;
+    size_t length_max = name.length + location.length + 2;
+    uint8_t *header = scratch_take(&scratch, length_max);
+    if (header == NULL) {
+        conn_out_lose_for_memory(loop, conn);
+        return;
+    }
+    struct writer writer = writer_over(header, length_max);
+    writer_put(&writer, name);
     writer_put(&writer, location);
     WRITER_PUT(&writer, "\r\n");
     struct response response = {
@@ -179,4 +204,5 @@ void response_redirect(struct loop *loop, struct conn *conn, const struct http_r
         .extra_headers = writer_view(&writer),
     };
     response_send(loop, conn, &response, BYTES("Found\n"));
+    scratch_release(&scratch);
 }

@@ -39,6 +39,9 @@ void response_redirect(struct loop *loop, struct conn *conn, const struct http_r
 /* Whether the connection ends with the answer. One above a limit makes room as soon as it can. */
 bool response_closes(const struct conn *conn, const struct http_request *request);
 
+/* Answers a GET with a sentence about what is wrong with it, and closes. */
+void response_send_refusal(struct loop *loop, struct conn *conn, int status, struct bytes text);
+
 /* Answers with an error, and closes. */
 void response_send_error(struct loop *loop, struct conn *conn, int status, bool is_head);
 

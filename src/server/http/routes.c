@@ -1,6 +1,7 @@
 /* Which request gets which answer. */
 #include "server/http/routes.h"
 
+#include "base/scratch.h"
 #include "proto/ws_handshake.h"
 #include "server/admission.h"
 #include "server/conn_in.h"
@@ -11,6 +12,8 @@
 #include "server/http/lookup.h"
 #include "server/http/pages.h"
 #include "server/http/response.h"
+
+#define SWITCH_BYTES_MAX 256 /* of a 101 response, but for the subprotocol */
 
 static const struct bytes spoken[] = {
     {(const uint8_t *)"party-sockets.v1", 16},
@@ -88,14 +91,28 @@ static enum protocol protocol_of(const struct loop *loop, struct bytes subprotoc
     return (enum protocol)loop->server->config->protocol;
 }
 
+/* The subprotocol's name is echoed, and may be as long as a request. */
+static void send_switch(struct loop *loop, struct conn *conn, const struct http_request *request,
+                        struct bytes subprotocol)
+{
+    struct scratch scratch;
+    size_t length_max = SWITCH_BYTES_MAX + subprotocol.length;
+    uint8_t *head = scratch_take(&scratch, length_max);
+    if (head == NULL) {
+        conn_out_lose_for_memory(loop, conn);
+        return;
+    }
+    struct writer writer = writer_over(head, length_max);
+    ws_handshake_write_response(&writer, request, subprotocol);
+    conn_out_bytes(loop, conn, writer_view(&writer));
+    scratch_release(&scratch);
+}
+
 /* From here on the connection is a WebSocket. */
 static void upgrade(struct loop *loop, struct conn *conn, const struct http_request *request)
 {
-    uint8_t head[HTTP_REQUEST_HEAD_MAX + 256]; /* the subprotocol's name is echoed */
-    struct writer writer = writer_over(head, sizeof head);
     struct bytes subprotocol = ws_handshake_choose_protocol(request, &subprotocols);
-    ws_handshake_write_response(&writer, request, subprotocol);
-    conn_out_bytes(loop, conn, writer_view(&writer));
+    send_switch(loop, conn, request, subprotocol);
     if (conn->state != CONN_HTTP)
         return;
 
@@ -108,6 +125,19 @@ static void upgrade(struct loop *loop, struct conn *conn, const struct http_requ
     loop_set_deadline(loop, conn, DEADLINE_LIVENESS);
 }
 
+static void refuse_upgrade(struct loop *loop, struct conn *conn, const struct http_request *request,
+                           int status)
+{
+    uint8_t text[256];
+    struct writer lack = writer_over(text, sizeof text);
+    if (status == 400)
+        ws_handshake_write_lack(&lack, request);
+    if (lack.length > 0)
+        response_send_refusal(loop, conn, status, writer_view(&lack));
+    else
+        response_send_error(loop, conn, status, request->method == HTTP_METHOD_HEAD);
+}
+
 static void receive_upgrade(struct loop *loop, struct conn *conn,
                             const struct http_request *request)
 {
@@ -117,7 +147,7 @@ static void receive_upgrade(struct loop *loop, struct conn *conn,
     if (status == 101)
         upgrade(loop, conn, request);
     else
-        response_send_error(loop, conn, status, request->method == HTTP_METHOD_HEAD);
+        refuse_upgrade(loop, conn, request, status);
 }
 
 /* Whoever needs something of other loops waits for it. */

@@ -13,6 +13,7 @@
 #include "base/attributes.h"
 #include "support/guard_page.h"
 
+#define HEAD_MAX 8192
 #define HOST "Host: a\r\n"
 
 /* The status of the refusal, 0 for DONE, -1 for NEED_MORE. */
@@ -23,7 +24,7 @@ static int judge(struct bytes head)
     size_t length;
     int status;
     enum http_parse_result result =
-        http_request_parse(guarded_view(&guarded), &request, &length, &status);
+        http_request_parse(guarded_view(&guarded), HEAD_MAX, &request, &length, &status);
     guarded_free(&guarded);
     if (result == HTTP_PARSE_DONE)
         return 0;
@@ -41,8 +42,8 @@ static int judge_in_pieces(struct bytes head, size_t step)
         size_t length;
         end = end + step < head.length ? end + step : head.length;
         struct guarded guarded = guarded_copy(bytes_of(head.data, end));
-        result =
-            http_request_continue(guarded_view(&guarded), &progress, &request, &length, &status);
+        result = http_request_continue(guarded_view(&guarded), HEAD_MAX, &progress, &request,
+                                       &length, &status);
         guarded_free(&guarded);
     }
     if (result == HTTP_PARSE_DONE)
@@ -111,17 +112,17 @@ static void wrong_heads_are_refused(void **state)
 
 static void the_limit_of_a_head_is_exact(void **state)
 {
-    static char head[HTTP_REQUEST_HEAD_MAX + 2];
+    static char head[HEAD_MAX + 2];
     const char *start = "GET / HTTP/1.1\r\n" HOST "X: ";
     (void)state;
     memset(head, 'x', sizeof head);
     memcpy(head, start, strlen(start));
-    memcpy(head + HTTP_REQUEST_HEAD_MAX - 4, "\r\n\r\n", 4);
-    assert_int_equal(judge(bytes_of(head, HTTP_REQUEST_HEAD_MAX)), 0);
-    memset(head + HTTP_REQUEST_HEAD_MAX - 4, 'x', 4);
-    memcpy(head + HTTP_REQUEST_HEAD_MAX - 3, "\r\n\r\n", 4);
-    assert_int_equal(judge(bytes_of(head, HTTP_REQUEST_HEAD_MAX + 1)), 431);
-    assert_int_equal(judge(bytes_of(head, HTTP_REQUEST_HEAD_MAX - 1)), -1);
+    memcpy(head + HEAD_MAX - 4, "\r\n\r\n", 4);
+    assert_int_equal(judge(bytes_of(head, HEAD_MAX)), 0);
+    memset(head + HEAD_MAX - 4, 'x', 4);
+    memcpy(head + HEAD_MAX - 3, "\r\n\r\n", 4);
+    assert_int_equal(judge(bytes_of(head, HEAD_MAX + 1)), 431);
+    assert_int_equal(judge(bytes_of(head, HEAD_MAX - 1)), -1);
 }
 
 static void what_a_head_says_is_read(void **state)
@@ -136,7 +137,8 @@ static void what_a_head_says_is_read(void **state)
     struct http_request request;
     size_t length;
     int status;
-    assert_int_equal(http_request_parse(head, &request, &length, &status), HTTP_PARSE_DONE);
+    assert_int_equal(http_request_parse(head, HEAD_MAX, &request, &length, &status),
+                     HTTP_PARSE_DONE);
     assert_int_equal(length, head.length - 4);
     assert_int_equal(request.method, HTTP_METHOD_GET);
     assert_true(bytes_equal(request.path, BYTES("/p/q")));
@@ -155,11 +157,17 @@ static void paths_are_told_from_all_forms_of_targets(void **state)
     static const struct {
         const char *head;
         const char *path;
+        const char *query;
     } cases[] = {
-        {"GET /a/b?c=/d#e HTTP/1.1\r\n" HOST "\r\n", "/a/b"},
-        {"GET HTTP://h:1/a HTTP/1.1\r\n" HOST "\r\n", "/a"},
-        {"GET http://h HTTP/1.1\r\n" HOST "\r\n", "/"},
-        {"GET http://h?next=/health HTTP/1.1\r\n" HOST "\r\n", "/"},
+        {"GET /a/b?c=/d#e HTTP/1.1\r\n" HOST "\r\n", "/a/b", "c=/d"},
+        {"GET HTTP://h:1/a HTTP/1.1\r\n" HOST "\r\n", "/a", ""},
+        {"GET http://h HTTP/1.1\r\n" HOST "\r\n", "/", ""},
+        {"GET http://h?next=/health HTTP/1.1\r\n" HOST "\r\n", "/", "next=/health"},
+        {"GET http://h#a?b HTTP/1.1\r\n" HOST "\r\n", "/", ""},
+        {"GET ws://h/ HTTP/1.1\r\n" HOST "\r\n", "/", ""},
+        {"GET ws://h/ABCD?x=1 HTTP/1.1\r\n" HOST "\r\n", "/ABCD", "x=1"},
+        {"GET wss://h:443/a HTTP/1.1\r\n" HOST "\r\n", "/a", ""},
+        {"GET WS://h HTTP/1.1\r\n" HOST "\r\n", "/", ""},
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -167,8 +175,10 @@ static void paths_are_told_from_all_forms_of_targets(void **state)
         size_t length;
         int status;
         struct bytes head = bytes_of_string(cases[i].head);
-        assert_int_equal(http_request_parse(head, &request, &length, &status), HTTP_PARSE_DONE);
+        assert_int_equal(http_request_parse(head, HEAD_MAX, &request, &length, &status),
+                         HTTP_PARSE_DONE);
         assert_true(bytes_equal(request.path, bytes_of_string(cases[i].path)));
+        assert_true(bytes_equal(request.query, bytes_of_string(cases[i].query)));
     }
 }
 
@@ -189,9 +199,9 @@ static void connections_end_as_the_client_asks(void **state)
         struct http_request request;
         size_t length;
         int status;
-        assert_int_equal(
-            http_request_parse(bytes_of_string(cases[i].head), &request, &length, &status),
-            HTTP_PARSE_DONE);
+        assert_int_equal(http_request_parse(bytes_of_string(cases[i].head), HEAD_MAX, &request,
+                                            &length, &status),
+                         HTTP_PARSE_DONE);
         assert_int_equal(request.keeps_alive, cases[i].keeps_alive);
     }
 }
@@ -206,7 +216,8 @@ static void the_last_forwarded_addresses_are_kept_in_order(void **state)
     size_t length;
     int status;
     (void)state;
-    assert_int_equal(http_request_parse(BYTES(head), &request, &length, &status), HTTP_PARSE_DONE);
+    assert_int_equal(http_request_parse(BYTES(head), HEAD_MAX, &request, &length, &status),
+                     HTTP_PARSE_DONE);
     assert_int_equal(request.forwarded_for_count, 4);
     for (size_t i = 0; i < 4; i++)
         assert_true(bytes_equal(request.forwarded_for[i], bytes_of_string(expected[i])));
@@ -227,8 +238,9 @@ static void what_was_forwarded_says_so(void **state)
         for (int is_there = 0; is_there <= 1; is_there++) {
             snprintf(head, sizeof head, "GET / HTTP/1.1\r\n" HOST "%s%s: a\r\n\r\n",
                      is_there ? "" : "X", names[i]);
-            assert_int_equal(http_request_parse(bytes_of_string(head), &request, &length, &status),
-                             HTTP_PARSE_DONE);
+            assert_int_equal(
+                http_request_parse(bytes_of_string(head), HEAD_MAX, &request, &length, &status),
+                HTTP_PARSE_DONE);
             assert_int_equal(request.is_forwarded, is_there);
         }
     }
@@ -259,7 +271,8 @@ static void the_first_forwarded_host_and_scheme_count(void **state)
     size_t length;
     int status;
     (void)state;
-    assert_int_equal(http_request_parse(BYTES(head), &request, &length, &status), HTTP_PARSE_DONE);
+    assert_int_equal(http_request_parse(BYTES(head), HEAD_MAX, &request, &length, &status),
+                     HTTP_PARSE_DONE);
     assert_true(bytes_equal(request.forwarded_host, BYTES("a.example:1")));
     assert_true(request.forwarded_https);
 }
@@ -280,8 +293,9 @@ static void forwarded_schemes_of_websockets_are_those_of_pages(void **state)
         int status;
         snprintf(head, sizeof head, "GET / HTTP/1.1\r\n" HOST "X-Forwarded-Proto: %s\r\n\r\n",
                  cases[i].scheme);
-        assert_int_equal(http_request_parse(bytes_of_string(head), &request, &length, &status),
-                         HTTP_PARSE_DONE);
+        assert_int_equal(
+            http_request_parse(bytes_of_string(head), HEAD_MAX, &request, &length, &status),
+            HTTP_PARSE_DONE);
         assert_int_equal(request.forwarded_https, cases[i].is_https);
     }
 }

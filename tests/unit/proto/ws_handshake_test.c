@@ -19,7 +19,8 @@ static struct http_request parse(const char *head)
     struct http_request request;
     size_t length;
     int status;
-    assert_int_equal(http_request_parse(bytes_of_string(head), &request, &length, &status),
+    assert_int_equal(http_request_parse(bytes_of_string(head), HTTP_REQUEST_HEAD_MAX, &request,
+                                        &length, &status),
                      HTTP_PARSE_DONE);
     return request;
 }
@@ -55,6 +56,44 @@ static void each_fault_has_its_status(void **state)
     }
     struct http_request plain = parse("GET / HTTP/1.1\r\n" HOST "Upgrade: h2c\r\n\r\n");
     assert_false(ws_handshake_is_wanted(&plain));
+}
+
+static void what_a_proxy_took_away_is_told(void **state)
+{
+    static const char end[] = ". A proxy on its way must pass that on\n";
+    static const char upgrade[] = "the header Upgrade: websocket";
+    static const char connection[] = "the header Connection: Upgrade";
+    const struct {
+        const char *head;
+        const char *lack[3];
+    } cases[] = {
+        {"GET / HTTP/1.1\r\n" HOST UPGRADE VERSION KEY, {NULL}},
+        {"GET / HTTP/1.1\r\n" HOST "Connection: Upgrade\r\n" VERSION KEY, {upgrade}},
+        {"GET / HTTP/1.1\r\n" HOST "Upgrade: h2c\r\nConnection: Upgrade\r\n" VERSION KEY,
+         {upgrade}},
+        {"GET / HTTP/1.1\r\n" HOST "Upgrade: websocket\r\n" VERSION KEY, {connection}},
+        {"GET / HTTP/1.1\r\n" HOST VERSION KEY, {upgrade, connection}},
+        {"GET / HTTP/1.0\r\n" HOST UPGRADE VERSION KEY, {"HTTP/1.1"}},
+        {"GET / HTTP/1.0\r\n" HOST "Connection: close\r\n" VERSION KEY,
+         {"HTTP/1.1", upgrade, connection}},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        char head[512];
+        uint8_t text[256];
+        char expected[256] = "";
+        snprintf(head, sizeof head, "%s\r\n", cases[i].head);
+        struct http_request request = parse(head);
+        struct writer writer = writer_over(text, sizeof text);
+        ws_handshake_write_lack(&writer, &request);
+        for (size_t part = 0; part < 3 && cases[i].lack[part] != NULL; part++) {
+            strcat(expected, part == 0 ? "This WebSocket handshake lacks " : " and ");
+            strcat(expected, cases[i].lack[part]);
+        }
+        if (cases[i].lack[0] != NULL)
+            strcat(expected, end);
+        assert_true(bytes_equal(writer_view(&writer), bytes_of_string(expected)));
+    }
 }
 
 static void the_accept_value_is_that_of_the_rfc(void **state)
@@ -101,6 +140,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_fault_has_its_status),
+        cmocka_unit_test(what_a_proxy_took_away_is_told),
         cmocka_unit_test(the_accept_value_is_that_of_the_rfc),
         cmocka_unit_test(a_known_subprotocol_wins_over_the_first),
     };
