@@ -3,23 +3,84 @@
 
 #include <assert.h>
 #include <endian.h>
+#include <math.h>
 #include <stdlib.h>
 
+/*
+ * In a go that may end before the text, `end` is that of the go. A step that fails there for want
+ * of bytes is said again from its beginning in the next go, which ends further behind; so that this
+ * takes no longer the longer a run is, what was read of it is noted in the walk.
+ */
 struct scanner {
     const uint8_t *at;
     const uint8_t *end;
+    struct json_walk *notes; /* NULL: `end` is the text's */
 };
+
+#define CUT_BYTES 8 /* the longest that a step looks ahead: \uXXXX */
+
+/* Whether a step that has failed may have failed because the go ends there. */
+static bool is_cut(const struct scanner *scanner)
+{
+    return scanner->notes != NULL && scanner->end - scanner->at < CUT_BYTES;
+}
+
+enum run_kind {
+    RUN_WHITE,
+    RUN_DIGITS,
+    RUN_STRING,
+};
+
+/* What is known of a run that begins here; NULL: nothing. */
+static struct json_run *find_run(const struct scanner *scanner, enum run_kind kind)
+{
+    struct json_walk *notes = scanner->notes;
+    for (int i = 0; notes != NULL && i < notes->run_count; i++) {
+        if (notes->runs[i].from == scanner->at && notes->runs[i].kind == kind)
+            return &notes->runs[i];
+    }
+    return NULL;
+}
+
+static void note_run(const struct scanner *scanner, struct json_run run, struct json_run *known)
+{
+    struct json_walk *notes = scanner->notes;
+    if (notes == NULL || !is_cut(scanner))
+        return;
+    if (known == NULL && notes->run_count == JSON_RUNS_MAX)
+        return;
+    if (known == NULL)
+        known = &notes->runs[notes->run_count++];
+    *known = run;
+    known->to = scanner->at;
+}
 
 static bool is_digit(uint8_t c)
 {
     return c >= '0' && c <= '9';
 }
 
+static bool is_white(uint8_t c)
+{
+    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
+static void skip_white_run(struct scanner *scanner)
+{
+    const uint8_t *from = scanner->at;
+    struct json_run *known = find_run(scanner, RUN_WHITE);
+    if (known != NULL)
+        scanner->at = known->to;
+    while (scanner->at < scanner->end && is_white(*scanner->at))
+        scanner->at++;
+    note_run(scanner, (struct json_run){.from = from, .kind = RUN_WHITE}, known);
+}
+
+/* Mostly there is none. */
 static void skip_white(struct scanner *scanner)
 {
-    while (scanner->at < scanner->end && (*scanner->at == ' ' || *scanner->at == '\n' ||
-                                          *scanner->at == '\r' || *scanner->at == '\t'))
-        scanner->at++;
+    if (scanner->at < scanner->end && *scanner->at <= ' ')
+        skip_white_run(scanner);
 }
 
 static bool take_byte(struct scanner *scanner, uint8_t byte)
@@ -42,10 +103,15 @@ static bool take_word(struct scanner *scanner, struct bytes word)
 
 static bool take_digits(struct scanner *scanner)
 {
-    const uint8_t *first = scanner->at;
+    const uint8_t *from = scanner->at;
+    struct json_run *known = find_run(scanner, RUN_DIGITS);
+    if (known != NULL)
+        scanner->at = known->to;
     while (scanner->at < scanner->end && is_digit(*scanner->at))
         scanner->at++;
-    return scanner->at > first;
+    if (scanner->at > from)
+        note_run(scanner, (struct json_run){.from = from, .kind = RUN_DIGITS}, known);
+    return scanner->at > from;
 }
 
 /* RFC 8259 6: no leading zeros, digits on both sides of the point, at least one in the exponent. */
@@ -89,14 +155,20 @@ static bool is_short_escape(uint8_t letter)
     return short_escapes[letter];
 }
 
-/* Escapes in a row; `at` is at the first backslash. Surrogates may stand alone (RFC 8259 8.2). */
+/*
+ * Escapes in a row; `at` is at the first backslash, and stays at that of one that is wrong or cut.
+ * Surrogates may stand alone (RFC 8259 8.2).
+ */
 static bool take_escapes(struct scanner *scanner)
 {
     while (scanner->end - scanner->at >= 2 && scanner->at[0] == '\\') {
+        const uint8_t *backslash = scanner->at;
         uint8_t letter = scanner->at[1];
         scanner->at += 2;
-        if (!is_short_escape(letter) && (letter != 'u' || !take_hex_digits(scanner)))
+        if (!is_short_escape(letter) && (letter != 'u' || !take_hex_digits(scanner))) {
+            scanner->at = backslash;
             return false;
+        }
     }
     return true;
 }
@@ -151,16 +223,23 @@ static const uint8_t *skip_plain_text(const uint8_t *at, const uint8_t *end)
 /* `at` is behind the opening quote. */
 static bool take_string_rest(struct scanner *scanner, bool *ret_has_escapes)
 {
-    *ret_has_escapes = false;
+    const uint8_t *from = scanner->at;
+    struct json_run *known = find_run(scanner, RUN_STRING);
+    *ret_has_escapes = known != NULL && known->has_escapes;
+    if (known != NULL)
+        scanner->at = known->to;
     for (;;) {
         scanner->at = skip_plain_text(scanner->at, scanner->end);
         if (take_byte(scanner, '"'))
             return true;
         const uint8_t *escapes = scanner->at;
-        if (!take_escapes(scanner) || scanner->at == escapes)
-            return false; /* the end, or a control character */
-        *ret_has_escapes = true;
+        bool are_good = take_escapes(scanner);
+        *ret_has_escapes |= scanner->at > escapes;
+        if (!are_good || scanner->at == escapes)
+            break; /* the end, or a control character */
     }
+    note_run(scanner, (struct json_run){from, NULL, RUN_STRING, *ret_has_escapes}, known);
+    return false;
 }
 
 /* `nesting` is of what is within the walk's object, which is a level of its own. */
@@ -216,12 +295,18 @@ static enum json_kind take_simple(struct scanner *scanner, bool *ret_has_escapes
     case 'n':
         return take_word(scanner, BYTES("null")) ? JSON_NULL : JSON_ABSENT;
     default:
-        return take_number(scanner) ? JSON_NUMBER : JSON_ABSENT;
+        break;
     }
+    bool is_number = take_number(scanner);
+    /* One that ends where the go does may go on. */
+    bool is_whole = scanner->notes == NULL || scanner->at < scanner->end;
+    return is_number && is_whole ? JSON_NUMBER : JSON_ABSENT;
 }
 
+/* What comes next within a container. */
 enum step {
     STEP_INVALID,
+    STEP_BEGIN, /* it has just been entered */
     STEP_VALUE, /* a value comes next */
     STEP_AFTER, /* a value has just ended */
 };
@@ -235,7 +320,7 @@ static enum step begin_container(struct scanner *scanner, struct json_nesting *n
         nesting->depth--;
         return STEP_AFTER;
     }
-    if (is_object && !take_key(scanner))
+    if (scanner->at == scanner->end || (is_object && !take_key(scanner)))
         return STEP_INVALID;
     return STEP_VALUE;
 }
@@ -256,136 +341,194 @@ static enum step continue_container(struct scanner *scanner, struct json_nesting
     return STEP_VALUE;
 }
 
-/* The last go has no end but the text's. */
-static bool go_is_over(const struct json_walk *walk, const uint8_t *at)
+/* A value, or the opening of a container, which is entered. */
+static enum step take_nested(struct json_walk *walk, struct scanner *scanner)
 {
-    return at >= walk->pause && walk->pause < walk->end;
+    bool has_escapes;
+    skip_white(scanner);
+    enum json_kind kind = take_simple(scanner, &has_escapes);
+    if (kind == JSON_ABSENT)
+        return STEP_INVALID;
+    if (kind != JSON_ARRAY && kind != JSON_OBJECT)
+        return STEP_AFTER;
+    uint32_t depth_max = walk->is_object ? JSON_DEPTH_MAX - 1 : JSON_DEPTH_MAX;
+    return nesting_enter(&walk->nesting, depth_max, kind == JSON_OBJECT) ? STEP_BEGIN
+                                                                         : STEP_INVALID;
 }
 
-/*
- * What is inside a container, from `walk->step` on, until it ends or the go does. MEMBER: it ended.
- */
+static enum step take_step(struct json_walk *walk, struct scanner *scanner, enum step step)
+{
+    if (step == STEP_AFTER)
+        return continue_container(scanner, &walk->nesting);
+    if (step == STEP_BEGIN)
+        return begin_container(scanner, &walk->nesting);
+    return take_nested(walk, scanner);
+}
+
+/* Parts of the text that consists of an object, or of one value. */
+enum stage {
+    STAGE_START,  /* white space, and an opening brace if it is an object */
+    STAGE_MEMBER, /* a comma where one must be, and a key; or the closing brace */
+    STAGE_VALUE,  /* a member's, or the text's */
+    STAGE_WITHIN, /* a value that is a container has been entered */
+    STAGE_YIELD,  /* the value has ended */
+    STAGE_END,    /* only white space may follow */
+};
+
+/* A step has failed, or the go is over: the next one begins with the step that began at `first`. */
+static enum json_next stop(struct json_walk *walk, const struct scanner *scanner,
+                           const uint8_t *first)
+{
+    if (!is_cut(scanner))
+        return JSON_NEXT_INVALID;
+    walk->at = first;
+    walk->reached = walk->pause;
+    return JSON_NEXT_PAUSED;
+}
+
+/* What is inside a container, from `walk->step` on. MEMBER: the container has ended. */
 static enum json_next continue_value(struct json_walk *walk, struct scanner *scanner)
 {
-    uint32_t depth_max = walk->is_object ? JSON_DEPTH_MAX - 1 : JSON_DEPTH_MAX;
-    struct json_nesting *nesting = &walk->nesting;
     enum step step = walk->step;
-    while (nesting->depth > 0 && step != STEP_INVALID) {
-        if (go_is_over(walk, scanner->at)) {
+    while (walk->nesting.depth > 0) {
+        const uint8_t *first = scanner->at;
+        enum step next = take_step(walk, scanner, step);
+        if (next == STEP_INVALID) {
             walk->step = (uint8_t)step;
-            return JSON_NEXT_PAUSED;
+            return stop(walk, scanner, first);
         }
-        if (step == STEP_AFTER) {
-            step = continue_container(scanner, nesting);
-            continue;
-        }
-        bool has_escapes;
-        skip_white(scanner);
-        enum json_kind kind = take_simple(scanner, &has_escapes);
-        if (kind == JSON_ABSENT)
-            return JSON_NEXT_INVALID;
-        step = STEP_AFTER;
-        if (kind == JSON_ARRAY || kind == JSON_OBJECT) {
-            if (!nesting_enter(nesting, depth_max, kind == JSON_OBJECT))
-                return JSON_NEXT_INVALID;
-            step = begin_container(scanner, nesting);
-        }
+        step = next;
+        walk->run_count = 0;
     }
-    return step == STEP_INVALID ? JSON_NEXT_INVALID : JSON_NEXT_MEMBER;
+    return JSON_NEXT_MEMBER;
 }
 
-/* One value with all that is in it. MEMBER: `walk->value` is it. */
-static enum json_next take_value(struct json_walk *walk, struct scanner *scanner)
-{
-    struct json_value *value = &walk->value;
-    value->has_escapes = false;
-    value->raw = bytes_of(scanner->at, 0);
-    value->kind = take_simple(scanner, &value->has_escapes);
-    if (value->kind == JSON_ABSENT)
-        return JSON_NEXT_INVALID;
-    if (value->kind != JSON_ARRAY && value->kind != JSON_OBJECT)
-        return JSON_NEXT_MEMBER;
-    walk->is_in_container = true;
-    walk->nesting.depth = 0;
-    if (!nesting_enter(&walk->nesting, JSON_DEPTH_MAX - 1, value->kind == JSON_OBJECT))
-        return JSON_NEXT_INVALID;
-    walk->step = (uint8_t)begin_container(scanner, &walk->nesting);
-    return continue_value(walk, scanner);
-}
-
-void json_walk_begin(struct json_walk *walk, struct bytes text)
-{
-    struct scanner scanner = {text.data, text.data + text.length};
-    skip_white(&scanner);
-    walk->is_object = take_byte(&scanner, '{');
-    walk->at = scanner.at;
-    walk->end = scanner.end;
-    walk->pause = scanner.end;
-    walk->is_first = true;
-    walk->is_in_container = false;
-}
-
-void json_walk_allow(struct json_walk *walk, size_t length)
-{
-    size_t left = (size_t)(walk->end - walk->at);
-    walk->pause = walk->at + (length < left ? length : left);
-}
-
-/* The text's one value is over: only white space may follow. */
-static enum json_next end_of_text(struct scanner *scanner)
+/* Whether the text is an object. False: that can't be seen yet. */
+static bool take_start(struct json_walk *walk, struct scanner *scanner)
 {
     skip_white(scanner);
-    return scanner->at == scanner->end ? JSON_NEXT_END : JSON_NEXT_INVALID;
+    if (scanner->at == scanner->end)
+        return false;
+    walk->is_object = take_byte(scanner, '{');
+    walk->stage = walk->is_object ? STAGE_MEMBER : STAGE_VALUE;
+    return true;
 }
 
-/* A comma where one must be, a key and its colon; MEMBER: a value comes next. */
-static enum json_next begin_member(struct json_walk *walk, struct scanner *scanner)
+/* False: neither a member nor the object's end. */
+static bool begin_member(struct json_walk *walk, struct scanner *scanner)
 {
     skip_white(scanner);
-    if (take_byte(scanner, '}'))
-        return end_of_text(scanner);
+    if (take_byte(scanner, '}')) {
+        walk->stage = STAGE_END;
+        return true;
+    }
     if (!walk->is_first && !take_byte(scanner, ','))
-        return JSON_NEXT_INVALID;
-    walk->is_first = false;
-
+        return false;
     skip_white(scanner);
     struct json_value *key = &walk->key;
     const uint8_t *first = scanner->at;
     if (!take_byte(scanner, '"') || !take_string_rest(scanner, &key->has_escapes))
-        return JSON_NEXT_INVALID;
+        return false;
     key->kind = JSON_STRING;
     key->raw = bytes_of(first, (size_t)(scanner->at - first));
     skip_white(scanner);
     if (!take_byte(scanner, ':'))
-        return JSON_NEXT_INVALID;
+        return false;
+    walk->is_first = false;
+    walk->stage = STAGE_VALUE;
+    return true;
+}
+
+/* One value, or the opening of one that is a container. */
+static bool begin_value(struct json_walk *walk, struct scanner *scanner)
+{
+    struct json_value *value = &walk->value;
     skip_white(scanner);
-    return JSON_NEXT_MEMBER;
+    value->has_escapes = false;
+    value->raw = bytes_of(scanner->at, 0);
+    value->kind = take_simple(scanner, &value->has_escapes);
+    walk->stage = STAGE_YIELD;
+    if (value->kind != JSON_ARRAY && value->kind != JSON_OBJECT)
+        return value->kind != JSON_ABSENT;
+    walk->stage = STAGE_WITHIN;
+    walk->step = STEP_BEGIN;
+    walk->nesting.depth = 0;
+    return nesting_enter(&walk->nesting, JSON_DEPTH_MAX - 1, value->kind == JSON_OBJECT);
+}
+
+/* Whether nothing but white space follows, as far as can be seen. */
+static bool take_end(struct scanner *scanner)
+{
+    skip_white(scanner);
+    return scanner->at == scanner->end && scanner->notes == NULL;
+}
+
+/* Goes on to the next stage, or stays in one that is cut. False: it has failed. */
+static bool take_stage(struct json_walk *walk, struct scanner *scanner)
+{
+    switch ((enum stage)walk->stage) {
+    case STAGE_START:
+        return take_start(walk, scanner);
+    case STAGE_MEMBER:
+        return begin_member(walk, scanner);
+    case STAGE_VALUE:
+        return begin_value(walk, scanner);
+    default:
+        return take_end(scanner);
+    }
+}
+
+void json_walk_begin(struct json_walk *walk, struct bytes text)
+{
+    walk->at = text.data;
+    walk->end = text.data + text.length;
+    walk->pause = walk->end;
+    walk->reached = walk->at;
+    walk->is_object = false;
+    walk->is_first = true;
+    walk->stage = STAGE_START;
+    walk->run_count = 0;
+}
+
+void json_walk_allow(struct json_walk *walk, size_t length)
+{
+    const uint8_t *from = walk->reached > walk->at ? walk->reached : walk->at;
+    size_t left = (size_t)(walk->end - from);
+    walk->pause = from + (length < left ? length : left);
 }
 
 enum json_next json_walk_next(struct json_walk *walk, struct json_value *ret_key,
                               struct json_value *ret_value)
 {
-    struct scanner scanner = {walk->at, walk->end};
-    enum json_next next = JSON_NEXT_MEMBER;
-    if (go_is_over(walk, walk->at))
-        return JSON_NEXT_PAUSED;
-    if (walk->is_in_container)
-        next = continue_value(walk, &scanner);
-    else if (walk->is_object)
-        next = begin_member(walk, &scanner);
-    if (next == JSON_NEXT_MEMBER && !walk->is_in_container)
-        next = take_value(walk, &scanner);
-    walk->at = scanner.at;
-    if (next != JSON_NEXT_MEMBER)
-        return next;
-
-    walk->is_in_container = false;
-    walk->value.raw.length = (size_t)(scanner.at - walk->value.raw.data);
-    if (!walk->is_object)
-        return end_of_text(&scanner);
-    *ret_key = walk->key;
-    *ret_value = walk->value;
-    return JSON_NEXT_MEMBER;
+    bool is_last_go = walk->pause == walk->end;
+    struct scanner scanner = {walk->at, walk->pause, is_last_go ? NULL : walk};
+    for (;;) {
+        const uint8_t *first = scanner.at;
+        if (walk->stage == STAGE_WITHIN) {
+            enum json_next next = continue_value(walk, &scanner);
+            if (next != JSON_NEXT_MEMBER)
+                return next;
+            walk->stage = STAGE_YIELD;
+        } else if (walk->stage == STAGE_YIELD) {
+            walk->value.raw.length = (size_t)(scanner.at - walk->value.raw.data);
+            walk->stage = walk->is_object ? STAGE_MEMBER : STAGE_END;
+            walk->at = scanner.at;
+            if (!walk->is_object)
+                continue;
+            *ret_key = walk->key;
+            *ret_value = walk->value;
+            return JSON_NEXT_MEMBER;
+        } else {
+            uint8_t stage = walk->stage;
+            if (!take_stage(walk, &scanner)) {
+                walk->stage = stage;
+                return stop(walk, &scanner, first);
+            }
+            if (stage == STAGE_END)
+                return JSON_NEXT_END;
+            walk->run_count = 0;
+        }
+    }
 }
 
 enum json_kind json_validate(struct bytes text)
@@ -406,6 +549,8 @@ enum json_kind json_validate(struct bytes text)
 double json_member_number(const struct json_value *value)
 {
     assert(value->kind == JSON_NUMBER);
+    if (value->raw.length > JSON_NUMBER_BYTES_MAX)
+        return NAN;
     /*
      * The grammar has been checked, and a comma, a bracket or white space stands behind a member of
      * an object, so strtod() stops there. No locale is ever set.

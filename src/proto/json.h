@@ -43,17 +43,33 @@ struct json_nesting {
 };
 
 /*
+ * What a go that ended within a run of one kind had read of it: white space, digits, or a string.
+ * The next go passes over it at once.
+ */
+struct json_run {
+    const uint8_t *from;
+    const uint8_t *to;
+    uint8_t kind;     /* enum run_kind */
+    bool has_escapes; /* of a string */
+};
+
+#define JSON_RUNS_MAX 8 /* in one step: a member's key, and what is around it */
+
+/*
  * Walks over a text, validating as it goes, and yields the members of the object that it consists
  * of. A long text may be walked over in several goes: see json_walk_allow().
  */
 struct json_walk {
     const uint8_t *at;
     const uint8_t *end;
-    const uint8_t *pause; /* where a go ends */
-    bool is_object;       /* what the text consists of; if not, no members are yielded */
-    bool is_first;        /* no member has been read yet */
-    bool is_in_container; /* paused within `value`, whose state follows */
-    uint8_t step;         /* enum step */
+    const uint8_t *pause;   /* where a go ends */
+    const uint8_t *reached; /* where the last one ended, in the middle of a step */
+    bool is_object;         /* what the text consists of, once it is known; if not, no members */
+    bool is_first;          /* no member has been read yet */
+    uint8_t stage;          /* enum stage */
+    uint8_t step;           /* enum step, within a container */
+    uint8_t run_count;
+    struct json_run runs[JSON_RUNS_MAX]; /* that the last go ended in, or passed in the same step */
     struct json_value key;
     struct json_value value;
     struct json_nesting nesting;
@@ -69,8 +85,8 @@ enum json_next {
 void json_walk_begin(struct json_walk *walk, struct bytes text);
 
 /*
- * The next go may read about so many bytes; without it there is one, to the end. A string is read
- * at once, however long: that is as fast as copying it.
+ * The next go may read so many bytes, at least one; without it there is one, to the end. It ends
+ * anywhere: in the middle of a number, of a string or of white space, too.
  */
 void json_walk_allow(struct json_walk *walk, size_t length);
 
@@ -89,8 +105,11 @@ static inline bool json_string_equals(const struct json_value *string, struct by
            memcmp(string->raw.data + 1, text.data, text.length) == 0;
 }
 
+#define JSON_NUMBER_BYTES_MAX 1024 /* that a number may have to be converted */
+
 /*
- * Decodes a number to the nearest double, as JavaScript would (1e400 is infinite). `value` must be
+ * Decodes a number to the nearest double, as JavaScript would (1e400 is infinite). One of more than
+ * JSON_NUMBER_BYTES_MAX is none (NaN): nobody means it, and it would take long. `value` must be
  * a member of an object whose text was walked over to its end: the conversion relies on a byte
  * behind the number that ends it.
  */

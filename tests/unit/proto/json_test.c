@@ -9,6 +9,8 @@
 /* cmocka wants these before it. */
 #include <cmocka.h>
 #include <dirent.h>
+#include <math.h>
+#include <string.h>
 
 #include "proto/json.h"
 #include "proto/utf8.h"
@@ -162,6 +164,78 @@ static void a_go_is_over_in_the_middle_of_a_value(void **state)
     assert_int_equal(json_walk_next(&walk, &key, &value), JSON_NEXT_END);
 }
 
+/* A text with a million of one byte in it, in goes of a thousand: none of them does much more. */
+static void expect_even_goes(const char *before, char filling, const char *after, bool is_valid)
+{
+    enum { FILLING = 1000000, GO = 1000 };
+    size_t length = strlen(before) + FILLING + strlen(after);
+    uint8_t *text = malloc(length);
+    assert_non_null(text);
+    memcpy(text, before, strlen(before));
+    memset(text + strlen(before), filling, FILLING);
+    memcpy(text + strlen(before) + FILLING, after, strlen(after));
+    struct json_walk walk;
+    struct json_value key;
+    struct json_value value;
+    enum json_next next;
+    size_t goes = 0;
+    json_walk_begin(&walk, bytes_of(text, length));
+    do {
+        json_walk_allow(&walk, GO);
+        next = json_walk_next(&walk, &key, &value);
+        goes++;
+    } while (next == JSON_NEXT_MEMBER || next == JSON_NEXT_PAUSED);
+    assert_int_equal(next, is_valid ? JSON_NEXT_END : JSON_NEXT_INVALID);
+    assert_in_range(goes, FILLING / GO, FILLING / GO + 4);
+    free(text);
+}
+
+static void a_go_is_over_in_the_middle_of_a_long_run(void **state)
+{
+    (void)state;
+    expect_even_goes("", '7', "", true);
+    expect_even_goes("{\"a\":-", '1', ".5e7}", true);
+    expect_even_goes("{\"a\":0.", '0', "}", true);
+    expect_even_goes("[1e+", '0', "]", true);
+    expect_even_goes("[1e+", '0', "x]", false);
+    expect_even_goes("", ' ', "{}", true);
+    expect_even_goes("", '\n', "", false);
+    expect_even_goes("{", ' ', "}", true);
+    expect_even_goes("{\"a\"", '\t', ":1}", true);
+    expect_even_goes("{\"a\":", '\r', "1}", true);
+    expect_even_goes("{\"a\":[1", ' ', ",2]}", true);
+    expect_even_goes("{\"a\":[", ' ', "]}", true);
+    expect_even_goes("{\"a\":{", ' ', "\"b\":1}}", true);
+    expect_even_goes("{}", ' ', "", true);
+    expect_even_goes("{}", ' ', "x", false);
+    expect_even_goes("{\"", 'k', "\":{\"b\":1}}", true);
+    expect_even_goes("{\"a\":\"", 'x', "\"}", true);
+    expect_even_goes("{\"a\":[\"\\u12", '3', "\\n\"]}", true);
+    expect_even_goes("\"\\", '\\', "\"", false);
+    expect_even_goes("\"", '\\', "\"", true);
+}
+
+static void a_number_that_nobody_means_is_none(void **state)
+{
+    (void)state;
+    char text[JSON_NUMBER_BYTES_MAX + 16] = "{\"a\":";
+    for (size_t length = JSON_NUMBER_BYTES_MAX; length <= JSON_NUMBER_BYTES_MAX + 1; length++) {
+        memset(text + 5, '0', length);
+        memcpy(text + 5, "3.", 2);
+        strcpy(text + 5 + length, "}");
+        struct json_walk walk;
+        struct json_value key;
+        struct json_value value;
+        json_walk_begin(&walk, bytes_of_string(text));
+        assert_int_equal(json_walk_next(&walk, &key, &value), JSON_NEXT_MEMBER);
+        double number = json_member_number(&value);
+        if (length == JSON_NUMBER_BYTES_MAX)
+            assert_true(number == 3);
+        else
+            assert_true(isnan(number));
+    }
+}
+
 static void strings_have_one_canonical_form(void **state)
 {
     static const struct {
@@ -243,6 +317,8 @@ int main(void)
         cmocka_unit_test(nesting_is_bounded_exactly),
         cmocka_unit_test(members_are_views_of_what_was_written),
         cmocka_unit_test(a_go_is_over_in_the_middle_of_a_value),
+        cmocka_unit_test(a_go_is_over_in_the_middle_of_a_long_run),
+        cmocka_unit_test(a_number_that_nobody_means_is_none),
         cmocka_unit_test(strings_have_one_canonical_form),
         cmocka_unit_test(the_conformance_cases_are_judged_right),
     };
