@@ -11,6 +11,21 @@ void buf_release(struct buf *buf)
     buf_init(buf, buf->maximum);
 }
 
+void buf_shrink(struct buf *buf, size_t count)
+{
+    if (count >= buf->capacity) {
+        buf_release(buf);
+        return;
+    }
+    uint8_t *data = realloc(buf->data, buf->capacity - count);
+    if (data == NULL)
+        return;
+    buf->data = data;
+    buf->capacity -= count;
+    if (buf->length > buf->capacity)
+        buf->length = buf->capacity;
+}
+
 enum buf_result buf_reserve(struct buf *buf, size_t count)
 {
     if (count > buf->maximum - buf->length)

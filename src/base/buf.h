@@ -32,6 +32,12 @@ static inline void buf_init(struct buf *buf, size_t maximum)
 /* Frees the contents; the buffer is empty and usable afterwards. */
 void buf_release(struct buf *buf);
 
+/*
+ * Gives back at most `count` bytes of the capacity, and what stood there: freeing much at once
+ * takes long. It may fail, and changes nothing then.
+ */
+void buf_shrink(struct buf *buf, size_t count);
+
 MUST_CHECK enum buf_result buf_append(struct buf *buf, struct bytes bytes);
 
 /* Makes room for `count` more bytes behind `length`, so that the caller may write there itself. */

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "net/clock.h"
 #include "net/poller.h"
 #include "net/tls_trial.h"
 
@@ -23,6 +24,9 @@
  * keys, and nobody needs more of them than one in many gigabytes.
  */
 #define COSTLY_MESSAGES_MAX 32
+/* RFC 8446 5.1: type, version, length; and what that may be, encrypted ones of TLS 1.2 included. */
+#define RECORD_HEADER_BYTES 5
+#define RECORD_BYTES_MAX (16384 + 2048)
 #define TICKET_KEY_BYTES 80 /* name, HMAC and AES keys: SSL_CTX_set_tlsext_ticket_keys(3) */
 
 struct tls_context {
@@ -40,6 +44,9 @@ struct tls_session {
     struct bytes in; /* fed and not read yet; lies in `kept` or in the caller's memory */
     struct buf kept;
     uint32_t costly_messages;
+    uint32_t began_ms;
+    bool has_read;     /* of the hello */
+    bool has_answered; /* the hello */
     bool has_ended;
 };
 
@@ -207,6 +214,12 @@ void tls_context_free(struct tls_context *context)
     free(context);
 }
 
+/* The last message of an answer: TLS 1.3 and resumptions end it with Finished. */
+static bool ends_answer(uint8_t type)
+{
+    return type == SSL3_MT_FINISHED || type == SSL3_MT_SERVER_DONE;
+}
+
 /* OpenSSL tells each message of the handshake, the ones after it included. */
 static void note_message(int is_ours, int version, int content_type, const void *data,
                          size_t length, SSL *ssl, void *pointer)
@@ -214,9 +227,13 @@ static void note_message(int is_ours, int version, int content_type, const void 
     struct tls_session *session = pointer;
     (void)version;
     (void)ssl;
-    if (is_ours || content_type != SSL3_RT_HANDSHAKE || length == 0)
+    if (content_type != SSL3_RT_HANDSHAKE || length == 0)
         return;
     uint8_t type = *(const uint8_t *)data;
+    if (is_ours) {
+        session->has_answered |= ends_answer(type);
+        return;
+    }
     if (type != SSL3_MT_CLIENT_HELLO && type != SSL3_MT_KEY_UPDATE)
         return;
     if (++session->costly_messages > COSTLY_MESSAGES_MAX)
@@ -240,6 +257,7 @@ struct tls_session *tls_session_new(struct tls_context *context, struct outbox_p
     if (session == NULL)
         return NULL;
     session->pool = pool;
+    session->began_ms = clock_now_ms();
     buf_init(&session->kept, KEPT_BYTES_MAX);
     session->ssl = ssl_new(context);
     BIO *bio = session->ssl == NULL ? NULL : BIO_new(context->method);
@@ -295,6 +313,7 @@ bool tls_session_feed(struct tls_session *session, struct bytes in)
 enum tls_result tls_session_read(struct tls_session *session, uint8_t *out, size_t capacity,
                                  size_t *ret_length)
 {
+    session->has_read = true;
     ERR_clear_error(); /* the queue of errors is the thread's, and SSL_get_error() looks at it */
     int result = SSL_read_ex(session->ssl, out, capacity, ret_length);
     if (session->costly_messages > COSTLY_MESSAGES_MAX) {
@@ -349,6 +368,26 @@ void tls_session_end(struct tls_session *session)
     session->has_ended = true;
     ERR_clear_error();
     (void)SSL_shutdown(session->ssl);
+}
+
+bool tls_session_has_answered(const struct tls_session *session)
+{
+    return session->has_answered;
+}
+
+bool tls_session_may_answer(const struct tls_session *session)
+{
+    const struct buf *kept = &session->kept;
+    if (kept->length < RECORD_HEADER_BYTES)
+        return session->has_read && kept->length > 0;
+    size_t length = (size_t)kept->data[3] << 8 | kept->data[4];
+    bool is_whole = kept->length >= RECORD_HEADER_BYTES + length;
+    return session->has_read || is_whole || length > RECORD_BYTES_MAX;
+}
+
+uint32_t tls_session_age_ms(const struct tls_session *session)
+{
+    return clock_now_ms() - session->began_ms;
 }
 
 bool tls_session_is_open(const struct tls_session *session)

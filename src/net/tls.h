@@ -70,6 +70,21 @@ MUST_CHECK bool tls_session_write(struct tls_session *session, struct bytes text
 /* Tells the peer, in the output, that no more will be sent (close_notify); once. */
 void tls_session_end(struct tls_session *session);
 
+/*
+ * Whether the session has said all that it says in answer to a hello: before that, reading may take
+ * milliseconds, for the certificate's key is used.
+ */
+bool tls_session_has_answered(const struct tls_session *session);
+
+/*
+ * Whether reading may bring the answer about: of the hello what is kept is a whole record, or it is
+ * not the first.
+ */
+bool tls_session_may_answer(const struct tls_session *session);
+
+/* Milliseconds since the session began. */
+uint32_t tls_session_age_ms(const struct tls_session *session);
+
 /* Whether the handshake is done, and whether it resumed an earlier session. */
 bool tls_session_is_open(const struct tls_session *session);
 bool tls_session_is_resumed(const struct tls_session *session);

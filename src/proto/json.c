@@ -14,7 +14,8 @@
 struct scanner {
     const uint8_t *at;
     const uint8_t *end;
-    struct json_walk *notes; /* NULL: `end` is the text's */
+    struct json_walk *notes; /* NULL: there are none, and there is nothing to note */
+    bool goes_on;            /* the text does, behind `end` */
 };
 
 #define CUT_BYTES 8 /* the longest that a step looks ahead: \uXXXX */
@@ -22,7 +23,7 @@ struct scanner {
 /* Whether a step that has failed may have failed because the go ends there. */
 static bool is_cut(const struct scanner *scanner)
 {
-    return scanner->notes != NULL && scanner->end - scanner->at < CUT_BYTES;
+    return scanner->goes_on && scanner->end - scanner->at < CUT_BYTES;
 }
 
 enum run_kind {
@@ -45,7 +46,7 @@ static struct json_run *find_run(const struct scanner *scanner, enum run_kind ki
 static void note_run(const struct scanner *scanner, struct json_run run, struct json_run *known)
 {
     struct json_walk *notes = scanner->notes;
-    if (notes == NULL || !is_cut(scanner))
+    if (!is_cut(scanner))
         return;
     if (known == NULL && notes->run_count == JSON_RUNS_MAX)
         return;
@@ -299,7 +300,7 @@ static enum json_kind take_simple(struct scanner *scanner, bool *ret_has_escapes
     }
     bool is_number = take_number(scanner);
     /* One that ends where the go does may go on. */
-    bool is_whole = scanner->notes == NULL || scanner->at < scanner->end;
+    bool is_whole = !scanner->goes_on || scanner->at < scanner->end;
     return is_number && is_whole ? JSON_NUMBER : JSON_ABSENT;
 }
 
@@ -460,7 +461,7 @@ static bool begin_value(struct json_walk *walk, struct scanner *scanner)
 static bool take_end(struct scanner *scanner)
 {
     skip_white(scanner);
-    return scanner->at == scanner->end && scanner->notes == NULL;
+    return scanner->at == scanner->end && !scanner->goes_on;
 }
 
 /* Goes on to the next stage, or stays in one that is cut. False: it has failed. */
@@ -500,8 +501,13 @@ void json_walk_allow(struct json_walk *walk, size_t length)
 enum json_next json_walk_next(struct json_walk *walk, struct json_value *ret_key,
                               struct json_value *ret_value)
 {
-    bool is_last_go = walk->pause == walk->end;
-    struct scanner scanner = {walk->at, walk->pause, is_last_go ? NULL : walk};
+    bool goes_on = walk->pause < walk->end;
+    struct scanner scanner = {
+        .at = walk->at,
+        .end = walk->pause,
+        .notes = goes_on || walk->run_count > 0 ? walk : NULL,
+        .goes_on = goes_on,
+    };
     for (;;) {
         const uint8_t *first = scanner.at;
         if (walk->stage == STAGE_WITHIN) {

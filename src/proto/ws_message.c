@@ -8,6 +8,7 @@ void ws_reader_init(struct ws_reader *reader, size_t message_bytes_max)
     buf_init(&reader->message, message_bytes_max);
     reader->frame_received = 0;
     reader->utf8 = (struct utf8_state){0};
+    reader->is_no_text = false;
     reader->message_opcode = 0;
     reader->header_length = 0;
     reader->control_length = 0;
@@ -22,6 +23,14 @@ void ws_reader_init(struct ws_reader *reader, size_t message_bytes_max)
 void ws_reader_release(struct ws_reader *reader)
 {
     buf_release(&reader->message);
+}
+
+bool ws_reader_free_some(struct ws_reader *reader, size_t most)
+{
+    if (!reader->message_was_yielded || reader->message.capacity <= most)
+        return false;
+    buf_shrink(&reader->message, most);
+    return reader->message.capacity > most;
 }
 
 bool ws_reader_is_idle(const struct ws_reader *reader)
@@ -100,6 +109,7 @@ static void begin_frame(struct ws_reader *reader)
     } else if (frame->opcode != WS_OPCODE_CONTINUATION) {
         reader->message_opcode = frame->opcode;
         reader->utf8 = (struct utf8_state){0};
+        reader->is_no_text = false;
     }
 }
 
@@ -194,12 +204,14 @@ static enum ws_read_kind yield_message(struct ws_reader *reader, struct bytes la
                                        struct ws_read *ret_read)
 {
     bool is_binary = reader->message_opcode == WS_OPCODE_BINARY;
-    if (!is_binary && !utf8_is_complete(&reader->utf8))
+    bool is_utf8 = !reader->is_no_text && utf8_is_complete(&reader->utf8);
+    if (!is_binary && !is_utf8)
         return fail(ret_read, WS_CLOSE_INVALID_TEXT);
     bool is_gathered = reader->message.length > 0;
     *ret_read = (struct ws_read){
         .kind = WS_READ_MESSAGE,
         .is_binary = is_binary,
+        .is_utf8 = is_utf8,
         .payload = is_gathered ? buf_view(&reader->message) : last_part,
     };
     reader->message_opcode = 0;
@@ -211,8 +223,12 @@ static enum ws_read_kind read_data(struct ws_reader *reader, struct bytes_mut *i
                                    struct ws_read *ret_read)
 {
     struct bytes part = take_payload(reader, input);
-    if (reader->message_opcode == WS_OPCODE_TEXT && !utf8_feed(&reader->utf8, part))
-        return fail(ret_read, WS_CLOSE_INVALID_TEXT);
+    /* Binary messages, too, are checked as they come: all of a long one at its end takes long. */
+    if (!reader->is_no_text && !utf8_feed(&reader->utf8, part)) {
+        if (reader->message_opcode == WS_OPCODE_TEXT)
+            return fail(ret_read, WS_CLOSE_INVALID_TEXT);
+        reader->is_no_text = true;
+    }
 
     bool frame_is_whole = reader->frame_received == reader->frame.payload_length;
     bool message_is_whole = frame_is_whole && reader->frame.is_final;

@@ -23,7 +23,8 @@ struct ws_reader {
     struct buf message; /* payload of the data message so far; its cap is the message limit */
     struct ws_frame_header frame;
     uint64_t frame_received;  /* payload bytes of `frame` seen so far */
-    struct utf8_state utf8;   /* of the text message so far */
+    struct utf8_state utf8;   /* of the message so far */
+    bool is_no_text;          /* a binary message, and what came of it is not UTF-8 */
     uint8_t message_opcode;   /* TEXT or BINARY while a message is unfinished, else 0 */
     uint8_t header_length;    /* bytes in `header` */
     uint8_t control_length;   /* bytes in `control` */
@@ -41,7 +42,7 @@ enum ws_read_kind {
     WS_READ_NEED_MORE,     /* the input is used up */
     WS_READ_OUT_OF_FRAMES, /* input is left, and no frame may begin: set `frames_left`, go on */
     WS_READ_OUT_OF_BYTES,  /* a frame may not begin: set `bytes_left`, go on */
-    WS_READ_MESSAGE,       /* `payload` whole; text is valid UTF-8, binary is not checked */
+    WS_READ_MESSAGE,       /* `payload` whole; `is_utf8` is always true of text */
     WS_READ_PING,          /* to be answered with a pong of the same payload */
     WS_READ_PONG,
     WS_READ_CLOSE, /* `close_code` (1005 when there was none) and `payload`, the reason */
@@ -51,6 +52,7 @@ enum ws_read_kind {
 struct ws_read {
     enum ws_read_kind kind;
     bool is_binary;
+    bool is_utf8;
     uint16_t close_code;
     struct bytes payload; /* valid until the next call, or until the input's memory changes */
 };
@@ -71,6 +73,12 @@ enum ws_read_kind ws_reader_next(struct ws_reader *reader, struct bytes_mut *inp
  * though they are paid for: a goodbye is not held up by what was said before it.
  */
 bool ws_reader_waits_for_bytes(const struct ws_reader *reader, int64_t bytes);
+
+/*
+ * Frees a part of the message that was yielded last and is not needed any more, at most so many
+ * bytes. False: nothing, or no more than that, is left for the next call to free.
+ */
+bool ws_reader_free_some(struct ws_reader *reader, size_t most);
 
 /*
  * Whether the reader stands between two messages and holds nothing, so that a fresh one could take

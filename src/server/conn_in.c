@@ -7,10 +7,10 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "proto/utf8.h"
 #include "server/admission.h"
 #include "server/conn_out.h"
 #include "server/handover.h"
+#include "server/handshakes.h"
 #include "server/http/routes.h"
 #include "server/transport.h"
 
@@ -21,9 +21,10 @@
 /* Why a connection reads no more for now, though there is input. */
 enum pause {
     PAUSE_NONE,
-    PAUSE_RATE,    /* its allowance of frames or bytes is used up: wait for more */
-    PAUSE_SHARE,   /* its share of the turn is: go on in the next one */
-    PAUSE_BACKLOG, /* its responses are not read: go on when they are */
+    PAUSE_RATE,      /* its allowance of frames or bytes is used up: wait for more */
+    PAUSE_SHARE,     /* its share of the turn is: go on in the next one */
+    PAUSE_HANDSHAKE, /* its TLS hello is to be answered: wait for the time */
+    PAUSE_BACKLOG,   /* its responses are not read: go on when they are */
 };
 
 static size_t message_limit(const struct loop *loop)
@@ -93,17 +94,33 @@ static void handle_text(struct loop *loop, struct conn *conn, struct bytes text)
     handle_envelope(loop, conn, result, &envelope);
 }
 
-/* Parses the next part of a long message; when that was the last, the message is handled. */
+/* Goes on to free a long message that has been handled: all of it at once would take long. */
+static enum pause free_on(struct loop *loop, struct conn *conn)
+{
+    bool is_open = conn->state == CONN_OPEN && conn->input != NULL;
+    if (!is_open || !ws_reader_free_some(&conn->input->reader, FREED_BYTES_PER_TURN))
+        return PAUSE_NONE;
+    loop->work += FREED_BYTES_PER_TURN / 1024;
+    return PAUSE_SHARE;
+}
+
+/*
+ * Parses the next part of a long message; when that was the last, the message is handled, and freed
+ * in the turns that follow.
+ */
 static enum pause parse_on(struct loop *loop, struct conn *conn)
 {
     struct envelope_parser *parser = conn->input->parser;
+    if (parser == NULL)
+        return free_on(loop, conn);
     enum envelope_result result = envelope_continue(parser, PARSED_BYTES_PER_TURN);
+    loop->work += PARSED_BYTES_PER_TURN / 1024;
     if (result == ENVELOPE_PAUSED)
         return PAUSE_SHARE;
     conn->input->parser = NULL;
     handle_envelope(loop, conn, result, &parser->envelope);
     free(parser);
-    return PAUSE_NONE;
+    return free_on(loop, conn);
 }
 
 /* A message that the reader keeps stays where it is until the next is read: so parsing may pause.
@@ -113,26 +130,34 @@ static bool is_kept(const struct conn *conn, struct bytes text)
     return conn->input != NULL && text.data == conn->input->reader.message.data;
 }
 
-static enum pause handle_message(struct loop *loop, struct conn *conn, const struct ws_read *read)
+/*
+ * A long message is parsed from the next turn on, and freed there: when many are complete at once,
+ * whoever says something short meanwhile is heard before them.
+ */
+static enum pause begin_parsing(struct loop *loop, struct conn *conn, struct bytes text)
 {
-    struct bytes text = read->payload;
-    loop->stats.counters[COUNTER_MESSAGES_IN]++;
-    /* Binary frames that contain JSON are treated like text. */
-    if (read->is_binary && !utf8_is_valid(text)) {
-        handle_envelope(loop, conn, ENVELOPE_INVALID_JSON, NULL);
-        return PAUSE_NONE;
-    }
-    if (text.length <= PARSED_BYTES_PER_TURN || !is_kept(conn, text)) {
-        handle_text(loop, conn, text);
-        return PAUSE_NONE;
-    }
     conn->input->parser = malloc(sizeof *conn->input->parser);
     if (conn->input->parser == NULL) {
         conn_out_lose_for_memory(loop, conn);
         return PAUSE_NONE;
     }
     envelope_begin(conn->input->parser, text);
-    return parse_on(loop, conn);
+    return PAUSE_SHARE;
+}
+
+static enum pause handle_message(struct loop *loop, struct conn *conn, const struct ws_read *read)
+{
+    struct bytes text = read->payload;
+    bool is_long = text.length > PARSED_BYTES_PER_TURN && is_kept(conn, text);
+    loop->stats.counters[COUNTER_MESSAGES_IN]++;
+    /* Binary frames that contain JSON are treated like text; what is none is parsed as nothing. */
+    if (is_long)
+        return begin_parsing(loop, conn, read->is_utf8 ? text : bytes_of(text.data, 0));
+    if (read->is_utf8)
+        handle_text(loop, conn, text);
+    else
+        handle_envelope(loop, conn, ENVELOPE_INVALID_JSON, NULL);
+    return PAUSE_NONE;
 }
 
 static enum pause handle_read(struct loop *loop, struct conn *conn, const struct ws_read *read)
@@ -244,12 +269,29 @@ static void begin_share(struct loop *loop, const struct conn *conn)
         return;
     loop->share_owner = conn;
     loop->share_left = FRAMES_PER_TURN;
+    loop->share_bytes_left = READ_BYTES_PER_TURN;
     loop->share_end = loop->work + WORK_PER_TURN;
 }
 
 static bool share_is_used_up(const struct loop *loop)
 {
-    return loop->share_left == 0 || loop->work >= loop->share_end;
+    return loop->share_left == 0 || loop->share_bytes_left == 0 || loop->work >= loop->share_end;
+}
+
+/* What may be read of the input in this turn. */
+static struct bytes_mut share_of(const struct loop *loop, struct bytes_mut in)
+{
+    if (in.length > loop->share_bytes_left)
+        in.length = loop->share_bytes_left;
+    return in;
+}
+
+static void pay_for_bytes(struct loop *loop, struct bytes_mut *in, const struct bytes_mut *rest)
+{
+    size_t length = (size_t)(rest->data - in->data);
+    loop->share_bytes_left -= (uint32_t)length;
+    loop->work += 1 + length / 1024;
+    bytes_mut_skip(in, length);
 }
 
 /* What the reader may begin to read now. */
@@ -279,6 +321,7 @@ static enum pause read_messages(struct loop *loop, struct conn *conn, struct byt
 {
     struct ws_reader on_stack;
     struct ws_reader *reader = &on_stack;
+    struct bytes_mut share = share_of(loop, *in);
     enum pause pause = PAUSE_NONE;
     if (conn->input != NULL)
         reader = &conn->input->reader;
@@ -290,7 +333,7 @@ static enum pause read_messages(struct loop *loop, struct conn *conn, struct byt
     uint32_t allowed = reader->frames_left;
     while (conn->state == CONN_OPEN && pause == PAUSE_NONE) {
         struct ws_read read;
-        enum ws_read_kind kind = ws_reader_next(reader, in, &read);
+        enum ws_read_kind kind = ws_reader_next(reader, &share, &read);
         if (kind == WS_READ_NEED_MORE)
             break;
         if (kind == WS_READ_OUT_OF_FRAMES)
@@ -299,10 +342,13 @@ static enum pause read_messages(struct loop *loop, struct conn *conn, struct byt
             pause = PAUSE_RATE;
         else
             pause = handle_read(loop, conn, &read);
-        if (loop->work >= loop->share_end && in->length > 0 && pause == PAUSE_NONE)
+        if (loop->work >= loop->share_end && share.length > 0 && pause == PAUSE_NONE)
             pause = PAUSE_SHARE;
     }
     pay(loop, conn, allowed, reader);
+    pay_for_bytes(loop, in, &share);
+    if (share.length == 0 && in->length > 0 && pause == PAUSE_NONE)
+        pause = PAUSE_SHARE;
     if (reader == &on_stack)
         keep_reader(loop, conn, reader);
     else
@@ -356,6 +402,8 @@ static void hold(struct loop *loop, struct conn *conn, enum pause pause)
     } else if (pause == PAUSE_SHARE) {
         loop->stats.counters[COUNTER_TURN_USED_UP]++;
         loop_set_deadline(loop, conn, DEADLINE_NEXT_TURN);
+    } else if (pause == PAUSE_HANDSHAKE) {
+        handshakes_await(loop, conn);
     }
 }
 
@@ -428,10 +476,33 @@ static void read_text(struct loop *loop, struct conn *conn, struct bytes_mut in)
     buf_release(&unread);
 }
 
+/* A hello is kept; when it is whole, the connection waits, unread, for its turn to be answered. */
+static void keep_hello(struct loop *loop, struct conn *conn, struct bytes_mut in)
+{
+    struct tls_session *tls = conn->tls;
+    if (!tls_session_feed(tls, bytes_of(in.data, in.length)) || !tls_session_settle(tls)) {
+        conn_out_lose_for_memory(loop, conn);
+        return;
+    }
+    loop->work += HANDSHAKE_WORK;
+    if (!tls_session_may_answer(tls))
+        return;
+    if (tls_session_age_ms(tls) >= loop->server->config->request_timeout_ms) {
+        loop->stats.counters[COUNTER_UNREQUESTED]++;
+        conn_out_abandon(loop, conn);
+        return;
+    }
+    hold(loop, conn, PAUSE_HANDSHAKE);
+}
+
 /* Feeds what came (perhaps nothing) and reads on. */
 static void read_tls(struct loop *loop, struct conn *conn, struct bytes_mut in)
 {
     struct bytes_mut text;
+    if (!tls_session_has_answered(conn->tls) && loop->handshakes.served != conn) {
+        keep_hello(loop, conn, in);
+        return;
+    }
     bool is_good = tls_session_feed(conn->tls, bytes_of(in.data, in.length));
     enum tls_result result = is_good ? TLS_DATA : TLS_FAILED;
     while (result == TLS_DATA && reads(conn)) {
@@ -525,7 +596,7 @@ void conn_in_received(struct loop *loop, struct conn *conn, struct bytes_mut in)
 /* A long message that is parsed, the message that made it move, and what waited behind them. */
 static void read_on(struct loop *loop, struct conn *conn)
 {
-    if (conn->input != NULL && conn->input->parser != NULL) {
+    if (conn->input != NULL) {
         enum pause pause = parse_on(loop, conn);
         if (pause != PAUSE_NONE)
             hold(loop, conn, pause);

@@ -26,6 +26,8 @@ void deadlines_init(struct loop *loop)
         [DEADLINE_REQUEST] = (uint32_t)config->request_timeout_ms,
         [DEADLINE_LIVENESS] = check_interval_ms(config),
         [DEADLINE_THROTTLE] = THROTTLE_MS,
+        [DEADLINE_HANDSHAKE] = (uint32_t)config->request_timeout_ms,
+        [DEADLINE_MORE_HANDSHAKES] = (uint32_t)config->request_timeout_ms,
         [DEADLINE_PENALTY] = JOIN_PENALTY_MS,
         [DEADLINE_FLUSH] = (uint32_t)config->stall_timeout_ms,
         [DEADLINE_LINGER] = LINGER_TIMEOUT_MS,
@@ -185,6 +187,10 @@ static void expire(struct loop *loop, struct conn *conn, enum deadline_kind kind
     case DEADLINE_LINGER:
         if (linger_on(loop, conn))
             return;
+        break;
+    case DEADLINE_HANDSHAKE:
+    case DEADLINE_MORE_HANDSHAKES:
+        loop->stats.counters[COUNTER_UNREQUESTED]++;
         break;
     case DEADLINE_NEXT_TURN:
     case DEADLINE_KINDS:

@@ -44,11 +44,24 @@
 #define FRAMES_PER_TURN 64                 /* and requests */
 #define WORK_PER_TURN 4096                 /* deliveries, and KiB of events that were written */
 #define PARSED_BYTES_PER_TURN (128 * 1024) /* of one long message */
+#define FREED_BYTES_PER_TURN (1024 * 1024) /* of one that has been handled */
+#define READ_BYTES_PER_TURN (256 * 1024)   /* unmasked, and checked to be UTF-8 */
 #define SEND_BYTES_PER_TURN (512 * 1024)
 #define PICTURE_WORK 2048    /* of a QR code of usual size, in the same units */
 #define PAGE_WORK_PER_KIB 64 /* of a page or of metrics: what writing it takes in such units */
-/* What all have together in each phase of a turn; then what waits is sent. */
+/*
+ * What all have together in each phase of a turn; then what waits is sent. The clock is looked at
+ * seldom: the first time, and then again, after so much work.
+ */
+#define PHASE_NS 1000000
+#define WORK_PER_LOOK 128
 #define WORK_PER_PHASE 16384
+/* TLS handshakes, which take 0.1 to 6 ms each: so long in a turn, then twice as long none. */
+#define HANDSHAKES_NS_PER_TURN 1000000
+#define HANDSHAKES_REST 2
+#define HANDSHAKES_FEW 8             /* of one address, lately: who had fewer comes first */
+#define HANDSHAKES_FORGOTTEN_MS 1000 /* in which half of what an address had is forgotten */
+#define HANDSHAKE_WORK 64            /* beside its time: what a session takes to begin */
 #define REAPED_BYTES_PER_TURN \
     (4 * 1024 * 1024)         /* of queues of dead connections: freeing takes time */
 #define EXPIRIES_PER_TURN 256 /* of one kind, so that timers never make a stutter */

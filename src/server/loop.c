@@ -254,6 +254,19 @@ void loop_forget_dirty(struct loop *loop, struct conn *conn)
     conn->is_dirty = false;
 }
 
+bool loop_look_at_clock(struct loop *loop)
+{
+    if (loop->work >= loop->phase_end)
+        return true;
+    uint64_t now_ns = clock_now_ns();
+    if (loop->phase_end_ns == 0)
+        loop->phase_end_ns = now_ns + PHASE_NS;
+    if (now_ns >= loop->phase_end_ns)
+        return true;
+    loop->look_at = loop->work + WORK_PER_LOOK;
+    return false;
+}
+
 /*
  * Those who closed or failed leave their rooms. Telling the others may make more of them fail;
  * they join the list and have their turn, or the next one when that is too much work for one. The
@@ -521,6 +534,9 @@ static int time_to_wait(const struct loop *loop)
     int drain_ms = drain_wait_ms(loop);
     if (drain_ms >= 0 && (wait_ms < 0 || drain_ms < wait_ms))
         wait_ms = drain_ms;
+    int handshakes_ms = handshakes_wait_ms(loop);
+    if (handshakes_ms >= 0 && (wait_ms < 0 || handshakes_ms < wait_ms))
+        wait_ms = handshakes_ms;
     int32_t due_ms = outbox_pool_keeps_any(&loop->pool) ? POOL_TRIM_INTERVAL_MS : INT32_MAX;
     if (loop->is_stopping)
         due_ms = (int32_t)(loop->stop_due_ms - loop->now_ms);
@@ -595,6 +611,7 @@ static void turn(struct loop *loop)
     drain_check(loop);
     accept_again(loop);
     loop_end_outcome(loop);
+    handshakes_serve(loop);
     loop_begin_phase(loop);
     flush_all(loop);
     reap_some(loop, REAPED_BYTES_PER_TURN);

@@ -11,6 +11,7 @@
 
 #include "server/config.h"
 #include "server/conn.h"
+#include "server/handshakes.h"
 #include "server/history.h"
 #include "server/limits.h"
 #include "server/makers.h"
@@ -80,10 +81,12 @@ enum deadline_kind {
     DEADLINE_NEXT_TURN, /* has had its share of a turn, and more input */
     DEADLINE_REQUEST,   /* a request to be complete, or its response to be read */
     DEADLINE_LIVENESS,
-    DEADLINE_THROTTLE, /* out of tokens */
-    DEADLINE_PENALTY,  /* a failed join too many */
-    DEADLINE_FLUSH,    /* output to go out before a close */
-    DEADLINE_LINGER,   /* the peer to close after us */
+    DEADLINE_THROTTLE,        /* out of tokens */
+    DEADLINE_HANDSHAKE,       /* its TLS handshake to be served, of an address that had few */
+    DEADLINE_MORE_HANDSHAKES, /* the same, of one that had more */
+    DEADLINE_PENALTY,         /* a failed join too many */
+    DEADLINE_FLUSH,           /* output to go out before a close */
+    DEADLINE_LINGER,          /* the peer to close after us */
     DEADLINE_KINDS,
 };
 
@@ -135,11 +138,15 @@ struct loop {
     struct conn *first_unfinished; /* for the next turn's flush */
     struct conn *first_ending;
     struct conn *first_dead;
-    uint64_t work;      /* deliveries, and KiB of events that were written, since the start */
-    uint64_t phase_end; /* of `work`: then what else there is to do is for the next turn */
+    uint64_t work;         /* deliveries, and KiB that were read or written, since the start */
+    uint64_t phase_end;    /* of `work`: then what else there is to do is for the next turn */
+    uint64_t look_at;      /* of `work`: then the clock is looked at, whether the phase is over */
+    uint64_t phase_end_ns; /* 0: it has not been looked at in this phase */
+    struct handshakes handshakes;
     const struct conn *share_owner; /* who is being read, in however many pieces */
     uint64_t share_end;             /* of `work`: then it is for that connection */
     uint32_t share_left; /* frames and requests that this connection may still have in this turn */
+    uint32_t share_bytes_left; /* and bytes */
     struct loop_stats stats;
     struct history history;
     atomic_uint load; /* stats.connections, for other loops that look for the emptiest */
@@ -184,17 +191,23 @@ void loop_mark_ending(struct loop *loop, struct conn *conn);
 void loop_end_outcome(struct loop *loop);
 
 /*
- * A turn has phases: those who are held, what happened, what is due. Each may do so much work; then
- * what waits is sent, and the rest of the phase is for the next turn, so that none starves another.
+ * A turn has phases: those who are held, what happened, what is due. Each may take so much time and
+ * do so much work; then what waits is sent, and the rest of the phase is for the next turn, so that
+ * none starves another. The clock is not looked at for a few messages.
  */
 static inline void loop_begin_phase(struct loop *loop)
 {
     loop->phase_end = loop->work + WORK_PER_PHASE;
+    loop->look_at = loop->work + WORK_PER_LOOK;
+    loop->phase_end_ns = 0;
 }
 
-static inline bool loop_phase_is_over(const struct loop *loop)
+/* Looks at the clock, and says whether the phase is over. */
+bool loop_look_at_clock(struct loop *loop);
+
+static inline bool loop_phase_is_over(struct loop *loop)
 {
-    return loop->work >= loop->phase_end;
+    return loop->work >= loop->look_at && loop_look_at_clock(loop);
 }
 
 /* The main thread is to look at what the loop has changed in `struct server`. */

@@ -14,6 +14,7 @@ const names = 'subjectAltName=IP:127.0.0.1,DNS:localhost';
 const newKey = {
   ec: ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'],
   rsa: ['-newkey', 'rsa:2048'],
+  'rsa:4096': ['-newkey', 'rsa:4096'],
 };
 
 export function openssl(...parameters) {
@@ -33,7 +34,7 @@ function described(name, authority = `${name}.pem`) {
   };
 }
 
-/** A certificate that is its own authority. `key` is `ec` or `rsa`. */
+/** A certificate that is its own authority. `key` is `ec`, `rsa` or `rsa:4096`. */
 export async function selfSigned(name, key = 'ec', ...parameters) {
   await openssl(
     ...['req', '-x509', ...newKey[key], '-nodes', '-days', '2', '-subj', `/CN=${name}`],
