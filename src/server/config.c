@@ -74,6 +74,9 @@ static const struct option options[] = {
     {"--path-prefix", "PATH_PREFIX", FIELD(path_prefix), VALUE_PREFIX, 0, 0,
      "path below which a proxy has the server, such as /relay, for the link in a QR code (none)",
      NULL},
+    {"--fly-replay", "FLY_REPLAY", FIELD(asks_for_replays), VALUE_FLAG, 0, 1,
+     "requests for other instances are answered with fly-replay (where FLY_MACHINE_ID is set)",
+     NULL},
     {"--dashboard-url", "DASHBOARD_URL", FIELD(dashboard_url), VALUE_URL, 0, 0,
      "where browsers are sent that come without a WebSocket (the server's own page)", NULL},
 
@@ -429,6 +432,19 @@ static bool has_argument(int argument_count, char **arguments, const char *name)
     return false;
 }
 
+/* An empty variable is none. */
+static const char *variable(const char *name)
+{
+    const char *text = getenv(name);
+    return text == NULL || *text == '\0' ? NULL : text;
+}
+
+/* Whether it runs where proxies understand `fly-replay`. */
+static bool is_on_fly(void)
+{
+    return variable("FLY_MACHINE_ID") != NULL;
+}
+
 static void set_defaults(struct config *config)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -444,6 +460,7 @@ static void set_defaults(struct config *config)
         .drain_timeout_ms = 300 * 1000,
         .host_grace_ms = 120 * 1000,
         .empty_room_grace_ms = 60 * 1000,
+        .asks_for_replays = is_on_fly(),
         .request_bytes_max = 16 * 1024,
         .message_bytes_max = 16 * 1024 * 1024,
         .message_rate_max = 500,
@@ -456,13 +473,6 @@ static void set_defaults(struct config *config)
         .failed_joins_max = 30,
         .failed_joins_per_address_max = 300,
     };
-}
-
-/* An empty variable is none. */
-static const char *variable(const char *name)
-{
-    const char *text = getenv(name);
-    return text == NULL || *text == '\0' ? NULL : text;
 }
 
 static bool read_environment(struct config *config, struct complaint complaint)

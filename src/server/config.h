@@ -55,6 +55,7 @@ struct config {
     const char *instance_id;   /* letters, digits, `.`, `-` and `_`; NULL: unset */
     const char *region;        /* the same */
     const char *path_prefix;   /* of a proxy, below which the server is; NULL: none */
+    uint64_t asks_for_replays; /* 0 or 1: the platform's proxy understands `fly-replay` */
     const char *dashboard_url; /* NULL: the server has a page of its own */
 
     uint64_t ping_interval_ms;

@@ -144,7 +144,7 @@ describeAtOnce('Codes', (withServer) => {
     }));
 });
 
-const here = { environment: { INSTANCE_ID: 'me', REGION: 'fra' } };
+const here = { environment: { INSTANCE_ID: 'me', REGION: 'fra', FLY_REPLAY: 'true' } };
 const [ownCode, otherCode] = [codeIn('fra'), codeIn('syd')];
 
 describeWithSettings(here)('Replaying', (server) => {
@@ -199,19 +199,29 @@ describeWithSettings(here)('Replaying', (server) => {
     for (const path of paths) await expectServed(server, `${path}?instance=other`);
   });
 
-  it('/health, /metrics and /room/:code are never replayed', async () => {
-    for (const headers of [{}, afterReplay]) {
-      const health = await server.get('/health?instance=other', { headers });
-      assert.deepEqual([health.status, health.body], [200, '{"status":"ok"}']);
-      const metrics = await server.get('/metrics?instance=other', { headers });
-      assert.equal(metrics.status, 200);
-      assert.match(metrics.headers['content-type'], /^text\/plain; version=0\.0\.4/);
-      const { code } = await server.party(['host']);
-      const found = await server.get(`/room/${code}?instance=other`, { headers });
-      assert.equal(found.status, 200);
-      const missing = await server.get(`/room/${otherCode}`, { headers });
-      assert.equal(missing.status, 404);
+  it("/health of another machine is that one's to answer", async () => {
+    for (const method of ['GET', 'HEAD']) {
+      const { status, headers } = await server.get('/health?instance=other', { method });
+      const replay = 'instance=other;timeout=5s;fallback=force_self';
+      assert.deepEqual([status, headers['fly-replay']], [409, replay]);
     }
+    for (const target of ['/health', '/health?instance=me', '/health?instance=', '/health?instance=a%0db']) {
+      const { status, body } = await server.get(target);
+      assert.deepEqual([status, body], [200, '{"status":"ok"}'], target);
+    }
+    const { status, headers } = await server.get('/health?instance=other&a', { headers: afterReplay });
+    assert.deepEqual([status, headers.location], [302, '/health?a']);
+  });
+
+  it('/metrics and /room/:code are never replayed', async () => {
+    const metrics = await server.get('/metrics?instance=other');
+    assert.equal(metrics.status, 200);
+    assert.match(metrics.headers['content-type'], /^text\/plain; version=0\.0\.4/);
+    const { code } = await server.party(['host']);
+    const found = await server.get(`/room/${code}?instance=other`);
+    assert.equal(found.status, 200);
+    for (const headers of [{}, afterReplay])
+      assert.equal((await server.get(`/room/${otherCode}`, { headers })).status, 404);
   });
 
   it('What is replayed is never replayed again: upgrades are served here', async () => {
@@ -233,6 +243,10 @@ describeWithSettings(here)('Replaying', (server) => {
       [`/${code}?a=%20b&instance=other&c&d=%C3%A9`]: `/${code}?a=%20b&c&d=%C3%A9`,
       [`/${otherCode}?instance=other`]: `/${otherCode}`,
       '/ABCD?instance=other': '/ABCD',
+      '/?instance=other': '/',
+      '/play/?room=ABCDEF&instance=other': '/play/?room=ABCDEF',
+      '/metrics?instance=other': '/metrics',
+      '/ready?instance=other': '/ready',
     };
     for (const [target, location] of Object.entries(locations)) {
       for (const method of ['GET', 'HEAD']) {
@@ -278,6 +292,31 @@ describeWithSettings(here)('Replaying', (server) => {
   }
 });
 
+describeWithSettings({ environment: { INSTANCE_ID: 'me', REGION: 'fra' } })(
+  'Replaying where no proxy would do it',
+  (server) => {
+    it('Everything is served here', async () => {
+      for (const code of [ownCode, otherCode, 'ABCD']) {
+        for (const target of [`/${code}`, `/${code}?instance=other`, `/${code}?instance=me`]) {
+          await expectServed(server, target);
+          await expectServed(server, target, afterReplay);
+        }
+      }
+      assert.equal((await server.get('/health?instance=other')).status, 200);
+    });
+
+    it('Who looks for a room of another instance is told at once that there is none', async () => {
+      for (const target of [`/${otherCode}?instance=other`, `/${ownCode}?instance=other`]) {
+        const guest = await server.member({ target });
+        guest.send({ type: 'join', clientId: 'guest', room: target.slice(1, 7) });
+        await guest.expectError('Room not found');
+      }
+    });
+
+    it('Who we are is told all the same', () => expectIdentity(server, 'me', 'fra'));
+  },
+);
+
 describeWithServer('Replaying where nothing says who we are', (server) => {
   it('Everything is served here', async () => {
     for (const code of [ownCode, otherCode, 'ABCD']) {
@@ -290,20 +329,20 @@ describeWithServer('Replaying where nothing says who we are', (server) => {
 
 describeAtOnce('Replaying where less says who we are', (withServer) => {
   it('An instance without a region routes by instance only', () =>
-    withServer({ environment: { INSTANCE_ID: 'me' } }, async (server) => {
+    withServer({ environment: { INSTANCE_ID: 'me', FLY_REPLAY: 'true' } }, async (server) => {
       await expectReplay(server, `/${ownCode}?instance=other`, 'instance=other');
       await expectServed(server, `/${ownCode}?instance=me`);
       for (const region of regions) await expectServed(server, `/${codeIn(region)}`);
     }));
 
   it('An instance in a region that is not known routes by instance only', () =>
-    withServer({ environment: { INSTANCE_ID: 'me', REGION: 'xyz' } }, async (server) => {
+    withServer({ options: ['--fly-replay'], environment: { INSTANCE_ID: 'me', REGION: 'xyz' } }, async (server) => {
       await expectReplay(server, `/${ownCode}?instance=other`, 'instance=other');
       for (const region of regions) await expectServed(server, `/${codeIn(region)}`);
     }));
 
   it('A region without an instance routes by region', () =>
-    withServer({ environment: { FLY_REGION: 'fra' } }, async (server) => {
+    withServer({ options: ['--fly-replay'], environment: { FLY_REGION: 'fra' } }, async (server) => {
       await expectReplay(server, `/${otherCode}`, 'region=syd');
       await expectServed(server, `/${ownCode}`);
     }));
@@ -315,4 +354,13 @@ describeAtOnce('Replaying where less says who we are', (withServer) => {
       await expectServed(server, `/${codeIn('ams')}`);
       await expectServed(server, `/${ownCode}?instance=me`);
     }));
+
+  it('FLY_REPLAY=false goes before FLY_MACHINE_ID', () =>
+    withServer(
+      { environment: { FLY_MACHINE_ID: 'me', FLY_REGION: 'ams', FLY_REPLAY: 'false' } },
+      async (server) => {
+        await expectServed(server, `/${ownCode}?instance=other`);
+        await expectServed(server, `/${ownCode}`);
+      },
+    ));
 });

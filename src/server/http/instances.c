@@ -1,4 +1,4 @@
-/* Off unless it was said who we are. */
+/* Off unless it was said who we are, and that a proxy listens to it. */
 #include "server/http/instances.h"
 
 #include "base/scratch.h"
@@ -53,24 +53,37 @@ static void send_replay(struct loop *loop, struct conn *conn, const struct http_
         .content_type = CONTENT_TYPE_TEXT,
         .extra_headers = writer_view(&writer),
     };
-    response_send(loop, conn, &response, BYTES("This room is on another instance\n"));
+    response_send(loop, conn, &response, BYTES("This is for another instance\n"));
+}
+
+/* Whether it names another instance than this one. */
+static bool is_for_other(const struct config *config, const struct wish *wish)
+{
+    return config->asks_for_replays && config->instance_id != NULL && wish->length > 0 &&
+           !bytes_equal(bytes_of(wish->name, wish->length), bytes_of_string(config->instance_id));
 }
 
 /* The link has outlived its instance: the same without it. */
-static void send_on(struct loop *loop, struct conn *conn, const struct http_request *request)
+bool instances_send_on(struct loop *loop, struct conn *conn, const struct http_request *request)
 {
+    if (!request->is_replayed || request->upgrades_to_websocket)
+        return false;
+    struct wish wish = read_wish(request);
+    if (!is_for_other(loop->server->config, &wish))
+        return false;
     struct scratch scratch;
     size_t length_max = request->path.length + request->query.length + 1;
     uint8_t *location = scratch_take(&scratch, length_max);
     if (location == NULL) {
         conn_out_lose_for_memory(loop, conn);
-        return;
+        return true;
     }
     struct writer writer = writer_over(location, length_max);
     writer_put(&writer, request->path);
     http_query_write_without(&writer, request->query, INSTANCE_PARAMETER);
     response_redirect(loop, conn, request, writer_view(&writer));
     scratch_release(&scratch);
+    return true;
 }
 
 /* The other region that the code tells of, or empty. */
@@ -86,20 +99,14 @@ bool instances_route(struct loop *loop, struct conn *conn, const struct http_req
 {
     const struct config *config = loop->server->config;
     uint64_t code;
-    if ((config->instance_id == NULL && config->region == NULL) || !read_code(request, &code))
+    bool has_code = read_code(request, &code);
+    bool is_health = bytes_equal(request->path, BYTES("/health"));
+    if (!config->asks_for_replays || request->is_replayed || (!has_code && !is_health))
         return false;
     struct wish wish = read_wish(request);
-    struct bytes name = bytes_of(wish.name, wish.length);
-    bool is_other = config->instance_id != NULL && name.length > 0 &&
-                    !bytes_equal(name, bytes_of_string(config->instance_id));
-    struct bytes region = find_other_region(config, code);
-    bool is_upgrade = request->upgrades_to_websocket;
-    if (request->is_replayed && is_other && !is_upgrade)
-        send_on(loop, conn, request);
-    else if (request->is_replayed)
-        return false;
-    else if (is_other)
-        send_replay(loop, conn, request, BYTES("instance="), name);
+    struct bytes region = has_code ? find_other_region(config, code) : (struct bytes){0};
+    if (is_for_other(config, &wish))
+        send_replay(loop, conn, request, BYTES("instance="), bytes_of(wish.name, wish.length));
     else if (!wish.is_there && region.length > 0)
         send_replay(loop, conn, request, BYTES("region="), region);
     else

@@ -59,9 +59,12 @@ static void send_json(struct loop *loop, struct conn *conn, const struct http_re
     response_send(loop, conn, &response, body);
 }
 
-/* Whether the process lives; it does while it drains, too. */
-static void send_health(struct loop *loop, struct conn *conn, const struct http_request *request)
+/* Whether the process lives; it does while it drains, too. Whoever asks for another one's is sent
+ * there. */
+static void receive_health(struct loop *loop, struct conn *conn, const struct http_request *request)
 {
+    if (instances_route(loop, conn, request))
+        return;
     struct response response = {
         .status = 200,
         .is_head = request->method == HTTP_METHOD_HEAD,
@@ -210,8 +213,10 @@ void routes_handle(struct loop *loop, struct conn *conn, const struct http_reque
     admission_look_at_forwarding(loop, conn, request);
     if (request->method == HTTP_METHOD_OTHER)
         response_send_error(loop, conn, 405, false);
+    else if (instances_send_on(loop, conn, request))
+        return;
     else if (bytes_equal(request->path, BYTES("/health")))
-        send_health(loop, conn, request);
+        receive_health(loop, conn, request);
     else if (!ws_handshake_is_wanted(request) && send_known(loop, conn, request))
         return;
     else if (instances_route(loop, conn, request))

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import WebSocket from 'ws';
 import { Party } from '../../../client/party-sockets.js';
 import { eventually } from '../support/deadline.mjs';
+import { Server } from '../support/server.mjs';
 import { named, record, World } from './world.mjs';
 
 let world;
@@ -31,6 +32,25 @@ describe('A connection that is lost', () => {
     assert.deepEqual(ofHost, [['leave', 1], ['join', 1]]);
     assert.deepEqual(ofGuest, [['connection', 'reconnecting'], ['connection', 'connected']]);
     assert.deepEqual([guest.id, guest.peers, guest.status], [1, [0], 'connected']);
+  });
+
+  it('is told that its room is gone by a relay that has another name after a restart', async () => {
+    const start = (name, port) =>
+      Server.start({ port, options: ['--protocol', 2, '--instance-id', name] });
+    const first = await start('before');
+    const { port } = first;
+    const host = await Party.create(`ws://127.0.0.1:${port}`, { WebSocket });
+    const events = record(host);
+    first.kill();
+    await first.outcome();
+    const second = await start('after', port);
+    try {
+      await told(events, 'closed', 1);
+      assert.deepEqual(named(events, 'closed'), [['closed', 'room-gone']]);
+    } finally {
+      host.close();
+      await second.stop();
+    }
   });
 
   it('is told who came and went meanwhile, and the state', async () => {
