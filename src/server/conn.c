@@ -80,7 +80,7 @@ void conn_drop_input(struct conn *conn)
     conn->input = NULL;
 }
 
-size_t conn_charge(const struct conn *conn)
+size_t conn_charge_all(const struct conn *conn)
 {
     size_t charge = 0;
     if (conn->input != NULL)

@@ -168,7 +168,15 @@ void conn_drop_input(struct conn *conn);
  * the kernel may keep of a peer that does not read or is not read. Who changes any of it asks
  * before and after, and charges the difference.
  */
-size_t conn_charge(const struct conn *conn);
+size_t conn_charge_all(const struct conn *conn);
+
+/* Nearly always that is nothing, and it is asked twice for each connection that is sent to. */
+static inline size_t conn_charge(const struct conn *conn)
+{
+    bool may_be_charged =
+        conn->input != NULL || conn->tls != NULL || conn->is_held || conn->is_blocked;
+    return may_be_charged ? conn_charge_all(conn) : 0;
+}
 
 /* The table of all connections of the process. */
 struct conn_table {

@@ -74,7 +74,7 @@ void conn_out_lose_for_memory(struct loop *loop, struct conn *conn)
     conn_out_abandon(loop, conn);
 }
 
-static void append(struct loop *loop, struct conn *conn, struct bytes bytes)
+static inline void append(struct loop *loop, struct conn *conn, struct bytes bytes)
 {
     if (outbox_append(&conn->out, &loop->pool, bytes))
         loop_mark_dirty(loop, conn);
