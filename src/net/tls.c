@@ -4,7 +4,9 @@
  */
 #include "net/tls.h"
 
+#include <openssl/core_names.h>
 #include <openssl/err.h>
+#include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -12,6 +14,7 @@
 
 #include "net/clock.h"
 #include "net/poller.h"
+#include "net/tls_tickets.h"
 #include "net/tls_trial.h"
 
 /* What may come at once, with what was kept before it. */
@@ -27,7 +30,6 @@
 /* RFC 8446 5.1: type, version, length; and what that may be, encrypted ones of TLS 1.2 included. */
 #define RECORD_HEADER_BYTES 5
 #define RECORD_BYTES_MAX (16384 + 2048)
-#define TICKET_KEY_BYTES 80 /* name, HMAC and AES keys: SSL_CTX_set_tlsext_ticket_keys(3) */
 
 struct tls_context {
     pthread_mutex_t lock; /* guards `current` */
@@ -35,6 +37,7 @@ struct tls_context {
     BIO_METHOD *method;
     const char *certificate_path;
     const char *key_path;
+    struct ticket_keys ticket_keys;
 };
 
 struct tls_session {
@@ -117,8 +120,64 @@ static int choose_protocol(SSL *ssl, const unsigned char **ret_chosen, unsigned 
     return result == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
 }
 
-static void configure(SSL_CTX *ssl_context)
+static uint64_t now_seconds(void)
 {
+    return clock_now_ns() / 1000000000;
+}
+
+static bool use_ticket_key(const struct ticket_key *key, const unsigned char *iv, bool is_new,
+                           EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac)
+{
+    unsigned char mac_key[sizeof key->mac];
+    memcpy(mac_key, key->mac, sizeof mac_key);
+    OSSL_PARAM parameters[] = {
+        OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, mac_key, sizeof mac_key),
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char[]){"SHA256"}, 0),
+        OSSL_PARAM_construct_end(),
+    };
+    bool is_used = EVP_MAC_CTX_set_params(mac, parameters) == 1 &&
+                   EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, key->cipher, iv, is_new) == 1;
+    OPENSSL_cleanse(mac_key, sizeof mac_key);
+    return is_used;
+}
+
+#define TICKET_FAILED (-1)
+#define TICKET_REFUSED 0 /* a new session, with a handshake of its own */
+#define TICKET_USED 1
+#define TICKET_USED_RENEW 2
+
+/* Called by OpenSSL for each ticket that is made, and for each that is shown. */
+static int encrypt_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
+                          EVP_MAC_CTX *mac, int is_new)
+{
+    struct tls_context *context = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    struct ticket_key newest;
+    struct ticket_key key;
+    int result = TICKET_FAILED;
+    if (!ticket_keys_newest(&context->ticket_keys, now_seconds(), &newest))
+        return TICKET_FAILED;
+    if (is_new) {
+        memcpy(name, newest.name, sizeof newest.name);
+        if (RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) == 1 &&
+            use_ticket_key(&newest, iv, true, cipher, mac))
+            result = TICKET_USED;
+    } else if (!ticket_keys_find(&context->ticket_keys, name, now_seconds(), &key)) {
+        result = TICKET_REFUSED;
+    } else if (use_ticket_key(&key, iv, false, cipher, mac)) {
+        /* In TLS 1.3 a ticket is for one use. */
+        bool is_good = SSL_version(ssl) != TLS1_3_VERSION &&
+                       memcmp(name, newest.name, sizeof newest.name) == 0;
+        result = is_good ? TICKET_USED : TICKET_USED_RENEW;
+        OPENSSL_cleanse(&key, sizeof key);
+    }
+    OPENSSL_cleanse(&newest, sizeof newest);
+    return result;
+}
+
+static void configure(SSL_CTX *ssl_context, struct tls_context *context)
+{
+    SSL_CTX_set_app_data(ssl_context, context);
+    SSL_CTX_set_tlsext_ticket_key_evp_cb(ssl_context, encrypt_ticket);
     SSL_CTX_set_min_proto_version(ssl_context, TLS1_2_VERSION);
     SSL_CTX_set_options(ssl_context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                          SSL_OP_CIPHER_SERVER_PREFERENCE |
@@ -140,7 +199,7 @@ static void explain(char *ret_why, size_t why_capacity, const char *what, const 
              reason != NULL ? reason : "out of memory");
 }
 
-static SSL_CTX *load(const struct tls_context *context, char *ret_why, size_t why_capacity)
+static SSL_CTX *load(struct tls_context *context, char *ret_why, size_t why_capacity)
 {
     ERR_clear_error();
     SSL_CTX *loaded = SSL_CTX_new(TLS_server_method());
@@ -148,7 +207,7 @@ static SSL_CTX *load(const struct tls_context *context, char *ret_why, size_t wh
         snprintf(ret_why, why_capacity, "TLS: out of memory");
         return NULL;
     }
-    configure(loaded);
+    configure(loaded, context);
     const char *key = context->key_path;
     if (SSL_CTX_set_cipher_list(loaded, CIPHERS_1_2) != 1 ||
         SSL_CTX_use_certificate_chain_file(loaded, context->certificate_path) != 1) {
@@ -176,6 +235,7 @@ struct tls_context *tls_context_new(const char *certificate_path, const char *ke
     context->certificate_path = certificate_path;
     context->key_path = key_path;
     pthread_mutex_init(&context->lock, NULL);
+    ticket_keys_init(&context->ticket_keys);
     context->method = method_new();
     if (context->method != NULL)
         context->current = load(context, ret_why, why_capacity);
@@ -189,17 +249,13 @@ struct tls_context *tls_context_new(const char *certificate_path, const char *ke
 
 bool tls_context_reload(struct tls_context *context, char *ret_why, size_t why_capacity)
 {
-    unsigned char ticket_keys[TICKET_KEY_BYTES];
     SSL_CTX *loaded = load(context, ret_why, why_capacity);
     if (loaded == NULL)
         return false;
     pthread_mutex_lock(&context->lock);
     SSL_CTX *old = context->current;
-    if (SSL_CTX_get_tlsext_ticket_keys(old, ticket_keys, sizeof ticket_keys) == 1)
-        SSL_CTX_set_tlsext_ticket_keys(loaded, ticket_keys, sizeof ticket_keys);
     context->current = loaded;
     pthread_mutex_unlock(&context->lock);
-    OPENSSL_cleanse(ticket_keys, sizeof ticket_keys);
     SSL_CTX_free(old);
     return true;
 }
@@ -211,6 +267,7 @@ void tls_context_free(struct tls_context *context)
     SSL_CTX_free(context->current);
     BIO_meth_free(context->method);
     pthread_mutex_destroy(&context->lock);
+    ticket_keys_release(&context->ticket_keys);
     free(context);
 }
 

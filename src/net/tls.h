@@ -27,7 +27,7 @@ MUST_CHECK struct tls_context *tls_context_new(const char *certificate_path, con
  */
 MUST_CHECK bool tls_context_reload(struct tls_context *context, char *ret_why, size_t why_capacity);
 
-/* Accepts NULL. Sessions may outlive their context. */
+/* Accepts NULL. Its sessions must have been freed. */
 void tls_context_free(struct tls_context *context);
 
 struct tls_session;
