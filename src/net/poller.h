@@ -73,7 +73,7 @@ bool poller_is_accepting(struct poller *poller);
 /* Yields OUTCOME_WOKEN whenever the descriptor is readable; the receiver reads it empty. */
 MUST_CHECK bool poller_watch(struct poller *poller, int wake_fd);
 
-/* Begins to receive on a socket that is connected and non-blocking. False: errno says why. */
+/* Begins to receive on a socket that is connected and non-blocking. False: the kernel refuses. */
 MUST_CHECK bool poller_attach(struct poller *poller, struct poller_socket *socket);
 
 /*

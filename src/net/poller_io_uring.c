@@ -30,7 +30,7 @@
 #define ACCEPT_TRIES 32       /* on connections that die meanwhile */
 #define MESSAGES_PER_BATCH 64 /* sends of several parts that can be put down */
 #define PARTS_PER_MESSAGE 64
-/* Then the kernel is out of memory for requests, and will not recover. */
+/* Then the kernel is out of memory for requests, and those who want one are closed. */
 #define SUBMIT_TRIES 1000
 #define SUBMIT_RETRY_US 1000
 
@@ -84,6 +84,8 @@ struct uring_poller {
     unsigned told_left; /* completions of the last wait: what comes meanwhile is for the next */
     bool is_listening;  /* it is wanted */
     bool is_accepting;  /* a request is under way, of either kind */
+    bool is_watching;   /* one for the waking descriptor is */
+    bool is_short;      /* the last time that a request was wanted there was no place for it */
     struct acceptor acceptor;
     int message_count;
     union message messages[MESSAGES_PER_BATCH];
@@ -106,20 +108,31 @@ static void hand_over(struct uring_poller *poller)
         poller->message_count = 0;
 }
 
+/*
+ * A place for a request. NULL: there has been none for a second, since the kernel takes no more of
+ * them; who asks then is told at once, until there is one again.
+ */
 static struct io_uring_sqe *take_request(struct uring_poller *poller)
 {
     struct io_uring_sqe *request = io_uring_get_sqe(&poller->ring);
-    for (int tries = 0; request == NULL; tries++) {
-        if (tries == SUBMIT_TRIES) {
-            fprintf(stderr, "party-sockets: the kernel takes no more requests\n");
-            abort();
-        }
-        if (tries > 0)
+    int tries = poller->is_short ? 1 : SUBMIT_TRIES;
+    for (int i = 0; request == NULL && i < tries; i++) {
+        if (i > 0)
             usleep(SUBMIT_RETRY_US);
         hand_over(poller);
         request = io_uring_get_sqe(&poller->ring);
     }
+    if (request == NULL && !poller->is_short)
+        fprintf(stderr,
+                "party-sockets: the kernel takes no more requests, connections are closed\n");
+    poller->is_short = request == NULL;
     return request;
+}
+
+/* There is no place for what the socket needs. What is under way with it ends by itself then. */
+static void give_up(const struct poller_socket *socket)
+{
+    (void)shutdown(socket->fd, SHUT_RDWR);
 }
 
 static void name_request(struct io_uring_sqe *request, const struct poller_socket *socket,
@@ -143,25 +156,34 @@ static void recycle_lent(struct uring_poller *poller)
     poller->lent = -1;
 }
 
-static void receive(struct uring_poller *poller, struct poller_socket *socket)
+/* False: there is no place for the request. */
+static bool receive(struct uring_poller *poller, struct poller_socket *socket)
 {
     struct io_uring_sqe *request = take_request(poller);
+    if (request == NULL)
+        return false;
     io_uring_prep_recv_multishot(request, socket->fd, NULL, 0, 0);
     request->flags |= IOSQE_BUFFER_SELECT;
     request->buf_group = RECEIVE_GROUP;
     name_request(request, socket, REQUEST_RECEIVE);
     socket->state |= RECEIVING;
+    return true;
 }
 
 static void receive_if_wanted(struct uring_poller *poller, struct poller_socket *socket)
 {
-    if ((socket->state & (WANTED | RECEIVING | ENDED | DETACHING)) == WANTED)
-        receive(poller, socket);
+    bool is_wanted = (socket->state & (WANTED | RECEIVING | ENDED | DETACHING)) == WANTED;
+    if (is_wanted && !receive(poller, socket))
+        give_up(socket); /* the next send fails */
 }
 
 static void poll_for_room(struct uring_poller *poller, struct poller_socket *socket)
 {
     struct io_uring_sqe *request = take_request(poller);
+    if (request == NULL) {
+        give_up(socket); /* which ends the receive, too */
+        return;
+    }
     io_uring_prep_poll_add(request, socket->fd, POLLOUT);
     name_request(request, socket, REQUEST_WRITABLE);
     socket->state |= POLLING;
@@ -186,6 +208,10 @@ static void cancel_unwanted(struct uring_poller *poller, struct poller_socket *s
         return;
     }
     struct io_uring_sqe *request = take_request(poller);
+    if (request == NULL) {
+        give_up(socket);
+        return;
+    }
     if ((socket->state & DETACHING) != 0)
         io_uring_prep_cancel_fd(request, socket->fd, IORING_ASYNC_CANCEL_ALL);
     else
@@ -206,9 +232,12 @@ static void uring_start(struct poller *base)
     assert(result == 0);
 }
 
+/* Where there is no place for it, the next wait asks again; so it is of the two that follow. */
 static void accept_more(struct uring_poller *poller)
 {
     struct io_uring_sqe *request = take_request(poller);
+    if (request == NULL)
+        return;
     io_uring_prep_multishot_accept(request, poller->listener_fd, NULL, NULL,
                                    SOCK_NONBLOCK | SOCK_CLOEXEC);
     io_uring_sqe_set_data64(request, NAME_ACCEPT);
@@ -219,6 +248,8 @@ static void accept_more(struct uring_poller *poller)
 static void poll_listener(struct uring_poller *poller)
 {
     struct io_uring_sqe *request = take_request(poller);
+    if (request == NULL)
+        return;
     io_uring_prep_poll_add(request, poller->listener_fd, POLLIN);
     io_uring_sqe_set_data64(request, NAME_ACCEPTABLE);
     poller->is_accepting = true;
@@ -241,6 +272,8 @@ static void uring_stop_listening(struct poller *base, int listener_fd)
     if (!poller->is_accepting)
         return;
     struct io_uring_sqe *request = take_request(poller);
+    if (request == NULL)
+        return; /* what is accepted is refused by the owner, until the listener is ended */
     io_uring_prep_cancel_fd(request, listener_fd, IORING_ASYNC_CANCEL_ALL);
     io_uring_sqe_set_data64(request, NAME_NOBODY);
 }
@@ -253,6 +286,9 @@ static bool uring_is_accepting(struct poller *base)
 static void poll_wake(struct uring_poller *poller)
 {
     struct io_uring_sqe *request = take_request(poller);
+    poller->is_watching = request != NULL;
+    if (request == NULL)
+        return;
     io_uring_prep_poll_multishot(request, poller->wake_fd, POLLIN);
     io_uring_sqe_set_data64(request, NAME_WAKE);
 }
@@ -262,15 +298,14 @@ static bool uring_watch(struct poller *base, int wake_fd)
     struct uring_poller *poller = uring_of(base);
     poller->wake_fd = wake_fd;
     poll_wake(poller);
-    return true;
+    return poller->is_watching;
 }
 
 static bool uring_attach(struct poller *base, struct poller_socket *socket)
 {
     socket->state = WANTED;
     socket->sending = 0;
-    receive(uring_of(base), socket);
-    return true;
+    return receive(uring_of(base), socket);
 }
 
 static bool uring_detach(struct poller *base, struct poller_socket *socket)
@@ -322,6 +357,8 @@ static struct io_uring_sqe *send_one_part(struct uring_poller *poller, int fd,
                                           const struct iovec *part)
 {
     struct io_uring_sqe *request = take_request(poller);
+    if (request == NULL)
+        return NULL;
     io_uring_prep_send(request, fd, part->iov_base, part->iov_len, SEND_FLAGS);
     return request;
 }
@@ -366,11 +403,22 @@ static bool uring_may_have_input(struct poller *base, const struct poller_socket
     return io_uring_cq_ready(&uring_of(base)->ring) > 0 || socket_has_input(socket->fd);
 }
 
+/* What there was no place for. */
+static void ask_again(struct uring_poller *poller)
+{
+    if (poller->is_listening && !poller->is_accepting)
+        accept_more(poller);
+    if (poller->wake_fd >= 0 && !poller->is_watching)
+        poll_wake(poller);
+}
+
 static void uring_wait(struct poller *base, int timeout_ms)
 {
     struct uring_poller *poller = uring_of(base);
     recycle_lent(poller);
     acceptor_restore(&poller->acceptor);
+    if (poller->is_short)
+        ask_again(poller);
     /* What is left over from before must not keep the kernel from its work. */
     bool has_leftovers = poller->detached != NULL || io_uring_cq_ready(&poller->ring) > 0;
     if (timeout_ms == 0 || has_leftovers) {
@@ -645,6 +693,7 @@ struct poller *poller_io_uring_new(void)
     }
     poller->base.operations = &operations;
     poller->lent = -1;
+    poller->wake_fd = -1;
     acceptor_init(&poller->acceptor);
     if (register_buffers(poller))
         return &poller->base;

@@ -7,7 +7,10 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -530,6 +533,49 @@ static void out_of_descriptors_one_is_told_at_a_time(void **state)
     listening_release(&listening);
 }
 
+/* The kernel takes nothing of this process's ring any more: /dev/null is in its place. */
+static void break_ring(void)
+{
+    int null_fd = open("/dev/null", O_RDWR);
+    for (int fd = 0; fd < null_fd; fd++) {
+        char path[64];
+        char target[64] = "";
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        ssize_t length = readlink(path, target, sizeof target - 1);
+        if (length > 0 && strstr(target, "io_uring") != NULL)
+            assert_int_equal(dup2(null_fd, fd), fd);
+    }
+    close(null_fd);
+}
+
+#define MORE_THAN_FIT 1100 /* requests in a ring */
+
+/* Who needs a request that there is no place for is told so; the process lives. */
+static void who_finds_no_place_in_the_ring_is_refused(void **state)
+{
+    (void)state;
+    static struct poller_socket sockets[MORE_THAN_FIT];
+    int fds[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+    struct poller *poller = poller_new(kind);
+    assert_non_null(poller);
+    poller_start(poller);
+    break_ring();
+    int refused = 0;
+    for (int i = 0; i < MORE_THAN_FIT; i++) {
+        sockets[i].fd = fds[0];
+        if (!poller_attach(poller, &sockets[i]))
+            refused++;
+    }
+    assert_in_range(refused, 1, MORE_THAN_FIT - 1);
+    /* One that has a request under way is ended instead: the kernel then ends that by itself. */
+    assert_false(poller_detach(poller, &sockets[0]));
+    assert_int_equal(send(fds[0], "x", 1, MSG_NOSIGNAL), -1);
+    poller_free(poller);
+    close(fds[0]);
+    close(fds[1]);
+}
+
 static int use_epoll(void **state)
 {
     (void)state;
@@ -565,7 +611,12 @@ int main(void)
     };
     int failed = cmocka_run_group_tests_name("epoll", tests, use_epoll, NULL);
     /* Where the kernel does not have it, the server uses epoll as well. */
-    if (poller_works(POLLER_IO_URING))
+    const struct CMUnitTest ring_tests[] = {
+        cmocka_unit_test(who_finds_no_place_in_the_ring_is_refused),
+    };
+    if (poller_works(POLLER_IO_URING)) {
         failed += cmocka_run_group_tests_name("io_uring", tests, use_io_uring, NULL);
+        failed += cmocka_run_group_tests_name("a broken ring", ring_tests, use_io_uring, NULL);
+    }
     return failed;
 }
