@@ -33,6 +33,7 @@ struct relay_config {
     uint32_t host_grace_ms;
     uint32_t empty_room_grace_ms;
     struct instance instance;
+    uint32_t *crowds; /* by origin: who is here in its rooms, counted there; NULL: nobody asks */
 
     /* What the relay can't know by itself; a test may give predictable sources. */
     uint32_t (*random)(void *context); /* 32 unpredictable bits */

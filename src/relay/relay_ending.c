@@ -12,6 +12,7 @@ void relay_end_room(struct relay *relay, struct room *room, struct effects *effe
     const struct relay_config *config = &relay->config;
     relay_discount_room(relay, room);
     effects_add(effects, EFFECT_ROOM_GONE)->origin = room->origin;
+    room_stop_counting(room);
     room_table_remove(&relay->rooms, room);
     if (room->kept != NULL) {
         list_remove(&room->kept->hostless);

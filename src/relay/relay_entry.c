@@ -99,6 +99,8 @@ static struct member *make_room(struct relay *relay, uint64_t code, const struct
     if (room == NULL)
         return NULL;
     room->maker = wish->maker;
+    if (relay->config.crowds != NULL)
+        room_begin_counting(room, &relay->config.crowds[speaker.origin]);
     struct member *member = room_add(room, wish->id, speaker.client);
     if (member == NULL || (wish->has_url && !set_url(relay, room)) ||
         !room_table_add(&relay->rooms, room)) {

@@ -47,8 +47,23 @@ struct room *room_new(uint64_t code, uint32_t members_max, uint16_t origin)
     return NULL;
 }
 
+void room_begin_counting(struct room *room, uint32_t *crowd)
+{
+    room->crowd = crowd;
+    if (crowd != NULL)
+        *crowd += room->member_count;
+}
+
+void room_stop_counting(struct room *room)
+{
+    if (room->crowd != NULL)
+        *room->crowd -= room->member_count;
+    room->crowd = NULL;
+}
+
 void room_free(struct room *room)
 {
+    room_stop_counting(room);
     for (uint32_t i = 0; i < room->known_count; i++)
         free(room_by_id(room)[i]);
     keepings_free(room->kept);
@@ -170,6 +185,21 @@ static void take_out(struct member **array, uint32_t *count, uint32_t at,
     memmove(array + at, array + at + 1, (*count - at) * sizeof *array);
 }
 
+/* Among those who are here, and counted with them. */
+static void bring_in(struct room *room, uint32_t at, struct member *member)
+{
+    insert(room->members, &room->member_count, at, member);
+    if (room->crowd != NULL)
+        ++*room->crowd;
+}
+
+static void take_away(struct room *room, const struct member *member)
+{
+    take_out(room->members, &room->member_count, find_index(room, member->index), member);
+    if (room->crowd != NULL)
+        --*room->crowd;
+}
+
 struct member *room_add(struct room *room, struct bytes id, uint32_t client)
 {
     assert(id.length <= CLIENT_ID_CANONICAL_MAX);
@@ -186,7 +216,7 @@ struct member *room_add(struct room *room, struct bytes id, uint32_t client)
     };
     memcpy(member->id, id.data, id.length);
     insert(room_by_id(room), &room->known_count, find_id(room, id), member);
-    insert(room->members, &room->member_count, room->member_count, member);
+    bring_in(room, room->member_count, member);
     return member;
 }
 
@@ -224,7 +254,7 @@ void room_return(struct room *room, struct member *member, uint32_t client)
     assert(member->client == CLIENT_NONE);
     forget_absence(room->kept, member);
     member->client = client;
-    insert(room->members, &room->member_count, find_index(room, member->index), member);
+    bring_in(room, find_index(room, member->index), member);
 }
 
 bool room_retire(struct room *room, struct member *member)
@@ -236,7 +266,7 @@ bool room_retire(struct room *room, struct member *member)
         insert(kept->absent, &kept->absent_count, count_shorter(kept, member->stayed_ms, true),
                member);
     }
-    take_out(room->members, &room->member_count, find_index(room, member->index), member);
+    take_away(room, member);
     member->client = CLIENT_NONE;
     return true;
 }
@@ -246,7 +276,7 @@ void room_remove(struct room *room, struct member *member)
     if (member->client == CLIENT_NONE)
         forget_absence(room->kept, member);
     else
-        take_out(room->members, &room->member_count, find_index(room, member->index), member);
+        take_away(room, member);
     take_out(room_by_id(room), &room->known_count, find_id(room, member_id(member)), member);
     shrink(room);
     member->room = NULL;

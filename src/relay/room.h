@@ -65,6 +65,7 @@ struct room {
     struct room *next_in_bucket;
     struct keepings *kept; /* NULL in protocol 1 */
     struct maker *maker;
+    uint32_t *crowd; /* counts who is here in all rooms of this origin; NULL: nobody is counted */
     uint32_t next_index;
     uint16_t origin; /* the server's note of where the creator came from */
 };
@@ -119,6 +120,12 @@ static inline bool member_is_host(const struct member *member)
 
 /* An empty room, or NULL when memory is short. */
 MUST_CHECK struct room *room_new(uint64_t code, uint32_t members_max, uint16_t origin);
+
+/* From now on `crowd` counts who is here, and those who are already. */
+void room_begin_counting(struct room *room, uint32_t *crowd);
+
+/* Nobody of it is counted any more. */
+void room_stop_counting(struct room *room);
 
 /* Frees the room with all who are known to it. */
 void room_free(struct room *room);

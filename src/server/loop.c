@@ -130,6 +130,7 @@ static void init_relay(struct loop *loop)
                                  .host_grace_ms = (uint32_t)config->host_grace_ms,
                                  .empty_room_grace_ms = (uint32_t)config->empty_room_grace_ms,
                                  .instance = config_instance(config),
+                                 .crowds = loop->crowds,
                                  .random = draw_random,
                                  .admit_room = admit_room,
                                  .dismiss_room = dismiss_room,

@@ -148,6 +148,7 @@ struct loop {
     uint32_t share_left; /* frames and requests that this connection may still have in this turn */
     uint32_t share_bytes_left; /* and bytes */
     struct loop_stats stats;
+    uint32_t crowds[ORIGINS_MAX + 1]; /* members of rooms, by the rooms' origin */
     struct history history;
     atomic_uint load; /* stats.connections, for other loops that look for the emptiest */
     bool is_listening;

@@ -169,24 +169,27 @@ uint16_t origins_name(struct origins *origins, uint16_t number, uint8_t ret_name
     return length;
 }
 
-size_t origins_report(struct origins *origins, struct origin_counts *ret_items,
-                      uint32_t *ret_tracked)
+size_t origins_report(struct origins *origins, const uint32_t *crowds,
+                      struct origin_counts *ret_items, uint32_t *ret_tracked)
 {
     size_t count = 0;
     pthread_mutex_lock(&origins->lock);
     struct origin_counts other = origins->items[ORIGIN_OTHER];
+    other.members = crowds[ORIGIN_OTHER];
     for (uint32_t i = 1; i < origins->count; i++) {
         const struct origin_counts *item = &origins->items[i];
         if (item->is_listed) {
-            ret_items[count++] = *item;
+            ret_items[count] = *item;
+            ret_items[count++].members = crowds[i];
         } else {
+            other.members += crowds[i];
             other.clients += item->clients;
             other.rooms += item->rooms;
         }
     }
     *ret_tracked = origins->count - 1;
     pthread_mutex_unlock(&origins->lock);
-    if (is_live(&other) || other.connections_total > 0)
+    if (is_live(&other) || other.members > 0 || other.connections_total > 0)
         ret_items[count++] = other;
     return count;
 }

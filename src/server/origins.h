@@ -22,8 +22,9 @@
 #define ORIGIN_OTHER 0 /* what does not fit the table is counted together */
 
 struct origin_counts {
-    uint32_t clients;
+    uint32_t clients; /* open WebSockets of its pages */
     uint32_t rooms;
+    uint32_t members;           /* of its rooms; in reports, by whom it is counted otherwise */
     uint64_t connections_total; /* of a listed one, since it is */
     uint64_t rooms_total;
     uint64_t last_used; /* larger is later */
@@ -62,9 +63,10 @@ size_t origins_list(struct origins *origins, struct origin_counts *ret_items, si
 
 /*
  * Copies the listed ones, and last ORIGIN_OTHER with the sums of all others, if there are any: at
- * most ORIGINS_LISTED_MAX + 1. Returns how many; `ret_tracked` is how many are remembered.
+ * most ORIGINS_LISTED_MAX + 1. Returns how many; `ret_tracked` is how many are remembered. `crowds`
+ * has the members of each origin's rooms, by its number: ORIGINS_MAX + 1.
  */
-size_t origins_report(struct origins *origins, struct origin_counts *ret_items,
-                      uint32_t *ret_tracked);
+size_t origins_report(struct origins *origins, const uint32_t *crowds,
+                      struct origin_counts *ret_items, uint32_t *ret_tracked);
 
 #endif

@@ -25,7 +25,7 @@ const documented = {
   party_sockets_rooms_created_total: 'counter',
   process_resident_memory_bytes: 'gauge',
   process_heap_used_bytes: 'gauge',
-  process_uptime_seconds: 'gauge',
+  process_uptime_seconds: 'counter',
 };
 const byOrigin = [
   'party_sockets_clients_by_origin',
@@ -99,7 +99,8 @@ describeWithoutEmptyRooms('The form of /metrics', (server) => {
     await server.party(['host']);
     const { types } = await readMetrics(server);
     for (const [name, type] of Object.entries(documented)) assert.equal(types[name], type, name);
-    for (const [name, type] of Object.entries(types))
+    const { process_uptime_seconds: _, ...others } = types; // named as elsewhere
+    for (const [name, type] of Object.entries(others))
       assert.equal(type === 'counter', name.endsWith('_total'), `${name} is a ${type}`);
   });
 
@@ -231,17 +232,20 @@ describeAtOnce('What /metrics counts', (withServer, loops) => {
         guests.push(await server.member({ origin: blue }));
         await guests[number].join(`guest ${number}`, code);
       }
+      const looking = await server.member({ origin: blue }); // in no room
+      await looking.expectSilence();
       const unknown = await server.client();
       await unknown.create('one');
       await unknown.expectSilence();
       await expectMetrics(server, (metrics) => {
         const by = (metric) => metrics.counted('origin', metric);
         assert.equal(metrics.value('party_sockets_clients'), 5);
+        assert.equal(metrics.value('party_sockets_websockets'), 6);
         assert.equal(metrics.value('party_sockets_rooms'), 2);
         assert.equal(metrics.value('party_sockets_origins_tracked'), 3);
-        assert.deepEqual(by(byOrigin[0]), { [red]: 1, [blue]: 3, unknown: 1 });
+        assert.deepEqual(by(byOrigin[0]), { [red]: 4, unknown: 1 }); // the room's, whoever is in it
         assert.deepEqual(by(byOrigin[1]), { [red]: 1, unknown: 1 });
-        assert.deepEqual(by(byOrigin[2]), { [red]: 1, [blue]: 3, unknown: 1 });
+        assert.deepEqual(by(byOrigin[2]), { [red]: 1, [blue]: 4, unknown: 1 });
         assert.deepEqual(by(byOrigin[3]), { [red]: 1, unknown: 1 });
       });
 
@@ -251,11 +255,12 @@ describeAtOnce('What /metrics counts', (withServer, loops) => {
       await expectMetrics(server, (metrics) => {
         const by = (metric) => metrics.counted('origin', metric);
         assert.equal(metrics.value('party_sockets_clients'), 2);
+        assert.equal(metrics.value('party_sockets_websockets'), 3);
         assert.equal(metrics.value('party_sockets_rooms'), 1);
         assert.equal(metrics.value('party_sockets_origins_tracked'), 3);
-        assert.deepEqual(by(byOrigin[0]), { [blue]: 2 });
+        assert.deepEqual(by(byOrigin[0]), { [red]: 2 });
         assert.deepEqual(by(byOrigin[1]), { [red]: 1 });
-        assert.deepEqual(by(byOrigin[2]), { [red]: 1, [blue]: 3, unknown: 1 });
+        assert.deepEqual(by(byOrigin[2]), { [red]: 1, [blue]: 4, unknown: 1 });
         assert.deepEqual(by(byOrigin[3]), { [red]: 1, unknown: 1 });
       });
     }));
@@ -460,7 +465,8 @@ describeAtOnce('What /metrics counts', (withServer, loops) => {
         const metrics = await readMetrics(server);
         assert.equal(metrics.value('party_sockets_draining'), 1);
         assert.equal(metrics.value('party_sockets_rooms'), 1);
-        assert.equal(metrics.value('party_sockets_clients'), 3);
+        assert.equal(metrics.value('party_sockets_clients'), 2);
+        assert.equal(metrics.value('party_sockets_websockets'), 3);
         const errors = metrics.counted('message', 'party_sockets_errors_total');
         assert.deepEqual(errors, { 'Server draining': 1 });
       }

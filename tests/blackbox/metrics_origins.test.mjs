@@ -54,7 +54,10 @@ const sumOf = (table) => Object.values(table).reduce((sum, value) => sum + value
 const sumsOf = (counts) =>
   Object.fromEntries(Object.entries(counts).map(([key, table]) => [key, sumOf(table)]));
 
-/** Waits until the sums are these, and returns all counts. Totals have to be right at once. */
+/**
+ * Waits until the sums are these, and returns all counts. Totals have to be right at once. Who has a
+ * WebSocket is in a room, unless `websockets` says how many there are.
+ */
 async function expectSums(server, expected) {
   let counts;
   let sums;
@@ -63,10 +66,11 @@ async function expectSums(server, expected) {
     counts = countsOf(metrics);
     sums = sumsOf(counts);
     const { clients, rooms, ...totals } = sums;
-    const { clients: _, rooms: __, ...expectedTotals } = expected;
+    const { clients: _, rooms: __, websockets = expected.clients, ...expectedTotals } = expected;
     assert.deepEqual(totals, expectedTotals);
-    const together = metrics.value('party_sockets_clients');
-    return clients === expected.clients && rooms === expected.rooms && together === clients;
+    assert.equal(metrics.value('party_sockets_clients'), clients);
+    const isThere = metrics.value('party_sockets_websockets') === websockets;
+    return isThere && clients === expected.clients && rooms === expected.rooms;
   };
   await eventually(isReached, 'The sums').catch((error) => {
     assert.deepEqual(sums, expected, error.message);
@@ -194,17 +198,17 @@ describeAtOnce('Many origins in /metrics', (withServer) => {
   it('With 600 at once 500 are remembered, and every sum is exact; also when they have left', () =>
     withServer(withoutEmptyRooms, async (server) => {
       const first = await enterNumbered(server, range(600));
-      const all = { clients: 600, rooms: 0, connectionsTotal: 600, roomsTotal: 0 };
+      const all = { clients: 0, rooms: 0, connectionsTotal: 600, roomsTotal: 0, websockets: 600 };
       const counts = await expectSums(server, all);
       assert.equal(Object.keys(counts.clients).length, seriesMost);
-      assert.equal(counts.clients[other], 501);
+      assert.equal(counts.connectionsTotal[other], 501);
       const metrics = await readMetrics(server);
       assert.equal(metrics.value('party_sockets_origins_tracked'), trackedMost);
 
       await leave(first.slice(0, 300));
-      await expectSums(server, { ...all, clients: 300 });
+      await expectSums(server, { ...all, websockets: 300 });
       await leave(first.slice(300));
-      await expectSums(server, { ...all, clients: 0 });
+      await expectSums(server, { ...all, websockets: 0 });
 
       const again = await enterNumbered(server, range(1_200).slice(600), { createsRoom: true });
       const sums = { clients: 600, rooms: 600, connectionsTotal: 1_200, roomsTotal: 600 };
@@ -232,9 +236,9 @@ describeAtOnce('Many origins in /metrics', (withServer) => {
     withServer({}, async (server) => {
       const gone = async (numbers) => {
         await leave(await enterNumbered(server, numbers));
-        const noClients = async () =>
-          sumOf(countsOf(await readMetrics(server)).clients) === 0;
-        await eventually(noClients, 'An empty server');
+        const isEmpty = async () =>
+          (await readMetrics(server)).value('party_sockets_websockets') === 0;
+        await eventually(isEmpty, 'An empty server');
       };
       await gone(range(99));
       await gone([0, 1]); // used again
@@ -264,14 +268,15 @@ describeAtOnce('Many origins in /metrics', (withServer) => {
     withServer(withoutEmptyRooms, async (server) => {
       const random = new Random(7);
       const present = [];
-      const sums = { clients: 0, rooms: 0, connectionsTotal: 0, roomsTotal: 0 };
+      const sums = { clients: 0, rooms: 0, connectionsTotal: 0, roomsTotal: 0, websockets: 0 };
       for (const _ of range(30)) {
         for (const __ of range(random.below(40))) {
           const createsRoom = random.below(3) === 0;
           const origin = random.pick([numbered(random.below(700)), numbered(random.below(20)), null]);
           present.push({ createsRoom, connection: await enter(server, origin, { createsRoom }) });
-          sums.clients++;
+          sums.websockets++;
           sums.connectionsTotal++;
+          if (createsRoom) sums.clients++;
           if (createsRoom) sums.rooms++;
           if (createsRoom) sums.roomsTotal++;
         }
@@ -279,7 +284,8 @@ describeAtOnce('Many origins in /metrics', (withServer) => {
           const at = random.below(present.length);
           const [{ connection, createsRoom }] = present.splice(at, 1);
           connection.terminate();
-          sums.clients--;
+          sums.websockets--;
+          if (createsRoom) sums.clients--;
           if (createsRoom) sums.rooms--;
         }
         await expectSums(server, sums);
@@ -291,7 +297,7 @@ describeAtOnce('Many origins in /metrics', (withServer) => {
       // Each byte of these is two in the text.
       await Promise.all(range(120).map((n) => enter(server, `${'"'.repeat(250)}${n}`)));
       const { body } = await server.get('/metrics');
-      assert.equal(sumOf(countsOf(new Metrics(body)).clients), 120);
+      assert.equal(sumOf(countsOf(new Metrics(body)).connectionsTotal), 120);
       assert.ok(Buffer.byteLength(body) < 300_000, `${Buffer.byteLength(body)}`);
     }));
 });

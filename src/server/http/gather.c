@@ -12,7 +12,10 @@ struct gather_part {
     union {
         struct {
             struct loop_stats stats;
-            struct history history; /* only if it was asked for */
+            union { /* what was asked for */
+                struct history history;
+                uint32_t crowds[ORIGINS_MAX + 1];
+            };
         };
         struct room_answer room;
     };
@@ -95,8 +98,16 @@ void gather_answer(struct loop *loop, struct mail *mail)
         part->stats = snapshot(loop);
     if (question->kind == QUESTION_STATS)
         part->history = loop->history;
+    if (question->kind == QUESTION_METRICS)
+        memcpy(part->crowds, loop->crowds, sizeof part->crowds);
     part->mail.kind = MAIL_SNAPSHOT_REPLY;
     mailbox_post(&part->gather->asker->mailbox, &part->mail);
+}
+
+static void add_crowds(uint32_t *total, const uint32_t *part)
+{
+    for (uint32_t i = 0; i <= ORIGINS_MAX; i++)
+        total[i] += part[i];
 }
 
 static void put_together(const struct gather *gather, struct answer *ret_answer)
@@ -108,6 +119,8 @@ static void put_together(const struct gather *gather, struct answer *ret_answer)
     }
     for (uint32_t i = 0; i < gather->part_count; i++)
         stats_add(&ret_answer->total, &gather->parts[i].stats);
+    for (uint32_t i = 0; gather->question.kind == QUESTION_METRICS && i < gather->part_count; i++)
+        add_crowds(ret_answer->crowds, gather->parts[i].crowds);
     if (gather->question.kind != QUESTION_STATS)
         return;
     ret_answer->history = gather->parts[0].history;

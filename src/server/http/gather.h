@@ -34,9 +34,10 @@ struct room_answer {
 
 struct answer {
     struct question question;
-    struct loop_stats total; /* COUNTS, METRICS, STATS */
-    struct history history;  /* STATS */
-    struct room_answer room; /* ROOM */
+    struct loop_stats total;          /* COUNTS, METRICS, STATS */
+    uint32_t crowds[ORIGINS_MAX + 1]; /* METRICS: members of rooms, by the rooms' origin */
+    struct history history;           /* STATS */
+    struct room_answer room;          /* ROOM */
 };
 
 /*

@@ -93,7 +93,9 @@ static void write_gauges(struct writer *writer, const struct metrics *metrics)
         struct family family;
         uint64_t value;
     } gauges[] = {
-        {{"party_sockets_clients", "gauge", "Open WebSockets."}, total->clients},
+        {{"party_sockets_clients", "gauge", "Members of rooms."}, metrics->members},
+        {{"party_sockets_websockets", "gauge", "Open WebSockets, in a room or not."},
+         total->clients},
         {{"party_sockets_rooms", "gauge", "Live rooms."}, total->rooms},
         {{"party_sockets_connections", "gauge", "Connections of any kind."}, total->connections},
         {{"party_sockets_origins_tracked", "gauge", "Origins that are remembered."},
@@ -113,10 +115,11 @@ static void write_gauges(struct writer *writer, const struct metrics *metrics)
         {{"process_heap_used_bytes", "gauge",
           "Bytes allocated and not freed, looked at every 10 s at most."},
          metrics->heap_bytes},
-        {{"process_uptime_seconds", "gauge", "Since the start."}, metrics->uptime_s},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(gauges); i++)
         write_one(writer, metrics, &gauges[i].family, gauges[i].value);
+    const struct family uptime = {"process_uptime_seconds", "counter", "Since the start."};
+    write_one(writer, metrics, &uptime, metrics->uptime_s);
 }
 
 static void write_poller(struct writer *writer, const struct metrics *metrics)
@@ -266,9 +269,9 @@ static void write_turns(struct writer *writer, const struct metrics *metrics)
     end_series(writer, count);
 }
 
-static uint64_t clients_of(const struct origin_counts *origin)
+static uint64_t members_of(const struct origin_counts *origin)
 {
-    return origin->clients;
+    return origin->members;
 }
 
 static uint64_t rooms_of(const struct origin_counts *origin)
@@ -292,7 +295,9 @@ static void write_origins(struct writer *writer, const struct metrics *metrics)
         struct family family;
         uint64_t (*value)(const struct origin_counts *origin);
     } families[] = {
-        {{"party_sockets_clients_by_origin", "gauge", "Open WebSockets, by origin."}, clients_of},
+        {{"party_sockets_clients_by_origin", "gauge",
+          "Members of rooms, by the origin of the room's creator."},
+         members_of},
         {{"party_sockets_rooms_by_origin", "gauge", "Live rooms, by their creator's origin."},
          rooms_of},
         {{"party_sockets_connections_total", "counter", "WebSockets opened, by origin."},

@@ -8,6 +8,7 @@
 /* What is told; label values are escaped when it is written. */
 struct metrics {
     const struct loop_stats *total;
+    uint64_t members; /* of all rooms */
     struct instance instance;
     uint32_t uptime_s;
     uint64_t resident_bytes;

@@ -96,11 +96,11 @@ static uint64_t heap_bytes(struct loop *loop)
     return atomic_load(&server->heap_bytes);
 }
 
-void pages_send_metrics(struct loop *loop, struct conn *conn, const struct loop_stats *total)
+void pages_send_metrics(struct loop *loop, struct conn *conn, const struct answer *answer)
 {
     static __thread struct origin_counts origins[ORIGINS_LISTED_MAX + 1];
     struct metrics metrics = {
-        .total = total,
+        .total = &answer->total,
         .instance = config_instance(loop->server->config),
         .uptime_s = uptime_s(loop),
         .resident_bytes = machine_resident_bytes(),
@@ -112,7 +112,9 @@ void pages_send_metrics(struct loop *loop, struct conn *conn, const struct loop_
         .origins = origins,
     };
     metrics.origin_count =
-        origins_report(&loop->server->origins, origins, &metrics.origins_tracked);
+        origins_report(&loop->server->origins, answer->crowds, origins, &metrics.origins_tracked);
+    for (size_t i = 0; i < metrics.origin_count; i++)
+        metrics.members += origins[i].members;
     struct response response = {
         .status = 200,
         .content_type = "text/plain; version=0.0.4; charset=utf-8",

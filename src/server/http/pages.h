@@ -6,6 +6,6 @@
 
 void pages_send_stats(struct loop *loop, struct conn *conn, const struct answer *answer);
 void pages_send_counts(struct loop *loop, struct conn *conn, const struct loop_stats *total);
-void pages_send_metrics(struct loop *loop, struct conn *conn, const struct loop_stats *total);
+void pages_send_metrics(struct loop *loop, struct conn *conn, const struct answer *answer);
 
 #endif

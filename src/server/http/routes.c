@@ -239,7 +239,7 @@ void routes_answer(struct loop *loop, struct conn *conn, const struct answer *an
         pages_send_stats(loop, conn, answer);
         break;
     case QUESTION_METRICS:
-        pages_send_metrics(loop, conn, &answer->total);
+        pages_send_metrics(loop, conn, answer);
         break;
     case QUESTION_ROOM:
         lookup_answer(loop, conn, &answer->question, &answer->room);

@@ -141,6 +141,7 @@ static void init_with_source(struct world *world, uint32_t (*source)(void *), ui
                                   .id_bytes_max = WORLD_ID_BYTES_MAX,
                                   .host_grace_ms = WORLD_GRACE_MS,
                                   .empty_room_grace_ms = WORLD_EMPTY_GRACE_MS,
+                                  .crowds = world->crowds,
                                   .random = source,
                                   .admit_room = admit_room,
                                   .dismiss_room = dismiss_room,

@@ -54,6 +54,7 @@ struct world {
     bool is_reticent;        /* who joins may not be told what was found */
     uint32_t newcomers_left; /* that may come; any number unless a test sets one */
     size_t held;             /* the account of payloads */
+    uint32_t crowds[WORLD_CLIENTS + 1]; /* by the rooms' origin, who is in them */
     uint64_t random_state;
     const uint32_t *draws; /* what the relay draws, when set; the last one repeats */
     size_t draw_count;

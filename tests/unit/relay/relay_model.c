@@ -95,11 +95,15 @@ static void check_room(const struct world *world, struct model_room *expected)
 static void check_rooms(struct model *model, uint32_t loop)
 {
     const struct world *world = &model->worlds[loop];
+    uint32_t crowds[WORLD_CLIENTS + 1] = {0};
     assert_int_equal(world->relay.rooms.room_count, count_live_rooms(model, loop));
     for (uint32_t i = 0; i < MODEL_ROOMS_MAX; i++) {
-        if (model->rooms[i].is_live && model->rooms[i].loop == loop)
+        if (model->rooms[i].is_live && model->rooms[i].loop == loop) {
             check_room(world, &model->rooms[i]);
+            crowds[origin_of(model->rooms[i].creator)] += count_present(&model->rooms[i]);
+        }
     }
+    assert_memory_equal(world->crowds, crowds, sizeof crowds);
     uint64_t end_ms = next_end_ms(model, loop);
     int64_t left_ms = end_ms == UINT64_MAX ? -1 : (int64_t)(end_ms - model->now_ms);
     assert_int_equal(relay_grace_left_ms(&world->relay), left_ms);

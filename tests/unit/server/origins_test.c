@@ -36,9 +36,11 @@ static void come_and_go(struct origins *origins, uint32_t number)
     origins_remove_client(origins, enter(origins, number));
 }
 
+static uint32_t crowds[ORIGINS_MAX + 1]; /* what the loops have counted */
+
 static size_t report(struct origins *origins, struct origin_counts *items, uint32_t *tracked)
 {
-    size_t count = origins_report(origins, items, tracked);
+    size_t count = origins_report(origins, crowds, items, tracked);
     assert_in_range(count, 0, REPORT_MAX);
     assert_in_range(*tracked, 0, ORIGINS_MAX);
     for (size_t i = 0; i < count; i++) {
@@ -96,6 +98,7 @@ static void expect_sums(struct origins *origins, struct sums expected)
 
 static int set_up(void **state)
 {
+    memset(crowds, 0, sizeof crowds);
     static struct origins origins;
     *state = &origins;
     return origins_init(&origins) ? 0 : -1;
@@ -114,6 +117,29 @@ static void nothing_is_reported_of_nobody(void **state)
     assert_null(find(*state, BYTES("__other__")));
     assert_int_equal(origins_list(*state, items, 1), 0);
     expect_sums(*state, (struct sums){0});
+}
+
+static void members_are_reported_of_the_origin_of_their_room(void **state)
+{
+    struct origins *origins = *state;
+    uint16_t numbers[ORIGINS_LISTED_MAX + 2];
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < ORIGINS_LISTED_MAX + 2; i++) {
+        numbers[i] = enter(origins, i);
+        origins_add_room(origins, numbers[i]);
+        crowds[numbers[i]] = i + 1;
+        sum += i + 1;
+    }
+    crowds[ORIGIN_OTHER] = 1000;
+    assert_int_equal(find(origins, numbered(7))->members, 8);
+    uint64_t unlisted = ORIGINS_LISTED_MAX + 1 + ORIGINS_LISTED_MAX + 2;
+    assert_int_equal(find(origins, BYTES("__other__"))->members, 1000 + unlisted);
+    struct origin_counts items[REPORT_MAX];
+    uint32_t tracked;
+    uint64_t reported = 0;
+    for (size_t i = report(origins, items, &tracked); i > 0; i--)
+        reported += items[i - 1].members;
+    assert_int_equal(reported, 1000 + sum);
 }
 
 static void clients_and_rooms_are_counted_by_name(void **state)
@@ -350,6 +376,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(nothing_is_reported_of_nobody, set_up, tear_down),
         cmocka_unit_test_setup_teardown(clients_and_rooms_are_counted_by_name, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(members_are_reported_of_the_origin_of_their_room, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(names_are_utf_8_and_bounded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(who_is_called_as_the_others_is_one_of_them, set_up,
                                         tear_down),
