@@ -237,6 +237,7 @@ describeWithSettings(here)('Replaying', (server) => {
   it('Nor are plain GETs: a stale `instance` is sent to the path without it', async () => {
     const { code } = await server.party(['host']);
     const locations = {
+      '//evil.example/a?instance=gone': '/evil.example/a', // no host of another's
       [`/${code}?instance=other`]: `/${code}`,
       [`/${code}?instance=other&a=1`]: `/${code}?a=1`,
       [`/${code}?a=1&instance=other`]: `/${code}?a=1`,

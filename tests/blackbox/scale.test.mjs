@@ -6,7 +6,7 @@ import { eventually } from './support/deadline.mjs';
 import { frame, json, opcodes, text } from './support/frames.mjs';
 import { upgradeRequest } from './support/http.mjs';
 import { Random, seed } from './support/random.mjs';
-import { describeWithServer } from './support/suite.mjs';
+import { describeWithOptions, describeWithServer } from './support/suite.mjs';
 
 const mebibyte = 2 ** 20;
 
@@ -73,7 +73,8 @@ describeWithServer('A large room', (server) => {
   });
 });
 
-describeWithServer('A long message', (server) => {
+/** One behind the other, which the rate of bytes would part by half a minute. */
+describeWithOptions('--max-byte-rate', 0)('A long message', (server) => {
   const filler = range(2 * mebibyte)
     .map((index) => `${index} `.padEnd(9, '.'))
     .join('');

@@ -79,7 +79,11 @@ bool instances_send_on(struct loop *loop, struct conn *conn, const struct http_r
         return true;
     }
     struct writer writer = writer_over(location, length_max);
-    writer_put(&writer, request->path);
+    /* More than one slash at the beginning would name a host. */
+    struct bytes path = request->path;
+    while (path.length > 1 && path.data[0] == '/' && path.data[1] == '/')
+        path = bytes_of(path.data + 1, path.length - 1);
+    writer_put(&writer, path);
     http_query_write_without(&writer, request->query, INSTANCE_PARAMETER);
     response_redirect(loop, conn, request, writer_view(&writer));
     scratch_release(&scratch);

@@ -110,7 +110,8 @@ bool page_origin_of(const struct loop *loop, const struct conn *conn,
     writer_put_string(&writer, is_secure ? "https://" : "http://");
     writer_put(&writer, name);
     writer_put(&writer, port);
+    bool fits = writer.length <= PAGE_HOST_BYTES_MAX;
     writer_put(&writer, path_prefix_of(loop, conn, request));
     ret_origin->length = (uint16_t)writer.length;
-    return writer_fits(&writer) && url_classify(writer_view(&writer)) != URL_INVALID;
+    return fits && writer_fits(&writer) && url_classify(writer_view(&writer)) != URL_INVALID;
 }

@@ -9,8 +9,8 @@
 #include "proto/http_request.h"
 #include "server/loop.h"
 
-/* `https://`, a domain name of 253 bytes, a port, a path */
-#define PAGE_ORIGIN_BYTES_MAX (272 + HTTP_PATH_PREFIX_MAX)
+#define PAGE_HOST_BYTES_MAX 272 /* `https://`, a domain name of 253 bytes, a port */
+#define PAGE_ORIGIN_BYTES_MAX (PAGE_HOST_BYTES_MAX + HTTP_PATH_PREFIX_MAX)
 
 struct page_origin {
     uint16_t length;
