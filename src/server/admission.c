@@ -327,6 +327,17 @@ bool admission_may_tell(struct loop *loop, const struct conn *conn, bool is_foun
     return places_may_tell(&loop->server->places, conn->asker, !is_found, clock_now_ms());
 }
 
+bool admission_may_spend(struct loop *loop, uint32_t place)
+{
+    return place == PLACE_NONE || places_may_spend(&loop->server->places, place, clock_now_ms());
+}
+
+void admission_spend(struct loop *loop, uint32_t place, uint64_t cost)
+{
+    if (place != PLACE_NONE && cost > 0)
+        places_spend(&loop->server->places, place, cost, clock_now_ms());
+}
+
 bool admission_may_tell_joiner(struct loop *loop, struct conn *conn, bool is_found)
 {
     if (!places_may_tell(&loop->server->places, conn->place, !is_found, clock_now_ms()))

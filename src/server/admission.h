@@ -83,7 +83,14 @@ void admission_release_asker(struct loop *loop, struct conn *conn);
 bool admission_may_ask(struct loop *loop, const struct conn *conn);
 bool admission_may_tell(struct loop *loop, const struct conn *conn, bool is_found);
 
-/* The same for a connection that joins; a miss is counted for the connection as well. */
+/*
+ * Whether the asker, or the client of a connection, may ask for what costs work; and what it has
+ * cost, in the units of `loop->work`.
+ */
+bool admission_may_spend(struct loop *loop, uint32_t place);
+void admission_spend(struct loop *loop, uint32_t place, uint64_t cost);
+
+/* admission_may_tell() for a connection that joins; a miss is counted for it as well. */
 bool admission_may_tell_joiner(struct loop *loop, struct conn *conn, bool is_found);
 
 /* Whether the connection itself had more misses than one may have. */

@@ -75,6 +75,8 @@ static void handle_envelope(struct loop *loop, struct conn *conn, enum envelope_
         .origin = conn->origin,
         .seat = &conn->seat,
     };
+    bool was_outside = conn->seat == NULL;
+    size_t waiting = conn_waiting(conn);
     if (conn->input != NULL)
         conn->input->since_ms = loop->now_ms;
     if (envelope != NULL)
@@ -83,6 +85,9 @@ static void handle_envelope(struct loop *loop, struct conn *conn, enum envelope_
         relay_receive_garbage(speaker, &effects);
     conn_out_perform(loop, conn, &effects);
     admission_seat_changed(loop, conn);
+    if (was_outside && conn_waiting(conn) > waiting)
+        admission_spend(loop, conn->place,
+                        (conn_waiting(conn) - waiting) / 1024 * JOIN_COST_PER_KIB);
     if (conn->state == CONN_MOVING)
         take_along(loop, conn, envelope);
 }
@@ -250,12 +255,23 @@ static uint32_t count_allowed_frames(const struct loop *loop, const struct conn 
     return frames < loop->share_left ? frames : loop->share_left;
 }
 
+/*
+ * Entering a room may cost much for few bytes. Whose address has spent too much is not read for a
+ * while, unless it is in a room already.
+ */
+static bool may_join(struct loop *loop, const struct conn *conn)
+{
+    return conn->seat != NULL || admission_may_spend(loop, conn->place);
+}
+
 bool conn_in_may_resume(struct loop *loop, struct conn *conn)
 {
     const struct config *config = loop->server->config;
     if (conn->input == NULL)
         return true;
     earn_tokens(loop, conn);
+    if (!may_join(loop, conn))
+        return false;
     bool has_frames = config->message_rate_max == 0 || conn->rate_tokens >= FRAME_TOKENS;
     bool has_bytes = config->byte_rate_max == 0 ||
                      !ws_reader_waits_for_bytes(&conn->input->reader, conn->byte_tokens);
@@ -323,6 +339,8 @@ static enum pause read_messages(struct loop *loop, struct conn *conn, struct byt
     struct ws_reader *reader = &on_stack;
     struct bytes_mut share = share_of(loop, *in);
     enum pause pause = PAUSE_NONE;
+    if (!may_join(loop, conn))
+        return PAUSE_RATE;
     if (conn->input != NULL)
         reader = &conn->input->reader;
     else

@@ -104,7 +104,17 @@
 #define EVICTED_AT_ONCE 64
 #define EVICTED_PART 8 /* of what the address has */
 #define PLACES_LOOK_INTERVAL_MS \
-    100                          /* at least, between two times that the heaviest is looked for */
+    100 /* at least, between two times that the heaviest is looked for */
+/*
+ * What requests and joins of one address may cost, in the units of WORK_PER_TURN, of which some 2
+ * million make a core busy for a second: so much a millisecond, ten seconds of it at once.
+ */
+#define COST_PER_MS 250
+#define COST_AT_ONCE (10 * 1000 * COST_PER_MS)
+#define COST_REMEMBERED 2048 /* less is forgotten when nobody of the address is here any more */
+#define JOIN_COST_PER_KIB 16 /* of what who joins is told */
+#define ANSWER_KEPT_MS 1000  /* is given again for so long, when it was much work to make */
+#define ANSWER_KEPT_WORK 4096
 #define PRIVATE_PLACE_BUDGETS 10 /* of misses, for loopback and private addresses */
 /* Who may wait for the answer to one miss too many; others have it at once. */
 #define WAITING_PER_PLACE_MAX 64

@@ -198,6 +198,7 @@ void loop_free(struct loop *loop)
     }
     poller_free(loop->poller);
     relay_release(&loop->relay);
+    keeping_release(&loop->keeping);
     outbox_pool_release(&loop->pool);
     free(loop);
 }
@@ -538,7 +539,8 @@ static int time_to_wait(const struct loop *loop)
     int handshakes_ms = handshakes_wait_ms(loop);
     if (handshakes_ms >= 0 && (wait_ms < 0 || handshakes_ms < wait_ms))
         wait_ms = handshakes_ms;
-    int32_t due_ms = outbox_pool_keeps_any(&loop->pool) ? POOL_TRIM_INTERVAL_MS : INT32_MAX;
+    bool must_trim = outbox_pool_keeps_any(&loop->pool) || keeping_has_any(loop);
+    int32_t due_ms = must_trim ? POOL_TRIM_INTERVAL_MS : INT32_MAX;
     if (loop->is_stopping)
         due_ms = (int32_t)(loop->stop_due_ms - loop->now_ms);
     else if (!loop->is_listening)
@@ -581,6 +583,7 @@ static void trim_memory(struct loop *loop)
         return;
     loop->trimmed_ms = loop->now_ms;
     outbox_pool_trim(&loop->pool);
+    keeping_forget_old(loop);
 }
 
 static void turn(struct loop *loop)

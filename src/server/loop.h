@@ -13,6 +13,7 @@
 #include "server/conn.h"
 #include "server/handshakes.h"
 #include "server/history.h"
+#include "server/http/keeping.h"
 #include "server/limits.h"
 #include "server/makers.h"
 #include "server/newcomers.h"
@@ -150,6 +151,7 @@ struct loop {
     struct loop_stats stats;
     uint32_t crowds[ORIGINS_MAX + 1]; /* members of rooms, by the rooms' origin */
     struct history history;
+    struct keeping keeping;
     atomic_uint load; /* stats.connections, for other loops that look for the emptiest */
     bool is_listening;
     bool is_stopping;

@@ -16,7 +16,8 @@
 struct place {
     struct address key; /* the network; of IPv6 with its prefix length as the last octet */
     struct bucket misses;
-    uint32_t budgets; /* of misses: how often it has what one address has */
+    struct bucket costs;
+    uint32_t budgets; /* of both: how often it has what one address has */
     uint32_t width;   /* how often it may have the connections of one address */
     uint32_t wider;   /* the place that this one is a part of */
     uint32_t holders; /* connections, requests, and narrower places */
@@ -142,6 +143,7 @@ static void remember(struct places *places, uint32_t number)
 static void leak(const struct places *places, struct place *place, uint32_t now_ms)
 {
     bucket_leak(&place->misses, (uint64_t)places->misses_max * place->budgets, now_ms);
+    bucket_leak(&place->costs, (uint64_t)COST_PER_MS * place->budgets, now_ms);
 }
 
 static void forget(struct places *places, uint32_t number)
@@ -154,7 +156,14 @@ static void forget(struct places *places, uint32_t number)
     places->free = number;
 }
 
-/* One holder less. A place that nobody holds is remembered as long as its misses count. */
+/* Whether what was done there must not be forgotten; it has leaked up to now. */
+static bool counts_still(const struct place *place)
+{
+    return place->misses.level > 0 || place->costs.level >= COST_REMEMBERED;
+}
+
+/* One holder less. A place that nobody holds is remembered as long as its misses or costs
+ * count. */
 static void let_go(struct places *places, uint32_t number, uint32_t now_ms)
 {
     while (number != PLACE_NONE) {
@@ -163,7 +172,7 @@ static void let_go(struct places *places, uint32_t number, uint32_t now_ms)
         if (--place->holders > 0)
             return;
         leak(places, place, now_ms);
-        if (place->misses.level > 0) {
+        if (counts_still(place)) {
             remember(places, number);
             return;
         }
@@ -173,11 +182,18 @@ static void let_go(struct places *places, uint32_t number, uint32_t now_ms)
     }
 }
 
-/* The longest unheld are forgotten first. The wider ones of those may be remembered by that. */
-static void forget_surplus(struct places *places, uint32_t now_ms)
+/*
+ * Those who need not be remembered any longer, and the longest unheld when there are too many. The
+ * wider ones of those may be remembered by that.
+ */
+static void forget_some(struct places *places, uint32_t now_ms)
 {
-    while (places->remembered_count > PLACES_REMEMBERED_MAX) {
+    while (places->oldest != PLACE_NONE) {
         uint32_t number = places->oldest;
+        leak(places, &places->items[number], now_ms);
+        bool is_one_too_many = places->remembered_count > PLACES_REMEMBERED_MAX;
+        if (!is_one_too_many && counts_still(&places->items[number]))
+            return;
         uint32_t wider = places->items[number].wider;
         unlink_remembered(places, number);
         forget(places, number);
@@ -265,7 +281,7 @@ void places_leave(struct places *places, uint32_t number, uint32_t now_ms)
         return;
     pthread_mutex_lock(&places->lock);
     let_go(places, number, now_ms);
-    forget_surplus(places, now_ms);
+    forget_some(places, now_ms);
     pthread_mutex_unlock(&places->lock);
 }
 
@@ -450,6 +466,31 @@ bool places_may_tell(struct places *places, uint32_t number, bool is_miss, uint3
     }
     pthread_mutex_unlock(&places->lock);
     return may_tell;
+}
+
+bool places_may_spend(struct places *places, uint32_t number, uint32_t now_ms)
+{
+    bool may_spend = true;
+    pthread_mutex_lock(&places->lock);
+    FOR_EACH_NETWORK(place, places, number)
+    {
+        leak(places, place, now_ms);
+        if (place->costs.level > (uint64_t)COST_AT_ONCE * place->budgets)
+            may_spend = false;
+    }
+    pthread_mutex_unlock(&places->lock);
+    return may_spend;
+}
+
+void places_spend(struct places *places, uint32_t number, uint64_t cost, uint32_t now_ms)
+{
+    pthread_mutex_lock(&places->lock);
+    FOR_EACH_NETWORK(place, places, number)
+    {
+        leak(places, place, now_ms);
+        place->costs.level += cost;
+    }
+    pthread_mutex_unlock(&places->lock);
 }
 
 bool places_begin_waiting(struct places *places, uint32_t number)

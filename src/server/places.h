@@ -120,6 +120,14 @@ bool places_may_ask(struct places *places, uint32_t place, uint32_t now_ms);
  */
 bool places_may_tell(struct places *places, uint32_t place, bool is_miss, uint32_t now_ms);
 
+/*
+ * Whether somebody there may ask for something that costs work: what was spent is not more than an
+ * address may have at once. Then the work is done, and its cost is taken from what is left, or
+ * leaves a debt.
+ */
+bool places_may_spend(struct places *places, uint32_t place, uint32_t now_ms);
+void places_spend(struct places *places, uint32_t place, uint64_t cost, uint32_t now_ms);
+
 /* One of those who wait for their refusal. False: no more of them may, here or in all. */
 MUST_CHECK bool places_begin_waiting(struct places *places, uint32_t place);
 void places_end_waiting(struct places *places, uint32_t place);

@@ -115,14 +115,27 @@ static void write_link(struct writer *writer, const struct question *question,
     writer_put(writer, bytes_of(code, code_write(question->code, code)));
 }
 
+/* The picture of the link, which may have been drawn just now; NULL: memory is short. */
+static struct payload *draw(struct loop *loop, struct conn *conn, struct bytes link)
+{
+    struct payload *picture = keeping_find(loop, link);
+    if (picture != NULL)
+        return picture;
+    loop->work += PICTURE_WORK;
+    admission_spend(loop, conn->asker, PICTURE_WORK);
+    picture = qr_draw(link, &loop->held);
+    if (picture != NULL)
+        keeping_add(loop, link, picture);
+    return picture;
+}
+
 static void send_picture(struct loop *loop, struct conn *conn, const struct question *question,
                          const struct room_answer *room)
 {
     uint8_t link[URL_FILLED_BYTES_MAX];
     struct writer writer = writer_over(link, sizeof link);
+    struct payload *picture = NULL;
     write_link(&writer, question, room);
-    loop->work += PICTURE_WORK;
-    struct payload *picture = qr_draw(writer_view(&writer), &loop->held);
     struct response response = {
         .status = 200,
         .is_shared = true,
@@ -130,11 +143,16 @@ static void send_picture(struct loop *loop, struct conn *conn, const struct ques
         .extra_headers = BYTES("Content-Security-Policy: default-src 'none'\r\n"),
     };
     response_begin_late(conn, &response);
-    if (picture != NULL)
+    if (writer.length > QR_LINK_BYTES_MAX)
+        response_send_shared_error(loop, conn, 404, response.is_head);
+    else if (!admission_may_spend(loop, conn->asker))
+        response_send_shared_error(loop, conn, 429, response.is_head);
+    else if (response.is_head)
+        response_send_head(loop, conn, &response);
+    else if ((picture = draw(loop, conn, writer_view(&writer))) != NULL)
         response_send_payload(loop, conn, &response, picture);
     else
-        response_send_shared_error(loop, conn, writer.length > QR_LINK_BYTES_MAX ? 404 : 503,
-                                   response.is_head);
+        response_send_shared_error(loop, conn, 503, false);
     payload_release(picture);
 }
 
@@ -164,7 +182,6 @@ void lookup_answer(struct loop *loop, struct conn *conn, const struct question *
         turn_away(loop, conn);
         return;
     }
-    admission_release_asker(loop, conn);
     if (room->is_unknown) {
         conn_set_state(conn, CONN_HTTP);
         response_send_shared_error(loop, conn, 503, conn->response_is_head);
@@ -176,6 +193,7 @@ void lookup_answer(struct loop *loop, struct conn *conn, const struct question *
     } else {
         send_json(loop, conn, 404, BYTES("{\"error\":\"Room not found\"}"));
     }
+    admission_release_asker(loop, conn);
 }
 
 void lookup_answer_delayed(struct loop *loop, struct conn *conn)

@@ -25,17 +25,52 @@ static uint32_t uptime_s(const struct loop *loop)
     return (uint32_t)((clock_now_ns() - loop->server->started_ns) / 1000000000);
 }
 
-/* A page in memory of its own, or NULL. */
-static struct payload *render(struct loop *loop, write_function *write, const void *content)
+/* What a page is kept under, and what it is. */
+static const struct page {
+    struct bytes key;
+    const char *content_type;
+} pages[] = {
+    [QUESTION_STATS] = {{(const uint8_t *)"/stats", 6}, CONTENT_TYPE_JSON},
+    [QUESTION_METRICS] = {{(const uint8_t *)"/metrics", 8},
+                          "text/plain; version=0.0.4; charset=utf-8"},
+};
+
+bool pages_send_at_once(struct loop *loop, struct conn *conn, const struct http_request *request,
+                        enum question_kind kind)
+{
+    struct response response = {
+        .status = 200,
+        .is_head = request->method == HTTP_METHOD_HEAD,
+        .closes = response_closes(conn, request),
+        .content_type = pages[kind].content_type,
+    };
+    if (response.is_head) {
+        response_send_head(loop, conn, &response);
+        return true;
+    }
+    struct payload *kept = keeping_find(loop, pages[kind].key);
+    if (kept == NULL)
+        return false;
+    response_send_payload(loop, conn, &response, kept);
+    payload_release(kept);
+    return true;
+}
+
+/* A page in memory of its own, or NULL. One that was much work is kept for a moment. */
+static struct payload *render(struct loop *loop, write_function *write, const void *content,
+                              enum question_kind kind)
 {
     struct writer measure = writer_over(NULL, 0);
     write(&measure, content);
     struct payload *payload = payload_new((uint32_t)measure.length, &loop->held);
-    loop->work += measure.length * PAGE_WORK_PER_KIB / 1024;
+    size_t work = measure.length * PAGE_WORK_PER_KIB / 1024;
+    loop->work += work;
     if (payload == NULL)
         return NULL;
     struct writer writer = writer_over(payload->data, payload->length);
     write(&writer, content);
+    if (work >= ANSWER_KEPT_WORK)
+        keeping_add(loop, pages[kind].key, payload);
     return payload;
 }
 
@@ -64,8 +99,11 @@ void pages_send_stats(struct loop *loop, struct conn *conn, const struct answer 
         .origins = origins,
         .origin_count = origins_list(&loop->server->origins, origins, ORIGINS_MAX + 1),
     };
-    struct response response = {.status = 200, .content_type = CONTENT_TYPE_JSON};
-    send_page(loop, conn, &response, render(loop, write_stats, &stats));
+    struct response response = {
+        .status = 200,
+        .content_type = pages[QUESTION_STATS].content_type,
+    };
+    send_page(loop, conn, &response, render(loop, write_stats, &stats, QUESTION_STATS));
 }
 
 void pages_send_counts(struct loop *loop, struct conn *conn, const struct loop_stats *total)
@@ -117,7 +155,7 @@ void pages_send_metrics(struct loop *loop, struct conn *conn, const struct answe
         metrics.members += origins[i].members;
     struct response response = {
         .status = 200,
-        .content_type = "text/plain; version=0.0.4; charset=utf-8",
+        .content_type = pages[QUESTION_METRICS].content_type,
     };
-    send_page(loop, conn, &response, render(loop, write_metrics, &metrics));
+    send_page(loop, conn, &response, render(loop, write_metrics, &metrics, QUESTION_METRICS));
 }

@@ -2,7 +2,15 @@
 #ifndef PARTY_SERVER_HTTP_PAGES_H
 #define PARTY_SERVER_HTTP_PAGES_H
 
+#include "proto/http_request.h"
 #include "server/http/gather.h"
+
+/*
+ * Answers without asking the loops: HEAD, for which no page is made, and what was made within the
+ * last second and was much work. False: neither.
+ */
+bool pages_send_at_once(struct loop *loop, struct conn *conn, const struct http_request *request,
+                        enum question_kind kind);
 
 void pages_send_stats(struct loop *loop, struct conn *conn, const struct answer *answer);
 void pages_send_counts(struct loop *loop, struct conn *conn, const struct loop_stats *total);

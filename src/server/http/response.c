@@ -68,8 +68,10 @@ static void write_head(struct writer *writer, const struct response *response, s
     if (response->status != 304) {
         WRITER_PUT(writer, "Content-Type: ");
         writer_put_string(writer, response->content_type);
-        WRITER_PUT(writer, "\r\nContent-Length: ");
-        writer_put_decimal(writer, body_length);
+        if (!response->has_unknown_length) {
+            WRITER_PUT(writer, "\r\nContent-Length: ");
+            writer_put_decimal(writer, body_length);
+        }
         WRITER_PUT(writer, "\r\n");
     }
     WRITER_PUT(writer, "Cache-Control: ");
@@ -114,6 +116,13 @@ void response_send(struct loop *loop, struct conn *conn, const struct response *
     send_head(loop, conn, response, body.length);
     if (!response->is_head)
         conn_out_bytes(loop, conn, body);
+    end_response(loop, conn, response);
+}
+
+void response_send_head(struct loop *loop, struct conn *conn, struct response *response)
+{
+    response->has_unknown_length = true;
+    send_head(loop, conn, response, 0);
     end_response(loop, conn, response);
 }
 

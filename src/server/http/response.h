@@ -12,7 +12,8 @@ struct response {
     int status;   /* 304 has no body, and does not tell of its length and type */
     bool is_head; /* the request's method was HEAD: no body follows */
     bool closes;
-    bool is_shared; /* pages of any origin may read it */
+    bool has_unknown_length; /* of a HEAD whose body was not made (RFC 9110 9.3.2) */
+    bool is_shared;          /* pages of any origin may read it */
     const char *content_type;
     const char *cache_control;  /* NULL: nothing may be kept of it */
     struct bytes extra_headers; /* lines with their ends, or empty */
@@ -22,7 +23,10 @@ struct response {
 void response_send(struct loop *loop, struct conn *conn, const struct response *response,
                    struct bytes body);
 
-/* The same with a body that is shared; the caller keeps its reference. */
+/* Answers HEAD where nobody knows how long the body would be: it was not made. */
+void response_send_head(struct loop *loop, struct conn *conn, struct response *response);
+
+/* response_send() with a body that is shared; the caller keeps its reference. */
 void response_send_payload(struct loop *loop, struct conn *conn, const struct response *response,
                            struct payload *body);
 

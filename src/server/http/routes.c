@@ -157,10 +157,19 @@ static void receive_upgrade(struct loop *loop, struct conn *conn,
 static void ask(struct loop *loop, struct conn *conn, const struct http_request *request,
                 enum question_kind kind)
 {
+    int status = 0;
     conn->response_is_head = request->method == HTTP_METHOD_HEAD;
     conn->response_closes = response_closes(conn, request);
-    if (!gather_begin(loop, conn, (struct question){.kind = kind}))
-        response_send_error(loop, conn, 503, conn->response_is_head);
+    if (!admission_hold_asker(loop, conn, request))
+        status = 503;
+    else if (!admission_may_spend(loop, conn->asker))
+        status = 429;
+    else if (!gather_begin(loop, conn, (struct question){.kind = kind}))
+        status = 503;
+    if (status == 0)
+        return;
+    admission_release_asker(loop, conn);
+    response_send_error(loop, conn, status, conn->response_is_head);
 }
 
 /* How many play, and on whose sites, is for who is inside. */
@@ -168,7 +177,8 @@ static void send_numbers(struct loop *loop, struct conn *conn, const struct http
                          enum question_kind kind)
 {
     if (admission_is_inside(loop, conn, request)) {
-        ask(loop, conn, request, kind);
+        if (!pages_send_at_once(loop, conn, request, kind))
+            ask(loop, conn, request, kind);
         return;
     }
     struct response response = {
@@ -229,8 +239,10 @@ void routes_handle(struct loop *loop, struct conn *conn, const struct http_reque
         send_front(loop, conn, request);
 }
 
-void routes_answer(struct loop *loop, struct conn *conn, const struct answer *answer)
+/* What all loops have told together; the asker pays for the page. */
+static void send_gathered(struct loop *loop, struct conn *conn, const struct answer *answer)
 {
+    uint64_t work = loop->work;
     switch (answer->question.kind) {
     case QUESTION_COUNTS:
         pages_send_counts(loop, conn, &answer->total);
@@ -242,7 +254,16 @@ void routes_answer(struct loop *loop, struct conn *conn, const struct answer *an
         pages_send_metrics(loop, conn, answer);
         break;
     case QUESTION_ROOM:
-        lookup_answer(loop, conn, &answer->question, &answer->room);
         break;
     }
+    admission_spend(loop, conn->asker, loop->work - work);
+    admission_release_asker(loop, conn);
+}
+
+void routes_answer(struct loop *loop, struct conn *conn, const struct answer *answer)
+{
+    if (answer->question.kind == QUESTION_ROOM)
+        lookup_answer(loop, conn, &answer->question, &answer->room);
+    else
+        send_gathered(loop, conn, answer);
 }

@@ -330,6 +330,40 @@ static void the_heaviest_has_most_connections_in_no_room(void **state)
     places_release(&places);
 }
 
+static void what_costs_work_has_a_limit_and_is_paid_off_evenly(void **state)
+{
+    struct places places;
+    (void)state;
+    assert_true(places_init(&places, 0));
+    uint32_t now_ms = 1000;
+    uint32_t one = enter_text(&places, "192.0.2.1");
+    places_spend(&places, one, COST_AT_ONCE, now_ms);
+    assert_true(places_may_spend(&places, one, now_ms));
+    places_spend(&places, one, 1000 * COST_PER_MS, now_ms); /* leaves a debt */
+    assert_false(places_may_spend(&places, one, now_ms + 999));
+    assert_true(places_may_spend(&places, one, now_ms + 1000));
+    uint32_t private = enter_text(&places, "10.0.0.1");
+    places_spend(&places, private, (uint64_t)PRIVATE_PLACE_BUDGETS * COST_AT_ONCE, now_ms);
+    assert_true(places_may_spend(&places, private, now_ms));
+    uint32_t told = 0;
+    for (uint8_t i = 0; i < 255; i++) {
+        struct address address = address_from("2001:db8:1:100::1");
+        address.octets[7] = i;
+        uint32_t place = enter(&places, address);
+        bool may_spend = places_may_spend(&places, place, now_ms);
+        if (may_spend)
+            places_spend(&places, place, COST_AT_ONCE, now_ms);
+        told += may_spend;
+    }
+    assert_int_equal(told, 5); /* of a /56; the last of them leaves the debt */
+
+    /* Who leaves and comes back has not paid by that. */
+    places_spend(&places, one, 2 * COST_AT_ONCE, now_ms);
+    places_leave(&places, one, now_ms);
+    assert_false(places_may_spend(&places, enter_text(&places, "192.0.2.1"), now_ms));
+    places_release(&places);
+}
+
 static void so_many_may_wait_here_and_in_all(void **state)
 {
     struct places places;
@@ -369,6 +403,7 @@ int main(void)
         cmocka_unit_test(wider_networks_are_remembered_and_forgotten_with_theirs),
         cmocka_unit_test(unfinished_handshakes_have_a_limit_of_their_own),
         cmocka_unit_test(the_heaviest_has_most_connections_in_no_room),
+        cmocka_unit_test(what_costs_work_has_a_limit_and_is_paid_off_evenly),
         cmocka_unit_test(so_many_may_wait_here_and_in_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
