@@ -359,7 +359,7 @@ static int serve(const struct config *config)
     }
     server.news_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     bool is_ready = signal_fd >= 0 && server.news_fd >= 0 && set_limits(&server) &&
-                    origins_init(&server.origins) &&
+                    origins_init(&server.origins, config->origin_proof_ms == 0) &&
                     places_init(&server.places, (uint32_t)config->failed_joins_per_address_max) &&
                     makers_init(&server.makers) && make_loops(&server);
     bool has_run = is_ready && run(&server, signal_fd);

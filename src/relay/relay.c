@@ -14,6 +14,7 @@ void relay_init(struct relay *relay, const struct relay_config *config)
     assert(config->id_bytes_max <= CLIENT_ID_BYTES_LIMIT);
     *relay = (struct relay){.config = *config};
     list_init(&relay->hostless);
+    list_init(&relay->pairing);
     list_init(&relay->deserted);
 }
 
@@ -194,6 +195,8 @@ void relay_leave(struct relay *relay, struct member **seat, enum departure depar
     } else {
         become_absent(relay, member, departure);
     }
+    if (room->member_count < 2)
+        list_remove(&room->pairing);
     if (is_last)
         relay_desert(relay, room);
     else

@@ -32,6 +32,7 @@ struct relay_config {
     uint32_t id_bytes_max; /* of a decoded clientId; at most CLIENT_ID_BYTES_LIMIT */
     uint32_t host_grace_ms;
     uint32_t empty_room_grace_ms;
+    uint32_t proof_ms; /* that a room has to have several members to be proven; 0: none is */
     struct instance instance;
     uint32_t *crowds; /* by origin: who is here in its rooms, counted there; NULL: nobody asks */
 
@@ -61,6 +62,7 @@ struct relay {
     struct relay_config config;
     struct room_table rooms;
     struct list hostless;         /* rooms whose host is gone, the longest gone first */
+    struct list pairing;          /* rooms to be proven, the longest with several members first */
     struct list deserted;         /* rooms in which nobody is, the longest so first */
     uint32_t now_ms;              /* the owner's to set */
     bool is_draining;             /* no new rooms; the owner's to set */
@@ -86,6 +88,8 @@ enum effect_kind {
     EFFECT_MOVE,        /* the room may live on loop `loop`: take the message there, say it again */
     EFFECT_ROOM_ADDED,  /* a room with `origin` came to be */
     EFFECT_ROOM_GONE,   /* a room with `origin` is no more */
+    EFFECT_ROOM_PROVEN, /* a room with `origin` has had several members for a while: it is played in
+                         */
     EFFECT_NO_MEMORY,   /* the request can't be carried out; nothing changed */
 };
 
@@ -152,6 +156,12 @@ int32_t relay_grace_left_ms(const struct relay *relay);
 
 /* Ends that room, when it is time. False: it is not. */
 bool relay_end_grace(struct relay *relay, struct effects *ret_effects);
+
+/* Milliseconds until the next room is proven; -1: there is none. */
+int32_t relay_proof_left_ms(const struct relay *relay);
+
+/* Proves that room, when it is time. False: it is not. */
+bool relay_prove_room(struct relay *relay, struct effects *ret_effects);
 
 /* Ends a room in which nobody is, before its time. */
 void relay_end_deserted(struct relay *relay, struct room *room, struct effects *ret_effects);

@@ -1,6 +1,6 @@
 /*
  * How rooms end: the host closes them, the host's time is over, or nobody is in them and the time
- * of that is over. Which of them a drain waits for.
+ * of that is over. Which of them a drain waits for, and which are played in.
  */
 #include <assert.h>
 
@@ -14,6 +14,7 @@ void relay_end_room(struct relay *relay, struct room *room, struct effects *effe
     effects_add(effects, EFFECT_ROOM_GONE)->origin = room->origin;
     room_stop_counting(room);
     room_table_remove(&relay->rooms, room);
+    list_remove(&room->pairing);
     if (room->kept != NULL) {
         list_remove(&room->kept->hostless);
         relay_occupy(relay, room);
@@ -144,6 +145,41 @@ void relay_end_deserted(struct relay *relay, struct room *room, struct effects *
     relay_free_departed(relay);
     assert(room->member_count == 0);
     close_room(relay, room, ret_effects);
+}
+
+void relay_begin_proof(struct relay *relay, struct room *room)
+{
+    if (relay->config.proof_ms == 0 || room->is_proven)
+        return;
+    room->paired_ms = relay->now_ms;
+    list_append(&relay->pairing, &room->pairing);
+}
+
+/* The room that has had several members the longest, of those that are not proven; or NULL. */
+static struct room *first_pairing(const struct relay *relay)
+{
+    if (list_is_empty(&relay->pairing))
+        return NULL;
+    return CONTAINER_OF(relay->pairing.next, struct room, pairing);
+}
+
+int32_t relay_proof_left_ms(const struct relay *relay)
+{
+    const struct room *room = first_pairing(relay);
+    return room == NULL ? -1 : time_left_ms(relay, room->paired_ms, relay->config.proof_ms);
+}
+
+bool relay_prove_room(struct relay *relay, struct effects *ret_effects)
+{
+    ret_effects->count = 0;
+    relay_free_departed(relay);
+    if (relay_proof_left_ms(relay) != 0)
+        return false;
+    struct room *room = first_pairing(relay);
+    list_remove(&room->pairing);
+    room->is_proven = true;
+    effects_add(ret_effects, EFFECT_ROOM_PROVEN)->origin = room->origin;
+    return true;
 }
 
 static bool is_busy(const struct relay *relay, const struct room *room)

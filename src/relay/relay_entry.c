@@ -259,6 +259,8 @@ static void enter_room(struct relay *relay, struct speaker speaker, struct room 
         return;
     }
     member->entered_ms = relay->now_ms;
+    if (room->member_count == 2)
+        relay_begin_proof(relay, room);
     seat(relay, speaker, member, effects);
     effects_tell_room(effects, room, speaker.client,
                       (struct event){.type = EVENT_PEER_JOINED, .room = room, .peer = member});

@@ -62,6 +62,9 @@ void relay_discount_room(const struct relay *relay, struct room *room);
 /* Who was absent is no longer: it is not counted any more. */
 void relay_discount_absent(const struct relay *relay, struct member *member);
 
+/* There are several members in the room from now on. */
+void relay_begin_proof(struct relay *relay, struct room *room);
+
 /* Ends the room in which nobody has been the longest. False: somebody is in each room. */
 bool relay_end_first_deserted(struct relay *relay, struct effects *effects);
 

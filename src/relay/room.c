@@ -35,6 +35,7 @@ struct room *room_new(uint64_t code, uint32_t members_max, uint16_t origin)
     struct room *room = calloc(1, sizeof *room);
     if (room == NULL)
         return NULL;
+    list_init(&room->pairing);
     room->code = code;
     room->members_max = members_max;
     room->origin = origin;
@@ -64,6 +65,7 @@ void room_stop_counting(struct room *room)
 void room_free(struct room *room)
 {
     room_stop_counting(room);
+    list_remove(&room->pairing);
     for (uint32_t i = 0; i < room->known_count; i++)
         free(room_by_id(room)[i]);
     keepings_free(room->kept);

@@ -67,7 +67,10 @@ struct room {
     struct maker *maker;
     uint32_t *crowd; /* counts who is here in all rooms of this origin; NULL: nobody is counted */
     uint32_t next_index;
-    uint16_t origin; /* the server's note of where the creator came from */
+    uint32_t paired_ms;  /* since when there are several members */
+    struct list pairing; /* in the relay's list of rooms that are to be proven */
+    bool is_proven;      /* it has had several members for a while */
+    uint16_t origin;     /* the server's note of where the creator came from */
 };
 
 struct member {

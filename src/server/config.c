@@ -133,6 +133,8 @@ static const struct option options[] = {
 
     {"--allow-origin", "ALLOW_ORIGIN", FIELD(allowed_origins), VALUE_ORIGINS, 0, 0,
      "origin that may enter, such as https://*.example.com; repeatable (every origin)", NULL},
+    {"--origin-proof", "ORIGIN_PROOF", FIELD(origin_proof_ms), VALUE_DURATION, 0, DURATION_MAX_MS,
+     "time that a room has two members before its origin is a series in /metrics (60s)", NULL},
     {"--require-origin", "REQUIRE_ORIGIN", FIELD(requires_origin), VALUE_FLAG, 0, 1,
      "clients without an Origin header may not enter (they may)", NULL},
     {"--trust-proxy", "TRUST_PROXY", FIELD(trusted_proxies), VALUE_PROXIES, 0, 0,
@@ -460,6 +462,7 @@ static void set_defaults(struct config *config)
         .drain_timeout_ms = 300 * 1000,
         .host_grace_ms = 120 * 1000,
         .empty_room_grace_ms = 60 * 1000,
+        .origin_proof_ms = 60 * 1000,
         .asks_for_replays = is_on_fly(),
         .request_bytes_max = 16 * 1024,
         .message_bytes_max = 16 * 1024 * 1024,

@@ -64,6 +64,7 @@ struct config {
     uint64_t stall_timeout_ms;
     uint64_t drain_timeout_ms;
     uint64_t host_grace_ms;
+    uint64_t origin_proof_ms;     /* 0: an origin is listed as soon as it comes */
     uint64_t empty_room_grace_ms; /* 0: a room ends with its last member */
 
     uint64_t request_bytes_max; /* of a request's head */

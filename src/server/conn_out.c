@@ -383,6 +383,9 @@ void conn_out_perform(struct loop *loop, struct conn *speaker, const struct effe
         case EFFECT_ROOM_GONE:
             origins_remove_room(&loop->server->origins, effect->origin);
             break;
+        case EFFECT_ROOM_PROVEN:
+            origins_prove(&loop->server->origins, effect->origin, loop->clock_ms);
+            break;
         case EFFECT_NO_MEMORY:
             refuse_for_memory(loop, speaker);
             break;

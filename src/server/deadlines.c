@@ -227,9 +227,20 @@ static void end_rooms(struct loop *loop)
     }
 }
 
+/* Rooms that are played in. */
+static void prove_rooms(struct loop *loop)
+{
+    struct effects effects;
+    while (!loop_phase_is_over(loop) && relay_prove_room(&loop->relay, &effects)) {
+        conn_out_perform(loop, NULL, &effects);
+        loop->work++;
+    }
+}
+
 void deadlines_check(struct loop *loop)
 {
     end_rooms(loop);
+    prove_rooms(loop);
     for (enum deadline_kind kind = DEADLINE_REQUEST; kind < DEADLINE_KINDS; kind++) {
         struct list *head = &loop->deadlines[kind];
         int expiries_left = EXPIRIES_PER_TURN;
@@ -251,7 +262,10 @@ void deadlines_check(struct loop *loop)
 int deadlines_wait_ms(const struct loop *loop)
 {
     int32_t grace_left_ms = relay_grace_left_ms(&loop->relay);
+    int32_t proof_left_ms = relay_proof_left_ms(&loop->relay);
     int32_t wait_ms = grace_left_ms < 0 ? INT32_MAX : grace_left_ms;
+    if (proof_left_ms >= 0 && proof_left_ms < wait_ms)
+        wait_ms = proof_left_ms;
     for (int kind = 0; kind < DEADLINE_KINDS; kind++) {
         if (list_is_empty(&loop->deadlines[kind]))
             continue;

@@ -20,8 +20,10 @@
 #define VACANT_ROOMS_MAX 256          /* of one address, in which nobody is */
 #define ORIGINS_MAX 500               /* remembered for the statistics */
 #define ORIGINS_LISTED_MAX 99 /* with counts of their own in the metrics; one more is the rest */
-#define ORIGIN_BYTES_MAX 256  /* longer ones are counted as others */
-#define HISTORY_SAMPLES 60    /* of the charts: five minutes */
+#define ORIGINS_REPLACED_AN_HOUR 10
+#define ORIGIN_REPLACEMENT_MS (60 * 60 * 1000 / ORIGINS_REPLACED_AN_HOUR)
+#define ORIGIN_BYTES_MAX 256 /* longer ones are counted as others */
+#define HISTORY_SAMPLES 60   /* of the charts: five minutes */
 #define HISTORY_INTERVAL_S 5
 #define KEPT_PART_OF_BUDGET 4 /* what rooms keep may be this part of --max-buffered-bytes */
 #define KEPT_PARTS_OF_MAKER 8 /* and the rooms of one address may keep a part of that */

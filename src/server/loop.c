@@ -129,6 +129,7 @@ static void init_relay(struct loop *loop)
                                  .id_bytes_max = (uint32_t)config->client_id_bytes_max,
                                  .host_grace_ms = (uint32_t)config->host_grace_ms,
                                  .empty_room_grace_ms = (uint32_t)config->empty_room_grace_ms,
+                                 .proof_ms = (uint32_t)config->origin_proof_ms,
                                  .instance = config_instance(config),
                                  .crowds = loop->crowds,
                                  .random = draw_random,

@@ -13,9 +13,9 @@ static void name_item(struct origin_counts *item, struct bytes name)
     memcpy(item->name, name.data, name.length);
 }
 
-bool origins_init(struct origins *origins)
+bool origins_init(struct origins *origins, bool needs_no_proof)
 {
-    *origins = (struct origins){.count = 1};
+    *origins = (struct origins){.count = 1, .needs_no_proof = needs_no_proof};
     origins->items = calloc(ORIGINS_MAX + 1, sizeof *origins->items);
     if (origins->items == NULL)
         return false;
@@ -62,13 +62,24 @@ static void unlist(struct origins *origins, struct origin_counts *item)
     origins->listed_count--;
 }
 
-static void list_if_possible(struct origins *origins, struct origin_counts *item)
+/* Each name that ever had a series costs monitoring something: so there are few new ones. */
+static bool may_replace(struct origins *origins, uint32_t now_ms)
 {
-    if (item->is_listed)
+    bucket_leak(&origins->replacements, 1, now_ms);
+    if (origins->replacements.level + ORIGIN_REPLACEMENT_MS >
+        (uint64_t)ORIGINS_REPLACED_AN_HOUR * ORIGIN_REPLACEMENT_MS)
+        return false;
+    origins->replacements.level += ORIGIN_REPLACEMENT_MS;
+    return true;
+}
+
+static void list_if_possible(struct origins *origins, struct origin_counts *item, uint32_t now_ms)
+{
+    if (item->is_listed || !(item->is_proven || origins->needs_no_proof))
         return;
     if (origins->listed_count == ORIGINS_LISTED_MAX) {
         uint16_t idle = find_idle(origins, true);
-        if (idle == ORIGIN_OTHER)
+        if (idle == ORIGIN_OTHER || !may_replace(origins, now_ms))
             return;
         unlist(origins, &origins->items[idle]);
     }
@@ -118,7 +129,7 @@ static void write_name(struct writer *writer, struct bytes origin)
         writer_put_latin_1(writer, origin);
 }
 
-uint16_t origins_add_client(struct origins *origins, struct bytes origin)
+uint16_t origins_add_client(struct origins *origins, struct bytes origin, uint32_t now_ms)
 {
     uint8_t name[ORIGIN_BYTES_MAX];
     struct writer writer = writer_over(name, sizeof name);
@@ -129,7 +140,7 @@ uint16_t origins_add_client(struct origins *origins, struct bytes origin)
         number = find_or_add(origins, writer_view(&writer));
     struct origin_counts *item = &origins->items[number];
     if (number != ORIGIN_OTHER)
-        list_if_possible(origins, item);
+        list_if_possible(origins, item, now_ms);
     item->clients++;
     item->last_used = ++origins->uses;
     totals_of(origins, item)->connections_total++;
@@ -141,6 +152,16 @@ void origins_remove_client(struct origins *origins, uint16_t number)
 {
     pthread_mutex_lock(&origins->lock);
     origins->items[number].clients--;
+    pthread_mutex_unlock(&origins->lock);
+}
+
+void origins_prove(struct origins *origins, uint16_t number, uint32_t now_ms)
+{
+    if (number == ORIGIN_OTHER)
+        return;
+    pthread_mutex_lock(&origins->lock);
+    origins->items[number].is_proven = true;
+    list_if_possible(origins, &origins->items[number], now_ms);
     pthread_mutex_unlock(&origins->lock);
 }
 

@@ -3,10 +3,12 @@
  *
  * Origins are hostile input, so their number is bounded twice. ORIGINS_MAX are remembered; the
  * least recently used of those without clients and rooms is forgotten first. Of these,
- * ORIGINS_LISTED_MAX are listed: they have totals of their own, and are what monitoring sees; an
- * origin is listed when it comes, if there is a place, or somebody listed has neither clients nor
- * rooms. Whatever is not counted for a listed origin is counted for ORIGIN_OTHER, and the totals of
- * who is no longer listed are added there: totals together never become less.
+ * ORIGINS_LISTED_MAX are listed: they have totals of their own, and are what monitoring sees. An
+ * origin is listed when it is proven, that is when a room of it is played in, since anybody may
+ * send any name; if there is a place, or somebody listed has neither clients nor rooms, of whom at
+ * most ORIGINS_REPLACED_AN_HOUR give theirs away. Whatever is not counted for a listed origin is
+ * counted for ORIGIN_OTHER, and the totals of who is no longer listed are added there: totals
+ * together never become less.
  *
  * Safe from any thread; a lock is taken when a WebSocket opens or ends and when a room does, never
  * for a message.
@@ -17,6 +19,7 @@
 #include <pthread.h>
 
 #include "base/bytes.h"
+#include "server/bucket.h"
 #include "server/limits.h"
 
 #define ORIGIN_OTHER 0 /* what does not fit the table is counted together */
@@ -29,6 +32,7 @@ struct origin_counts {
     uint64_t rooms_total;
     uint64_t last_used; /* larger is later */
     bool is_listed;
+    bool is_proven;
     uint16_t name_length;
     char name[ORIGIN_BYTES_MAX];
 };
@@ -38,22 +42,28 @@ struct origins {
     uint64_t uses;
     uint32_t count;
     uint32_t listed_count;
+    bool needs_no_proof;
+    struct bucket replacements;  /* of the listed; one is ORIGIN_REPLACEMENT_MS */
     struct origin_counts *items; /* [ORIGINS_MAX + 1]; the first is ORIGIN_OTHER */
 };
 
-/* False when memory is short. */
-bool origins_init(struct origins *origins);
+/* `needs_no_proof`: each is listed as soon as it comes. False when memory is short. */
+bool origins_init(struct origins *origins, bool needs_no_proof);
 void origins_release(struct origins *origins);
 
 /*
  * Counts a client, and returns the number of its origin. An empty `origin` (none was sent) is
- * called `unknown`. Names are UTF-8: a header that is not is taken for Latin-1.
+ * called `unknown`. Names are UTF-8: a header that is not is taken for Latin-1. `now_ms` is of the
+ * monotonic clock.
  */
-uint16_t origins_add_client(struct origins *origins, struct bytes origin);
+uint16_t origins_add_client(struct origins *origins, struct bytes origin, uint32_t now_ms);
 void origins_remove_client(struct origins *origins, uint16_t number);
 
 void origins_add_room(struct origins *origins, uint16_t number);
 void origins_remove_room(struct origins *origins, uint16_t number);
+
+/* A room of this origin is played in. `now_ms` is of the monotonic clock. */
+void origins_prove(struct origins *origins, uint16_t number, uint32_t now_ms);
 
 /* The name of an origin that has a room or a client. Returns its length. */
 uint16_t origins_name(struct origins *origins, uint16_t number, uint8_t ret_name[ORIGIN_BYTES_MAX]);

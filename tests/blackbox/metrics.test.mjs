@@ -216,9 +216,12 @@ describeAtOnce('The labels of /metrics', (withServer) => {
     }));
 });
 
+/** Else an origin is listed when a room of it is played in. */
+const listedAtOnce = { options: ['--origin-proof', '0ms'] };
+
 describeAtOnce('What /metrics counts', (withServer, loops) => {
   it('Clients, rooms and origins, as they come and go', () =>
-    withServer({}, async (server) => {
+    withServer(listedAtOnce, async (server) => {
       const empty = await readMetrics(server);
       for (const metric of ['clients', 'rooms', 'origins_tracked'])
         assert.equal(empty.value(`party_sockets_${metric}`), 0, metric);
@@ -418,7 +421,7 @@ describeAtOnce('What /metrics counts', (withServer, loops) => {
     }));
 
   it('Connections that move between loops', () =>
-    withServer({}, async (server) => {
+    withServer(listedAtOnce, async (server) => {
       const { code } = await server.party(['host']);
       const guests = await server.members(40);
       for (const [number, guest] of guests.entries()) await guest.join(`guest ${number}`, code);

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { eventually } from './support/deadline.mjs';
+import { eventually, slowness } from './support/deadline.mjs';
 import { upgradeRequest } from './support/http.mjs';
 import { Metrics, readMetrics } from './support/metrics.mjs';
 import { Random, seed } from './support/random.mjs';
@@ -110,9 +110,12 @@ const hostileOrigins = [
   [Buffer.from([0xe2, 0x82]), '\u00e2\u0082'],
 ];
 
+/** Else an origin is listed when a room of it is played in. */
+const listedAtOnce = { options: ['--origin-proof', '0ms'] };
+
 describeAtOnce('Hostile origins in /metrics', (withServer) => {
   it('Any text is one label value, which a reader has as it was', () =>
-    withServer({}, async (server) => {
+    withServer(listedAtOnce, async (server) => {
       for (const [sent] of hostileOrigins) await enter(server, sent, { createsRoom: true });
       const count = hostileOrigins.length;
       const ones = { clients: count, rooms: count, connectionsTotal: count, roomsTotal: count };
@@ -125,7 +128,7 @@ describeAtOnce('Hostile origins in /metrics', (withServer) => {
     }));
 
   it('Line ends and other control characters do not get that far', () =>
-    withServer({}, async (server) => {
+    withServer(listedAtOnce, async (server) => {
       for (const origin of ['a\nb', 'a\rb', 'a\0b', 'a\x7fb', 'a\x01b']) {
         const connection = await server.raw();
         const head = upgradeRequest().slice(0, -2);
@@ -137,7 +140,7 @@ describeAtOnce('Hostile origins in /metrics', (withServer) => {
     }));
 
   it('`unknown` is told of those who send none, or an empty one, or that', () =>
-    withServer({}, async (server) => {
+    withServer(listedAtOnce, async (server) => {
       for (const origin of [null, '', 'unknown', null])
         await enter(server, origin, { createsRoom: true });
       const all = { clients: 4, rooms: 4, connectionsTotal: 4, roomsTotal: 4 };
@@ -146,7 +149,7 @@ describeAtOnce('Hostile origins in /metrics', (withServer) => {
     }));
 
   it('Who is called `__other__` is one of the others, and no series is there twice', () =>
-    withServer({}, async (server) => {
+    withServer(listedAtOnce, async (server) => {
       const tooLong = 'c'.repeat(257); // is remembered by no name
       for (const origin of [other, tooLong, other, 'd'.repeat(2_000)])
         await enter(server, origin, { createsRoom: true });
@@ -156,7 +159,7 @@ describeAtOnce('Hostile origins in /metrics', (withServer) => {
     }));
 
   it('The same text in Latin-1 and in UTF-8 is one origin', () =>
-    withServer({}, async (server) => {
+    withServer(listedAtOnce, async (server) => {
       const text = 'https://caf\u00e9.example';
       await enter(server, text, { createsRoom: true });
       await enter(server, latin1(text), { createsRoom: true });
@@ -168,7 +171,7 @@ describeAtOnce('Hostile origins in /metrics', (withServer) => {
 
 describeAtOnce('Many origins in /metrics', (withServer) => {
   /** Connections are cut here, and rooms are counted. */
-  const withoutEmptyRooms = { options: ['--empty-room-grace', '0ms'] };
+  const withoutEmptyRooms = { options: [...listedAtOnce.options, '--empty-room-grace', '0ms'] };
 
   async function enterNumbered(server, numbers, options) {
     const connections = [];
@@ -178,7 +181,7 @@ describeAtOnce('Many origins in /metrics', (withServer) => {
   }
 
   it('A hundred series: with 150 origins, 51 of them are told together', () =>
-    withServer({}, async (server) => {
+    withServer(listedAtOnce, async (server) => {
       await enterNumbered(server, range(99), { createsRoom: true });
       const few = { clients: 99, rooms: 99, connectionsTotal: 99, roomsTotal: 99 };
       const before = await expectSums(server, few);
@@ -218,7 +221,7 @@ describeAtOnce('Many origins in /metrics', (withServer) => {
     }));
 
   it('Those who are here keep their series, however many come and go', () =>
-    withServer({}, async (server) => {
+    withServer(listedAtOnce, async (server) => {
       const stay = range(60);
       await enterNumbered(server, stay, { createsRoom: true });
       for (const round of range(3)) {
@@ -233,7 +236,7 @@ describeAtOnce('Many origins in /metrics', (withServer) => {
     }));
 
   it('Of those who have left, the one that came least lately loses its series', () =>
-    withServer({}, async (server) => {
+    withServer(listedAtOnce, async (server) => {
       const gone = async (numbers) => {
         await leave(await enterNumbered(server, numbers));
         const isEmpty = async () =>
@@ -252,7 +255,7 @@ describeAtOnce('Many origins in /metrics', (withServer) => {
     }));
 
   it('A room keeps the series of its origin while nobody of that origin is there', () =>
-    withServer({}, async (server) => {
+    withServer(listedAtOnce, async (server) => {
       const host = await server.member({ origin: 'https://host.example' });
       const code = await host.create('host');
       const guest = await server.member({ origin: 'https://guest.example' });
@@ -293,11 +296,48 @@ describeAtOnce('Many origins in /metrics', (withServer) => {
     }));
 
   it('The text stays small, whatever is sent', () =>
-    withServer({}, async (server) => {
+    withServer(listedAtOnce, async (server) => {
       // Each byte of these is two in the text.
       await Promise.all(range(120).map((n) => enter(server, `${'"'.repeat(250)}${n}`)));
       const { body } = await server.get('/metrics');
       assert.equal(sumOf(countsOf(new Metrics(body)).connectionsTotal), 120);
       assert.ok(Buffer.byteLength(body) < 300_000, `${Buffer.byteLength(body)}`);
+    }));
+});
+
+describeAtOnce('An origin has a series of its own', (withServer) => {
+  const proof = 300 * slowness;
+  const proven = { options: ['--origin-proof', `${proof}ms`] };
+  const roomsOf = async (server) => countsOf(await readMetrics(server)).rooms;
+
+  it('when a room of it has had two members for a while', () =>
+    withServer(proven, async (server) => {
+      const game = 'https://game.example';
+      const [host, guest] = [await server.member({ origin: game }), await server.member()];
+      const code = await host.create('host');
+      assert.deepEqual(await roomsOf(server), { [other]: 1 });
+      const begin = Date.now();
+      await guest.join('guest', code);
+      await eventually(async () => (await roomsOf(server))[game] === 1, 'The series');
+      assert.ok(Date.now() - begin >= proof - 20);
+      const counts = countsOf(await readMetrics(server));
+      assert.deepEqual([counts.rooms, counts.clients], [{ [game]: 1, [other]: 0 }, { [game]: 2, [other]: 0 }]);
+      // What comes from then on is counted there; sums are of all.
+      await (await server.member({ origin: game })).create('again');
+      const { connectionsTotal, roomsTotal } = countsOf(await readMetrics(server));
+      assert.deepEqual(connectionsTotal, { [game]: 1, [other]: 2 });
+      assert.deepEqual(roomsTotal, { [game]: 1, [other]: 1 });
+    }));
+
+  it('and never for a name that somebody says, with rooms in which nobody else is', () =>
+    withServer(proven, async (server) => {
+      for (const number of range(50)) {
+        const host = await server.member({ origin: numbered(number) });
+        await host.create('host');
+      }
+      const [host, guest] = await server.members(2);
+      await guest.join('guest', await host.create('host')); // `unknown` is proven after them
+      await eventually(async () => (await roomsOf(server)).unknown === 1, 'Another series');
+      assert.deepEqual(await roomsOf(server), { unknown: 1, [other]: 50 });
     }));
 });

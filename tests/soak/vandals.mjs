@@ -28,7 +28,7 @@ const badHeads = [
   'GET / HTTP/1.1\r\n\r\n',
   'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n',
   'GET / HTTP/1.1\r\nno colon\r\n\r\n',
-  `GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(10_000)}\r\n\r\n`,
+  `GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`,
 ];
 const impossibleCode = '0OI1';
 const tlsHello = [0x16, 3, 1, 0, 5, 1, 0, 0, 1, 3];

@@ -282,6 +282,7 @@ static void perform_one(struct world *world, const struct effect *effect)
     case EFFECT_MOVE:
     case EFFECT_ROOM_ADDED:
     case EFFECT_ROOM_GONE:
+    case EFFECT_ROOM_PROVEN:
         break;
     }
 }

@@ -574,6 +574,43 @@ static void empty_room_makes_way_when_there_are_too_many_rooms(void **state)
     world_release(&world);
 }
 
+static bool prove(struct world *world, uint32_t after_ms)
+{
+    world->relay.now_ms += after_ms;
+    return relay_prove_room(&world->relay, &world->effects);
+}
+
+/* A room is played in when it has had two members for a while, whoever they are. */
+static void room_is_proven_by_several_members_for_a_while(void **state)
+{
+    (void)state;
+    struct world world;
+    world_init_2(&world);
+    world.relay.config.proof_ms = 1000;
+    world.clients[1].origin = 7;
+    create_room(&world, 1, "a", 8);
+    assert_int_equal(relay_proof_left_ms(&world.relay), -1);
+    join_room(&world, 2, "b", "111112");
+    assert_int_equal(relay_proof_left_ms(&world.relay), 1000);
+    assert_false(prove(&world, 999));
+    cut_off(&world, 2); /* then it begins anew */
+    assert_false(prove(&world, 1));
+    assert_int_equal(relay_proof_left_ms(&world.relay), -1);
+    join_room(&world, 2, "b", "111112");
+    world.relay.now_ms += 500;
+    join_room(&world, 3, "c", "111112"); /* which changes nothing */
+    drop(&world, 2);
+    assert_int_equal(relay_proof_left_ms(&world.relay), 500);
+    assert_true(prove(&world, 500));
+    EXPECT_EFFECTS(&world, EFFECT_ROOM_PROVEN);
+    assert_int_equal(world.effects.items[0].origin, 7);
+    drop(&world, 3);
+    join_room(&world, 2, "b", "111112");
+    assert_int_equal(relay_proof_left_ms(&world.relay), -1); /* once is enough */
+    forget_texts(&world);
+    world_release(&world);
+}
+
 static void drain_waits_for_rooms_in_which_something_goes_on(void **state)
 {
     (void)state;
@@ -950,6 +987,7 @@ int main(void)
         cmocka_unit_test(room_of_protocol_1_ends_with_its_last_member_in_any_case),
         cmocka_unit_test(room_ends_with_its_last_member_when_there_is_no_grace),
         cmocka_unit_test(empty_room_makes_way_when_there_are_too_many_rooms),
+        cmocka_unit_test(room_is_proven_by_several_members_for_a_while),
         cmocka_unit_test(drain_waits_for_rooms_in_which_something_goes_on),
         cmocka_unit_test(grace_passes_over_the_wrap_of_the_clock),
         cmocka_unit_test(rooms_end_in_the_order_in_which_their_hosts_left),

@@ -26,9 +26,18 @@ static struct bytes numbered(uint32_t number)
     return bytes_of(text, (size_t)length);
 }
 
+static uint32_t now_ms;
+
+/* Time passes, so that one of the listed may be replaced. */
+static uint16_t add_client(struct origins *origins, struct bytes name)
+{
+    now_ms += ORIGIN_REPLACEMENT_MS;
+    return origins_add_client(origins, name, now_ms);
+}
+
 static uint16_t enter(struct origins *origins, uint32_t number)
 {
-    return origins_add_client(origins, numbered(number));
+    return add_client(origins, numbered(number));
 }
 
 static void come_and_go(struct origins *origins, uint32_t number)
@@ -101,7 +110,7 @@ static int set_up(void **state)
     memset(crowds, 0, sizeof crowds);
     static struct origins origins;
     *state = &origins;
-    return origins_init(&origins) ? 0 : -1;
+    return origins_init(&origins, true) ? 0 : -1;
 }
 
 static int tear_down(void **state)
@@ -180,20 +189,20 @@ static void names_are_utf_8_and_bounded(void **state)
     struct origins *origins = *state;
     memset(letters, 'x', sizeof letters);
     memset(accents, 0xE9, sizeof accents);
-    expect_name(origins, origins_add_client(origins, BYTES("")), BYTES("unknown"));
-    expect_name(origins, origins_add_client(origins, BYTES("a\"\\")), BYTES("a\"\\"));
+    expect_name(origins, add_client(origins, BYTES("")), BYTES("unknown"));
+    expect_name(origins, add_client(origins, BYTES("a\"\\")), BYTES("a\"\\"));
     struct bytes longest = bytes_of(letters, ORIGIN_BYTES_MAX);
-    expect_name(origins, origins_add_client(origins, longest), longest);
+    expect_name(origins, add_client(origins, longest), longest);
     struct bytes longer = bytes_of(letters, ORIGIN_BYTES_MAX + 1);
-    assert_int_equal(origins_add_client(origins, longer), ORIGIN_OTHER);
+    assert_int_equal(add_client(origins, longer), ORIGIN_OTHER);
 
-    uint16_t accent = origins_add_client(origins, BYTES("caf\xc3\xa9"));
+    uint16_t accent = add_client(origins, BYTES("caf\xc3\xa9"));
     expect_name(origins, accent, BYTES("caf\xc3\xa9"));
-    assert_int_equal(origins_add_client(origins, BYTES("caf\xe9")), accent);
+    assert_int_equal(add_client(origins, BYTES("caf\xe9")), accent);
     /* Each of these takes two bytes. */
-    uint16_t half = origins_add_client(origins, bytes_of(accents, ORIGIN_BYTES_MAX / 2));
+    uint16_t half = add_client(origins, bytes_of(accents, ORIGIN_BYTES_MAX / 2));
     assert_int_not_equal(half, ORIGIN_OTHER);
-    assert_int_equal(origins_add_client(origins, bytes_of(accents, ORIGIN_BYTES_MAX / 2 + 1)),
+    assert_int_equal(add_client(origins, bytes_of(accents, ORIGIN_BYTES_MAX / 2 + 1)),
                      ORIGIN_OTHER);
     expect_sums(origins, (struct sums){.clients = 8, .connections_total = 8});
 }
@@ -201,7 +210,7 @@ static void names_are_utf_8_and_bounded(void **state)
 static void who_is_called_as_the_others_is_one_of_them(void **state)
 {
     struct origins *origins = *state;
-    uint16_t number = origins_add_client(origins, BYTES("__other__"));
+    uint16_t number = add_client(origins, BYTES("__other__"));
     assert_int_equal(number, ORIGIN_OTHER);
     expect_name(origins, number, BYTES("__other__"));
     origins_add_room(origins, number);
@@ -322,7 +331,7 @@ static void the_list_is_of_the_live_and_ends_where_it_must(void **state)
     assert_int_equal(count, 200);
     for (size_t i = 0; i < count; i++)
         assert_int_equal(items[i].clients + items[i].rooms, 1);
-    origins_add_client(origins, BYTES("__other__"));
+    add_client(origins, BYTES("__other__"));
     assert_int_equal(origins_list(origins, items, ORIGINS_MAX + 1), 201);
 }
 
@@ -371,6 +380,50 @@ static void sums_are_exact_under_churn(void **state)
     }
 }
 
+/* Anybody may send any name: only those of rooms that are played in become series. */
+static void origin_is_listed_when_it_is_proven(void **state)
+{
+    (void)state;
+    struct origins origins;
+    assert_true(origins_init(&origins, false));
+    uint16_t game = enter(&origins, 1);
+    origins_add_room(&origins, game);
+    enter(&origins, 2);
+    assert_null(find(&origins, numbered(1)));
+    assert_int_equal(find(&origins, BYTES("__other__"))->connections_total, 2);
+    assert_int_equal(find(&origins, BYTES("__other__"))->rooms, 1);
+    origins_prove(&origins, game, now_ms);
+    assert_int_equal(find(&origins, numbered(1))->rooms, 1);
+    assert_int_equal(find(&origins, numbered(1))->connections_total, 0);
+    assert_null(find(&origins, numbered(2)));
+    enter(&origins, 1);
+    assert_int_equal(find(&origins, numbered(1))->connections_total, 1);
+    assert_int_equal(sum_up(&origins).connections_total, 3);
+    assert_int_equal(sum_up(&origins).rooms, 1);
+    origins_prove(&origins, ORIGIN_OTHER, now_ms); /* which is no origin */
+    origins_release(&origins);
+}
+
+static void few_of_the_listed_are_replaced_in_an_hour(void **state)
+{
+    (void)state;
+    struct origins origins;
+    uint32_t listed = 0;
+    assert_true(origins_init(&origins, false));
+    for (uint32_t i = 0; i < ORIGINS_MAX; i++) {
+        uint16_t number = origins_add_client(&origins, numbered(i), 1000);
+        origins_prove(&origins, number, 1000);
+        origins_remove_client(&origins, number);
+        listed += find(&origins, numbered(i)) != NULL;
+    }
+    assert_int_equal(listed, ORIGINS_LISTED_MAX + ORIGINS_REPLACED_AN_HOUR);
+    uint16_t late = origins_add_client(&origins, numbered(400), 1000 + ORIGIN_REPLACEMENT_MS - 1);
+    assert_null(find(&origins, numbered(400)));
+    origins_prove(&origins, late, 1000 + ORIGIN_REPLACEMENT_MS);
+    assert_non_null(find(&origins, numbered(400)));
+    origins_release(&origins);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -390,6 +443,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_list_is_of_the_live_and_ends_where_it_must, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(sums_are_exact_under_churn, set_up, tear_down),
+        cmocka_unit_test(origin_is_listed_when_it_is_proven),
+        cmocka_unit_test(few_of_the_listed_are_replaced_in_an_hour),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
