@@ -15,6 +15,7 @@
 #include "net/clock.h"
 #include "net/listener.h"
 #include "net/machine.h"
+#include "net/sandbox.h"
 #include "server/config.h"
 #include "server/drain.h"
 #include "server/handover.h"
@@ -345,6 +346,7 @@ static int serve(const struct config *config)
         return EXIT_USAGE;
     }
     int signal_fd = open_signals();
+    sandbox_init();
     if (config->tls_certificate != NULL) {
         server.tls = tls_context_new(config->tls_certificate, config->tls_key, why, sizeof why);
         if (server.tls == NULL) {

@@ -20,6 +20,11 @@ void poller_free(struct poller *poller)
         poller->operations->free(poller);
 }
 
+void poller_restrict(struct poller *poller)
+{
+    poller->operations->restrict_operations(poller);
+}
+
 void poller_start(struct poller *poller)
 {
     poller->operations->start(poller);

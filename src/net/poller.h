@@ -58,6 +58,12 @@ bool poller_works(enum poller_kind kind);
 MUST_CHECK struct poller *poller_new(enum poller_kind kind);
 void poller_free(struct poller *poller);
 
+/*
+ * Before it is started: the kernel is to refuse whatever no poller asks of it, for ever. It may not
+ * be able to do that, which changes nothing.
+ */
+void poller_restrict(struct poller *poller);
+
 /* Called once by the thread that the poller belongs to, before it waits. */
 void poller_start(struct poller *poller);
 

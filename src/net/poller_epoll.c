@@ -54,6 +54,12 @@ static void epoll_free(struct poller *base)
     free(poller);
 }
 
+/* Its calls are the thread's own. */
+static void epoll_restrict(struct poller *base)
+{
+    (void)base;
+}
+
 static void epoll_start(struct poller *base)
 {
     (void)base;
@@ -262,6 +268,7 @@ static bool epoll_next(struct poller *base, struct outcome *ret_outcome)
 
 static const struct poller_operations operations = {
     .free = epoll_free,
+    .restrict_operations = epoll_restrict,
     .start = epoll_start,
     .listen = epoll_listen,
     .stop_listening = epoll_stop_listening,

@@ -225,6 +225,25 @@ static bool is_busy(const struct poller_socket *socket)
     return socket->sending > 0 || (socket->state & (RECEIVING | POLLING | CANCELLING)) != 0;
 }
 
+/* A ring does much that a filter of system calls does not see. */
+static void uring_restrict(struct poller *base)
+{
+    static const uint8_t used[] = {
+        IORING_OP_ACCEPT, IORING_OP_ASYNC_CANCEL, IORING_OP_POLL_ADD,
+        IORING_OP_RECV,   IORING_OP_SEND,         IORING_OP_SENDMSG,
+    };
+    struct io_uring_restriction restrictions[ARRAY_LENGTH(used) + 1] = {
+        {.opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED, .sqe_flags = IOSQE_BUFFER_SELECT},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(used); i++)
+        restrictions[i + 1] = (struct io_uring_restriction){
+            .opcode = IORING_RESTRICTION_SQE_OP,
+            .sqe_op = used[i],
+        };
+    (void)io_uring_register_restrictions(&uring_of(base)->ring, restrictions,
+                                         ARRAY_LENGTH(restrictions));
+}
+
 static void uring_start(struct poller *base)
 {
     /* From here on the ring is this thread's (IORING_SETUP_SINGLE_ISSUER). */
@@ -659,6 +678,7 @@ static void uring_free(struct poller *base)
 
 static const struct poller_operations operations = {
     .free = uring_free,
+    .restrict_operations = uring_restrict,
     .start = uring_start,
     .listen = uring_listen,
     .stop_listening = uring_stop_listening,

@@ -77,6 +77,8 @@ static const struct option options[] = {
     {"--fly-replay", "FLY_REPLAY", FIELD(asks_for_replays), VALUE_FLAG, 0, 1,
      "requests for other instances are answered with fly-replay (where FLY_MACHINE_ID is set)",
      NULL},
+    {"--no-sandbox", "NO_SANDBOX", FIELD(is_free), VALUE_FLAG, 0, 1,
+     "loops keep all that the process may do (they give up what they do not need)", NULL},
     {"--dashboard-url", "DASHBOARD_URL", FIELD(dashboard_url), VALUE_URL, 0, 0,
      "where browsers are sent that come without a WebSocket (the server's own page)", NULL},
 

@@ -83,6 +83,7 @@ struct config {
     uint64_t failed_joins_per_address_max; /* in PLACE_BUDGET_MS */
 
     uint64_t requires_origin; /* 0 or 1 */
+    uint64_t is_free;         /* 0 or 1: loops are in no sandbox */
     struct origin_list allowed_origins;
     struct proxy_list trusted_proxies;
 };

@@ -5,12 +5,16 @@
 #include "server/loop.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 
 #include "net/clock.h"
+#include "net/sandbox.h"
 #include "server/admission.h"
 #include "server/budget.h"
 #include "server/conn_in.h"
@@ -168,6 +172,8 @@ struct loop *loop_new(struct server *server, uint32_t index)
     init_relay(loop);
     loop->mailbox.wake_fd = -1;
     loop->poller = poller_new(server->poller);
+    if (loop->poller != NULL && !server->config->is_free)
+        poller_restrict(loop->poller);
     if (newcomers_init(&loop->newcomers) && loop->poller != NULL && mailbox_init(&loop->mailbox) &&
         poller_watch(loop->poller, loop->mailbox.wake_fd) &&
         poller_listen(loop->poller, server->listener_fd))
@@ -669,10 +675,22 @@ static void see_off_all(struct loop *loop)
     }
 }
 
+/* What is not needed from here on. The main thread keeps it: certificates, names. */
+static void give_up_rights(struct loop *loop)
+{
+    if (loop->server->config->is_free || sandbox_enter())
+        return;
+    if (!atomic_exchange(&loop->server->lack_of_sandbox_is_told, true))
+        fprintf(stderr,
+                "party-sockets: there is no sandbox, since the kernel does not allow it: %s\n",
+                strerror(errno));
+}
+
 void *loop_run(void *argument)
 {
     struct loop *loop = argument;
     poller_start(loop->poller);
+    give_up_rights(loop);
     for (;;) {
         turn(loop);
         bool is_over = (int32_t)(loop->now_ms - loop->stop_due_ms) >= 0;

@@ -71,6 +71,7 @@ struct server {
     atomic_uint busy_loops; /* draining ones with rooms that are to be waited for */
     atomic_bool has_freed;  /* much memory, which the heap may give back */
     atomic_bool heap_is_asked;
+    atomic_bool lack_of_sandbox_is_told;
     atomic_size_t heap_bytes; /* allocated and not freed, when the main thread looked last */
     atomic_size_t leased;     /* of the budget, by all loops */
     struct shedding shedding;

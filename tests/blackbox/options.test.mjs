@@ -90,6 +90,7 @@ describe('The command line', () => {
       'max-failed-joins-per-address',
       'allow-origin',
       'require-origin',
+      'no-sandbox',
       'trust-proxy',
       'check-health',
       'help',

@@ -1,5 +1,6 @@
 // Runs the server binary (PARTY_SOCKETS_BINARY) on a port that the kernel chooses, and stops it by
-// its process id. `stop` fails unless the server ends with status 0 and no sanitizer complained.
+// its process id. `stop` fails unless the server ends with status 0, and no sanitizer complained nor
+// the sandbox.
 // The connections a test opens through a Server are closed together by `disconnectAll`.
 
 import assert from 'node:assert/strict';
@@ -30,7 +31,7 @@ async function help() {
   return stdout;
 }
 const sanitizerReport =
-  /ERROR: AddressSanitizer|runtime error:|WARNING: ThreadSanitizer|LeakSanitizer/;
+  /ERROR: AddressSanitizer|runtime error:|WARNING: ThreadSanitizer|LeakSanitizer|the sandbox refused/;
 
 /** Every run listens for the end of the tests, and any number of them may be under way. */
 process.setMaxListeners(0);
