@@ -54,11 +54,22 @@ export class Devtools {
     return new Page(this, targetId, sessionId);
   }
 
+  /** False while there is somebody left who writes into it. */
+  #removeFolder() {
+    try {
+      rmSync(this.#folder, { recursive: true, force: true });
+      return true;
+    } catch (error) {
+      if (error.code !== 'ENOTEMPTY') throw error;
+      return false;
+    }
+  }
+
   async stop() {
     const ended = once(this.#process, 'exit');
     this.#process.kill();
     await ended;
-    rmSync(this.#folder, { recursive: true, force: true, maxRetries: 20 });
+    await eventually(() => this.#removeFolder(), "The end of Chromium's other processes");
   }
 }
 
