@@ -466,6 +466,20 @@ void pass_time(struct world *world, uint32_t ms)
     assert_false(end_grace(world));
 }
 
+void set_state(struct world *world, uint32_t client, const char *data)
+{
+    say_format(world, client, "{\"type\":\"set_state\",\"data\":%s}", data);
+}
+
+void init_party(struct world *world, uint32_t max_clients)
+{
+    world_init_2(world);
+    create_room(world, 1, "a", max_clients);
+    join_room(world, 2, "b", "111112");
+    join_room(world, 3, "c", "111112");
+    forget_texts(world);
+}
+
 void world_release(struct world *world)
 {
     expect_silence(world);

@@ -104,6 +104,12 @@ void pass_time(struct world *world, uint32_t ms);
 void create_room(struct world *world, uint32_t client, const char *id, uint32_t max_clients);
 void join_room(struct world *world, uint32_t client, const char *id, const char *code);
 
+void set_state(struct world *world, uint32_t client, const char *data);
+
+/* Begins a world_init_2() in which clients 1, 2 and 3 are `a`, the host, `b` and `c` of room
+ * 111112; nothing is in an inbox. */
+void init_party(struct world *world, uint32_t max_clients);
+
 /* The oldest text in the client's inbox is this one. */
 void expect_next(struct world *world, uint32_t client, const char *text);
 
