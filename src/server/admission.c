@@ -135,7 +135,8 @@ bool admission_accepted_admin(struct server *server, struct conn *conn)
     if (!socket_peer_address(conn->socket.fd, &peer))
         return false;
     unsigned before = atomic_fetch_add_explicit(&server->connection_count, 1, memory_order_relaxed);
-    if (before < server->connections_max) {
+    /* The numbers are wanted most when all places are taken. */
+    if (before < (uint64_t)server->connections_max + NEWCOMERS_ABOVE_MAX) {
         conn->is_admin = true;
         conn->place = places_enter(&server->places, peer);
         return true;

@@ -64,6 +64,14 @@ static void take_along(struct loop *loop, struct conn *conn, const struct envelo
     }
 }
 
+/* The connection has come into a room, and was told so much; or it has lost its seat. */
+static void note_entry(struct loop *loop, struct conn *conn, size_t told)
+{
+    admission_seat_changed(loop, conn);
+    if (conn->seat != NULL)
+        admission_spend(loop, conn->place, told / 1024 * JOIN_COST_PER_KIB);
+}
+
 /* A message that has been parsed, or can't be text (`envelope` NULL). */
 static void handle_envelope(struct loop *loop, struct conn *conn, enum envelope_result result,
                             const struct envelope *envelope)
@@ -75,8 +83,8 @@ static void handle_envelope(struct loop *loop, struct conn *conn, enum envelope_
         .origin = conn->origin,
         .seat = &conn->seat,
     };
-    bool was_outside = conn->seat == NULL;
-    size_t waiting = conn_waiting(conn);
+    const struct member *seat = conn->seat;
+    size_t waiting = seat == NULL ? conn_waiting(conn) : 0;
     if (conn->input != NULL)
         conn->input->since_ms = loop->now_ms;
     if (envelope != NULL)
@@ -84,10 +92,8 @@ static void handle_envelope(struct loop *loop, struct conn *conn, enum envelope_
     else
         relay_receive_garbage(speaker, &effects);
     conn_out_perform(loop, conn, &effects);
-    admission_seat_changed(loop, conn);
-    if (was_outside && conn_waiting(conn) > waiting)
-        admission_spend(loop, conn->place,
-                        (conn_waiting(conn) - waiting) / 1024 * JOIN_COST_PER_KIB);
+    if (conn->seat != seat)
+        note_entry(loop, conn, conn_waiting(conn) - waiting);
     if (conn->state == CONN_MOVING)
         take_along(loop, conn, envelope);
 }

@@ -638,11 +638,11 @@ static void abandon_all(struct loop *loop)
         struct list *link;
         while ((link = list_pop_first(&loop->deadlines[kind])) != NULL) {
             struct conn *conn = conn_of_deadline(link);
-            conn->is_awaited = false;
             if (conn->state == CONN_LINGERING)
                 conn_out_end(loop, conn); /* the kernel goes on sending what it has */
             else
                 conn_out_abandon(loop, conn);
+            conn->is_awaited = false;
         }
     }
     while (loop->first_ending != NULL) {

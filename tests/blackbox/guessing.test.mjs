@@ -136,6 +136,7 @@ async function openRooms(server) {
 
 describeAtOnce('Guessing codes in every way at once', (withServer) => {
   const budget = 60;
+  const few = 2; // of which one comes back in 30 s: no test takes so long
 
   it('An attacker is told of as many misses as its budget has, and of hits only beside them', () =>
     withServer(settings(budget), async (server) => {
@@ -155,7 +156,7 @@ describeAtOnce('Guessing codes in every way at once', (withServer) => {
     }));
 
   it('Of many that come in the same moment no more are told than the budget has', () =>
-    withServer(settings(10), async (server) => {
+    withServer(settings(few), async (server) => {
       const ask = async (number) => {
         const { connection } = await knock(server, {
           localAddress: introducer,
@@ -169,11 +170,11 @@ describeAtOnce('Guessing codes in every way at once', (withServer) => {
         connection.send({ type: 'join', clientId: 'guesser', room: wrongCode() });
       const frames = await Promise.all(sockets.map(({ connection }) => connection.readFrame()));
       const told = frames.filter(({ opcode }) => opcode === opcodes.text).length;
-      assert.ok(told === 10 || told === 11, `${told}`);
+      assert.ok(told === few || told === few + 1, `${told}`);
     }));
 
   it('Guesses that were not waited for are not given back', () =>
-    withServer(settings(10), async (server) => {
+    withServer(settings(few), async (server) => {
       const prefix = proxyLine('203.0.113.7');
       const askAndReset = async () => {
         const connection = await server.raw(undefined, { localAddress: introducer });
@@ -181,7 +182,7 @@ describeAtOnce('Guessing codes in every way at once', (withServer) => {
         await connection.readResponse();
         connection.reset();
       };
-      for (const _ of range(10)) await askAndReset();
+      for (const _ of range(few)) await askAndReset();
       for (const _ of range(20)) {
         const connection = await server.raw(undefined, { localAddress: introducer });
         connection.write(prefix, request('/room/ZZZZ'));
@@ -206,17 +207,17 @@ describeAtOnce('Guessing codes in every way at once', (withServer) => {
     },
   ])
     it(`Behind a trusted proxy a guesser shuts out nobody but itself, by ${what}`, () =>
-      withServer(settings(10), async (server) => {
+      withServer(settings(few), async (server) => {
         const statusFor = async (client) => {
           const { from, prefix = '', headers } = open(client);
           const connection = await server.raw(undefined, { localAddress: from });
           connection.write(prefix, request('/room/ZZZZ', { headers }));
           return (await connection.readResponse()).status;
         };
-        for (const _ of range(10)) assert.equal(await statusFor('203.0.113.7'), 404);
+        for (const _ of range(few)) assert.equal(await statusFor('203.0.113.7'), 404);
         assert.equal(await statusFor('203.0.113.7'), 429);
         assert.equal(await statusFor('203.0.113.8'), 404);
-        for (const _ of range(10)) assert.equal(await statusFor('2001:db8:1:101::1'), 404);
+        for (const _ of range(few)) assert.equal(await statusFor('2001:db8:1:101::1'), 404);
         assert.equal(await statusFor('2001:db8:1:101:ffff::2'), 429);
         assert.equal(await statusFor('2001:db8:1:102::1'), 404);
       }));
