@@ -338,7 +338,7 @@ export class Party {
   #waitsForSeat = false; // while it is entered, too
   #isOver = false;
   #isHidden = false; // for good, or frozen: there is no connection until it is shown
-  #gaveUpAt = -Infinity; // a socket, which may have been heard by the relay
+  #gaveUpAt = -Infinity; // a socket whose join may still be on its way
   #room;
   #instance;
   #id;
@@ -714,7 +714,7 @@ export class Party {
   #lose({ code, reason, isGivenUp }) {
     const { isJoined, isStable } = this.#connection;
     this.#connection = null;
-    if (isGivenUp) this.#gaveUpAt = performance.now();
+    if (isGivenUp && !isJoined) this.#gaveUpAt = performance.now();
     this.#stopTimers();
     this.#endProbe();
     const error = refusedCloses[code] && new PartyError(refusedCloses[code], reason);
@@ -733,8 +733,8 @@ export class Party {
   }
 
   /**
-   * A socket that was given up may bring its join late, behind that of the next one, which the relay
-   * then takes for the older. Whoever tries once more finds out: a real successor replaces it again.
+   * A socket that was given up before it was in the room may bring its join late, behind that of the next
+   * one, which the relay then takes for the older. Whoever tries once more takes the seat back from it.
    */
   #mayBeReplacedByItself() {
     const isLate = performance.now() - this.#gaveUpAt < lateMilliseconds;

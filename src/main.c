@@ -91,6 +91,8 @@ struct schedule {
     bool is_draining;
     bool is_trimming;    /* the heap is to give back what is free */
     bool is_looking;     /* somebody asks for what is allocated */
+    bool is_deaf;        /* --admin-listen is not looked at, since descriptors are short */
+    uint32_t hears_ms;   /* when it is again */
     uint32_t drained_ms; /* when the drain is over in any case */
     uint32_t trimmed_ms; /* when the heap gave back memory last */
     uint32_t looked_ms;  /* when it was looked at last */
@@ -112,24 +114,31 @@ static int time_to_wait(const struct schedule *schedule)
     int look_ms = schedule->is_looking
                       ? milliseconds_until(schedule->looked_ms + HEAP_LOOK_INTERVAL_MS)
                       : INT_MAX;
+    int hear_ms = schedule->is_deaf ? milliseconds_until(schedule->hears_ms) : INT_MAX;
     int least_ms = drain_ms < trim_ms ? drain_ms : trim_ms;
     if (look_ms < least_ms)
         least_ms = look_ms;
+    if (hear_ms < least_ms)
+        least_ms = hear_ms;
     return least_ms == INT_MAX ? -1 : least_ms;
 }
 
 /* Waits for a signal, for news from the loops, or for what is due. Returns the signal, or 0. */
-static int wait_for_signal(struct server *server, int signal_fd, int timeout_ms)
+static int wait_for_signal(struct server *server, int signal_fd, struct schedule *schedule)
 {
+    int timeout_ms = time_to_wait(schedule);
+    schedule->is_deaf = schedule->is_deaf && timeout_ms > 0;
     struct pollfd sources[] = {{.fd = signal_fd, .events = POLLIN},
                                {.fd = server->news_fd, .events = POLLIN},
-                               {.fd = server->admin_fd, .events = POLLIN}};
+                               {.fd = schedule->is_deaf ? -1 : server->admin_fd, .events = POLLIN}};
     struct signalfd_siginfo info;
     uint64_t news;
     if (poll(sources, 3, timeout_ms) <= 0)
         return 0;
-    if ((sources[2].revents & POLLIN) != 0)
-        handover_accept_admin(server);
+    if ((sources[2].revents & POLLIN) != 0 && !handover_accept_admin(server)) {
+        schedule->is_deaf = true;
+        schedule->hears_ms = clock_now_ms() + ACCEPT_RETRY_MS;
+    }
     if ((sources[1].revents & POLLIN) != 0)
         (void)!read(server->news_fd, &news, sizeof news);
     if ((sources[0].revents & POLLIN) == 0 || read(signal_fd, &info, sizeof info) != sizeof info)
@@ -184,7 +193,7 @@ static void wait_for_end(struct server *server, int signal_fd)
     struct schedule schedule = {.trimmed_ms = clock_now_ms(), .looked_ms = clock_now_ms()};
     atomic_store(&server->heap_bytes, machine_heap_bytes());
     for (;;) {
-        int number = wait_for_signal(server, signal_fd, time_to_wait(&schedule));
+        int number = wait_for_signal(server, signal_fd, &schedule);
         bool is_stop = number == SIGTERM || number == SIGINT;
         if (number == SIGHUP)
             reload_certificate(server);

@@ -278,9 +278,10 @@ bool admission_address_of(const struct loop *loop, const struct conn *conn,
 bool admission_requester(const struct loop *loop, const struct conn *conn,
                          const struct http_request *request, struct address *ret_address)
 {
-    /* A proxy that forwards nothing speaks for itself. */
-    if (conn->is_proxied && request->is_forwarded)
-        return find_forwarded(loop->server->config, request, ret_address);
+    /* A proxy that forwards nothing speaks for itself; who is no trusted one, and forwards, for
+     * anybody. */
+    if (request->is_forwarded)
+        return conn->is_proxied && find_forwarded(loop->server->config, request, ret_address);
     if (conn->place == PLACE_NONE)
         return socket_peer_address(conn->socket.fd, ret_address);
     *ret_address = places_address(&loop->server->places, conn->place);
@@ -293,8 +294,6 @@ bool admission_is_inside(const struct loop *loop, const struct conn *conn,
     struct address address;
     if (loop->server->config->admin_listen != NULL)
         return conn->is_admin;
-    if (!conn->is_proxied && request->is_forwarded)
-        return false;
     return admission_requester(loop, conn, request, &address) && address_is_private(address);
 }
 

@@ -48,15 +48,15 @@ int admission_judge_upgrade(struct loop *loop, struct conn *conn,
 MUST_CHECK bool admission_address_of(const struct loop *loop, const struct conn *conn,
                                      struct address *ret_address);
 
-/* Who has sent the request, as far as it is known: its peer, or whom a trusted proxy tells of. */
+/*
+ * Who has sent the request: its peer, or whom a trusted proxy tells of. False: that is not known,
+ * as of who says that it forwards and is no trusted proxy.
+ */
 MUST_CHECK bool admission_requester(const struct loop *loop, const struct conn *conn,
                                     const struct http_request *request,
                                     struct address *ret_address);
 
-/*
- * Whether the numbers of the relay may be told: to this machine and its private networks. Who says
- * that it forwards, and is no trusted proxy, may do so for anybody.
- */
+/* Whether the numbers of the relay may be told: to this machine and its private networks. */
 bool admission_is_inside(const struct loop *loop, const struct conn *conn,
                          const struct http_request *request);
 

@@ -9,6 +9,7 @@
 
 #include "server/admission.h"
 #include "server/conn_out.h"
+#include "server/drain.h"
 #include "server/handover.h"
 #include "server/handshakes.h"
 #include "server/http/routes.h"
@@ -92,6 +93,8 @@ static void handle_envelope(struct loop *loop, struct conn *conn, enum envelope_
     else
         relay_receive_garbage(speaker, &effects);
     conn_out_perform(loop, conn, &effects);
+    if (conn->seat != NULL)
+        drain_note_life(loop);
     if (conn->seat != seat)
         note_entry(loop, conn, conn_waiting(conn) - waiting);
     if (conn->state == CONN_MOVING)

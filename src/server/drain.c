@@ -17,8 +17,25 @@ void drain_begin(struct loop *loop)
 
 void drain_note_end(struct loop *loop)
 {
-    if (loop->relay.is_draining)
+    if (loop->relay.is_draining && loop->drain.is_busy)
         loop->drain.look_due_ms = loop->now_ms;
+}
+
+static void set_busy(struct loop *loop, bool is_busy)
+{
+    if (is_busy == loop->drain.is_busy)
+        return;
+    loop->drain.is_busy = is_busy;
+    atomic_fetch_add(&loop->server->busy_loops, is_busy ? 1u : -1u);
+    loop_tell_main(loop);
+}
+
+void drain_note_life(struct loop *loop)
+{
+    if (!loop->relay.is_draining || loop->drain.is_busy)
+        return;
+    loop->drain.look_due_ms = loop->now_ms + DRAIN_LOOK_INTERVAL_MS;
+    set_busy(loop, true);
 }
 
 static int time_left_ms(const struct loop *loop)
@@ -33,12 +50,7 @@ void drain_check(struct loop *loop)
     if (!loop->relay.is_draining || time_left_ms(loop) > 0)
         return;
     drain->look_due_ms = loop->now_ms + DRAIN_LOOK_INTERVAL_MS;
-    bool is_busy = relay_find_busy_room(&loop->relay, &drain->bucket) != NULL;
-    if (is_busy == drain->is_busy)
-        return;
-    drain->is_busy = is_busy;
-    atomic_fetch_add(&loop->server->busy_loops, is_busy ? 1u : -1u);
-    loop_tell_main(loop);
+    set_busy(loop, relay_find_busy_room(&loop->relay, &drain->bucket) != NULL);
 }
 
 int drain_wait_ms(const struct loop *loop)

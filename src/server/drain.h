@@ -10,6 +10,9 @@ void drain_begin(struct loop *loop);
 /* A room of the loop has ended, or nobody is in it any more: the drain may be over. */
 void drain_note_end(struct loop *loop);
 
+/* A member has entered a room of the loop or said something: the drain is not over here. */
+void drain_note_life(struct loop *loop);
+
 /* Looks whether a room is left to be waited for, when it is time to, and tells the main thread. */
 void drain_check(struct loop *loop);
 

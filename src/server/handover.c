@@ -120,25 +120,27 @@ void handover_accept(struct loop *loop, int fd)
     post(loop, conn, place);
 }
 
-void handover_accept_admin(struct server *server)
+bool handover_accept_admin(struct server *server)
 {
     int fd = accept4(server->admin_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    struct conn *conn = fd < 0 ? NULL : conn_table_at(&server->connections, (uint32_t)fd);
+    if (fd < 0)
+        return false;
+    struct conn *conn = conn_table_at(&server->connections, (uint32_t)fd);
     if (conn == NULL) {
-        if (fd >= 0)
-            close(fd);
-        return;
+        close(fd);
+        return true;
     }
     conn_begin(conn, fd);
     conn_set_state(conn, CONN_MOVING);
     if (admission_accepted_admin(server, conn)) {
         conn->mail.kind = MAIL_CONNECTION;
         mailbox_post(&server->loops[0]->mailbox, &conn->mail);
-        return;
+        return true;
     }
     conn_set_state(conn, CONN_DEAD);
     conn_end(conn);
     close(fd);
+    return true;
 }
 
 void handover_send(struct loop *loop, struct conn *conn)

@@ -7,8 +7,11 @@
 /* A new connection: it begins its life here, on a loop that has clearly fewer, or not at all. */
 void handover_accept(struct loop *loop, int fd);
 
-/* A new connection of --admin-listen, if there is one: from the main thread, to the first loop. */
-void handover_accept_admin(struct server *server);
+/*
+ * A new connection of --admin-listen, if there is one: from the main thread, to the first loop.
+ * False: it can't be had now, as when descriptors are short; try again later.
+ */
+MUST_CHECK bool handover_accept_admin(struct server *server);
 
 /* The descriptor is closed at once; what is said to the peer is best effort. */
 void handover_refuse(struct loop *loop, int fd);

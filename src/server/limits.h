@@ -26,6 +26,7 @@
 #define HISTORY_SAMPLES 60   /* of the charts: five minutes */
 #define HISTORY_INTERVAL_S 5
 #define KEPT_PART_OF_BUDGET 4 /* what rooms keep may be this part of --max-buffered-bytes */
+#define MAKER_PREFIX_BITS 48  /* of IPv6: what is one address that makes rooms */
 #define KEPT_PARTS_OF_MAKER 8 /* and the rooms of one address may keep a part of that */
 #define NEWCOMERS_LEAST 64    /* that an address may bring into any room in a minute */
 #define NEWCOMER_SETS 256     /* of a loop, in which that is counted */

@@ -91,8 +91,11 @@ static void room_occupied(void *context, struct room *room)
 static bool admit_bytes(void *context, struct maker *maker, size_t count, bool is_certain)
 {
     struct server *server = ((struct loop *)context)->server;
-    size_t most = is_certain ? SIZE_MAX : server->kept_max / KEPT_PARTS_OF_MAKER;
+    size_t most = server->kept_max / KEPT_PARTS_OF_MAKER;
     size_t before = atomic_fetch_add_explicit(&server->kept, count, memory_order_relaxed);
+    /* One maker has many rooms: what is certain for them leaves the second half to the others. */
+    if (is_certain && before + count <= server->kept_max / 2)
+        most = SIZE_MAX;
     if (before + count <= server->kept_max && makers_admit_bytes(maker, count, most))
         return true;
     atomic_fetch_sub_explicit(&server->kept, count, memory_order_relaxed);

@@ -52,10 +52,17 @@ static struct maker *find_or_add(struct makers *makers, struct address address)
     return NULL;
 }
 
+/* Whoever has a /48 of IPv6 has 65,536 times a /64: all of it is one maker. */
+static struct address maker_address(struct address address)
+{
+    bool is_one = address_is_ipv4(address) || address_is_loopback(address);
+    return is_one ? address : address_network(address, MAKER_PREFIX_BITS);
+}
+
 struct maker *makers_enter(struct makers *makers, struct address address)
 {
     pthread_mutex_lock(&makers->lock);
-    struct maker *maker = find_or_add(makers, address_place(address));
+    struct maker *maker = find_or_add(makers, maker_address(address));
     if (maker != NULL)
         maker->rooms++;
     pthread_mutex_unlock(&makers->lock);

@@ -1,5 +1,5 @@
 /*
- * Who makes rooms: what the rooms of one address may have in common.
+ * Who makes rooms: what the rooms of one address, or of one IPv6 /48, may have in common.
  *
  * An address may have VACANT_ROOMS_MAX rooms in which nobody is, on whatever loops they live;
  * beyond that the one that has been so the longest is over, and its loop is to end it. What the

@@ -83,6 +83,27 @@ describeAtOnce('What rooms keep', (withServer) => {
       await late.expect(state('y'.repeat(3_900)));
     }));
 
+  it('leaves half of it to others, however many rooms one address makes', () =>
+    withServer(behindProxy(...little), async (server) => {
+      // With 4 KiB each they would have all of it.
+      for (const number of range(80)) {
+        const host = await memberFrom(server, `2001:db8:7:${number.toString(16)}::1`);
+        await host.create('host');
+        host.setState('y'.repeat(3_900));
+        host.send({ type: 'not known' });
+        const { message } = await host.next();
+        if (message !== 'Unknown message type') await host.expectError('Unknown message type');
+      }
+      const [screen, phone] = [await memberFrom(server, player), await memberFrom(server, player)];
+      const code = await screen.create('screen');
+      screen.setState('x'.repeat(16_000));
+      await screen.expectSilence();
+      await phone.join('phone', code);
+      await phone.reset();
+      const back = await memberFrom(server, player);
+      assert.equal((await back.join('phone', code)).index, 1);
+    }));
+
   it('has no ceiling by address where everybody may be behind one', () =>
     withServer({ options: little }, async (server) => {
       const hosts = await server.members(8);

@@ -142,6 +142,15 @@ describeAtOnce('Pictures of links', (withServer) => {
       assert.equal(link, `http://a.example/play/?room=${code}`);
     }));
 
+  it('nor who comes through a proxy that is not trusted', () =>
+    withServer({ host: null }, async (server) => {
+      const code = await create(server);
+      for (const forwarding of [{ 'X-Forwarded-For': '127.0.0.1' }, { Via: '1.1 inner' }]) {
+        const { link } = await ask(server, code, { Host: 'localhost:3000', ...forwarding });
+        assert.equal(link, `http://localhost:3000/play/?room=${code}`);
+      }
+    }));
+
   it('do not tell who is elsewhere what the machine is called inside', () =>
     withServer({ host: null, options: ['--trust-proxy', '127.0.0.1'] }, async (server) => {
       const code = await create(server);

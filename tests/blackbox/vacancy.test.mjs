@@ -2,6 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { numberOf } from './support/base58.mjs';
 import { eventually, slowness } from './support/deadline.mjs';
 import { expectSilence, peerJoined, peerLeft, state } from './support/member.mjs';
 import { describeAtOnce, describeWithServer } from './support/suite.mjs';
@@ -209,6 +211,35 @@ describeAtOnce('Empty rooms', (withServer) => {
       await members[0].reset();
       await members[1].expect(peerLeft(0));
       await members[1].reset();
+      await server.ended();
+    }));
+
+  it('are waited for in a drain as soon as somebody is back, whatever ends elsewhere', () =>
+    withServer({ loops: 2 }, async (server) => {
+      const { code, members } = await server.party(['host', 'zoe']);
+      let other; // of the other loop, which has some of so many connections
+      for (const member of await server.members(60)) {
+        const difference = numberOf(await member.create('other')) - numberOf(code);
+        if (difference % 2 !== 0 && !other) other = member;
+        else await member.close();
+      }
+      server.signal('SIGTERM');
+      await eventually(async () => (await server.get('/ready')).status === 503, 'The drain');
+      await Promise.all(members.map((member) => member.reset()));
+      await expectEmpty(server, code);
+      await pause(1_500); // in which its loop has seen that nobody plays there
+      const [host, zoe] = await server.members(2);
+      await host.join('host', code);
+      await zoe.join('zoe', code);
+      await host.expect(peerJoined(1));
+      other.closeRoom();
+      await other.whenClosed();
+      for (let count = 0; count < 20; count++) {
+        zoe.relay(count);
+        await host.expectMessage(1, count);
+        await pause(10);
+      }
+      host.closeRoom();
       await server.ended();
     }));
 });

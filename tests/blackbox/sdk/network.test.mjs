@@ -196,9 +196,12 @@ describe('A connection that is lost', () => {
     }
     const network = await world.network();
     const phone = await world.join(host.room, { WebSocket: Recorder }, network.url);
-    network.silence();
-    await phone.ping(); // without an answer: the socket is given up
-    await eventually(() => phone.status === 'connected', 'The next connection');
+    network.silence({ all: true });
+    const lost = phone.ping(); // without an answer: that socket is given up
+    await eventually(() => network.attempts === 2, 'The next one');
+    network.restore(); // for the one after that
+    await lost;
+    await eventually(() => phone.status === 'connected', 'The third one');
     const deliver = async () => {
       const socket = await world.server.member();
       socket.sendText(hellos.find((text) => text.includes('"join"')));
@@ -216,6 +219,18 @@ describe('A connection that is lost', () => {
     await deliver();
     await told(events, 'closed', 1);
     assert.deepEqual(named(events, 'closed'), [['closed', 'replaced']]);
+  });
+
+  it('believes a successor when what it gave up had been in the room', async () => {
+    const { host, network } = await world.pair();
+    const phone = await world.join(host.room, { clientId: 'me' }, network.url);
+    const events = record(phone);
+    network.silence();
+    await phone.ping();
+    await eventually(() => phone.status === 'connected', 'The way back');
+    const successor = await world.join(host.room, { clientId: 'me' });
+    await told(events, 'closed', 1);
+    assert.deepEqual([events.at(-1), successor.status], [['closed', 'replaced'], 'connected']);
   });
 
   it('says what is wrong when others have all seats until it gives up', async () => {

@@ -78,7 +78,7 @@ static void room_that_is_over_may_be_occupied_in_time(void **state)
     makers_release(&makers);
 }
 
-/* An IPv6 /64 is one address; another one has a count of its own, and so has one that comes back.
+/* An IPv6 /48 is one address; another one has a count of its own, and so has one that comes back.
  */
 static void addresses_are_counted_apart(void **state)
 {
@@ -88,8 +88,8 @@ static void addresses_are_counted_apart(void **state)
     uint32_t loop;
     assert_true(makers_init(&makers));
     struct maker *maker = enter(&makers, "2001:db8::1");
-    struct maker *other = enter(&makers, "2001:db8:0:1::1");
-    assert_ptr_equal(enter(&makers, "2001:db8::ffff:2"), maker);
+    struct maker *other = enter(&makers, "2001:db8:1::1");
+    assert_ptr_equal(enter(&makers, "2001:db8:0:ffff::2"), maker);
     assert_ptr_not_equal(maker, other);
     begin(vacancies, VACANT_ROOMS_MAX + 1);
     for (uint32_t i = 0; i < VACANT_ROOMS_MAX; i++)
