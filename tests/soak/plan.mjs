@@ -3,8 +3,9 @@
 
 export const serverSettings = {
   loops: 2,
-  // Options of the server, as on its command line.
-  options: [],
+  // Options of the server, as on its command line. Whole queues are heaped on one client here, and
+  // their senders leave: at the rate of bytes that took longer than anybody waits for a goodbye.
+  options: ['--max-byte-rate', 0],
 };
 
 /** How long there is life; coming to rest twice takes some seconds more. */
