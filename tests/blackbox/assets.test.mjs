@@ -223,7 +223,7 @@ describeAtOnce('Files of ours, on a server with options', (withServer) => {
     }));
 
   it('A path of ours is no code, of whatever instance', () =>
-    withServer({ options: ['--instance-id', 'here', '--region', 'ams'] }, async (server) => {
+    withServer({ options: ['--instance-id', 'here', '--fly-replay'] }, async (server) => {
       for (const path of ['/play', ...paths]) {
         const { status } = await server.get(`${path}?instance=other`);
         assert.equal(status, path === '/play' ? 302 : 200);

@@ -138,7 +138,7 @@ describeWithBrowser('The status page', (browser) => {
     const code = await textOf(page, '#code');
     assert.ok(code.includes(`from 'http://${host}/party-sockets.js';`), code);
     assert.ok(code.includes(`const url = '${url}';`), code);
-    assert.equal(await page.getByRole('link', { name: 'Play' }).getAttribute('href'), '/play');
+    assert.equal(await page.getByRole('link', { name: 'Play' }).getAttribute('href'), '/play/');
   });
 
   it('A hidden tab asks nothing, until it is seen again', async () => {
@@ -220,15 +220,16 @@ describeWithBrowser('The status page of a relay that', (browser) => {
       await page.locator('#trip-note', { hasText: 'The relay refused: Too many rooms.' }).waitFor();
     }));
 
-  it('says where the numbers are to whom they are not told, and asks no more', async () => {
+  it('says where the numbers are to whom they are not told, and asks no more', async (t) => {
     browser.expectFaults(/403/);
     const own = await Server.start({ options: ['--admin-listen', '127.0.0.1:0'] });
+    t.after(() => own.kill()); // or it would keep this process after a failure
     for (const [name, view] of Object.entries(views)) {
       const page = await browser.open(addressOf(own), view);
-      let requests = 0;
-      page.on('request', (request) => (requests += request.url().endsWith('/stats') ? 1 : 0));
       await isLive(page);
       await page.locator('#refusal', { hasText: /--admin-listen/ }).waitFor();
+      let requests = 0;
+      page.on('request', (request) => (requests += request.url().endsWith('/stats') ? 1 : 0));
       await page.locator('#trip', { hasText: / ms$/ }).waitFor();
       assert.deepEqual([await page.locator('.numbers:visible').count(), requests], [0, 0]);
       assert.deepEqual(await findOverflow(page), []);

