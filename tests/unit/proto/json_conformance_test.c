@@ -18,6 +18,7 @@
 #include "proto/json.h"
 #include "proto/utf8.h"
 #include "support/guard_page.h"
+#include "support/json_goes.h"
 
 #define CASES_MAX 2048
 #define LINE_BYTES_MAX 1024
@@ -34,20 +35,6 @@ static struct json_case cases[CASES_MAX];
 static struct CMUnitTest tests[CASES_MAX];
 static size_t case_count;
 
-static bool is_accepted_in_goes(struct bytes text, size_t length)
-{
-    struct json_walk walk;
-    struct json_value key;
-    struct json_value value;
-    enum json_next next;
-    json_walk_begin(&walk, text);
-    do {
-        json_walk_allow(&walk, length);
-        next = json_walk_next(&walk, &key, &value);
-    } while (next == JSON_NEXT_MEMBER || next == JSON_NEXT_PAUSED);
-    return next != JSON_NEXT_INVALID;
-}
-
 /* As a message is judged: its UTF-8 first, then the text, at once or in goes. */
 static void is_judged_right(void **state)
 {
@@ -57,7 +44,7 @@ static void is_judged_right(void **state)
     bool is_utf8 = utf8_is_valid(text);
     assert_int_equal(is_utf8 && json_validate(text) != JSON_ABSENT, one->is_accepted);
     for (size_t length = 1; is_utf8 && length <= 3; length++)
-        assert_int_equal(is_accepted_in_goes(text, length), one->is_accepted);
+        assert_int_equal(json_kind_in_goes(text, length) != JSON_ABSENT, one->is_accepted);
     guarded_free(&guarded);
 }
 

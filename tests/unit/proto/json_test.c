@@ -15,31 +15,15 @@
 #include "proto/json.h"
 #include "proto/utf8.h"
 #include "support/guard_page.h"
-
-/* What the text is when it is walked over in goes of `length` bytes. */
-static enum json_kind kind_in_goes(struct bytes text, size_t length)
-{
-    struct json_walk walk;
-    struct json_value key;
-    struct json_value value;
-    enum json_next next;
-    json_walk_begin(&walk, text);
-    do {
-        json_walk_allow(&walk, length);
-        next = json_walk_next(&walk, &key, &value);
-    } while (next == JSON_NEXT_MEMBER || next == JSON_NEXT_PAUSED);
-    if (next == JSON_NEXT_INVALID)
-        return JSON_ABSENT;
-    return walk.is_object ? JSON_OBJECT : walk.value.kind;
-}
+#include "support/json_goes.h"
 
 /* The same at once and in goes. */
 static enum json_kind kind_of(struct bytes text)
 {
     struct guarded guarded = guarded_copy(text);
     enum json_kind kind = json_validate(guarded_view(&guarded));
-    assert_int_equal(kind_in_goes(guarded_view(&guarded), 1), kind);
-    assert_int_equal(kind_in_goes(guarded_view(&guarded), 3), kind);
+    assert_int_equal(json_kind_in_goes(guarded_view(&guarded), 1), kind);
+    assert_int_equal(json_kind_in_goes(guarded_view(&guarded), 3), kind);
     guarded_free(&guarded);
     return kind;
 }
