@@ -6,11 +6,11 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { eventually, slowness } from './support/deadline.mjs';
 import { request } from './support/http.mjs';
+import { patience } from './support/server.mjs';
 import { describeAtOnce } from './support/suite.mjs';
 
 const range = (count) => Array.from({ length: count }, (_, index) => index);
 /** Some clients answer no pings. */
-const patience = ['--ping-interval', '5m', '--idle-timeout', '10m'];
 const trusting = { options: ['--trust-proxy', '127.0.0.1', ...patience] };
 const from = (client) => ({ headers: { 'X-Forwarded-For': client } });
 const attacker = from('203.0.113.7');

@@ -10,11 +10,13 @@ import { eventually, withDeadline } from './support/deadline.mjs';
 import { freshLoopback, knock } from './support/entrance.mjs';
 import { request } from './support/http.mjs';
 import { proxyLine } from './support/proxy.mjs';
+import { patience } from './support/server.mjs';
 import { describeAtOnce } from './support/suite.mjs';
 
 const range = (count) => Array.from({ length: count }, (_, index) => index);
 const introducer = '127.0.0.2'; // speaks the PROXY protocol
-const trusting = ['--trust-proxy', `127.0.0.1,proxy:${introducer}`, '--request-timeout', '5m'];
+const trust = ['--trust-proxy', `127.0.0.1,proxy:${introducer}`];
+const trusting = [...trust, ...patience, '--request-timeout', '5m'];
 const counting = [...trusting, '--admin-listen', '127.0.0.1:0'];
 const certificate = await selfSigned('crowding');
 const secure = { secure: certificate.secure };

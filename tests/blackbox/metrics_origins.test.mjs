@@ -7,6 +7,7 @@ import { eventually, slowness } from './support/deadline.mjs';
 import { upgradeRequest } from './support/http.mjs';
 import { Metrics, readMetrics } from './support/metrics.mjs';
 import { Random, seed } from './support/random.mjs';
+import { patience } from './support/server.mjs';
 import { describeAtOnce } from './support/suite.mjs';
 
 const range = (count) => Array.from({ length: count }, (_, index) => index);
@@ -111,7 +112,6 @@ const hostileOrigins = [
 ];
 
 /** Else an origin is listed when a room of it is played in; and who is here answers no ping. */
-const patience = ['--ping-interval', '5m', '--idle-timeout', '10m'];
 const listedAtOnce = { options: ['--origin-proof', '0ms', ...patience] };
 
 describeAtOnce('Hostile origins in /metrics', (withServer) => {

@@ -16,7 +16,7 @@ import { close, json, opcodes, text } from './support/frames.mjs';
 import { request, upgradeRequest } from './support/http.mjs';
 import { proxyBinary, proxyLine } from './support/proxy.mjs';
 import { RawConnection } from './support/raw.mjs';
-import { runToEnd } from './support/server.mjs';
+import { patience, runToEnd } from './support/server.mjs';
 import { describeAtOnce, describeWithOptions, describeWithSettings } from './support/suite.mjs';
 import { Wire } from './support/wire.mjs';
 
@@ -31,7 +31,6 @@ const [ec, rsa, chained] = await Promise.all([
 ]);
 
 /** No timeout is to be taken for what is tested: silent connections live for minutes. */
-const patience = ['--ping-interval', '5m', '--idle-timeout', '10m'];
 const secureSettings = (certificate, ...options) => ({
   secure: certificate.secure,
   options: [...certificate.options, ...options],

@@ -73,6 +73,9 @@ export async function runToEnd(options, environment = {}) {
   }
 }
 
+/** For servers whose clients answer no ping and have to stay while a slow machine does the rest. */
+export const patience = ['--ping-interval', '5m', '--idle-timeout', '10m'];
+
 export class Server {
   #options;
   #environment;
