@@ -1,6 +1,6 @@
 # A thin front to Meson. `make` builds, and says what it lacks; what runs something installs that itself.
 
-.PHONY: all release asan run test tsan fuzz fuzz-corpus soak bench format clean
+.PHONY: all release asan run check test tsan fuzz fuzz-corpus soak bench format clean
 .PHONY: install uninstall deb package-test equipped
 
 all: release
@@ -16,7 +16,7 @@ equipped:
 	@$(MAKE) --no-print-directory release
 
 asan:
-	@scripts/setup test
+	@scripts/setup units
 	@test -f build/asan/build.ninja || meson setup build/asan --buildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false -Dunit_tests=true -Dbenchmarks=true >/dev/null
 	@ninja -C build/asan --quiet
 
@@ -36,8 +36,13 @@ deb:
 run: equipped
 	@exec build/release/party-sockets
 
+# Says within seconds of a change whether the code is sound. It needs no browser, no proxy and no network.
+check: asan
+	@tests/run check
+
 # Ends with one line: N passed, N failed, N skipped.
 test: equipped asan
+	@scripts/setup test
 	@tests/run
 
 # The Dockerfile's steps, make deb, the .deb and the README's commands in clean Debians, as root; one of them
@@ -49,7 +54,7 @@ package-test: equipped
 
 # The black box with four loops under ThreadSanitizer.
 tsan:
-	@scripts/setup test
+	@scripts/setup blackbox
 	@test -f build/tsan/build.ninja || meson setup build/tsan --buildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false >/dev/null
 	@ninja -C build/tsan --quiet
 	@tests/run tsan
@@ -64,7 +69,7 @@ fuzz-corpus:
 
 # Hundreds of clients for ten minutes, or for SECONDS. Ends with one line: N passed, N failed.
 soak: equipped
-	@scripts/setup test
+	@scripts/setup blackbox
 	@node tests/soak/soak.mjs
 
 # The tables of docs/benchmarks.md; a part of them with OPTIONS="--only lockstep --rounds 3".

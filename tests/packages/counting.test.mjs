@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -19,8 +19,12 @@ function count(commands) {
   return [stdout.toString().trim().split('\n').at(-1), status];
 }
 
-const tap = (text, status = 0) =>
-  count(`tap "a program" sh -c 'printf "%b" "$1"; exit ${status}' sh '${text.replaceAll('\n', '\\n')}'`);
+/** The same of a program that has printed this. */
+function tap(text, status = 0) {
+  const log = path.join(folder, 'program.log');
+  writeFileSync(log, text);
+  return count(`tap_add "a program" ${status} ${log}`);
+}
 
 describe('A program that prints TAP', () => {
   it('has passed and failed tests', () => {
@@ -39,6 +43,32 @@ describe('A program that prints TAP', () => {
     assert.deepEqual(tap('1..2\nok 1 - a\n', 1), ['1 passed, 1 failed, 0 skipped', 1]);
     assert.deepEqual(tap('not ok 1 # SKIP a\n', 139), ['0 passed, 1 failed, 1 skipped', 1]);
     assert.deepEqual(tap(''), ['0 passed, 1 failed, 0 skipped', 1]);
+  });
+});
+
+describe('What Meson runs', () => {
+  /** The last line for a test log of Meson's, and what was kept of its tests. */
+  function meson(...tests) {
+    const build = path.join(folder, 'build');
+    mkdirSync(path.join(build, 'meson-logs'), { recursive: true });
+    const lines = tests.map((test) => `${JSON.stringify(test)}\n`).join('');
+    writeFileSync(path.join(build, 'given'), lines);
+    // Stands in for Meson, which leaves such a log.
+    return count(`meson() { cp ${build}/given ${build}/meson-logs/testlog.json; }; meson_tests ${build}`);
+  }
+  const unit = { name: 'party-sockets:unit / json', returncode: 0, stdout: '1..2\nok 1 - a\nok 2 - b\n' };
+
+  it('is counted by what each program printed', () => {
+    const other = { name: 'fuzz / json', returncode: 1, stdout: 'ok 1 - c\nnot ok 2 - d\n', stderr: 'd is wrong' };
+    assert.deepEqual(meson(unit, other), ['3 passed, 1 failed, 0 skipped', 1]);
+    assert.match(readFileSync(path.join(folder, 'fuzz-json.log'), 'utf8'), /not ok 2 - d\nd is wrong/);
+  });
+
+  it('has failed when a program died or printed nothing, and when Meson ran nothing', () => {
+    assert.deepEqual(meson({ ...unit, returncode: -6 }), ['2 passed, 1 failed, 0 skipped', 1]);
+    assert.deepEqual(meson({ name: 'unit / x', returncode: 0 }), ['0 passed, 1 failed, 0 skipped', 1]);
+    const nothing = count(`meson() { false; }; meson_tests ${folder}/nowhere`);
+    assert.deepEqual(nothing, ['0 passed, 1 failed, 0 skipped', 1]);
   });
 });
 

@@ -31,6 +31,20 @@ describe('scripts/setup', { concurrency: true }, () => {
       assert.doesNotMatch(await machine.advice('build'), /services/);
     }));
 
+  it('brings browsers and proxies only to what uses them', () =>
+    onFreshMachine({}, async (machine) => {
+      const needs = async (purpose) => {
+        const names = await machine.packages(purpose);
+        return ['libcmocka-dev', 'nodejs', 'chromium', 'caddy'].filter((name) => names.includes(name));
+      };
+      assert.deepEqual(await needs('build'), []);
+      assert.deepEqual(await needs('units'), ['libcmocka-dev']);
+      assert.deepEqual(await needs('blackbox'), ['libcmocka-dev', 'nodejs']);
+      assert.deepEqual(await needs('browsers'), ['libcmocka-dev', 'nodejs', 'chromium']);
+      assert.deepEqual(await needs('proxies'), ['libcmocka-dev', 'nodejs', 'caddy']);
+      assert.deepEqual(await needs('test'), ['libcmocka-dev', 'nodejs', 'chromium', 'caddy']);
+    }));
+
   it('brings what judges the unit, and what that judge calls', () =>
     onFreshMachine({}, async (machine) => {
       const names = await machine.packages('test');

@@ -28,19 +28,26 @@ log_of() {
     echo "$logs/$(tr -cs "[:alnum:]\n" - <<<"$1").log"
 }
 
-# tap NAME COMMAND...: a program that prints TAP, in which a skipped test may be `ok` (the protocol) or
-# `not ok` (cmocka). One that ends badly, or prints no test at all, has failed.
-tap() {
-    local name=$1 log ok bad over status
-    log=$(log_of "$1")
+# tap_add NAME STATUS LOG: a program that has printed TAP, in which a skipped test may be `ok` (the protocol)
+# or `not ok` (cmocka). One that ended badly, or printed no test at all, has failed.
+tap_add() {
+    local ok bad over
+    over=$(grep -ciE '^ *(not )?ok .*# skip' "$3")
+    ok=$(grep -E '^ *ok ' "$3" | grep -civE '# skip')
+    bad=$(grep -E '^ *not ok ' "$3" | grep -civE '# (skip|todo)')
+    [ $((ok + bad + over)) -gt 0 ] && { [ "$2" -eq 0 ] || [ "$bad" -gt 0 ]; } || bad=$((bad + 1))
+    add "$1" "$ok" "$bad" "$over" "$3"
+}
+
+# meson_tests FOLDER [OPTION...]: what Meson knows of a build folder, several at once. Each prints TAP.
+meson_tests() {
+    local folder=$1 name status log
     shift
-    timeout 300 "$@" >"$log" 2>&1
-    status=$?
-    over=$(grep -ciE '^ *(not )?ok .*# skip' "$log")
-    ok=$(grep -E '^ *ok ' "$log" | grep -civE '# skip')
-    bad=$(grep -E '^ *not ok ' "$log" | grep -civE '# (skip|todo)')
-    [ $((ok + bad + over)) -gt 0 ] && { [ $status -eq 0 ] || [ "$bad" -gt 0 ]; } || bad=$((bad + 1))
-    add "$name" "$ok" "$bad" "$over" "$log"
+    rm -f "$folder/meson-logs/testlog.json"
+    meson test -C "$folder" --no-rebuild --quiet "$@" >"$(log_of "meson test")" 2>&1
+    while read -r name status log; do
+        tap_add "$name" "$status" "$log"
+    done < <(tests/support/testlog.py "$folder/meson-logs/testlog.json" "$logs" || echo "meson 1 $(log_of "meson test")")
 }
 
 # node_run NAME FOLDER [FILE...]: Node's own runner. node_add NAME: its summary counts, the suites

@@ -121,7 +121,8 @@ static void upgrade(struct loop *loop, struct conn *conn, const struct http_requ
 
     conn_set_state(conn, CONN_OPEN);
     conn->speaks_2 = protocol_of(loop, subprotocol) == PROTOCOL_2;
-    conn_set_origin(conn, origins_add_client(&loop->server->origins, request->origin, loop->clock_ms));
+    conn_set_origin(conn,
+                    origins_add_client(&loop->server->origins, request->origin, loop->clock_ms));
     conn->is_client = true;
     loop->stats.clients++;
     conn_in_fill_allowance(loop, conn);
