@@ -87,7 +87,6 @@ static void receive_send(const struct relay *relay, struct speaker speaker,
         effects_refuse(effects, speaker, ERROR_NOT_IN_ROOM);
         return;
     }
-    sender->active_ms = relay->now_ms;
     struct event event = {
         .type = EVENT_MESSAGE,
         .room = sender->room,
@@ -95,10 +94,14 @@ static void receive_send(const struct relay *relay, struct speaker speaker,
         .data = envelope->data.raw,
     };
     if (names_everyone(speaker.protocol, &envelope->to)) {
+        sender->active_ms = relay->now_ms;
         effects_tell_room(effects, sender->room, speaker.client, event);
         return;
     }
     const struct member *target = find_target(relay, sender->room, &envelope->to);
+    /* Clients try their connection by messages to themselves: those are no game. */
+    if (target != sender)
+        sender->active_ms = relay->now_ms;
     if (target != NULL)
         effects_tell_client(effects, target->client, event);
     else

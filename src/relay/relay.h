@@ -167,8 +167,13 @@ bool relay_prove_room(struct relay *relay, struct effects *ret_effects);
 void relay_end_deserted(struct relay *relay, struct room *room, struct effects *ret_effects);
 
 /*
- * A room in which something goes on, and that a drain waits for: it has several members, or one who
- * has said something in the last QUIET_MS. NULL: there is none. Looks at the rooms in `bucket` of
+ * Whether something goes on in the room, so that a drain waits for it: it has several members, or
+ * one who has said something in the last QUIET_MS, and not to itself alone.
+ */
+bool relay_room_is_busy(const struct relay *relay, const struct room *room);
+
+/*
+ * A room in which something goes on; NULL: there is none. Looks at the rooms in `bucket` of
  * the table first, and remembers there where it found one; so asking often takes little.
  */
 const struct room *relay_find_busy_room(const struct relay *relay, uint32_t *bucket);

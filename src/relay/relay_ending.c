@@ -182,7 +182,7 @@ bool relay_prove_room(struct relay *relay, struct effects *ret_effects)
     return true;
 }
 
-static bool is_busy(const struct relay *relay, const struct room *room)
+bool relay_room_is_busy(const struct relay *relay, const struct room *room)
 {
     if (room->member_count != 1)
         return room->member_count > 1;
@@ -196,7 +196,7 @@ const struct room *relay_find_busy_room(const struct relay *relay, uint32_t *buc
         uint32_t at = (*bucket + i) % table->bucket_count;
         for (const struct room *room = table->buckets[at]; room != NULL;
              room = room->next_in_bucket) {
-            if (!is_busy(relay, room))
+            if (!relay_room_is_busy(relay, room))
                 continue;
             *bucket = at;
             return room;

@@ -94,7 +94,7 @@ static void handle_envelope(struct loop *loop, struct conn *conn, enum envelope_
         relay_receive_garbage(speaker, &effects);
     conn_out_perform(loop, conn, &effects);
     if (conn->seat != NULL)
-        drain_note_life(loop);
+        drain_note_life(loop, conn->seat->room);
     if (conn->seat != seat)
         note_entry(loop, conn, conn_waiting(conn) - waiting);
     if (conn->state == CONN_MOVING)

@@ -30,9 +30,9 @@ static void set_busy(struct loop *loop, bool is_busy)
     loop_tell_main(loop);
 }
 
-void drain_note_life(struct loop *loop)
+void drain_note_life(struct loop *loop, const struct room *room)
 {
-    if (!loop->relay.is_draining || loop->drain.is_busy)
+    if (!loop->relay.is_draining || loop->drain.is_busy || !relay_room_is_busy(&loop->relay, room))
         return;
     loop->drain.look_due_ms = loop->now_ms + DRAIN_LOOK_INTERVAL_MS;
     set_busy(loop, true);

@@ -10,8 +10,8 @@ void drain_begin(struct loop *loop);
 /* A room of the loop has ended, or nobody is in it any more: the drain may be over. */
 void drain_note_end(struct loop *loop);
 
-/* A member has entered a room of the loop or said something: the drain is not over here. */
-void drain_note_life(struct loop *loop);
+/* A member has entered this room of the loop or said something: the drain may not be over here. */
+void drain_note_life(struct loop *loop, const struct room *room);
 
 /* Looks whether a room is left to be waited for, when it is time to, and tells the main thread. */
 void drain_check(struct loop *loop);

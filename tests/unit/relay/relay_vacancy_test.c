@@ -206,6 +206,10 @@ static void drain_waits_for_rooms_in_which_something_goes_on(void **state)
     assert_non_null(relay_find_busy_room(&world.relay, &bucket));
     pass_time(&world, 1);
     assert_null(relay_find_busy_room(&world.relay, &bucket));
+    say(&world, 1,
+        "{\"type\":\"send\",\"to\":0,\"data\":1}"); /* to itself: it tries its connection */
+    forget_texts(&world);
+    assert_null(relay_find_busy_room(&world.relay, &bucket));
     say(&world, 2, "{\"type\":\"send\",\"data\":1}"); /* to nobody, and still something said */
     assert_ptr_equal(relay_find_busy_room(&world.relay, &bucket), world.clients[2].seat->room);
     pass_time(&world, QUIET_MS);
