@@ -307,38 +307,67 @@ static bool choose_poller(const struct config *config, enum poller_kind *ret_kin
 }
 
 /*
- * The port may still be that of a process which is about to end, or which was killed: the kernel
- * takes some milliseconds to end an io_uring's accepting. A signal to stop ends the wait, too.
+ * The port for all, and that for the numbers if there is one. Both are taken before either listens:
+ * whoever can connect finds somebody who serves. Of what is not READY, nothing is left open.
  */
-static int open_listener(const char *host, uint16_t port, int signal_fd, char *ret_why,
-                         size_t why_capacity)
-{
-    struct pollfd signals = {.fd = signal_fd, .events = POLLIN};
-    uint32_t began_ms = clock_now_ms();
-    for (;;) {
-        int fd = listener_open(host, port, ret_why, why_capacity);
-        bool may_become_free = fd < 0 && errno == EADDRINUSE;
-        if (!may_become_free || clock_now_ms() - began_ms >= PORT_WAIT_MS ||
-            poll(&signals, 1, PORT_RETRY_MS) > 0)
-            return fd;
-    }
-}
-
-/* The port for all, and that for the numbers if there is one. False: a sentence is in `ret_why`. */
-static bool open_listeners(struct server *server, int signal_fd, char *ret_why, size_t why_capacity)
+static enum listener_result open_listeners(struct server *server, char *ret_why,
+                                           size_t why_capacity)
 {
     const struct config *config = server->config;
+    server->listener_fd = -1;
     server->admin_fd = -1;
-    server->listener_fd =
-        open_listener(config->host, (uint16_t)config->port, signal_fd, ret_why, why_capacity);
-    if (server->listener_fd < 0 || config->admin_listen == NULL)
-        return server->listener_fd >= 0;
-    struct endpoint endpoint = config_admin_endpoint(config);
-    server->admin_fd =
-        open_listener(endpoint.host, endpoint.port, signal_fd, ret_why, why_capacity);
-    if (server->admin_fd < 0)
+    enum listener_result result = listener_bind(config->host, (uint16_t)config->port,
+                                                &server->listener_fd, ret_why, why_capacity);
+    if (result == LISTENER_READY && config->admin_listen != NULL) {
+        struct endpoint endpoint = config_admin_endpoint(config);
+        result =
+            listener_bind(endpoint.host, endpoint.port, &server->admin_fd, ret_why, why_capacity);
+    }
+    if (result == LISTENER_READY)
+        result = listener_begin(server->listener_fd, ret_why, why_capacity);
+    if (result == LISTENER_READY && server->admin_fd >= 0)
+        result = listener_begin(server->admin_fd, ret_why, why_capacity);
+    if (result == LISTENER_READY)
+        return result;
+    if (server->listener_fd >= 0)
         close(server->listener_fd);
-    return server->admin_fd >= 0;
+    if (server->admin_fd >= 0)
+        close(server->admin_fd);
+    return result;
+}
+
+/* Whether a signal asks for the end within this time. Others change nothing before the start. */
+static bool is_stopped_within(int signal_fd, int wait_ms)
+{
+    struct pollfd signals = {.fd = signal_fd, .events = POLLIN};
+    struct signalfd_siginfo info;
+    return poll(&signals, 1, wait_ms) > 0 && read(signal_fd, &info, sizeof info) == sizeof info &&
+           info.ssi_signo != SIGHUP;
+}
+
+enum opening {
+    OPENING_DONE,
+    OPENING_FAILED, /* for the reason in `ret_why` */
+    OPENING_STOPPED,
+};
+
+/*
+ * A port may still be that of a process which is about to end, or which was killed: the kernel
+ * takes some milliseconds to end an io_uring's accepting.
+ */
+static enum opening wait_for_listeners(struct server *server, int signal_fd, char *ret_why,
+                                       size_t why_capacity)
+{
+    uint32_t began_ms = clock_now_ms();
+    for (;;) {
+        enum listener_result result = open_listeners(server, ret_why, why_capacity);
+        if (result == LISTENER_READY)
+            return OPENING_DONE;
+        if (result == LISTENER_FAILED || clock_now_ms() - began_ms >= PORT_WAIT_MS)
+            return OPENING_FAILED;
+        if (is_stopped_within(signal_fd, PORT_RETRY_MS))
+            return OPENING_STOPPED;
+    }
 }
 
 static int serve(const struct config *config)
@@ -363,10 +392,12 @@ static int serve(const struct config *config)
             return EXIT_USAGE;
         }
     }
-    if (!open_listeners(&server, signal_fd, why, sizeof why)) {
-        complain(why);
+    enum opening opening = wait_for_listeners(&server, signal_fd, why, sizeof why);
+    if (opening != OPENING_DONE) {
+        if (opening == OPENING_FAILED)
+            complain(why);
         tls_context_free(server.tls);
-        return EXIT_FAILURE;
+        return opening == OPENING_FAILED ? EXIT_FAILURE : EXIT_SUCCESS;
     }
     server.news_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     bool is_ready = signal_fd >= 0 && server.news_fd >= 0 && set_limits(&server) &&

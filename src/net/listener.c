@@ -43,71 +43,83 @@ static void set_options(int fd, int family)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
 }
 
-/* A listening socket, or -1 with errno. */
-static int open_address(const struct sockaddr *address, socklen_t length)
+/* A bound socket; or -1, and the error. */
+static int bind_address(const struct sockaddr *address, socklen_t length, int *ret_error)
 {
     int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    *ret_error = errno;
     if (fd < 0)
         return -1;
     set_options(fd, address->sa_family);
-    if (bind(fd, address, length) == 0 && listen(fd, LISTEN_BACKLOG) == 0)
+    if (bind(fd, address, length) == 0)
         return fd;
-    int error = errno;
+    *ret_error = errno;
     close(fd);
-    errno = error;
     return -1;
 }
 
-static int open_any(uint16_t port)
+static int bind_any(uint16_t port, int *ret_error)
 {
     struct sockaddr_in6 any6 = {
         .sin6_family = AF_INET6, .sin6_addr = in6addr_any, .sin6_port = htons(port)};
-    int fd = open_address((struct sockaddr *)&any6, sizeof any6);
-    if (fd >= 0 || (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL))
+    int fd = bind_address((struct sockaddr *)&any6, sizeof any6, ret_error);
+    if (fd >= 0 || (*ret_error != EAFNOSUPPORT && *ret_error != EADDRNOTAVAIL))
         return fd;
     struct sockaddr_in any4 = {
         .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_ANY), .sin_port = htons(port)};
-    return open_address((struct sockaddr *)&any4, sizeof any4);
+    return bind_address((struct sockaddr *)&any4, sizeof any4, ret_error);
 }
 
-/* Keeps errno, by which it tells why. */
-static void explain(char *ret_why, size_t why_capacity, const char *host, uint16_t port)
+static enum listener_result explain(int error, const char *host, uint16_t port, char *ret_why,
+                                    size_t why_capacity)
 {
-    int error = errno;
-    if (error == EADDRINUSE)
+    if (error == EADDRINUSE) {
         snprintf(ret_why, why_capacity, "port %u is in use by another program", port);
-    else
-        snprintf(ret_why, why_capacity, "can't listen on %s port %u: %s",
-                 host != NULL ? host : "any address,", port, strerror(error));
-    errno = error;
+        return LISTENER_TAKEN;
+    }
+    snprintf(ret_why, why_capacity, "can't listen on %s port %u: %s",
+             host != NULL ? host : "any address,", port, strerror(error));
+    return LISTENER_FAILED;
+}
+
+enum listener_result listener_bind(const char *host, uint16_t port, int *ret_fd, char *ret_why,
+                                   size_t why_capacity)
+{
+    int error = 0;
+    if (host == NULL) {
+        *ret_fd = bind_any(port, &error);
+    } else {
+        struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+        struct addrinfo *found;
+        char service[8];
+        snprintf(service, sizeof service, "%u", port);
+        error = getaddrinfo(host, service, &hints, &found);
+        if (error != 0) {
+            snprintf(ret_why, why_capacity, "can't resolve host %s: %s", host, gai_strerror(error));
+            return LISTENER_FAILED;
+        }
+        *ret_fd = bind_address(found->ai_addr, found->ai_addrlen, &error);
+        freeaddrinfo(found);
+    }
+    return *ret_fd >= 0 ? LISTENER_READY : explain(error, host, port, ret_why, why_capacity);
+}
+
+enum listener_result listener_begin(int listener_fd, char *ret_why, size_t why_capacity)
+{
+    if (listen(listener_fd, LISTEN_BACKLOG) == 0)
+        return LISTENER_READY;
+    return explain(errno, NULL, listener_port(listener_fd), ret_why, why_capacity);
 }
 
 int listener_open(const char *host, uint16_t port, char *ret_why, size_t why_capacity)
 {
-    if (host == NULL) {
-        int fd = open_any(port);
-        if (fd < 0)
-            explain(ret_why, why_capacity, host, port);
-        return fd;
-    }
-
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
-    struct addrinfo *found;
-    char service[8];
-    snprintf(service, sizeof service, "%u", port);
-    int error = getaddrinfo(host, service, &hints, &found);
-    if (error != 0) {
-        snprintf(ret_why, why_capacity, "can't resolve host %s: %s", host, gai_strerror(error));
-        errno = EADDRNOTAVAIL;
+    int fd;
+    if (listener_bind(host, port, &fd, ret_why, why_capacity) != LISTENER_READY)
         return -1;
-    }
-    int fd = open_address(found->ai_addr, found->ai_addrlen);
-    int why = errno;
-    freeaddrinfo(found);
-    errno = why;
-    if (fd < 0)
-        explain(ret_why, why_capacity, host, port);
-    return fd;
+    if (listener_begin(fd, ret_why, why_capacity) == LISTENER_READY)
+        return fd;
+    close(fd);
+    return -1;
 }
 
 void listener_end(int listener_fd)

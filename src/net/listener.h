@@ -11,11 +11,24 @@
 /* Enough for an IPv6 address with brackets and a scope. */
 #define ADDRESS_TEXT_MAX 72
 
+enum listener_result {
+    LISTENER_READY,
+    LISTENER_TAKEN,  /* another program has the port, perhaps not for long */
+    LISTENER_FAILED, /* and will again */
+};
+
 /*
- * Listens on `host` (a name or an address; NULL: every address, IPv4 and IPv6) and `port` (0: the
- * kernel chooses). Returns the descriptor, non-blocking, or -1 with a sentence in `ret_why`, and
- * errno EADDRINUSE when that is because another has the port.
+ * Takes `port` (0: the kernel chooses) of `host`, a name or an address; NULL: of every address,
+ * IPv4 and IPv6. READY: `ret_fd` is the descriptor, non-blocking, which does not listen yet, and
+ * the caller's. Else a sentence is in `ret_why`.
  */
+MUST_CHECK enum listener_result listener_bind(const char *host, uint16_t port, int *ret_fd,
+                                              char *ret_why, size_t why_capacity);
+
+/* Listens: from now on clients can connect. TAKEN: another listens there since listener_bind(). */
+MUST_CHECK enum listener_result listener_begin(int listener_fd, char *ret_why, size_t why_capacity);
+
+/* Both at once. The descriptor; or -1, and a sentence in `ret_why`. */
 MUST_CHECK int listener_open(const char *host, uint16_t port, char *ret_why, size_t why_capacity);
 
 /*

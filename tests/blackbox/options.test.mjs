@@ -1,8 +1,11 @@
 // The command line, the environment, starting and stopping.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import net from 'node:net';
 import os from 'node:os';
 import { afterEach, describe, it } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { slowness } from './support/deadline.mjs';
 import { opcodes, text } from './support/frames.mjs';
 import { request } from './support/http.mjs';
@@ -201,6 +204,56 @@ describe('The command line', () => {
       expectRefusal({ options: [...options, '--loops', '4'], status: 1, mentions: `${port}` }),
     ]);
     assert.ok(performance.now() - begin >= 2_990, 'It was not tried again');
+  });
+});
+
+/** A port that nobody has, as far as one can know. */
+async function freePort() {
+  const listener = net.createServer().listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const { port } = listener.address();
+  listener.close();
+  await once(listener, 'close');
+  return port;
+}
+
+/** What becomes of an attempt to connect: `connect`, or the error's code. */
+async function knockAt(port) {
+  const socket = net.connect(port, '127.0.0.1');
+  const outcome = await Promise.race([
+    once(socket, 'connect').then(() => 'connect'),
+    once(socket, 'error').then(([{ code }]) => code),
+  ]).catch(({ code }) => code);
+  socket.destroy();
+  return outcome;
+}
+
+describe('A start that waits for a port', () => {
+  afterEach(disposeOfServers);
+
+  it('ends in silence, with status 0, when it is told to', async () => {
+    const { port } = await start();
+    const waiting = new Server({ port });
+    const starting = assert.rejects(waiting.start());
+    await pause(1_000); // it has begun to try; after 3 s it would say that it can't
+    waiting.signal('SIGTERM');
+    assert.deepEqual(await waiting.outcome(), { status: 0, stderr: '' });
+    await starting;
+  });
+
+  it('lets nobody connect before somebody serves, whichever port it waits for', async () => {
+    const other = await start();
+    const port = await freePort();
+    const server = new Server({ port, options: ['--admin-listen', `127.0.0.1:${other.port}`] });
+    servers.push(server);
+    const starting = server.start();
+    const outcomes = new Set();
+    for (const end = performance.now() + 1_000; performance.now() < end; await pause(5))
+      outcomes.add(await knockAt(port));
+    assert.deepEqual([...outcomes], ['ECONNREFUSED']);
+    await other.stop();
+    await starting;
+    await expectHealth(server);
   });
 });
 
