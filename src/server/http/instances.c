@@ -63,7 +63,20 @@ static bool is_for_other(const struct config *config, const struct wish *wish)
            !bytes_equal(bytes_of(wish->name, wish->length), bytes_of_string(config->instance_id));
 }
 
-/* The link has outlived its instance: the same without it. */
+/* What stands behind the last slash: a reference to it, too, begins at the folder of the request.
+ */
+static struct bytes last_segment(struct bytes path)
+{
+    size_t begin = path.length;
+    while (begin > 0 && path.data[begin - 1] != '/')
+        begin--;
+    return bytes_of(path.data + begin, path.length - begin);
+}
+
+/*
+ * The link has outlived its instance: the same without it. The reference is a relative one, since
+ * proxies may have the relay below a path of theirs; with its dot it can't be taken for a scheme.
+ */
 bool instances_send_on(struct loop *loop, struct conn *conn, const struct http_request *request)
 {
     if (!request->is_replayed || request->upgrades_to_websocket)
@@ -72,18 +85,15 @@ bool instances_send_on(struct loop *loop, struct conn *conn, const struct http_r
     if (!is_for_other(loop->server->config, &wish))
         return false;
     struct scratch scratch;
-    size_t length_max = request->path.length + request->query.length + 1;
+    size_t length_max = request->path.length + request->query.length + 3;
     uint8_t *location = scratch_take(&scratch, length_max);
     if (location == NULL) {
         conn_out_lose_for_memory(loop, conn);
         return true;
     }
     struct writer writer = writer_over(location, length_max);
-    /* More than one slash at the beginning would name a host. */
-    struct bytes path = request->path;
-    while (path.length > 1 && path.data[0] == '/' && path.data[1] == '/')
-        path = bytes_of(path.data + 1, path.length - 1);
-    writer_put(&writer, path);
+    WRITER_PUT(&writer, "./");
+    writer_put(&writer, last_segment(request->path));
     http_query_write_without(&writer, request->query, INSTANCE_PARAMETER);
     response_redirect(loop, conn, request, writer_view(&writer));
     scratch_release(&scratch);
