@@ -481,7 +481,12 @@ export class Party {
       this.#entering = { resolve, reject };
       this.#connect();
       if (this.#isOver) return;
-      this.#stopWaking = onWaking(() => this.#wake(), () => this.#doubt(), () => this.#hide());
+      this.#stopWaking = onWaking({
+        wake: () => this.#wake(),
+        online: () => this.#isHidden || this.#wake(), // a page that is left stays so
+        doubt: () => this.#doubt(),
+        hide: () => this.#hide(),
+      });
     });
   }
 
@@ -872,14 +877,14 @@ function relayAddress(url) {
 }
 
 /** Calls back when a page may go on that slept or had no network; has none any more; is hidden for good. */
-function onWaking(wake, doubt, hide) {
+function onWaking({ wake, online, doubt, hide }) {
   const { document, window } = globalThis;
   if (!document || !window) return () => {};
   const sources = [
     [document, 'visibilitychange', () => document.visibilityState === 'visible' && wake()],
     [document, 'resume', wake],
     [window, 'pageshow', wake],
-    [window, 'online', wake],
+    [window, 'online', online],
     [window, 'offline', doubt],
     [document, 'freeze', hide],
     [window, 'pagehide', hide],

@@ -30,11 +30,15 @@ export class Network {
     }
     const relay = net.connect(port, '127.0.0.1');
     relay.on('error', () => {});
-    const pair = { client, relay, isSilent: this.#isSilent };
+    const pair = { client, relay, isSilent: this.#isSilent, held: null };
     this.#pairs.add(pair);
     const pass = (from, to) => {
       from.on('data', (bytes) => {
         if (pair.isSilent) return;
+        if (pair.held) {
+          pair.held.push(() => to.write(bytes));
+          return;
+        }
         to.write(bytes);
         if (!pair.bytesPerSecond || from === relay) return;
         from.pause();
@@ -42,8 +46,12 @@ export class Network {
       });
       from.on('close', () => {
         if (pair.isSilent && from === relay) return;
-        this.#pairs.delete(pair);
-        to.destroy();
+        const end = () => {
+          this.#pairs.delete(pair);
+          to.destroySoon();
+        };
+        if (pair.held) pair.held.push(end);
+        else end();
       });
     };
     pass(client, relay);
@@ -68,6 +76,24 @@ export class Network {
   silence({ all = false } = {}) {
     this.#isSilent = all;
     for (const pair of this.#pairs) pair.isSilent = true;
+  }
+
+  /** What is said in those that there are arrives at `deliver()`, as when packets vanish and TCP repeats them. */
+  hold() {
+    for (const pair of this.#pairs) pair.held ??= [];
+  }
+
+  deliver() {
+    for (const pair of [...this.#pairs]) {
+      const { held } = pair;
+      pair.held = null;
+      for (const go of held ?? []) go();
+    }
+  }
+
+  /** There are no new connections, and nothing happens to those that there are. */
+  refuse() {
+    this.#isOut = true;
   }
 
   /** From now on so many bytes come through in a second, from the player to the relay. */

@@ -10,7 +10,7 @@ import WebSocket from 'ws';
 import { Party } from '../../../client/party-sockets.js';
 import { eventually } from '../support/deadline.mjs';
 import { Server } from '../support/server.mjs';
-import { named, record, World } from './world.mjs';
+import { closeRecorder, named, record, World } from './world.mjs';
 
 let world;
 before(async () => (world = await World.start()));
@@ -286,16 +286,42 @@ describe('A connection that is lost', () => {
     assert.deepEqual([late.id, late.state, guest.state], [2, { round: 3 }, { round: 3 }]);
   });
 
-  it('finds its room when a socket that was taken for dead is closed late, by the last one', async () => {
+  it('notices nothing when packets vanish for seven seconds, and misses nothing', async () => {
     const [ofHost, ofGuest] = [await world.network(), await world.network()];
     const host = await world.create({}, ofHost.url);
     const guest = await world.join(host.room, {}, ofGuest.url);
     await eventually(() => host.peers.length === 1, 'The guest');
-    for (const network of [ofHost, ofGuest]) network.silence({ all: true });
+    const events = [record(host), record(guest)];
+    for (const network of [ofHost, ofGuest]) network.hold();
+    const sent = [host.broadcast('from the host'), guest.broadcast('from the guest')];
+    await pause(7_000);
+    assert.deepEqual(events, [[], []]);
+    for (const network of [ofHost, ofGuest]) network.deliver();
+    for (const told of events) await eventually(() => told.length === 1, 'The message');
+    assert.deepEqual(events, [[['message', 'from the guest', 1]], [['message', 'from the host', 0]]]);
+    assert.deepEqual(await Promise.all(sent), ['sent', 'sent']);
+  });
+
+  /** Whom nobody answers takes its socket for dead, and closes it; that arrives after the next has failed. */
+  it('finds its room when the closes of all who were taken for dead arrive late', async () => {
+    const { Recorder, codes } = closeRecorder();
+    const [ofHost, ofGuest] = [await world.network(), await world.network()];
+    const host = await world.create({ WebSocket: Recorder }, ofHost.url);
+    const guest = await world.join(host.room, { WebSocket: Recorder }, ofGuest.url);
+    await eventually(() => host.peers.length === 1, 'The guest');
+    const { room } = host;
+    for (const network of [ofHost, ofGuest]) {
+      network.hold();
+      network.refuse();
+    }
     await Promise.all([host.ping(), guest.ping()]); // without an answer: both are given up
+    assert.deepEqual(codes, [4101, 4101]);
+    for (const network of [ofHost, ofGuest]) network.deliver();
+    const found = () => world.server.get(`/room/${room}`);
+    await eventually(async () => JSON.parse((await found()).body).clients === 0, 'The empty room');
     for (const network of [ofHost, ofGuest]) network.restore();
     await eventually(() => host.status === 'connected' && guest.status === 'connected', 'The way back');
-    assert.deepEqual([host.id, guest.id], [0, 1]);
+    assert.deepEqual([host.room, host.id, guest.id], [room, 0, 1]);
   });
 
   it('finds its room gone after a restart of the relay, and stays away', async () => {

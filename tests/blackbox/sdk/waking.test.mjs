@@ -6,7 +6,7 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { eventually, slowness } from '../support/deadline.mjs';
 import { peerJoined, peerLeft } from '../support/member.mjs';
-import { named, record, World } from './world.mjs';
+import { closeRecorder, named, record, World } from './world.mjs';
 
 const window = new EventTarget();
 const document = Object.assign(new EventTarget(), { visibilityState: 'visible' });
@@ -79,13 +79,16 @@ describe('A page that wakes up', () => {
       const host = await world.server.member(); // in no page
       const room = await host.create('host');
       const network = await world.network();
-      const guest = await world.join(room, {}, network.url);
+      const { Recorder, codes } = closeRecorder();
+      const guest = await world.join(room, { WebSocket: Recorder }, network.url);
       await host.expect(peerJoined(1));
       happens(target, left, { persisted: true });
       await host.expect(peerLeft(1));
+      assert.deepEqual(codes, [4100]);
       assert.equal(guest.status, 'reconnecting');
       const sent = guest.broadcast('while hidden');
       const { attempts } = network;
+      happens(window, 'online', {}); // nobody looks at the page for that
       await pause(700); // in which any other that is lost would try
       assert.equal(network.attempts, attempts);
       happens(target, back, { persisted: true });

@@ -15,6 +15,18 @@ export function record(party) {
   return events;
 }
 
+/** A WebSocket for an SDK, and the codes that it was closed with by this side. */
+export function closeRecorder() {
+  const codes = [];
+  class Recorder extends WebSocket {
+    close(code) {
+      codes.push(code);
+      super.close(code);
+    }
+  }
+  return { Recorder, codes };
+}
+
 export const named = (events, name) => events.filter(([other]) => other === name);
 
 export class World {
