@@ -20,9 +20,9 @@ void poller_free(struct poller *poller)
         poller->operations->free(poller);
 }
 
-void poller_restrict(struct poller *poller)
+bool poller_restrict(struct poller *poller)
 {
-    poller->operations->restrict_operations(poller);
+    return poller->operations->restrict_operations(poller);
 }
 
 void poller_start(struct poller *poller)

@@ -59,10 +59,10 @@ MUST_CHECK struct poller *poller_new(enum poller_kind kind);
 void poller_free(struct poller *poller);
 
 /*
- * Before it is started: the kernel is to refuse whatever no poller asks of it, for ever. It may not
- * be able to do that, which changes nothing.
+ * Before it is started: the kernel is to refuse whatever no poller asks of it, for ever. False,
+ * with errno set: it can't, and the poller works as before.
  */
-void poller_restrict(struct poller *poller);
+MUST_CHECK bool poller_restrict(struct poller *poller);
 
 /* Called once by the thread that the poller belongs to, before it waits. */
 void poller_start(struct poller *poller);

@@ -6,7 +6,7 @@
 
 struct poller_operations {
     void (*free)(struct poller *poller);
-    void (*restrict_operations)(struct poller *poller);
+    bool (*restrict_operations)(struct poller *poller);
     void (*start)(struct poller *poller);
     bool (*listen)(struct poller *poller, int listener_fd);
     void (*stop_listening)(struct poller *poller, int listener_fd);

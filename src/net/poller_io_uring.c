@@ -226,7 +226,7 @@ static bool is_busy(const struct poller_socket *socket)
 }
 
 /* A ring does much that a filter of system calls does not see. */
-static void uring_restrict(struct poller *base)
+static bool uring_restrict(struct poller *base)
 {
     static const uint8_t used[] = {
         IORING_OP_ACCEPT, IORING_OP_ASYNC_CANCEL, IORING_OP_POLL_ADD,
@@ -240,8 +240,10 @@ static void uring_restrict(struct poller *base)
             .opcode = IORING_RESTRICTION_SQE_OP,
             .sqe_op = used[i],
         };
-    (void)io_uring_register_restrictions(&uring_of(base)->ring, restrictions,
-                                         ARRAY_LENGTH(restrictions));
+    int result = io_uring_register_restrictions(&uring_of(base)->ring, restrictions,
+                                                ARRAY_LENGTH(restrictions));
+    errno = -result;
+    return result == 0;
 }
 
 static void uring_start(struct poller *base)

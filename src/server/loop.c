@@ -175,8 +175,9 @@ struct loop *loop_new(struct server *server, uint32_t index)
     init_relay(loop);
     loop->mailbox.wake_fd = -1;
     loop->poller = poller_new(server->poller);
-    if (loop->poller != NULL && !server->config->is_free)
-        poller_restrict(loop->poller);
+    if (loop->poller != NULL && !server->config->is_free && !poller_restrict(loop->poller))
+        fprintf(stderr, "party-sockets: the kernel does not restrict the rings of io_uring: %s\n",
+                strerror(errno));
     if (newcomers_init(&loop->newcomers) && loop->poller != NULL && mailbox_init(&loop->mailbox) &&
         poller_watch(loop->poller, loop->mailbox.wake_fd) &&
         poller_listen(loop->poller, server->listener_fd))
