@@ -151,6 +151,8 @@ static struct bytes path_of_target(struct bytes target, struct bytes *ret_query)
         if (skipped == 0)
             return (struct bytes){0};
         path = bytes_of(path.data + skipped, path.length - skipped);
+        if (path.length == 0 || memchr("/?#", path.data[0], 3) != NULL)
+            return (struct bytes){0}; /* it names no host (RFC 9110 4.2.1) */
         while (path.length > 0 && memchr("/?#", path.data[0], 3) == NULL)
             path = bytes_of(path.data + 1, path.length - 1);
     }
@@ -340,9 +342,11 @@ static bool take_forwarded_prefix(struct http_request *request, struct bytes val
 static bool take_forwarded_proto(struct http_request *request, struct bytes value)
 {
     struct bytes scheme;
-    request->forwarded_https =
-        http_list_next(&value, &scheme) && (bytes_equal_ignore_case(scheme, BYTES("https")) ||
-                                            bytes_equal_ignore_case(scheme, BYTES("wss")));
+    if (!request->has_forwarded_proto && http_list_next(&value, &scheme)) {
+        request->has_forwarded_proto = true;
+        request->forwarded_https = bytes_equal_ignore_case(scheme, BYTES("https")) ||
+                                   bytes_equal_ignore_case(scheme, BYTES("wss"));
+    }
     return take_forwarded(request, value);
 }
 
@@ -381,6 +385,17 @@ static const struct {
     {"Forwarded", take_forwarded},
     {"Via", take_forwarded},
     {"X-Real-IP", take_forwarded},
+    {"X-Client-IP", take_forwarded},
+    {"X-Cluster-Client-IP", take_forwarded},
+    {"X-Original-Forwarded-For", take_forwarded},
+    {"X-Forwarded", take_forwarded},
+    {"X-Forwarded-By", take_forwarded},
+    {"X-Forwarded-Port", take_forwarded},
+    {"X-Forwarded-Server", take_forwarded},
+    {"CF-Connecting-IP", take_forwarded},
+    {"Fastly-Client-IP", take_forwarded},
+    {"Fly-Client-IP", take_forwarded},
+    {"True-Client-IP", take_forwarded},
     {"X-Forwarded-For", take_forwarded_for},
     {"X-Forwarded-Host", take_forwarded_host},
     {"X-Forwarded-Prefix", take_forwarded_prefix},

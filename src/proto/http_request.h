@@ -44,7 +44,8 @@ struct http_request {
     uint8_t forwarded_for_count;
     struct bytes forwarded_host;   /* the first of X-Forwarded-Host; empty when absent */
     struct bytes forwarded_prefix; /* the first of X-Forwarded-Prefix; empty when absent */
-    bool forwarded_https;          /* the first of X-Forwarded-Proto is `https` or `wss` */
+    bool has_forwarded_proto;
+    bool forwarded_https; /* the first of X-Forwarded-Proto is `https` or `wss` */
 
     /* What the WebSocket handshake is judged by. */
     bool upgrades_to_websocket;  /* Upgrade lists `websocket` */

@@ -32,6 +32,15 @@ static bool is_scheme(struct bytes scheme)
     return length > 0 && ascii_lower(scheme.data[0]) >= 'a';
 }
 
+/* Of the web: there is no origin of such a scheme without a host. */
+static bool scheme_has_hosts(struct bytes scheme)
+{
+    return bytes_equal_ignore_case(scheme, BYTES("https://")) ||
+           bytes_equal_ignore_case(scheme, BYTES("http://")) ||
+           bytes_equal_ignore_case(scheme, BYTES("wss://")) ||
+           bytes_equal_ignore_case(scheme, BYTES("ws://"));
+}
+
 static bool has_wildcard(struct bytes host)
 {
     return host.length > 2 && host.data[0] == '*' && host.data[1] == '.';
@@ -52,9 +61,12 @@ static struct bytes take_port(struct bytes *host)
     return port;
 }
 
+/* With its colon, as browsers write it: 1 to 65535, without a zero before it; or none. */
 static bool is_port(struct bytes port)
 {
     uint32_t number = 0;
+    if (port.length > 1 && port.data[1] == '0')
+        return false;
     for (size_t i = 1; i < port.length && number <= UINT16_MAX; i++)
         number = number * 10 + (port.data[i] - '0');
     return number <= UINT16_MAX;
@@ -143,7 +155,7 @@ const char *origin_pattern_fault(struct bytes pattern)
     const char *fault = find_more_than_host(host);
     if (fault != NULL)
         return fault;
-    if (host.length == 0 && bytes_equal_ignore_case(scheme, BYTES("file://")))
+    if (host.length == 0 && !scheme_has_hosts(scheme))
         return NULL;
     if (has_wildcard(host))
         host = bytes_of(host.data + 2, host.length - 2);

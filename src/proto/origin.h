@@ -3,7 +3,8 @@
  *
  * A pattern is an origin, `https://game.example` or `http://localhost:8080`, or one whose host
  * begins with a star and a dot. That is every host below the rest, at any depth, and not the rest
- * itself. Schemes of apps are as good (`capacitor://localhost`), and `file://` has no host. `null`
+ * itself. Schemes of apps are as good (`capacitor://localhost`), and need no host (`file://`,
+ * `app://`). `null`
  * may be listed too (sandboxed frames, files). The port that a scheme has of its own is the same as
  * none.
  */

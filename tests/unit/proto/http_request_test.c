@@ -225,10 +225,12 @@ static void the_last_forwarded_addresses_are_kept_in_order(void **state)
 
 static void what_was_forwarded_says_so(void **state)
 {
-    static const char *const names[] = {"X-Forwarded-For",   "X-Forwarded-Host",
-                                        "X-Forwarded-Proto", "X-Forwarded-Prefix",
-                                        "Forwarded",         "Via",
-                                        "x-real-ip"};
+    static const char *const names[] = {
+        "X-Forwarded-For",    "X-Forwarded-Host", "X-Forwarded-Proto",
+        "X-Forwarded-Prefix", "Forwarded",        "Via",
+        "x-real-ip",          "CF-Connecting-IP", "True-Client-IP",
+        "Fly-Client-IP",      "X-Client-IP",      "X-Forwarded-Port",
+        "X-Forwarded-Server"};
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char head[128];
@@ -277,6 +279,36 @@ static void the_first_forwarded_host_and_scheme_count(void **state)
     assert_true(request.forwarded_https);
 }
 
+static void first_line_of_a_forwarded_scheme_counts(void **state)
+{
+    static const char head[] =
+        "GET / HTTP/1.1\r\n" HOST "X-Forwarded-Proto: https\r\nX-Forwarded-Proto: http\r\n\r\n";
+    struct http_request request;
+    size_t length;
+    int status;
+    (void)state;
+    assert_int_equal(http_request_parse(BYTES(head), HEAD_MAX, &request, &length, &status),
+                     HTTP_PARSE_DONE);
+    assert_true(request.forwarded_https);
+}
+
+static void target_with_a_scheme_names_a_host(void **state)
+{
+    static const char *const targets[] = {"ws://", "http://", "wss:///a", "https://?a", "ws://#a"};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(targets); i++) {
+        char head[256];
+        struct http_request request;
+        size_t length;
+        int status;
+        snprintf(head, sizeof head, "GET %s HTTP/1.1\r\n" HOST "\r\n", targets[i]);
+        assert_int_equal(
+            http_request_parse(bytes_of_string(head), HEAD_MAX, &request, &length, &status),
+            HTTP_PARSE_INVALID);
+        assert_int_equal(status, 400);
+    }
+}
+
 static void forwarded_schemes_of_websockets_are_those_of_pages(void **state)
 {
     static const struct {
@@ -322,6 +354,8 @@ int main(void)
         cmocka_unit_test(connections_end_as_the_client_asks),
         cmocka_unit_test(the_last_forwarded_addresses_are_kept_in_order),
         cmocka_unit_test(the_first_forwarded_host_and_scheme_count),
+        cmocka_unit_test(first_line_of_a_forwarded_scheme_counts),
+        cmocka_unit_test(target_with_a_scheme_names_a_host),
         cmocka_unit_test(forwarded_schemes_of_websockets_are_those_of_pages),
         cmocka_unit_test(what_was_forwarded_says_so),
         cmocka_unit_test(path_prefixes_have_no_end_and_nothing_strange),
