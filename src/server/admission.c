@@ -236,6 +236,25 @@ static bool origin_may_enter(const struct config *config, struct bytes origin)
     return config->allowed_origins.list.count == 0;
 }
 
+/* The place of a proxy that does not say whose a request is: then all of its clients are one. */
+static uint32_t enter_proxys_place(struct loop *loop, const struct conn *conn)
+{
+    struct address peer;
+    return socket_peer_address(conn->socket.fd, &peer) ? places_enter(&loop->server->places, peer)
+                                                       : PLACE_NONE;
+}
+
+static void take_proxys_place(struct loop *loop, struct conn *conn)
+{
+    struct address peer;
+    if (conn->place != PLACE_NONE)
+        return;
+    conn->place = enter_proxys_place(loop, conn);
+    if (!notices_is_raised(&loop->server->notices, NOTICE_SILENT_PROXY) &&
+        socket_peer_address(conn->socket.fd, &peer))
+        notices_raise(loop, NOTICE_SILENT_PROXY, peer);
+}
+
 int admission_judge_upgrade(struct loop *loop, struct conn *conn,
                             const struct http_request *request)
 {
@@ -244,6 +263,8 @@ int admission_judge_upgrade(struct loop *loop, struct conn *conn,
     enum entry entry = conn->refusal == REFUSAL_ADDRESS ? ENTRY_TOO_MANY : ENTRY_MADE;
     if (conn->is_proxied && find_forwarded(config, request, &address))
         entry = enter_place(loop, conn, address);
+    else if (conn->is_proxied)
+        take_proxys_place(loop, conn);
     if (conn->refusal == REFUSAL_FULL && (!conn->is_proxied || !readmit(loop, conn)))
         return 503;
     if (entry != ENTRY_MADE)
@@ -260,7 +281,7 @@ void admission_look_at_forwarding(struct loop *loop, const struct conn *conn,
 {
     struct address peer;
     if (request->forwarded_for_count == 0 || conn->is_proxied || conn->is_introduced ||
-        notices_is_raised(&loop->server->notices, NOTICE_UNTRUSTED_FORWARDER))
+        conn->is_admin || notices_is_raised(&loop->server->notices, NOTICE_UNTRUSTED_FORWARDER))
         return;
     if (socket_peer_address(conn->socket.fd, &peer) && address_is_private(peer))
         notices_raise(loop, NOTICE_UNTRUSTED_FORWARDER, peer);
@@ -307,7 +328,7 @@ bool admission_hold_asker(struct loop *loop, struct conn *conn, const struct htt
     else if (find_forwarded(loop->server->config, request, &address))
         conn->asker = places_enter(places, address);
     else
-        return true;
+        conn->asker = enter_proxys_place(loop, conn);
     return conn->asker != PLACE_NONE;
 }
 

@@ -69,8 +69,8 @@ void admission_look_at_forwarding(struct loop *loop, const struct conn *conn,
 
 /*
  * Whose question this is, in `conn->asker`: the place of the client that a trusted proxy tells of,
- * or the connection's own, held until admission_release_asker() or admission_stop_waiting().
- * PLACE_NONE: a proxy does not tell, and nobody counts. False: memory is short.
+ * else of that proxy, or the connection's own; held until admission_release_asker() or
+ * admission_stop_waiting(). False: memory is short.
  */
 MUST_CHECK bool admission_hold_asker(struct loop *loop, struct conn *conn,
                                      const struct http_request *request);

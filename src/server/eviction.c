@@ -36,7 +36,7 @@ bool eviction_makes_room(struct loop *loop, const struct conn *newcomer)
 }
 
 /* Whether it is one of those that this round closes. */
-static bool is_wanted(const struct eviction *eviction, const struct places *places,
+static bool is_wanted(const struct eviction *eviction, struct places *places,
                       const struct conn *conn)
 {
     return conn->is_counted && conn->kind == eviction->kind && conn->state != CONN_DEAD &&
@@ -60,16 +60,16 @@ void eviction_close_some(struct loop *loop)
     struct eviction *eviction = &server->eviction;
     struct conn *victims[EVICTED_AT_ONCE];
     uint32_t count = 0;
-    places_begin_comparing(&server->places);
     for (int kind = 0; kind < DEADLINE_KINDS; kind++) {
         LIST_FOR_EACH(link, &loop->deadlines[kind])
         {
             struct conn *conn = conn_of_deadline(link);
+            if (atomic_load(&eviction->left) == 0)
+                break;
             if (is_wanted(eviction, &server->places, conn) && take_one(eviction))
                 victims[count++] = conn;
         }
     }
-    places_end_comparing(&server->places);
     for (uint32_t i = 0; i < count; i++) {
         loop->stats.counters[COUNTER_EVICTED]++;
         conn_out_abandon(loop, victims[i]);

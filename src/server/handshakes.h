@@ -3,7 +3,9 @@
  * many messages' time; so a hello waits until its loop has time for it. In a turn they have
  * HANDSHAKES_NS_PER_TURN, or one of them if that takes longer; then, if anybody plays here, there
  * is none for twice as long as they took. So they have a third of each loop's time and, together, a
- * third of the process's. Hellos of addresses that had few handshakes lately come first.
+ * third of the process's. Hellos of addresses that had few handshakes lately come first; that is
+ * counted for the process, see places_ask_handshake(). Those of trusted proxies come first, too:
+ * their clients are not known yet.
  */
 #ifndef PARTY_SERVER_HANDSHAKES_H
 #define PARTY_SERVER_HANDSHAKES_H
@@ -14,15 +16,10 @@
 struct conn;
 struct loop;
 
-#define HANDSHAKE_PLACES 1024 /* a power of two */
-
 /* A loop's; touched by its thread alone. */
 struct handshakes {
     const struct conn *served; /* whose turn it is */
     uint64_t due_ns;           /* not before */
-    uint32_t forgotten_ms;     /* when half of all counts was forgotten last */
-    /* Handshakes that were asked for lately, by a hash of the address: it may be shared by some. */
-    uint16_t asked[HANDSHAKE_PLACES];
 };
 
 /* The connection's hello is there: its deadline is in the queue that its address deserves. */

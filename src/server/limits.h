@@ -21,7 +21,7 @@
 #define ORIGINS_MAX 500               /* remembered for the statistics */
 #define ORIGINS_LISTED_MAX 99 /* with counts of their own in the metrics; one more is the rest */
 #define ORIGINS_REPLACED_AN_HOUR 10
-#define ORIGIN_REPLACEMENT_MS (60 * 60 * 1000 / ORIGINS_REPLACED_AN_HOUR)
+#define HOUR_MS (60 * 60 * 1000)
 #define ORIGIN_BYTES_MAX 256 /* longer ones are counted as others */
 #define HISTORY_SAMPLES 60   /* of the charts: five minutes */
 #define HISTORY_INTERVAL_S 5
@@ -62,9 +62,10 @@
 /* TLS handshakes, which take 0.1 to 6 ms each: so long in a turn, then twice as long none. */
 #define HANDSHAKES_NS_PER_TURN 1000000
 #define HANDSHAKES_REST 2
-#define HANDSHAKES_FEW 8             /* of one address, lately: who had fewer comes first */
-#define HANDSHAKES_FORGOTTEN_MS 1000 /* in which half of what an address had is forgotten */
-#define HANDSHAKE_WORK 64            /* beside its time: what a session takes to begin */
+#define HANDSHAKES_FEW 8          /* of one address at once: who asks for no more comes first */
+#define HANDSHAKES_PER_S 4        /* and so many in a second from then on */
+#define HANDSHAKES_HELD_AGAINST 8 /* times so many are remembered of who asks for more */
+#define HANDSHAKE_WORK 64         /* beside its time: what a session takes to begin */
 #define REAPED_BYTES_PER_TURN \
     (4 * 1024 * 1024)         /* of queues of dead connections: freeing takes time */
 #define EXPIRIES_PER_TURN 256 /* of one kind, so that timers never make a stutter */

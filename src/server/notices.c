@@ -9,6 +9,9 @@ static const char *const sentences[NOTICES] = {
     [NOTICE_UNTRUSTED_FORWARDER] =
         "party-sockets: %s sends X-Forwarded-For but is no trusted proxy, so all who come through "
         "it count as one address; if it is your proxy, start with --trust-proxy %s\n",
+    [NOTICE_SILENT_PROXY] =
+        "party-sockets: the trusted proxy %s does not tell its clients' addresses in "
+        "X-Forwarded-For, so all who come through it count as one address\n",
     [NOTICE_UNREAD_INTRODUCTION] =
         "party-sockets: %s begins with a PROXY header, which is not read; if it is your proxy, "
         "start with --trust-proxy proxy:%s\n",

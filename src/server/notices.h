@@ -14,6 +14,7 @@ struct loop;
 
 enum notice {
     NOTICE_UNTRUSTED_FORWARDER, /* a private peer sends X-Forwarded-For and is no trusted proxy */
+    NOTICE_SILENT_PROXY,        /* a trusted proxy does not say whose a request is */
     NOTICE_UNREAD_INTRODUCTION, /* a private peer sends PROXY headers, and is not said to */
     NOTICE_PLACES_TAKEN,        /* all places are, and some are closed for a newcomer */
     NOTICES,

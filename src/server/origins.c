@@ -65,11 +65,12 @@ static void unlist(struct origins *origins, struct origin_counts *item)
 /* Each name that ever had a series costs monitoring something: so there are few new ones. */
 static bool may_replace(struct origins *origins, uint32_t now_ms)
 {
-    bucket_leak(&origins->replacements, 1, now_ms);
-    if (origins->replacements.level + ORIGIN_REPLACEMENT_MS >
-        (uint64_t)ORIGINS_REPLACED_AN_HOUR * ORIGIN_REPLACEMENT_MS)
+    uint32_t *tenth_last =
+        &origins->replaced_ms[origins->replacement_count % ORIGINS_REPLACED_AN_HOUR];
+    if (origins->replacement_count >= ORIGINS_REPLACED_AN_HOUR && now_ms - *tenth_last < HOUR_MS)
         return false;
-    origins->replacements.level += ORIGIN_REPLACEMENT_MS;
+    *tenth_last = now_ms;
+    origins->replacement_count++;
     return true;
 }
 

@@ -19,7 +19,6 @@
 #include <pthread.h>
 
 #include "base/bytes.h"
-#include "server/bucket.h"
 #include "server/limits.h"
 
 #define ORIGIN_OTHER 0 /* what does not fit the table is counted together */
@@ -43,7 +42,8 @@ struct origins {
     uint32_t count;
     uint32_t listed_count;
     bool needs_no_proof;
-    struct bucket replacements;  /* of the listed; one is ORIGIN_REPLACEMENT_MS */
+    uint64_t replacement_count;                     /* of the listed, since the start */
+    uint32_t replaced_ms[ORIGINS_REPLACED_AN_HOUR]; /* when the last of them were, used in turn */
     struct origin_counts *items; /* [ORIGINS_MAX + 1]; the first is ORIGIN_OTHER */
 };
 

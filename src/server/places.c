@@ -12,11 +12,13 @@
 
 /* Leaks from the budget's bucket are whole numbers in this unit. */
 #define MISS_LEVEL PLACE_BUDGET_MS
+#define HANDSHAKE_LEVEL 1000 /* thousandths, since so many a second leak */
 
 struct place {
     struct address key; /* the network; of IPv6 with its prefix length as the last octet */
     struct bucket misses;
     struct bucket costs;
+    struct bucket handshakes;
     uint32_t budgets; /* of both: how often it has what one address has */
     uint32_t width;   /* how often it may have the connections of one address */
     uint32_t wider;   /* the place that this one is a part of */
@@ -412,21 +414,13 @@ struct address places_first_address(struct places *places, uint32_t number)
     return address;
 }
 
-void places_begin_comparing(struct places *places)
+bool places_is_within(struct places *places, uint32_t number, uint32_t outer)
 {
     pthread_mutex_lock(&places->lock);
-}
-
-bool places_is_within(const struct places *places, uint32_t number, uint32_t outer)
-{
     while (number != PLACE_NONE && number != outer)
         number = places->items[number].wider;
-    return number != PLACE_NONE;
-}
-
-void places_end_comparing(struct places *places)
-{
     pthread_mutex_unlock(&places->lock);
+    return number != PLACE_NONE;
 }
 
 /* Whether one miss more would be within the budgets of the place and of those around it. */
@@ -491,6 +485,23 @@ void places_spend(struct places *places, uint32_t number, uint64_t cost, uint32_
         place->costs.level += cost;
     }
     pthread_mutex_unlock(&places->lock);
+}
+
+bool places_ask_handshake(struct places *places, uint32_t number, uint32_t now_ms)
+{
+    bool are_few = true;
+    pthread_mutex_lock(&places->lock);
+    FOR_EACH_NETWORK(place, places, number)
+    {
+        uint64_t few = (uint64_t)HANDSHAKES_FEW * HANDSHAKE_LEVEL * place->budgets;
+        bucket_leak(&place->handshakes, (uint64_t)HANDSHAKES_PER_S * place->budgets, now_ms);
+        if (place->handshakes.level + HANDSHAKE_LEVEL > few)
+            are_few = false;
+        if (place->handshakes.level < HANDSHAKES_HELD_AGAINST * few)
+            place->handshakes.level += HANDSHAKE_LEVEL;
+    }
+    pthread_mutex_unlock(&places->lock);
+    return are_few;
 }
 
 bool places_begin_waiting(struct places *places, uint32_t number)

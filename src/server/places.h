@@ -102,13 +102,8 @@ uint32_t places_count(struct places *places, uint32_t place, enum places_kind ki
 /* The address of a place, or the first one of a network. */
 struct address places_first_address(struct places *places, uint32_t place);
 
-/*
- * Between these, and only there, places_is_within() tells whether a place is another or a part of
- * it; nobody else gets on with any place meanwhile.
- */
-void places_begin_comparing(struct places *places);
-bool places_is_within(const struct places *places, uint32_t place, uint32_t outer);
-void places_end_comparing(struct places *places);
+/* Whether a place is the other or a part of it. */
+bool places_is_within(struct places *places, uint32_t place, uint32_t outer);
 
 /* Whether somebody there may ask whether there is a room: the budget of misses is not spent. */
 bool places_may_ask(struct places *places, uint32_t place, uint32_t now_ms);
@@ -127,6 +122,12 @@ bool places_may_tell(struct places *places, uint32_t place, bool is_miss, uint32
  */
 bool places_may_spend(struct places *places, uint32_t place, uint32_t now_ms);
 void places_spend(struct places *places, uint32_t place, uint64_t cost, uint32_t now_ms);
+
+/*
+ * Somebody there asks for a TLS handshake. Whether there were few of them lately: HANDSHAKES_FEW,
+ * and of wider networks so many times more. Who asks on and on has no few.
+ */
+MUST_CHECK bool places_ask_handshake(struct places *places, uint32_t place, uint32_t now_ms);
 
 /* One of those who wait for their refusal. False: no more of them may, here or in all. */
 MUST_CHECK bool places_begin_waiting(struct places *places, uint32_t place);

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { eventually } from './support/deadline.mjs';
-import { knock } from './support/entrance.mjs';
+import { knock, privateBudgets } from './support/entrance.mjs';
 import { json, opcodes } from './support/frames.mjs';
 import { request } from './support/http.mjs';
 import { proxyLine } from './support/proxy.mjs';
@@ -232,6 +232,29 @@ describeAtOnce('Guessing codes in every way at once', (withServer) => {
       };
       await Promise.all(range(300).map(come));
       assert.equal((await server.get('/room/OOOOOO', { headers })).status, 404);
+    }));
+});
+
+describeAtOnce('A trusted proxy that tells nobody', (withServer) => {
+  const budget = 2;
+
+  it('is one client, by look-ups and joins, whatever else it says; and that is told on stderr', () =>
+    withServer(settings(budget), async (server) => {
+      const named = { 'X-Forwarded-For': '203.0.113.7' };
+      const unnamed = [{}, { 'X-Forwarded-For': 'unknown' }, { 'X-Forwarded-Proto': 'https' }];
+      for (const number of range(privateBudgets * budget)) {
+        const headers = unnamed[number % 3];
+        if (number % 2 === 0) {
+          assert.equal((await server.get('/room/OOOOOO', { headers })).status, 404);
+        } else {
+          const member = await server.member({ headers });
+          member.send({ type: 'join', clientId: 'a', room: 'OOOOOO' });
+          await member.expect({ type: 'error', message: 'Room not found' });
+        }
+      }
+      const ask = async (headers) => (await server.get('/room/OOOOOO', { headers })).status;
+      assert.deepEqual(await Promise.all([...unnamed, named].map(ask)), [429, 429, 429, 404]);
+      assert.match(server.stderr, /^party-sockets: the trusted proxy 127\.0\.0\.1 does not tell .*\n$/);
     }));
 });
 

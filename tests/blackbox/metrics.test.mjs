@@ -605,7 +605,7 @@ describeAtOnce('Closes by their reasons', (withServer) => {
     ));
 
   it('request_timeout', () =>
-    withServer({ options: ['--request-timeout', '1s'] }, async (server) => {
+    withServer({ options: ['--request-timeout', `${slowness}s`] }, async (server) => {
       await (await server.raw()).whenGone();
       await expectMetrics(server, (metrics) => {
         const closes = metrics.by('reason', 'party_sockets_closes_total');

@@ -83,9 +83,9 @@ describeAtOnce('Numbers', (withServer) => {
   /** The second address that the server prints. */
   const adminUrl = (server) => /metrics and status: (http:\S+)/.exec(server.stdout)[1];
 
-  const ask = (url) =>
+  const ask = (url, headers = {}) =>
     new Promise((resolve, reject) => {
-      const asking = http.get(url, { agent: false }, (response) => {
+      const asking = http.get(url, { agent: false, headers }, (response) => {
         let body = '';
         response.on('data', (bytes) => (body += bytes));
         response.on('end', () => resolve({ status: response.statusCode, body }));
@@ -108,7 +108,9 @@ describeAtOnce('Numbers', (withServer) => {
     const { options, secure } = await selfSigned('numbers');
     await withServer({ secure, options: [...options, '--admin-listen', '127.0.0.1:0'] }, async (server) => {
       await expectRefused(server);
-      assert.equal((await ask(`${adminUrl(server)}/metrics`)).status, 200);
+      const forwarding = { 'X-Forwarded-For': '203.0.113.7' };
+      assert.equal((await ask(`${adminUrl(server)}/metrics`, forwarding)).status, 200);
+      assert.equal(server.stderr, '');
     });
   });
 

@@ -320,13 +320,52 @@ static void the_heaviest_has_most_connections_in_no_room(void **state)
     assert_int_equal(places_count(&places, heaviest, PLACES_OUTSIDE), 50);
     assert_true(
         address_equal(places_first_address(&places, heaviest), address_from("2001:db8:1:100::")));
-    places_begin_comparing(&places);
     for (size_t i = 0; i < ARRAY_LENGTH(networks); i++)
         assert_true(places_is_within(&places, networks[i], heaviest));
     assert_false(places_is_within(&places, crowd, heaviest));
     assert_false(places_is_within(&places, PLACE_NONE, heaviest));
-    places_end_comparing(&places);
     assert_int_equal(places_find_heaviest(&places, networks[7], now_ms), PLACE_NONE);
+    places_release(&places);
+}
+
+/* Handshakes of a place that come first, of so many that are asked for at the same time. */
+static uint32_t first_handshakes(struct places *places, uint32_t place, uint32_t asked,
+                                 uint32_t now_ms)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < asked; i++)
+        count += places_ask_handshake(places, place, now_ms);
+    return count;
+}
+
+static void handshakes_come_first_of_who_asks_for_few(void **state)
+{
+    struct places places;
+    (void)state;
+    assert_true(places_init(&places, 0));
+    uint32_t now_ms = 1000;
+    uint32_t one = enter_text(&places, "192.0.2.1");
+    uint32_t other = enter_text(&places, "192.0.2.2");
+    assert_int_equal(first_handshakes(&places, one, 20, now_ms), HANDSHAKES_FEW);
+    assert_int_equal(first_handshakes(&places, other, 1, now_ms), 1);
+    /* Who asked for more waits until that is forgotten. */
+    now_ms += 1000;
+    assert_int_equal(first_handshakes(&places, one, 1, now_ms), 0);
+    now_ms += (20 + 1) * 1000 / HANDSHAKES_PER_S;
+    assert_int_equal(first_handshakes(&places, one, 20, now_ms), HANDSHAKES_FEW);
+    now_ms += HANDSHAKES_HELD_AGAINST * HANDSHAKES_FEW * 1000 / HANDSHAKES_PER_S;
+    first_handshakes(&places, one, 1000, now_ms);
+    now_ms += HANDSHAKES_HELD_AGAINST * HANDSHAKES_FEW * 1000 / HANDSHAKES_PER_S;
+    assert_int_equal(first_handshakes(&places, one, 1, now_ms), 1);
+    /* A /56 has four times as many, however many /64 are in it. */
+    uint32_t first = 0;
+    for (uint8_t i = 0; i < 100; i++) {
+        struct address address = address_from("2001:db8:1:100::1");
+        address.octets[7] = i;
+        first += first_handshakes(&places, enter(&places, address), 1, now_ms);
+    }
+    assert_int_equal(first, 4 * HANDSHAKES_FEW);
+    assert_true(places_ask_handshake(&places, PLACE_NONE, now_ms)); /* a proxy's */
     places_release(&places);
 }
 
@@ -403,6 +442,7 @@ int main(void)
         cmocka_unit_test(wider_networks_are_remembered_and_forgotten_with_theirs),
         cmocka_unit_test(unfinished_handshakes_have_a_limit_of_their_own),
         cmocka_unit_test(the_heaviest_has_most_connections_in_no_room),
+        cmocka_unit_test(handshakes_come_first_of_who_asks_for_few),
         cmocka_unit_test(what_costs_work_has_a_limit_and_is_paid_off_evenly),
         cmocka_unit_test(so_many_may_wait_here_and_in_all),
     };
