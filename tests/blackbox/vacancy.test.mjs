@@ -107,6 +107,22 @@ describeAtOnce('The time of an empty room', (withServer) => {
   const graceMilliseconds = 400 * slowness;
   const grace = { options: ['--empty-room-grace', `${graceMilliseconds}ms`] };
 
+  /** As a Wi-Fi is that fails for all. */
+  it('is enough for all to be away for fifteen seconds', () =>
+    withServer({}, async (server) => {
+      const { code, members } = await server.party(['host', 'zoe'], { url });
+      members[0].setState({ round: 3 });
+      await members[1].expect(state({ round: 3 }));
+      await Promise.all(members.map((member) => member.reset()));
+      await expectEmpty(server, code);
+      await pause(15_000);
+      const [host, zoe] = await server.members(2);
+      assert.deepEqual(await host.join('host', code), { index: 0, peers: [] });
+      await host.expect(state({ round: 3 }));
+      assert.deepEqual(await zoe.join('zoe', code), { index: 1, peers: [0] });
+      await zoe.expect(state({ round: 3 }));
+    }));
+
   it('is over after --empty-room-grace', () =>
     withServer(grace, async (server) => {
       const { code, members } = await server.party(['host']);

@@ -10,6 +10,7 @@ import { Client, WebSocket } from '../blackbox/support/client.mjs';
 import { eventually, slowness, withDeadline } from '../blackbox/support/deadline.mjs';
 import { freshLoopback } from '../blackbox/support/entrance.mjs';
 import { request, upgradeRequest } from '../blackbox/support/http.mjs';
+import { Member, peerJoined, state } from '../blackbox/support/member.mjs';
 import { RawConnection } from '../blackbox/support/raw.mjs';
 import { Server } from '../blackbox/support/server.mjs';
 import { checkExamples, proxies, secure } from './support/proxies.mjs';
@@ -80,9 +81,18 @@ class Front {
     this.proxy = proxy;
   }
 
-  async client(options) {
+  client(options) {
+    return this.#player(Client, options);
+  }
+
+  /** A client of protocol 2. */
+  member(options) {
+    return this.#player(Member, options);
+  }
+
+  async #player(Kind, options) {
     const url = `wss://${this.proxy.address}/some/path?of=the+game`;
-    const client = await Client.open(url, { ...secure, ...options });
+    const client = await Kind.open(url, { ...secure, ...options });
     this.#connections.push(client);
     return client;
   }
@@ -250,6 +260,22 @@ function describeTraffic(name, kind) {
       late.close();
     });
 
+    it('is reloaded, and who speaks the bare protocol 2 finds its seat and the state', async () => {
+      const [host, guest] = await Promise.all([front.member(), front.member()]);
+      const code = await host.create('host');
+      await guest.join('guest', code);
+      await host.expect(peerJoined(1));
+      host.setState({ round: 3 });
+      await guest.expect(state({ round: 3 }));
+      await front.proxy.reload();
+      if (!kind.isKeptByReload) await Promise.all([host.whenClosed(), guest.whenClosed()]);
+      const newcomer = () => eventually(() => front.member().catch(() => null), 'A new client');
+      const [hostAgain, guestAgain] = [await newcomer(), await newcomer()];
+      assert.equal((await hostAgain.join('host', code)).index, 0);
+      assert.deepEqual(await guestAgain.join('guest', code), { index: 1, peers: [0] });
+      await guestAgain.expect(state({ round: 3 }));
+    });
+
     it('passes the end of the relay on', async () => {
       const { host } = await front.room();
       relay.signal('SIGTERM');
@@ -346,8 +372,8 @@ function describeSettings(name, kind) {
         assert.equal(await front.knock(third), 101, 'and nobody took the place of who was named');
       }));
 
-    const skip = !kind.isHttp && 'It knows no HTTP';
-    it('tells under which scheme and host the browser came', { skip }, async (test) => {
+    if (!kind.isHttp) return; // it tells nothing in headers
+    it('tells under which scheme and host the browser came', async (test) => {
       const seen = [];
       const server = http.createServer((message, response) => {
         seen.push(message.headers);
