@@ -20,7 +20,7 @@
 #include "server/drain.h"
 #include "server/handover.h"
 #include "server/health_check.h"
-#include "server/loop.h"
+#include "server/loop_thread.h"
 #include "server/version.h"
 
 #define EXIT_USAGE 2
@@ -65,7 +65,7 @@ static void print_addresses(const struct server *server)
 static bool make_loops(struct server *server)
 {
     for (uint32_t i = 0; i < server->loop_count; i++) {
-        server->loops[i] = loop_new(server, i);
+        server->loops[i] = loop_thread_new(server, i);
         if (server->loops[i] == NULL)
             return false;
     }
@@ -216,7 +216,7 @@ static bool run(struct server *server, int signal_fd)
     pthread_t threads[LOOPS_MAX];
     uint32_t started = 0;
     while (started < server->loop_count &&
-           pthread_create(&threads[started], NULL, loop_run, server->loops[started]) == 0)
+           pthread_create(&threads[started], NULL, loop_thread_run, server->loops[started]) == 0)
         started++;
     bool is_running = started == server->loop_count;
     if (is_running) {
@@ -284,7 +284,7 @@ static bool set_limits(struct server *server)
 static void release(struct server *server)
 {
     for (uint32_t i = 0; i < server->loop_count; i++)
-        loop_free(server->loops[i]);
+        loop_thread_free(server->loops[i]);
     makers_release(&server->makers);
     places_release(&server->places);
     origins_release(&server->origins);

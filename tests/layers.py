@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Fails on a wrong arrow between layers: reads the #include lines of src/. Prints TAP."""
+"""Fails on a wrong arrow between layers, or between the files of src/server: reads the #include lines of src/.
+Prints TAP."""
 import pathlib
 import re
 import sys
@@ -15,6 +16,26 @@ ALLOWED = {
 FORBIDDEN_HEADERS = re.compile(r"#include <(sys/|unistd|pthread|time\.h|errno|netinet|net/)")
 PURE = {"base", "proto", "relay"}
 
+# Within src/server a file includes only what stands in a line above its own: so there is no cycle.
+SERVER_ORDER = """
+    limits bucket notices stats version http/qr
+    config conn history makers newcomers origins places http/answer_cache
+    loop health_check
+    drain egress eviction http/metrics http/stats_json
+    admission
+    allowance conn_out relay_services http/page_origin
+    budget handover perform transport http/gather http/response
+    messages http/assets http/instances http/lookup http/pages
+    http/routes
+    conn_in
+    deadlines settle
+    stopping
+    mail
+    turn
+    loop_thread
+"""
+RANKS = {name: rank for rank, line in enumerate(SERVER_ORDER.split("\n")) for name in line.split()}
+
 source = pathlib.Path(__file__).resolve().parent.parent / "src"
 
 
@@ -28,12 +49,27 @@ def faults(layer):
                 yield f"{path.name}:{number} reaches for the system: {line}"
 
 
+def faults_within_server():
+    server = source / "server"
+    for path in sorted(server.rglob("*.[ch]")):
+        name = str(path.relative_to(server).with_suffix(""))
+        if name not in RANKS:
+            yield f"{name} is not in the order"
+            continue
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            included = re.match(r'#include "server/([\w/]+)\.h"', line)
+            if included and included[1] != name and RANKS.get(included[1], 0) >= RANKS[name]:
+                yield f"{path.name}:{number} includes {included[1]}, which is not below it"
+
+
+checks = [(f"{layer} includes only what it may", faults(layer)) for layer in ALLOWED]
+checks.append(("files of server include only what is below them", faults_within_server()))
 wrong = 0
-print(f"1..{len(ALLOWED)}")
-for index, layer in enumerate(ALLOWED, 1):
-    found = list(faults(layer))
+print(f"1..{len(checks)}")
+for index, (what, found) in enumerate(checks, 1):
+    found = list(found)
     wrong += len(found)
-    print(f"{'not ok' if found else 'ok'} {index} - {layer} includes only what it may")
+    print(f"{'not ok' if found else 'ok'} {index} - {what}")
     for fault in found:
         print(f"# {fault}")
 sys.exit(1 if wrong else 0)

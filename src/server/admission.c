@@ -252,7 +252,7 @@ static void take_proxys_place(struct loop *loop, struct conn *conn)
     conn->place = enter_proxys_place(loop, conn);
     if (!notices_is_raised(&loop->server->notices, NOTICE_SILENT_PROXY) &&
         socket_peer_address(conn->socket.fd, &peer))
-        notices_raise(loop, NOTICE_SILENT_PROXY, peer);
+        loop_raise_notice(loop, NOTICE_SILENT_PROXY, peer);
 }
 
 int admission_judge_upgrade(struct loop *loop, struct conn *conn,
@@ -284,7 +284,7 @@ void admission_look_at_forwarding(struct loop *loop, const struct conn *conn,
         conn->is_admin || notices_is_raised(&loop->server->notices, NOTICE_UNTRUSTED_FORWARDER))
         return;
     if (socket_peer_address(conn->socket.fd, &peer) && address_is_private(peer))
-        notices_raise(loop, NOTICE_UNTRUSTED_FORWARDER, peer);
+        loop_raise_notice(loop, NOTICE_UNTRUSTED_FORWARDER, peer);
 }
 
 bool admission_address_of(const struct loop *loop, const struct conn *conn,

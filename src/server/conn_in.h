@@ -16,16 +16,7 @@ void conn_in_ended(struct loop *loop, struct conn *conn);
  */
 void conn_in_resume(struct loop *loop, struct conn *conn);
 
-/*
- * Whether a connection that was held for its rate can read anything now. If not, resuming it would
- * only move its input to and fro.
- */
-bool conn_in_may_resume(struct loop *loop, struct conn *conn);
-
 /* The connection will not be read any more: input that waits is forgotten. */
 void conn_in_discard(struct loop *loop, struct conn *conn);
-
-/* A WebSocket begins: its allowance of frames and bytes is full. */
-void conn_in_fill_allowance(struct loop *loop, struct conn *conn);
 
 #endif

@@ -1,11 +1,17 @@
-/* Performs what the relay decided, and everything else that goes out on a connection. */
+/* Everything that goes out on a connection, and how it is closed. */
 #ifndef PARTY_SERVER_CONN_OUT_H
 #define PARTY_SERVER_CONN_OUT_H
 
 #include "server/loop.h"
 
-/* Performs the relay's effects in order. `speaker` is who caused them (NULL: nobody is left). */
-void conn_out_perform(struct loop *loop, struct conn *speaker, const struct effects *effects);
+/* An encoded frame: in the loop's scratch memory, or shared. */
+struct frame {
+    struct bytes bytes;
+    struct payload *payload; /* NULL: copy `bytes` */
+};
+
+/* Queues a frame with a message, if the connection is an open WebSocket; else it is forgotten. */
+void conn_out_frame(struct loop *loop, struct conn *conn, const struct frame *frame);
 
 /* Queues bytes that are no frame (HTTP). */
 void conn_out_bytes(struct loop *loop, struct conn *conn, struct bytes bytes);
@@ -31,9 +37,6 @@ void conn_out_finish(struct loop *loop, struct conn *conn);
  * begun excepted. Who does not read sees no close frame.
  */
 void conn_out_close_for_queue(struct loop *loop, struct conn *conn, struct bytes reason);
-
-/* The time of a DELAYED connection is over: the answer, then 1008. */
-void conn_out_answer_delayed(struct loop *loop, struct conn *conn);
 
 /* The connection is over, and nothing is left to be sent. */
 void conn_out_end(struct loop *loop, struct conn *conn);

@@ -2,9 +2,11 @@
 #include "server/deadlines.h"
 
 #include "net/socket.h"
+#include "server/allowance.h"
 #include "server/conn_in.h"
 #include "server/conn_out.h"
 #include "server/http/lookup.h"
+#include "server/perform.h"
 
 /* Often enough for the shortest of the times that are checked there. */
 static uint32_t check_interval_ms(const struct config *config)
@@ -157,7 +159,7 @@ static void expire(struct loop *loop, struct conn *conn, enum deadline_kind kind
         /* Nothing else looks at one who is throttled all the time, nor tells that it is broken. */
         if (socket_is_broken(conn->socket.fd))
             conn_out_lose_peer(loop, conn);
-        else if (check_liveness(loop, conn) && conn_in_may_resume(loop, conn))
+        else if (check_liveness(loop, conn) && allowance_lets_resume(loop, conn))
             conn_in_resume(loop, conn);
         else if (conn->state == CONN_OPEN)
             loop_set_deadline(loop, conn, DEADLINE_THROTTLE);
@@ -166,7 +168,7 @@ static void expire(struct loop *loop, struct conn *conn, enum deadline_kind kind
         if (conn->state == CONN_WAITING)
             lookup_answer_delayed(loop, conn);
         else
-            conn_out_answer_delayed(loop, conn);
+            perform_delayed_answer(loop, conn);
         return;
     case DEADLINE_REQUEST:
         /* When there is more to do than time, it may be here and not have been read. */
@@ -199,48 +201,13 @@ static void expire(struct loop *loop, struct conn *conn, enum deadline_kind kind
     conn_out_abandon(loop, conn);
 }
 
-void deadlines_begin_turn(struct loop *loop)
+bool deadlines_check_held(struct loop *loop, struct conn *conn)
 {
-    struct list *queue = &loop->deadlines[DEADLINE_NEXT_TURN];
-    size_t count = 0;
-    LIST_FOR_EACH(link, queue)
-    {
-        count++;
-    }
-    /* Those who are held again are behind them, for the next turn. */
-    while (count-- > 0 && !list_is_empty(queue) && !loop_phase_is_over(loop)) {
-        struct conn *conn = conn_of_deadline(queue->next);
-        loop_set_deadline(loop, conn, DEADLINE_REQUEST); /* until it is known what it waits for */
-        if (!is_stalled(loop, conn) || check_liveness(loop, conn))
-            conn_in_resume(loop, conn);
-        loop_end_outcome(loop);
-    }
-}
-
-/* Rooms whose host has not come back in time. */
-static void end_rooms(struct loop *loop)
-{
-    struct effects effects;
-    while (!loop_phase_is_over(loop) && relay_end_grace(&loop->relay, &effects)) {
-        conn_out_perform(loop, NULL, &effects);
-        loop_end_outcome(loop);
-    }
-}
-
-/* Rooms that are played in. */
-static void prove_rooms(struct loop *loop)
-{
-    struct effects effects;
-    while (!loop_phase_is_over(loop) && relay_prove_room(&loop->relay, &effects)) {
-        conn_out_perform(loop, NULL, &effects);
-        loop->work++;
-    }
+    return !is_stalled(loop, conn) || check_liveness(loop, conn);
 }
 
 void deadlines_check(struct loop *loop)
 {
-    end_rooms(loop);
-    prove_rooms(loop);
     for (enum deadline_kind kind = DEADLINE_REQUEST; kind < DEADLINE_KINDS; kind++) {
         struct list *head = &loop->deadlines[kind];
         int expiries_left = EXPIRIES_PER_TURN;

@@ -9,8 +9,8 @@
 
 void deadlines_init(struct loop *loop);
 
-/* Goes on with the connections that had more input than their share of the last turn. */
-void deadlines_begin_turn(struct loop *loop);
+/* Whether a connection that is held may go on. False: its output has stalled, and it is closed. */
+MUST_CHECK bool deadlines_check_held(struct loop *loop, struct conn *conn);
 
 /* Handles what is due, at most EXPIRIES_PER_TURN. */
 void deadlines_check(struct loop *loop);

@@ -1,8 +1,7 @@
-/* One round of mail: each loop looks through its connections, and closes so many as are wanted. */
+/* One round of mail: each loop looks through its connections, and chooses as many as are wanted. */
 #include "server/eviction.h"
 
 #include "net/clock.h"
-#include "server/conn_out.h"
 
 /* Begins a round, unless one is under way. The place is held for it. */
 static void begin_round(struct loop *loop, uint32_t place)
@@ -20,7 +19,7 @@ static void begin_round(struct loop *loop, uint32_t place)
     uint32_t count = (handshakes > 0 ? handshakes : outside) / EVICTED_PART + 1;
     atomic_store(&eviction->left, count < EVICTED_AT_ONCE ? count : EVICTED_AT_ONCE);
     atomic_store(&eviction->loops_left, server->loop_count);
-    notices_raise(loop, NOTICE_PLACES_TAKEN, places_first_address(&server->places, place));
+    loop_raise_notice(loop, NOTICE_PLACES_TAKEN, places_first_address(&server->places, place));
     for (uint32_t i = 0; i < server->loop_count; i++)
         mailbox_post(&server->loops[i]->mailbox, &server->loops[i]->evict_mail);
 }
@@ -54,11 +53,10 @@ static bool take_one(struct eviction *eviction)
     return false;
 }
 
-void eviction_close_some(struct loop *loop)
+uint32_t eviction_choose(struct loop *loop, struct conn **ret_victims)
 {
     struct server *server = loop->server;
     struct eviction *eviction = &server->eviction;
-    struct conn *victims[EVICTED_AT_ONCE];
     uint32_t count = 0;
     for (int kind = 0; kind < DEADLINE_KINDS; kind++) {
         LIST_FOR_EACH(link, &loop->deadlines[kind])
@@ -67,15 +65,12 @@ void eviction_close_some(struct loop *loop)
             if (atomic_load(&eviction->left) == 0)
                 break;
             if (is_wanted(eviction, &server->places, conn) && take_one(eviction))
-                victims[count++] = conn;
+                ret_victims[count++] = conn;
         }
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        loop->stats.counters[COUNTER_EVICTED]++;
-        conn_out_abandon(loop, victims[i]);
     }
     if (atomic_fetch_sub(&eviction->loops_left, 1) == 1) {
         places_leave(&server->places, eviction->place, clock_now_ms());
         atomic_store(&eviction->is_under_way, false);
     }
+    return count;
 }

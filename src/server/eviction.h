@@ -14,7 +14,10 @@
  */
 MUST_CHECK bool eviction_makes_room(struct loop *loop, const struct conn *newcomer);
 
-/* MAIL_EVICT: this loop closes its part of them. */
-void eviction_close_some(struct loop *loop);
+/*
+ * MAIL_EVICT: this loop's part of those who are to go, at most EVICTED_AT_ONCE, which the caller
+ * closes. Returns how many there are.
+ */
+uint32_t eviction_choose(struct loop *loop, struct conn **ret_victims);
 
 #endif

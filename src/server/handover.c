@@ -193,3 +193,11 @@ void handover_reap(struct loop *loop, struct conn *conn)
     conn_end(conn);
     close(fd);
 }
+
+void handover_detached(struct loop *loop, struct conn *conn)
+{
+    if (conn->state == CONN_MOVING)
+        handover_send(loop, conn);
+    else if (conn->state == CONN_DEAD && !conn->is_ending)
+        handover_reap(loop, conn);
+}

@@ -34,4 +34,7 @@ void handover_drop(struct loop *loop, struct conn *conn);
  */
 void handover_reap(struct loop *loop, struct conn *conn);
 
+/* The poller is done with a connection that was to go, to another loop or for ever. */
+void handover_detached(struct loop *loop, struct conn *conn);
+
 #endif

@@ -115,10 +115,10 @@
  */
 #define COST_PER_MS 250
 #define COST_AT_ONCE (10 * 1000 * COST_PER_MS)
-#define COST_REMEMBERED 2048 /* less is forgotten when nobody of the address is here any more */
-#define JOIN_COST_PER_KIB 16 /* of what who joins is told */
-#define ANSWER_KEPT_MS 1000  /* is given again for so long, when it was much work to make */
-#define ANSWER_KEPT_WORK 4096
+#define COST_REMEMBERED 2048  /* less is forgotten when nobody of the address is here any more */
+#define JOIN_COST_PER_KIB 16  /* of what who joins is told */
+#define ANSWER_CACHED_MS 1000 /* is given again for so long, when it was much work to make */
+#define ANSWER_CACHED_WORK 4096
 #define PRIVATE_PLACE_BUDGETS 10 /* of misses, for loopback and private addresses */
 /* Who may wait for the answer to one miss too many; others have it at once. */
 #define WAITING_PER_PLACE_MAX 64

@@ -1,5 +1,6 @@
 /*
- * An event loop: one thread with its own rooms, connections, timers, buffers and counters.
+ * An event loop: one thread with its own rooms, connections, timers, buffers and counters. This is
+ * what all that a loop does stands on; `turn.h` is what it does.
  *
  * Loops share what is in `struct server`. Everything else in a loop is touched by its own thread
  * alone, but for what is atomic.
@@ -11,9 +12,8 @@
 
 #include "server/config.h"
 #include "server/conn.h"
-#include "server/handshakes.h"
 #include "server/history.h"
-#include "server/http/keeping.h"
+#include "server/http/answer_cache.h"
 #include "server/limits.h"
 #include "server/makers.h"
 #include "server/newcomers.h"
@@ -111,6 +111,20 @@ struct drain {
     uint32_t bucket; /* of the rooms' table, where it was found */
 };
 
+/*
+ * TLS handshakes that wait to be served. One takes 0.1 to 6 ms (with a key of RSA 4096), which is
+ * many messages' time; so a hello waits until its loop has time for it. In a turn handshakes have
+ * HANDSHAKES_NS_PER_TURN, or one of them if that takes longer; then, if anybody plays here, there
+ * is none for twice as long as they took. So they have a third of each loop's time and, together, a
+ * third of the process's. Hellos of addresses that had few handshakes lately come first; that is
+ * counted for the process, see places_ask_handshake(). Those of trusted proxies come first, too:
+ * their clients are not known yet.
+ */
+struct handshakes {
+    const struct conn *served; /* whose turn it is */
+    uint64_t due_ns;           /* not before */
+};
+
 struct loop {
     struct server *server;
     uint32_t index;
@@ -152,7 +166,7 @@ struct loop {
     struct loop_stats stats;
     uint32_t crowds[ORIGINS_MAX + 1]; /* members of rooms, by the rooms' origin */
     struct history history;
-    struct keeping keeping;
+    struct answer_cache answers;
     atomic_uint load; /* stats.connections, for other loops that look for the emptiest */
     bool is_listening;
     bool is_stopping;
@@ -164,13 +178,6 @@ struct loop {
     uint8_t scratch[SCRATCH_BYTES]; /* where an event is written before it is copied to queues */
     uint8_t plain_text[TLS_WRITE_BYTES_MAX]; /* decrypted, or to be encrypted */
 };
-
-/* NULL with errno set when memory or the kernel refuses. */
-MUST_CHECK struct loop *loop_new(struct server *server, uint32_t index);
-void loop_free(struct loop *loop);
-
-/* Runs until MAIL_STOP has come and everybody is gone, or told and given up. A thread's body. */
-void *loop_run(void *loop);
 
 /* Puts the connection behind the others that wait for the same kind of deadline. */
 void loop_set_deadline(struct loop *loop, struct conn *conn, enum deadline_kind kind);
@@ -187,12 +194,6 @@ void loop_mark_unfinished(struct loop *loop, struct conn *conn);
 /* The connection leaves its room, and is freed when it is dead, once the current outcome is done.
  */
 void loop_mark_ending(struct loop *loop, struct conn *conn);
-
-/*
- * What one thing that happened has left to do: those who closed or failed leave their rooms, and
- * the budget is settled.
- */
-void loop_end_outcome(struct loop *loop);
 
 /*
  * A turn has phases: those who are held, what happened, what is due. Each may take so much time and
@@ -214,7 +215,13 @@ static inline bool loop_phase_is_over(struct loop *loop)
     return loop->work >= loop->look_at && loop_look_at_clock(loop);
 }
 
+/* The connection's input record, made when there is none; NULL when memory is short. */
+MUST_CHECK struct conn_input *loop_need_input(const struct loop *loop, struct conn *conn);
+
 /* The main thread is to look at what the loop has changed in `struct server`. */
 void loop_tell_main(const struct loop *loop);
+
+/* The main thread is to say this on stderr, if it has not been raised before. */
+void loop_raise_notice(const struct loop *loop, enum notice notice, struct address about);
 
 #endif

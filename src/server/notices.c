@@ -3,8 +3,6 @@
 
 #include <stdio.h>
 
-#include "server/loop.h"
-
 static const char *const sentences[NOTICES] = {
     [NOTICE_UNTRUSTED_FORWARDER] =
         "party-sockets: %s sends X-Forwarded-For but is no trusted proxy, so all who come through "
@@ -20,14 +18,13 @@ static const char *const sentences[NOTICES] = {
         "are in no room are closed first, for it has most\n",
 };
 
-void notices_raise(const struct loop *loop, enum notice notice, struct address about)
+bool notices_raise(struct notices *notices, enum notice notice, struct address about)
 {
-    struct notices *notices = &loop->server->notices;
     if (atomic_exchange(&notices->is_raised[notice], true))
-        return;
+        return false;
     notices->about[notice] = about;
     atomic_store(&notices->is_due[notice], true);
-    loop_tell_main(loop);
+    return true;
 }
 
 void notices_say(struct notices *notices)

@@ -9,8 +9,7 @@
 #include <stdatomic.h>
 
 #include "base/address.h"
-
-struct loop;
+#include "base/attributes.h"
 
 enum notice {
     NOTICE_UNTRUSTED_FORWARDER, /* a private peer sends X-Forwarded-For and is no trusted proxy */
@@ -32,8 +31,8 @@ static inline bool notices_is_raised(struct notices *notices, enum notice notice
     return atomic_load_explicit(&notices->is_raised[notice], memory_order_relaxed);
 }
 
-/* From any loop; only the first time counts. */
-void notices_raise(const struct loop *loop, enum notice notice, struct address about);
+/* From any loop. True: it is the first time, and the main thread is to be told that it is due. */
+MUST_CHECK bool notices_raise(struct notices *notices, enum notice notice, struct address about);
 
 /* From the main thread: says what has been raised. */
 void notices_say(struct notices *notices);

@@ -5,7 +5,6 @@
 #include "proto/proxy_header.h"
 #include "server/admission.h"
 #include "server/conn_out.h"
-#include "server/http/routes.h"
 
 #define TLS_HANDSHAKE_BYTE 0x16 /* RFC 8446 5.1: the first byte of whoever speaks TLS */
 
@@ -41,28 +40,28 @@ static void look_at_introduction(struct loop *loop, struct conn *conn, struct by
     bool is_known = notices_is_raised(&loop->server->notices, NOTICE_UNREAD_INTRODUCTION);
     if (!is_known && proxy_header_parse(in, &header) == PROXY_DONE &&
         socket_peer_address(conn->socket.fd, &peer) && address_is_private(peer))
-        notices_raise(loop, NOTICE_UNREAD_INTRODUCTION, peer);
+        loop_raise_notice(loop, NOTICE_UNREAD_INTRODUCTION, peer);
 }
 
-bool transport_begin(struct loop *loop, struct conn *conn, struct bytes_mut *in)
+enum transport_beginning transport_begin(struct loop *loop, struct conn *conn, struct bytes_mut *in)
 {
     if (!admission_awaits_introduction(loop, conn))
         look_at_introduction(loop, conn, bytes_of(in->data, in->length));
     else if (!read_proxy_header(loop, conn, in))
-        return false;
+        return TRANSPORT_UNDECIDED;
     bool speaks_tls = in->data[0] == TLS_HANDSHAKE_BYTE;
     conn->is_begun = true;
     if (speaks_tls != (loop->server->tls != NULL && !conn->is_admin)) {
         loop->stats.counters[COUNTER_TLS_MISMATCHED]++;
-        routes_refuse_transport(loop, conn, speaks_tls);
-        return false;
+        return speaks_tls ? TRANSPORT_TLS_UNKNOWN : TRANSPORT_TLS_MISSING;
     }
     if (!speaks_tls)
-        return true;
+        return TRANSPORT_READY;
     conn->tls = tls_session_new(loop->server->tls, &loop->pool);
-    if (conn->tls == NULL)
-        conn_out_lose_for_memory(loop, conn);
-    return conn->tls != NULL;
+    if (conn->tls != NULL)
+        return TRANSPORT_READY;
+    conn_out_lose_for_memory(loop, conn);
+    return TRANSPORT_UNDECIDED;
 }
 
 static void end_handshake(struct loop *loop, struct conn *conn)
@@ -85,31 +84,4 @@ enum tls_result transport_decrypt(struct loop *loop, struct conn *conn, struct b
         loop->stats.counters[COUNTER_TLS_FAILED]++;
     *ret_text = (struct bytes_mut){loop->plain_text, length};
     return result;
-}
-
-/* Encrypts the next part of what waits, and the farewell when all is out and no more will come. */
-static bool encrypt_next(struct loop *loop, struct conn *conn)
-{
-    if (conn->out.length == 0) {
-        if (conn->state == CONN_CLOSING)
-            tls_session_end(conn->tls);
-        return true;
-    }
-    size_t length = outbox_copy(&conn->out, loop->plain_text, TLS_WRITE_BYTES_MAX);
-    if (!tls_session_write(conn->tls, bytes_of(loop->plain_text, length)))
-        return false;
-    outbox_consume(&conn->out, &loop->pool, length);
-    return true;
-}
-
-struct outbox *transport_output(struct loop *loop, struct conn *conn)
-{
-    if (conn->tls == NULL)
-        return &conn->out;
-    struct outbox *output = tls_session_output(conn->tls);
-    if (output->length == 0 && !encrypt_next(loop, conn)) {
-        loop->stats.counters[COUNTER_TLS_FAILED]++;
-        return NULL;
-    }
-    return output;
 }

@@ -5,19 +5,21 @@
 
 #include "server/loop.h"
 
+enum transport_beginning {
+    TRANSPORT_READY,       /* what follows in `in` is the connection's */
+    TRANSPORT_UNDECIDED,   /* more must come first (it is still HTTP), or the connection is lost */
+    TRANSPORT_TLS_UNKNOWN, /* the peer speaks TLS, which this port does not */
+    TRANSPORT_TLS_MISSING, /* the peer speaks plain text where TLS is spoken */
+};
+
 /*
  * Looks at the very first bytes, which tell what the connection is; what is a proxy's is taken from
- * `in`. False: more must come first (the connection is still HTTP), or it is refused or lost.
+ * `in`. Who speaks the wrong way is to be told so.
  */
-MUST_CHECK bool transport_begin(struct loop *loop, struct conn *conn, struct bytes_mut *in);
+MUST_CHECK enum transport_beginning transport_begin(struct loop *loop, struct conn *conn,
+                                                    struct bytes_mut *in);
 
 /* The next plain text of what the TLS session was fed with; valid until the next call. */
 enum tls_result transport_decrypt(struct loop *loop, struct conn *conn, struct bytes_mut *ret_text);
-
-/*
- * What is to be sent next: the connection's queue, or what TLS makes of the beginning of it, and of
- * the end of a connection. NULL: TLS failed.
- */
-struct outbox *transport_output(struct loop *loop, struct conn *conn);
 
 #endif

@@ -3,9 +3,6 @@
 
 #include <stdlib.h>
 
-#include "server/conn_in.h"
-#include "server/http/routes.h"
-
 struct gather_part {
     struct mail mail;
     struct gather *gather;
@@ -128,30 +125,41 @@ static void put_together(const struct gather *gather, struct answer *ret_answer)
         history_add(&ret_answer->history, &gather->parts[i].history);
 }
 
+static bool is_for_room(const struct gather *gather)
+{
+    return gather->question.kind == QUESTION_ROOM;
+}
+
 static void free_gather(struct gather *gather)
 {
-    if (gather->question.kind == QUESTION_ROOM && gather->parts[0].mail.kind == MAIL_SNAPSHOT_REPLY)
+    if (is_for_room(gather) && gather->parts[0].mail.kind == MAIL_SNAPSHOT_REPLY)
         free(gather->parts[0].room.url);
     free(gather);
 }
 
-void gather_collect(struct loop *loop, struct mail *mail)
+void gather_release(struct answer *answer)
+{
+    free(answer->room.url);
+    answer->room.url = NULL;
+}
+
+struct conn *gather_collect(struct loop *loop, struct mail *mail, struct answer *ret_answer)
 {
     struct gather *gather = CONTAINER_OF(mail, struct gather_part, mail)->gather;
     if (--gather->parts_left > 0)
-        return;
+        return NULL;
     struct conn *conn = gather->conn;
-    struct answer answer;
     conn->is_awaited = false;
     if (conn->state == CONN_WAITING) {
-        put_together(gather, &answer);
-        routes_answer(loop, conn, &answer);
-        if (conn->state == CONN_HTTP)
-            conn_in_resume(loop, conn);
+        put_together(gather, ret_answer);
+        if (is_for_room(gather))
+            gather->parts[0].room.url = NULL; /* the answer has it */
     } else {
         loop_mark_ending(loop, conn);
+        conn = NULL;
     }
     free_gather(gather);
+    return conn;
 }
 
 void gather_drop(struct mail *mail)

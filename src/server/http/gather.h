@@ -28,7 +28,7 @@ struct room_answer {
     uint32_t members_max;
     uint16_t origin_length;
     uint16_t url_length;
-    uint8_t *url; /* freed by gather */
+    uint8_t *url; /* the answer's: see gather_release() */
     char origin[ORIGIN_BYTES_MAX];
 };
 
@@ -41,16 +41,21 @@ struct answer {
 };
 
 /*
- * Starts asking; the connection becomes WAITING, and when all have answered routes_answer() has its
- * turn. False: memory is short, nothing was started.
+ * Starts asking; the connection becomes WAITING until gather_collect() has the answer. False:
+ * memory is short, nothing was started.
  */
 MUST_CHECK bool gather_begin(struct loop *loop, struct conn *conn, struct question question);
 
 /* Mail of kind SNAPSHOT_REQUEST: adds what this loop knows and sends the part back. */
 void gather_answer(struct loop *loop, struct mail *mail);
 
-/* Mail of kind SNAPSHOT_REPLY: one part is back; the last one frees the whole. */
-void gather_collect(struct loop *loop, struct mail *mail);
+/*
+ * Mail of kind SNAPSHOT_REPLY: one part is back. The connection when that was the last part and it
+ * still waits: then `ret_answer` is the whole, for gather_release(). Else NULL.
+ */
+MUST_CHECK struct conn *gather_collect(struct loop *loop, struct mail *mail,
+                                       struct answer *ret_answer);
+void gather_release(struct answer *answer);
 
 /* Either kind of that mail, after the loops have ended: one part less. */
 void gather_drop(struct mail *mail);

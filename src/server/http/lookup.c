@@ -7,7 +7,6 @@
 
 #include "proto/http_query.h"
 #include "server/admission.h"
-#include "server/conn_in.h"
 #include "server/http/qr.h"
 #include "server/http/response.h"
 
@@ -118,14 +117,14 @@ static void write_link(struct writer *writer, const struct question *question,
 /* The picture of the link, which may have been drawn just now; NULL: memory is short. */
 static struct payload *draw(struct loop *loop, struct conn *conn, struct bytes link)
 {
-    struct payload *picture = keeping_find(loop, link);
+    struct payload *picture = answer_cache_find(&loop->answers, link, loop->now_ms);
     if (picture != NULL)
         return picture;
     loop->work += PICTURE_WORK;
     admission_spend(loop, conn->asker, PICTURE_WORK);
     picture = qr_draw(link, &loop->held);
     if (picture != NULL)
-        keeping_add(loop, link, picture);
+        answer_cache_add(&loop->answers, link, picture, loop->now_ms);
     return picture;
 }
 

@@ -25,7 +25,7 @@ static uint32_t uptime_s(const struct loop *loop)
     return (uint32_t)((clock_now_ns() - loop->server->started_ns) / 1000000000);
 }
 
-/* What a page is kept under, and what it is. */
+/* What a page is cached under, and what it is. */
 static const struct page {
     struct bytes key;
     const char *content_type;
@@ -48,15 +48,15 @@ bool pages_send_at_once(struct loop *loop, struct conn *conn, const struct http_
         response_send_head(loop, conn, &response);
         return true;
     }
-    struct payload *kept = keeping_find(loop, pages[kind].key);
-    if (kept == NULL)
+    struct payload *cached = answer_cache_find(&loop->answers, pages[kind].key, loop->now_ms);
+    if (cached == NULL)
         return false;
-    response_send_payload(loop, conn, &response, kept);
-    payload_release(kept);
+    response_send_payload(loop, conn, &response, cached);
+    payload_release(cached);
     return true;
 }
 
-/* A page in memory of its own, or NULL. One that was much work is kept for a moment. */
+/* A page in memory of its own, or NULL. One that was much work is cached for a moment. */
 static struct payload *render(struct loop *loop, write_function *write, const void *content,
                               enum question_kind kind)
 {
@@ -69,8 +69,8 @@ static struct payload *render(struct loop *loop, write_function *write, const vo
         return NULL;
     struct writer writer = writer_over(payload->data, payload->length);
     write(&writer, content);
-    if (work >= ANSWER_KEPT_WORK)
-        keeping_add(loop, pages[kind].key, payload);
+    if (work >= ANSWER_CACHED_WORK)
+        answer_cache_add(&loop->answers, pages[kind].key, payload, loop->now_ms);
     return payload;
 }
 

@@ -4,7 +4,7 @@
 #include "base/scratch.h"
 #include "proto/ws_handshake.h"
 #include "server/admission.h"
-#include "server/conn_in.h"
+#include "server/allowance.h"
 #include "server/conn_out.h"
 #include "server/http/assets.h"
 #include "server/http/gather.h"
@@ -125,7 +125,7 @@ static void upgrade(struct loop *loop, struct conn *conn, const struct http_requ
                     origins_add_client(&loop->server->origins, request->origin, loop->clock_ms));
     conn->is_client = true;
     loop->stats.clients++;
-    conn_in_fill_allowance(loop, conn);
+    allowance_fill(loop, conn);
     loop_set_deadline(loop, conn, DEADLINE_LIVENESS);
 }
 

@@ -1,0 +1,100 @@
+/* All that a loop has is made before its thread begins, and freed after it has ended. */
+#include "server/loop_thread.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "net/clock.h"
+#include "net/sandbox.h"
+#include "server/deadlines.h"
+#include "server/mail.h"
+#include "server/relay_services.h"
+#include "server/stopping.h"
+#include "server/turn.h"
+
+struct loop *loop_thread_new(struct server *server, uint32_t index)
+{
+    struct loop *loop = calloc(1, sizeof *loop);
+    if (loop == NULL)
+        return NULL;
+    loop->server = server;
+    loop->index = index;
+    loop->clock_ms = clock_now_ms();
+    loop->now_ms = loop->clock_ms;
+    history_begin(&loop->history, clock_now_ns());
+    loop->weigh_mail.kind = MAIL_WEIGH;
+    loop->shed_mail.kind = MAIL_SHED;
+    loop->evict_mail.kind = MAIL_EVICT;
+    loop->drain_mail.kind = MAIL_DRAIN;
+    loop->stop_mail.kind = MAIL_STOP;
+    loop->vacant_mail.kind = MAIL_VACANT;
+    loop->pool.account = &loop->held;
+    loop->is_listening = true;
+    deadlines_init(loop);
+    relay_services_init(loop);
+    loop->mailbox.wake_fd = -1;
+    loop->poller = poller_new(server->poller);
+    if (loop->poller != NULL && !server->config->is_free && !poller_restrict(loop->poller))
+        fprintf(stderr, "party-sockets: the kernel does not restrict the rings of io_uring: %s\n",
+                strerror(errno));
+    if (newcomers_init(&loop->newcomers) && loop->poller != NULL && mailbox_init(&loop->mailbox) &&
+        poller_watch(loop->poller, loop->mailbox.wake_fd) &&
+        poller_listen(loop->poller, server->listener_fd))
+        return loop;
+    loop_thread_free(loop);
+    return NULL;
+}
+
+static void drop_mail(struct loop *loop, struct mail *mail)
+{
+    while (mail != NULL) {
+        struct mail *next = mail->next;
+        mail_drop(loop, mail);
+        mail = next;
+    }
+}
+
+void loop_thread_free(struct loop *loop)
+{
+    if (loop == NULL)
+        return;
+    if (loop->mailbox.wake_fd >= 0) {
+        drop_mail(loop, loop->unread_mail);
+        drop_mail(loop, mailbox_take_all(&loop->mailbox));
+        mailbox_release(&loop->mailbox);
+    }
+    poller_free(loop->poller);
+    relay_release(&loop->relay);
+    answer_cache_release(&loop->answers);
+    outbox_pool_release(&loop->pool);
+    free(loop);
+}
+
+/* What is not needed from here on. The main thread keeps it: certificates, names. */
+static void give_up_rights(struct loop *loop)
+{
+    if (loop->server->config->is_free || sandbox_enter())
+        return;
+    if (!atomic_exchange(&loop->server->lack_of_sandbox_is_told, true))
+        fprintf(stderr,
+                "party-sockets: there is no sandbox, since the kernel does not allow it: %s\n",
+                strerror(errno));
+}
+
+void *loop_thread_run(void *argument)
+{
+    struct loop *loop = argument;
+    poller_start(loop->poller);
+    give_up_rights(loop);
+    for (;;) {
+        turn_take(loop);
+        bool is_over = (int32_t)(loop->now_ms - loop->stop_due_ms) >= 0;
+        if (loop->is_stopping && (loop->stats.connections == 0 || is_over))
+            break;
+    }
+    stopping_abandon_all(loop);
+    stopping_see_off(loop);
+    return NULL;
+}

@@ -1,0 +1,104 @@
+/* By the kind of the mail. */
+#include "server/mail.h"
+
+#include "server/budget.h"
+#include "server/conn_in.h"
+#include "server/conn_out.h"
+#include "server/drain.h"
+#include "server/eviction.h"
+#include "server/handover.h"
+#include "server/http/gather.h"
+#include "server/http/routes.h"
+#include "server/perform.h"
+#include "server/stopping.h"
+
+static void receive_connection(struct loop *loop, struct conn *conn)
+{
+    handover_receive(loop, conn);
+    if (loop->is_stopping)
+        stopping_say_goodbye(loop, conn);
+    else if (conn->state != CONN_DEAD)
+        conn_in_resume(loop, conn);
+}
+
+/* Those that are too many for the next phase are asked for again. */
+static void end_vacant_rooms(struct loop *loop)
+{
+    struct server *server = loop->server;
+    struct effects effects;
+    struct vacancy *vacancy;
+    atomic_store(&loop->vacant_mail_is_posted, false);
+    while (!loop_phase_is_over(loop) &&
+           (vacancy = makers_take_over(&server->makers, loop->index)) != NULL) {
+        struct keepings *kept = CONTAINER_OF(vacancy, struct keepings, vacancy);
+        relay_end_deserted(&loop->relay, kept->room, &effects);
+        perform_effects(loop, NULL, &effects);
+        loop->work++;
+    }
+    if (loop_phase_is_over(loop) && !atomic_exchange(&loop->vacant_mail_is_posted, true))
+        mailbox_post(&loop->mailbox, &loop->vacant_mail);
+}
+
+/* The last part of an answer lets the connection go on that asked for it. */
+static void receive_answer(struct loop *loop, struct mail *mail)
+{
+    struct answer answer;
+    struct conn *conn = gather_collect(loop, mail, &answer);
+    if (conn == NULL)
+        return;
+    routes_answer(loop, conn, &answer);
+    gather_release(&answer);
+    if (conn->state == CONN_HTTP)
+        conn_in_resume(loop, conn);
+}
+
+static void evict(struct loop *loop)
+{
+    struct conn *victims[EVICTED_AT_ONCE];
+    uint32_t count = eviction_choose(loop, victims);
+    for (uint32_t i = 0; i < count; i++) {
+        loop->stats.counters[COUNTER_EVICTED]++;
+        conn_out_abandon(loop, victims[i]);
+    }
+}
+
+void mail_handle(struct loop *loop, struct mail *mail)
+{
+    switch ((enum mail_kind)mail->kind) {
+    case MAIL_CONNECTION:
+        receive_connection(loop, CONTAINER_OF(mail, struct conn, mail));
+        break;
+    case MAIL_SNAPSHOT_REQUEST:
+        gather_answer(loop, mail);
+        break;
+    case MAIL_SNAPSHOT_REPLY:
+        receive_answer(loop, mail);
+        break;
+    case MAIL_WEIGH:
+        budget_weigh(loop);
+        break;
+    case MAIL_SHED:
+        budget_shed(loop);
+        break;
+    case MAIL_EVICT:
+        evict(loop);
+        break;
+    case MAIL_DRAIN:
+        drain_begin(loop);
+        break;
+    case MAIL_STOP:
+        stopping_begin(loop);
+        break;
+    case MAIL_VACANT:
+        end_vacant_rooms(loop);
+        break;
+    }
+}
+
+void mail_drop(struct loop *loop, struct mail *mail)
+{
+    if (mail->kind == MAIL_SNAPSHOT_REQUEST || mail->kind == MAIL_SNAPSHOT_REPLY)
+        gather_drop(mail);
+    if (mail->kind == MAIL_CONNECTION)
+        handover_drop(loop, CONTAINER_OF(mail, struct conn, mail));
+}

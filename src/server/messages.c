@@ -1,0 +1,228 @@
+/* Frames to messages, messages to the relay, and what the relay says to who performs it. */
+#include "server/messages.h"
+
+#include <stdlib.h>
+
+#include "server/admission.h"
+#include "server/allowance.h"
+#include "server/conn_out.h"
+#include "server/drain.h"
+#include "server/perform.h"
+
+/*
+ * The join that makes the connection move is said again on the loop that it moves to, without what
+ * else the message had. The relay has judged the id and the code, so both are short.
+ */
+static void take_along(struct loop *loop, struct conn *conn, const struct envelope *join)
+{
+    const struct bytes parts[] = {
+        BYTES("{\"type\":\"join\",\"clientId\":"),
+        join->client_id.raw,
+        BYTES(",\"room\":"),
+        join->room.raw,
+        BYTES("}"),
+    };
+    struct conn_input *input = loop_need_input(loop, conn);
+    for (size_t i = 0; i < ARRAY_LENGTH(parts); i++) {
+        if (input == NULL || buf_append(&input->message, parts[i]) != BUF_OK) {
+            conn_out_lose_for_memory(loop, conn);
+            return;
+        }
+    }
+}
+
+/* The connection has come into a room, and was told so much; or it has lost its seat. */
+static void note_entry(struct loop *loop, struct conn *conn, size_t told)
+{
+    admission_seat_changed(loop, conn);
+    if (conn->seat != NULL)
+        admission_spend(loop, conn->place, told / 1024 * JOIN_COST_PER_KIB);
+}
+
+/* A message that has been parsed, or can't be text (`envelope` NULL). */
+static void handle_envelope(struct loop *loop, struct conn *conn, enum envelope_result result,
+                            const struct envelope *envelope)
+{
+    struct effects effects;
+    struct speaker speaker = {
+        .client = conn_index(conn),
+        .protocol = conn_protocol(conn),
+        .origin = conn->origin,
+        .seat = &conn->seat,
+    };
+    const struct member *seat = conn->seat;
+    size_t waiting = seat == NULL ? conn_waiting(conn) : 0;
+    if (conn->input != NULL)
+        conn->input->since_ms = loop->now_ms;
+    if (envelope != NULL)
+        relay_receive_envelope(&loop->relay, speaker, result, envelope, &effects);
+    else
+        relay_receive_garbage(speaker, &effects);
+    perform_effects(loop, conn, &effects);
+    if (conn->seat != NULL)
+        drain_note_life(loop, conn->seat->room);
+    if (conn->seat != seat)
+        note_entry(loop, conn, conn_waiting(conn) - waiting);
+    if (conn->state == CONN_MOVING)
+        take_along(loop, conn, envelope);
+}
+
+void messages_handle_text(struct loop *loop, struct conn *conn, struct bytes text)
+{
+    struct envelope envelope;
+    enum envelope_result result = envelope_parse(text, &envelope);
+    handle_envelope(loop, conn, result, &envelope);
+}
+
+/* Goes on to free a long message that has been handled: all of it at once would take long. */
+static enum pause free_on(struct loop *loop, struct conn *conn)
+{
+    bool is_open = conn->state == CONN_OPEN && conn->input != NULL;
+    if (!is_open || !ws_reader_free_some(&conn->input->reader, FREED_BYTES_PER_TURN))
+        return PAUSE_NONE;
+    loop->work += FREED_BYTES_PER_TURN / 1024;
+    return PAUSE_SHARE;
+}
+
+enum pause messages_parse_on(struct loop *loop, struct conn *conn)
+{
+    struct envelope_parser *parser = conn->input->parser;
+    if (parser == NULL)
+        return free_on(loop, conn);
+    enum envelope_result result = envelope_continue(parser, PARSED_BYTES_PER_TURN);
+    loop->work += PARSED_BYTES_PER_TURN / 1024;
+    if (result == ENVELOPE_PAUSED)
+        return PAUSE_SHARE;
+    conn->input->parser = NULL;
+    handle_envelope(loop, conn, result, &parser->envelope);
+    free(parser);
+    return free_on(loop, conn);
+}
+
+/* A message that the reader keeps stays where it is until the next is read: so parsing may pause.
+ */
+static bool is_kept(const struct conn *conn, struct bytes text)
+{
+    return conn->input != NULL && text.data == conn->input->reader.message.data;
+}
+
+/*
+ * A long message is parsed from the next turn on, and freed there: when many are complete at once,
+ * whoever says something short meanwhile is heard before them.
+ */
+static enum pause begin_parsing(struct loop *loop, struct conn *conn, struct bytes text)
+{
+    conn->input->parser = malloc(sizeof *conn->input->parser);
+    if (conn->input->parser == NULL) {
+        conn_out_lose_for_memory(loop, conn);
+        return PAUSE_NONE;
+    }
+    envelope_begin(conn->input->parser, text);
+    return PAUSE_SHARE;
+}
+
+static enum pause handle_message(struct loop *loop, struct conn *conn, const struct ws_read *read)
+{
+    struct bytes text = read->payload;
+    bool is_long = text.length > PARSED_BYTES_PER_TURN && is_kept(conn, text);
+    loop->stats.counters[COUNTER_MESSAGES_IN]++;
+    /* Binary frames that contain JSON are treated like text; what is none is parsed as nothing. */
+    if (is_long)
+        return begin_parsing(loop, conn, read->is_utf8 ? text : bytes_of(text.data, 0));
+    if (read->is_utf8)
+        messages_handle_text(loop, conn, text);
+    else
+        handle_envelope(loop, conn, ENVELOPE_INVALID_JSON, NULL);
+    return PAUSE_NONE;
+}
+
+static enum pause handle_read(struct loop *loop, struct conn *conn, const struct ws_read *read)
+{
+    switch (read->kind) {
+    case WS_READ_MESSAGE:
+        return handle_message(loop, conn, read);
+    case WS_READ_PING:
+        conn_out_control(loop, conn, WS_OPCODE_PONG, read->payload);
+        break;
+    case WS_READ_CLOSE:
+        loop->stats.counters[COUNTER_PEER_CLOSED]++;
+        conn->said_farewell =
+            read->close_code == WS_CLOSE_NORMAL || read->close_code == WS_CLOSE_NO_STATUS;
+        conn_out_close(loop, conn, read->close_code, read->payload);
+        break;
+    case WS_READ_ERROR:
+        loop->stats.counters[read->close_code == WS_CLOSE_TOO_BIG ? COUNTER_TOO_LARGE
+                                                                  : COUNTER_PROTOCOL_ERROR]++;
+        conn_out_close(loop, conn, read->close_code, (struct bytes){0});
+        break;
+    case WS_READ_PONG:
+    case WS_READ_NEED_MORE:
+    case WS_READ_OUT_OF_FRAMES:
+    case WS_READ_OUT_OF_BYTES:
+        break;
+    }
+    return PAUSE_NONE;
+}
+
+/* A reader that was on the stack is kept only when it holds something unfinished. */
+static void keep_reader(struct loop *loop, struct conn *conn, struct ws_reader *reader)
+{
+    if (conn->state != CONN_OPEN || ws_reader_is_idle(reader)) {
+        ws_reader_release(reader);
+        return;
+    }
+    struct conn_input *input = loop_need_input(loop, conn);
+    if (input == NULL) {
+        ws_reader_release(reader);
+        conn_out_lose_for_memory(loop, conn);
+        return;
+    }
+    input->reader = *reader;
+}
+
+void messages_drop_input_when_idle(struct conn *conn)
+{
+    const struct conn_input *input = conn->input;
+    if (input != NULL && ws_reader_is_idle(&input->reader) && input->unread.length == 0 &&
+        input->message.length == 0 && input->parser == NULL)
+        conn_drop_input(conn);
+}
+
+enum pause messages_read(struct loop *loop, struct conn *conn, struct bytes_mut *in)
+{
+    struct ws_reader on_stack;
+    struct ws_reader *reader = &on_stack;
+    struct bytes_mut share = allowance_share_of(loop, *in);
+    enum pause pause = PAUSE_NONE;
+    if (!allowance_lets_join(loop, conn))
+        return PAUSE_RATE;
+    if (conn->input != NULL)
+        reader = &conn->input->reader;
+    else
+        ws_reader_init(&on_stack, loop->server->config->message_bytes_max);
+
+    uint32_t allowed = allowance_give(loop, conn, reader);
+    while (conn->state == CONN_OPEN && pause == PAUSE_NONE) {
+        struct ws_read read;
+        enum ws_read_kind kind = ws_reader_next(reader, &share, &read);
+        if (kind == WS_READ_NEED_MORE)
+            break;
+        if (kind == WS_READ_OUT_OF_FRAMES)
+            pause = allowed < loop->share_left ? PAUSE_RATE : PAUSE_SHARE;
+        else if (kind == WS_READ_OUT_OF_BYTES)
+            pause = PAUSE_RATE;
+        else
+            pause = handle_read(loop, conn, &read);
+        if (loop->work >= loop->share_end && share.length > 0 && pause == PAUSE_NONE)
+            pause = PAUSE_SHARE;
+    }
+    allowance_pay(loop, conn, allowed, reader);
+    allowance_pay_for_bytes(loop, in, &share);
+    if (share.length == 0 && in->length > 0 && pause == PAUSE_NONE)
+        pause = PAUSE_SHARE;
+    if (reader == &on_stack)
+        keep_reader(loop, conn, reader);
+    else
+        messages_drop_input_when_idle(conn);
+    return pause;
+}

@@ -1,0 +1,130 @@
+/* Random bits, and who counts rooms, bytes, misses and newcomers: the loop, or the process. */
+#include "server/relay_services.h"
+
+#include <assert.h>
+#include <sys/random.h>
+
+#include "server/admission.h"
+#include "server/drain.h"
+
+/* 32 bits of the kernel's randomness, fetched some at a time. */
+static uint32_t draw_random(void *context)
+{
+    struct loop *loop = context;
+    if (loop->random_left == 0) {
+        ssize_t length = getrandom(loop->random, sizeof loop->random, 0);
+        /* Up to 256 bytes are never interrupted and never short (getrandom(2)). */
+        assert(length == (ssize_t)sizeof loop->random);
+        loop->random_left = RANDOM_WORDS;
+    }
+    return loop->random[--loop->random_left];
+}
+
+static bool admit_room(void *context, uint32_t client, struct maker **ret_maker)
+{
+    struct loop *loop = context;
+    struct server *server = loop->server;
+    struct address address;
+    unsigned before = atomic_fetch_add_explicit(&server->rooms, 1, memory_order_relaxed);
+    if (before >= server->config->rooms_max) {
+        atomic_fetch_sub_explicit(&server->rooms, 1, memory_order_relaxed);
+        return false;
+    }
+    *ret_maker = NULL;
+    if (admission_address_of(loop, conn_table_at(&server->connections, client), &address))
+        *ret_maker = makers_enter(&server->makers, address);
+    return true;
+}
+
+static void dismiss_room(void *context, struct maker *maker)
+{
+    struct loop *loop = context;
+    atomic_fetch_sub_explicit(&loop->server->rooms, 1, memory_order_relaxed);
+    makers_leave(&loop->server->makers, maker);
+    drain_note_end(loop);
+}
+
+static void room_deserted(void *context, struct room *room)
+{
+    struct loop *loop = context;
+    struct server *server = loop->server;
+    uint32_t target;
+    room->kept->vacancy.loop = loop->index;
+    drain_note_end(loop);
+    if (!makers_add_vacancy(&server->makers, room->maker, &room->kept->vacancy, &target))
+        return;
+    struct loop *owner = server->loops[target];
+    if (!atomic_exchange(&owner->vacant_mail_is_posted, true))
+        mailbox_post(&owner->mailbox, &owner->vacant_mail);
+}
+
+static void room_occupied(void *context, struct room *room)
+{
+    struct loop *loop = context;
+    makers_remove_vacancy(&loop->server->makers, room->maker, &room->kept->vacancy);
+}
+
+static bool admit_bytes(void *context, struct maker *maker, size_t count, bool is_certain)
+{
+    struct server *server = ((struct loop *)context)->server;
+    size_t most = server->kept_max / KEPT_PARTS_OF_MAKER;
+    size_t before = atomic_fetch_add_explicit(&server->kept, count, memory_order_relaxed);
+    /* One maker has many rooms: what is certain for them leaves the second half to the others. */
+    if (is_certain && before + count <= server->kept_max / 2)
+        most = SIZE_MAX;
+    if (before + count <= server->kept_max && makers_admit_bytes(maker, count, most))
+        return true;
+    atomic_fetch_sub_explicit(&server->kept, count, memory_order_relaxed);
+    return false;
+}
+
+static void dismiss_bytes(void *context, struct maker *maker, size_t count)
+{
+    struct server *server = ((struct loop *)context)->server;
+    atomic_fetch_sub_explicit(&server->kept, count, memory_order_relaxed);
+    makers_dismiss_bytes(maker, count);
+}
+
+static bool may_tell(void *context, uint32_t client, bool is_found)
+{
+    struct loop *loop = context;
+    struct conn *conn = conn_table_at(&loop->server->connections, client);
+    return admission_may_tell_joiner(loop, conn, is_found);
+}
+
+static bool may_bring(void *context, uint32_t client, const struct room *room)
+{
+    struct loop *loop = context;
+    struct address address;
+    const struct conn *conn = conn_table_at(&loop->server->connections, client);
+    if (!admission_address_of(loop, conn, &address) || address_is_private(address))
+        return true;
+    return newcomers_admit(&loop->newcomers, room->code, room->members_max, address, loop->now_ms);
+}
+
+void relay_services_init(struct loop *loop)
+{
+    const struct config *config = loop->server->config;
+    relay_init(&loop->relay, &(struct relay_config){
+                                 .loop_index = loop->index,
+                                 .loop_count = loop->server->loop_count,
+                                 .members_max = (uint32_t)config->clients_per_room_max,
+                                 .id_bytes_max = (uint32_t)config->client_id_bytes_max,
+                                 .host_grace_ms = (uint32_t)config->host_grace_ms,
+                                 .empty_room_grace_ms = (uint32_t)config->empty_room_grace_ms,
+                                 .proof_ms = (uint32_t)config->origin_proof_ms,
+                                 .instance = config_instance(config),
+                                 .crowds = loop->crowds,
+                                 .random = draw_random,
+                                 .admit_room = admit_room,
+                                 .dismiss_room = dismiss_room,
+                                 .room_deserted = room_deserted,
+                                 .room_occupied = room_occupied,
+                                 .admit_bytes = admit_bytes,
+                                 .dismiss_bytes = dismiss_bytes,
+                                 .may_tell = may_tell,
+                                 .may_bring = may_bring,
+                                 .context = loop,
+                             });
+    loop->relay.now_ms = loop->now_ms;
+}

@@ -1,0 +1,50 @@
+/* Nobody leaves a room within what is handled: only here, one after the other. */
+#include "server/settle.h"
+
+#include "server/admission.h"
+#include "server/budget.h"
+#include "server/conn_in.h"
+#include "server/handover.h"
+#include "server/perform.h"
+
+void settle_leave_rooms(struct loop *loop)
+{
+    while (loop->first_ending != NULL && !loop_phase_is_over(loop)) {
+        struct conn *conn = loop->first_ending;
+        loop->first_ending = conn->next_ending;
+        conn->is_ending = false;
+        struct effects effects;
+        relay_leave(&loop->relay, &conn->seat,
+                    conn->said_farewell ? DEPARTURE_FAREWELL : DEPARTURE_CUT_OFF, &effects);
+        perform_effects(loop, NULL, &effects);
+        admission_seat_changed(loop, conn);
+        conn_in_discard(loop, conn);
+        if (conn->state == CONN_DEAD && !conn->is_awaited) {
+            conn->is_ending = true; /* must not be listed again */
+            conn->next_ending = loop->first_dead;
+            loop->first_dead = conn;
+        }
+    }
+}
+
+void settle_reap(struct loop *loop, size_t bytes_most)
+{
+    size_t freed = 0;
+    while (loop->first_dead != NULL && freed < bytes_most) {
+        struct conn *conn = loop->first_dead;
+        loop->first_dead = conn->next_ending;
+        conn->is_ending = false;
+        freed += conn_waiting(conn);
+        loop_forget_dirty(loop, conn);
+        handover_reap(loop, conn);
+    }
+}
+
+void settle_outcome(struct loop *loop)
+{
+    settle_leave_rooms(loop);
+    if (loop->held <= atomic_load_explicit(&loop->leased, memory_order_relaxed))
+        return;
+    budget_settle(loop);
+    settle_leave_rooms(loop); /* of those who were closed to free memory */
+}

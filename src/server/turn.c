@@ -1,0 +1,305 @@
+/* The phases of a turn, in their order in turn_take(). */
+#include "server/turn.h"
+
+#include <assert.h>
+
+#include "net/clock.h"
+#include "server/budget.h"
+#include "server/conn_in.h"
+#include "server/conn_out.h"
+#include "server/deadlines.h"
+#include "server/drain.h"
+#include "server/handover.h"
+#include "server/mail.h"
+#include "server/perform.h"
+#include "server/settle.h"
+
+/* Those who had more input than their share of the last turn. */
+static void go_on(struct loop *loop)
+{
+    struct list *queue = &loop->deadlines[DEADLINE_NEXT_TURN];
+    size_t count = 0;
+    LIST_FOR_EACH(link, queue)
+    {
+        count++;
+    }
+    /* Those who are held again are behind them, for the next turn. */
+    while (count-- > 0 && !list_is_empty(queue) && !loop_phase_is_over(loop)) {
+        struct conn *conn = conn_of_deadline(queue->next);
+        loop_set_deadline(loop, conn, DEADLINE_REQUEST); /* until it is known what it waits for */
+        if (deadlines_check_held(loop, conn))
+            conn_in_resume(loop, conn);
+        settle_outcome(loop);
+    }
+}
+
+/* Descriptors or kernel memory are short. Listening goes on a little later. */
+static void stop_accepting(struct loop *loop)
+{
+    loop->stats.counters[COUNTER_ACCEPT_FAILED]++;
+    if (!loop->is_listening)
+        return;
+    poller_stop_listening(loop->poller, loop->server->listener_fd);
+    loop->is_listening = false;
+    loop->listen_due_ms = loop->now_ms + ACCEPT_RETRY_MS;
+}
+
+static void accept_again(struct loop *loop)
+{
+    bool is_due = (int32_t)(loop->now_ms - loop->listen_due_ms) >= 0;
+    if (loop->is_listening || loop->is_stopping || !is_due)
+        return;
+    loop->is_listening = poller_listen(loop->poller, loop->server->listener_fd);
+    loop->listen_due_ms = loop->now_ms + ACCEPT_RETRY_MS;
+}
+
+static void handle_connection(struct loop *loop, const struct outcome *outcome)
+{
+    struct conn *conn = conn_of_socket(outcome->socket);
+    assert(conn->loop == loop->index);
+    if (conn->state == CONN_DEAD)
+        return;
+    switch (outcome->kind) {
+    case OUTCOME_RECEIVED:
+        conn_in_received(loop, conn, outcome->data);
+        break;
+    case OUTCOME_ENDED:
+        conn_in_ended(loop, conn);
+        break;
+    case OUTCOME_SENT:
+        conn_out_sent(loop, conn, outcome->sent, outcome->is_full);
+        break;
+    case OUTCOME_WRITABLE:
+        conn_out_writable(loop, conn);
+        break;
+    case OUTCOME_FAILED:
+        conn_out_lose_peer(loop, conn);
+        break;
+    default:
+        break;
+    }
+}
+
+static void handle_outcome(struct loop *loop, const struct outcome *outcome)
+{
+    switch (outcome->kind) {
+    case OUTCOME_ACCEPTED:
+        handover_accept(loop, outcome->fd);
+        break;
+    case OUTCOME_OVERFLOWED:
+        loop->stats.counters[COUNTER_ACCEPT_FAILED]++;
+        handover_refuse(loop, outcome->fd);
+        break;
+    case OUTCOME_ACCEPT_FAILED:
+        stop_accepting(loop);
+        break;
+    case OUTCOME_DETACHED:
+        handover_detached(loop, conn_of_socket(outcome->socket));
+        break;
+    default:
+        handle_connection(loop, outcome);
+        break;
+    }
+}
+
+/* In the order in which it came; what is too much for one turn is for the next. */
+static void read_mail(struct loop *loop)
+{
+    bool is_taken = false; /* what comes from then on will be told */
+    while (loop->mail_is_due && !loop_phase_is_over(loop)) {
+        if (loop->unread_mail == NULL) {
+            loop->mail_is_due = !is_taken;
+            is_taken = true;
+            loop->unread_mail = loop->mail_is_due ? mailbox_take_all(&loop->mailbox) : NULL;
+            continue;
+        }
+        struct mail *mail = loop->unread_mail;
+        loop->unread_mail = mail->next;
+        mail_handle(loop, mail);
+        settle_outcome(loop);
+    }
+}
+
+/* Rooms whose host has not come back in time. */
+static void end_rooms(struct loop *loop)
+{
+    struct effects effects;
+    while (!loop_phase_is_over(loop) && relay_end_grace(&loop->relay, &effects)) {
+        perform_effects(loop, NULL, &effects);
+        settle_outcome(loop);
+    }
+}
+
+/* Rooms that are played in. */
+static void prove_rooms(struct loop *loop)
+{
+    struct effects effects;
+    while (!loop_phase_is_over(loop) && relay_prove_room(&loop->relay, &effects)) {
+        perform_effects(loop, NULL, &effects);
+        loop->work++;
+    }
+}
+
+static struct conn *first_handshake(const struct loop *loop)
+{
+    for (int kind = DEADLINE_HANDSHAKE; kind <= DEADLINE_MORE_HANDSHAKES; kind++) {
+        const struct list *queue = &loop->deadlines[kind];
+        if (!list_is_empty(queue))
+            return conn_of_deadline(queue->next);
+    }
+    return NULL;
+}
+
+/* Milliseconds until the next handshake may be served; -1: none waits. */
+static int time_to_handshake(const struct loop *loop)
+{
+    if (first_handshake(loop) == NULL)
+        return -1;
+    uint64_t now_ns = clock_now_ns();
+    uint64_t due_ns = loop->handshakes.due_ns;
+    return due_ns <= now_ns ? 0 : (int)((due_ns - now_ns) / 1000000 + 1);
+}
+
+/* Those whose time has come. */
+static void serve_handshakes(struct loop *loop)
+{
+    struct conn *conn = first_handshake(loop);
+    if (conn == NULL)
+        return;
+    uint64_t began_ns = clock_now_ns();
+    uint64_t now_ns = began_ns;
+    if (now_ns < loop->handshakes.due_ns)
+        return;
+    while (conn != NULL && now_ns - began_ns < HANDSHAKES_NS_PER_TURN) {
+        loop_set_deadline(loop, conn, DEADLINE_REQUEST); /* or what it waits for then */
+        loop->handshakes.served = conn;
+        conn_in_resume(loop, conn);
+        loop->handshakes.served = NULL;
+        settle_outcome(loop);
+        conn = first_handshake(loop);
+        now_ns = clock_now_ns();
+    }
+    if (loop->stats.clients > 0)
+        loop->handshakes.due_ns = now_ns + HANDSHAKES_REST * (now_ns - began_ns);
+}
+
+/* Each connection with new output is flushed once; who fails leaves, which makes new output. */
+static void flush_all(struct loop *loop)
+{
+    do {
+        while (loop->first_dirty != NULL) {
+            struct conn *conn = loop->first_dirty;
+            loop->first_dirty = conn->next_dirty;
+            conn->is_dirty = false;
+            if (conn->state != CONN_DEAD && conn->state != CONN_MOVING)
+                conn_out_flush(loop, conn);
+        }
+        settle_outcome(loop);
+    } while (loop->first_dirty != NULL && !loop_phase_is_over(loop));
+    while (loop->first_unfinished != NULL) {
+        struct conn *conn = loop->first_unfinished;
+        loop->first_unfinished = conn->next_dirty;
+        conn->next_dirty = loop->first_dirty;
+        loop->first_dirty = conn;
+    }
+}
+
+/* Milliseconds that the turn may wait; -1: until something happens. */
+static int time_to_wait(const struct loop *loop)
+{
+    if (loop->first_dirty != NULL || loop->first_ending != NULL || loop->first_dead != NULL ||
+        loop->mail_is_due)
+        return 0;
+    int wait_ms = deadlines_wait_ms(loop);
+    int drain_ms = drain_wait_ms(loop);
+    if (drain_ms >= 0 && (wait_ms < 0 || drain_ms < wait_ms))
+        wait_ms = drain_ms;
+    int handshakes_ms = time_to_handshake(loop);
+    if (handshakes_ms >= 0 && (wait_ms < 0 || handshakes_ms < wait_ms))
+        wait_ms = handshakes_ms;
+    bool must_trim = outbox_pool_keeps_any(&loop->pool) || answer_cache_has_any(&loop->answers);
+    int32_t due_ms = must_trim ? POOL_TRIM_INTERVAL_MS : INT32_MAX;
+    if (loop->is_stopping)
+        due_ms = (int32_t)(loop->stop_due_ms - loop->now_ms);
+    else if (!loop->is_listening)
+        due_ms = (int32_t)(loop->listen_due_ms - loop->now_ms);
+    if (due_ms == INT32_MAX || (wait_ms >= 0 && wait_ms <= due_ms))
+        return wait_ms;
+    return due_ms < 0 ? 0 : due_ms;
+}
+
+/*
+ * The loop's time goes on with the clock, but for gaps in which the process stood still (stopped,
+ * or its machine asleep): what nobody could have read is no silence.
+ */
+static void advance_time(struct loop *loop, uint64_t now_ns, int waited_at_most_ms)
+{
+    uint32_t clock_ms = (uint32_t)(now_ns / 1000000);
+    uint32_t elapsed_ms = clock_ms - loop->clock_ms;
+    uint32_t most_ms = (uint32_t)waited_at_most_ms + TURN_LONGEST_MS;
+    loop->clock_ms = clock_ms;
+    loop->now_ms += waited_at_most_ms >= 0 && elapsed_ms > most_ms ? most_ms : elapsed_ms;
+    loop->relay.now_ms = loop->now_ms;
+}
+
+static void advance_history(struct loop *loop, uint64_t now_ns)
+{
+    if (!history_is_due(&loop->history, now_ns))
+        return;
+    const struct history_state state = {
+        .rooms = loop->relay.rooms.room_count,
+        .clients = (uint32_t)loop->stats.clients,
+        .messages = loop->stats.counters[COUNTER_MESSAGES_IN],
+        .deliveries = loop->stats.counters[COUNTER_DELIVERIES],
+    };
+    history_advance(&loop->history, now_ns, &state);
+}
+
+static void trim_memory(struct loop *loop)
+{
+    if (loop->now_ms - loop->trimmed_ms < POOL_TRIM_INTERVAL_MS)
+        return;
+    loop->trimmed_ms = loop->now_ms;
+    outbox_pool_trim(&loop->pool);
+    answer_cache_forget_old(&loop->answers, loop->now_ms);
+}
+
+void turn_take(struct loop *loop)
+{
+    struct outcome outcome;
+
+    loop->share_owner = NULL;
+    loop_begin_phase(loop);
+    go_on(loop);
+    int wait_ms = time_to_wait(loop);
+    poller_wait(loop->poller, wait_ms);
+    uint64_t began_ns = clock_now_ns();
+    advance_time(loop, began_ns, wait_ms);
+    advance_history(loop, began_ns);
+    loop_begin_phase(loop);
+    while (!loop_phase_is_over(loop) && poller_next(loop->poller, &outcome)) {
+        if (outcome.kind == OUTCOME_WOKEN)
+            loop->mail_is_due = true;
+        else
+            handle_outcome(loop, &outcome);
+        settle_outcome(loop);
+    }
+    if (loop_phase_is_over(loop))
+        loop->mail_is_due = true; /* it may have come before the news of it */
+    loop_begin_phase(loop);
+    read_mail(loop);
+    loop_begin_phase(loop);
+    end_rooms(loop);
+    prove_rooms(loop);
+    deadlines_check(loop);
+    drain_check(loop);
+    accept_again(loop);
+    settle_outcome(loop);
+    serve_handshakes(loop);
+    loop_begin_phase(loop);
+    flush_all(loop);
+    settle_reap(loop, REAPED_BYTES_PER_TURN);
+    budget_settle(loop);
+    trim_memory(loop);
+    stats_count_turn(&loop->stats, clock_now_ns() - began_ns);
+}

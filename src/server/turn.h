@@ -1,0 +1,12 @@
+/*
+ * A turn: wait, handle what happened, read mail, look at deadlines, flush, free. Rooms are left
+ * after each thing that was handled, never within it.
+ */
+#ifndef PARTY_SERVER_TURN_H
+#define PARTY_SERVER_TURN_H
+
+#include "server/loop.h"
+
+void turn_take(struct loop *loop);
+
+#endif
