@@ -27,6 +27,11 @@ void relay_free_departed(struct relay *relay)
     relay->closed = NULL;
 }
 
+void relay_unseat(const struct relay *relay, uint32_t client)
+{
+    *relay->config.seat_of(relay->config.context, client) = NULL;
+}
+
 void relay_release(struct relay *relay)
 {
     relay_free_departed(relay);

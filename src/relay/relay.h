@@ -38,6 +38,8 @@ struct relay_config {
 
     /* What the relay can't know by itself; a test may give predictable sources. */
     uint32_t (*random)(void *context); /* 32 unpredictable bits */
+    /* Where the seat of a client who has one is kept; it is the relay's to change. */
+    struct member **(*seat_of)(void *context, uint32_t client);
     /* Counts a room that this client makes. False: too many. `ret_maker` may be NULL. */
     bool (*admit_room)(void *context, uint32_t client, struct maker **ret_maker);
     void (*dismiss_room)(void *context, struct maker *maker); /* one that was admitted is no more */
@@ -58,6 +60,13 @@ struct relay_config {
     void *context;
 };
 
+/* A join that names a code and an id which are possible. Whoever has the code carries it out. */
+struct join {
+    uint64_t code;
+    size_t id_length;
+    uint8_t id[CLIENT_ID_CANONICAL_MAX]; /* the clientId's canonical form */
+};
+
 struct relay {
     struct relay_config config;
     struct room_table rooms;
@@ -69,6 +78,7 @@ struct relay {
     struct member *departed;      /* left last; kept while the effects of that point to it */
     struct room *closed;          /* closed last; the same */
     struct url_template template; /* of the last `create`; the same */
+    struct join join;             /* the last that another loop is to carry out; the same */
 };
 
 enum effect_kind {
@@ -81,11 +91,12 @@ enum effect_kind {
     EFFECT_KEEP_STATE,  /* `event` is the room's state: give it to relay_keep_state() as it is sent,
                          * and tell it to all members but `client`, who asked for it */
     EFFECT_TELL_STATE,  /* room_state() to `client` */
-    EFFECT_ROOM_CLOSED, /* all members of `room` lose their seats: close them with 4001 `room
+    EFFECT_ROOM_CLOSED, /* all members of `room` have lost their seats: close them with 4001 `room
                          * closed`
                          */
-    EFFECT_REPLACED,    /* `client` has lost its seat: forget it, close with 4000 `replaced` */
-    EFFECT_MOVE,        /* the room may live on loop `loop`: take the message there, say it again */
+    EFFECT_REPLACED,    /* `client` has lost its seat: close it with 4000 `replaced` */
+    EFFECT_MOVE,        /* the room may live on loop `loop`: the speaker goes there, where `join` is
+                         * given to relay_carry_out() */
     EFFECT_ROOM_ADDED,  /* a room with `origin` came to be */
     EFFECT_ROOM_GONE,   /* a room with `origin` is no more */
     EFFECT_ROOM_PROVEN, /* a room with `origin` has had several members for a while: it is played in
@@ -99,6 +110,7 @@ struct effect {
     uint32_t loop;
     uint16_t origin;
     struct room *room;
+    const struct join *join;
     struct event event;
 };
 
@@ -130,6 +142,10 @@ void relay_receive(struct relay *relay, struct speaker speaker, struct bytes tex
 void relay_receive_envelope(struct relay *relay, struct speaker speaker,
                             enum envelope_result result, const struct envelope *envelope,
                             struct effects *ret_effects);
+
+/* A join that came from another loop; this one has its code. The speaker has no seat. */
+void relay_carry_out(struct relay *relay, struct speaker speaker, const struct join *join,
+                     struct effects *ret_effects);
 
 /* A message that can't be text: `Invalid JSON`. */
 void relay_receive_garbage(struct speaker speaker, struct effects *ret_effects);
@@ -164,7 +180,7 @@ int32_t relay_proof_left_ms(const struct relay *relay);
 bool relay_prove_room(struct relay *relay, struct effects *ret_effects);
 
 /* Ends a room in which nobody is, before its time. */
-void relay_end_deserted(struct relay *relay, struct room *room, struct effects *ret_effects);
+void relay_end_deserted(struct relay *relay, struct vacancy *vacancy, struct effects *ret_effects);
 
 /*
  * Whether something goes on in the room, so that a drain waits for it: it has several members, or

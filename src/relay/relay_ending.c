@@ -25,6 +25,10 @@ void relay_end_room(struct relay *relay, struct room *room, struct effects *effe
 
 static void close_room(struct relay *relay, struct room *room, struct effects *effects)
 {
+    uint32_t at = 0;
+    uint32_t client;
+    while (room_next_client(room, &at, &client))
+        relay_unseat(relay, client);
     if (room->member_count > 0)
         effects_add(effects, EFFECT_ROOM_CLOSED)->room = room;
     relay_end_room(relay, room, effects);
@@ -139,8 +143,9 @@ bool relay_end_first_deserted(struct relay *relay, struct effects *effects)
     return room != NULL;
 }
 
-void relay_end_deserted(struct relay *relay, struct room *room, struct effects *ret_effects)
+void relay_end_deserted(struct relay *relay, struct vacancy *vacancy, struct effects *ret_effects)
 {
+    struct room *room = CONTAINER_OF(vacancy, struct keepings, vacancy)->room;
     ret_effects->count = 0;
     relay_free_departed(relay);
     assert(room->member_count == 0);

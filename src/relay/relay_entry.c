@@ -2,6 +2,7 @@
  * Creating and joining: who may, where, and what the newcomer hears. The order of the checks is
  * part of the protocol.
  */
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -220,6 +221,7 @@ static void seat(struct relay *relay, struct speaker speaker, struct member *mem
 static void replace_member(struct relay *relay, struct speaker speaker, struct member *member,
                            struct effects *effects)
 {
+    relay_unseat(relay, member->client);
     effects_add(effects, EFFECT_REPLACED)->client = member->client;
     member->client = speaker.client;
     seat(relay, speaker, member, effects);
@@ -297,32 +299,16 @@ static void refuse_not_found(const struct relay *relay, struct effects *effects,
     effect->event = (struct event){.type = EVENT_ERROR, .error = ERROR_ROOM_NOT_FOUND};
 }
 
-void relay_join(struct relay *relay, struct speaker speaker, const struct envelope *envelope,
-                struct effects *effects)
+/* On the loop that has the code. */
+static void carry_out(struct relay *relay, struct speaker speaker, uint64_t code, struct bytes id,
+                      struct effects *effects)
 {
-    struct canonical_id id;
-    if (!check_newcomer(relay, speaker, envelope, &id, effects))
-        return;
-    if (!is_non_empty_string(&envelope->room)) {
-        effects_refuse(effects, speaker, ERROR_ROOM_REQUIRED);
-        return;
-    }
-    uint64_t code;
-    if (!read_code(&envelope->room, &code)) {
-        refuse_not_found(relay, effects, speaker);
-        return;
-    }
-    uint32_t owner = code_owner(code, relay->config.loop_count);
-    if (owner != relay->config.loop_index) {
-        effects_add(effects, EFFECT_MOVE)->loop = owner;
-        return;
-    }
     struct room *room = room_table_find(&relay->rooms, code);
     if (room == NULL) {
         refuse_not_found(relay, effects, speaker);
         return;
     }
-    struct member *member = room_find(room, id_view(&id));
+    struct member *member = room_find(room, id);
     if (member == NULL && !may_tell(relay, speaker, true, effects))
         return;
     if (room_protocol(room) != speaker.protocol) {
@@ -333,5 +319,48 @@ void relay_join(struct relay *relay, struct speaker speaker, const struct envelo
     if (member != NULL && member->client != CLIENT_NONE)
         replace_member(relay, speaker, member, effects);
     else
-        enter_room(relay, speaker, room, member, id_view(&id), effects);
+        enter_room(relay, speaker, room, member, id, effects);
+}
+
+static void move(struct relay *relay, uint32_t owner, uint64_t code, struct bytes id,
+                 struct effects *effects)
+{
+    struct effect *effect = effects_add(effects, EFFECT_MOVE);
+    relay->join.code = code;
+    relay->join.id_length = id.length;
+    memcpy(relay->join.id, id.data, id.length);
+    effect->loop = owner;
+    effect->join = &relay->join;
+}
+
+void relay_join(struct relay *relay, struct speaker speaker, const struct envelope *envelope,
+                struct effects *effects)
+{
+    struct canonical_id id;
+    uint64_t code;
+    if (!check_newcomer(relay, speaker, envelope, &id, effects))
+        return;
+    if (!is_non_empty_string(&envelope->room)) {
+        effects_refuse(effects, speaker, ERROR_ROOM_REQUIRED);
+        return;
+    }
+    if (!read_code(&envelope->room, &code)) {
+        refuse_not_found(relay, effects, speaker);
+        return;
+    }
+    uint32_t owner = code_owner(code, relay->config.loop_count);
+    if (owner == relay->config.loop_index)
+        carry_out(relay, speaker, code, id_view(&id), effects);
+    else
+        move(relay, owner, code, id_view(&id), effects);
+}
+
+void relay_carry_out(struct relay *relay, struct speaker speaker, const struct join *join,
+                     struct effects *ret_effects)
+{
+    ret_effects->count = 0;
+    assert(*speaker.seat == NULL);
+    assert(code_owner(join->code, relay->config.loop_count) == relay->config.loop_index);
+    relay_free_departed(relay);
+    carry_out(relay, speaker, join->code, bytes_of(join->id, join->id_length), ret_effects);
 }

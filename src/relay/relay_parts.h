@@ -34,6 +34,9 @@ void effects_tell_room(struct effects *effects, struct room *room, uint32_t exce
 
 void effects_refuse(struct effects *effects, struct speaker speaker, enum relay_error error);
 
+/* A client who has a seat has none from now on. */
+void relay_unseat(const struct relay *relay, uint32_t client);
+
 /* The messages of each type. */
 void relay_create(struct relay *relay, struct speaker speaker, const struct envelope *envelope,
                   struct effects *effects);

@@ -116,6 +116,15 @@ static inline struct bytes member_id(const struct member *member)
     return bytes_of(member->id, member->id_length);
 }
 
+/* The clients of those who are here, by index: `at` is 0 at first. False: there are no more. */
+static inline bool room_next_client(const struct room *room, uint32_t *at, uint32_t *ret_client)
+{
+    if (*at >= room->member_count)
+        return false;
+    *ret_client = room->members[(*at)++]->client;
+    return true;
+}
+
 static inline bool member_is_host(const struct member *member)
 {
     return member->index == HOST_INDEX;

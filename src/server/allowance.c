@@ -50,6 +50,16 @@ bool allowance_lets_join(struct loop *loop, const struct conn *conn)
     return conn->seat != NULL || admission_may_spend(loop, conn->place);
 }
 
+void allowance_inherit(struct loop *loop, struct conn *heir, struct conn *from)
+{
+    earn_tokens(loop, heir);
+    earn_tokens(loop, from);
+    if (from->rate_tokens < heir->rate_tokens)
+        heir->rate_tokens = from->rate_tokens;
+    if (from->byte_tokens < heir->byte_tokens)
+        heir->byte_tokens = from->byte_tokens;
+}
+
 bool allowance_lets_resume(struct loop *loop, struct conn *conn)
 {
     const struct config *config = loop->server->config;
@@ -94,23 +104,29 @@ void allowance_pay_for_bytes(struct loop *loop, struct bytes_mut *in, const stru
     bytes_mut_skip(in, length);
 }
 
-uint32_t allowance_give(struct loop *loop, struct conn *conn, struct ws_reader *reader)
+struct allowance allowance_give(struct loop *loop, struct conn *conn, struct ws_reader *reader)
 {
     earn_tokens(loop, conn);
     bool is_bounded = loop->server->config->byte_rate_max > 0;
-    reader->frames_left = count_allowed_frames(loop, conn);
+    struct allowance given = {
+        .frames = count_allowed_frames(loop, conn),
+        .bytes = is_bounded ? conn->byte_tokens : INT64_MAX,
+    };
+    reader->frames_left = given.frames;
     reader->bytes_at_once = is_bounded ? (uint32_t)byte_burst(loop) : 0;
-    reader->bytes_left = is_bounded ? conn->byte_tokens : INT64_MAX;
-    return reader->frames_left;
+    reader->bytes_left = given.bytes;
+    return given;
 }
 
-void allowance_pay(struct loop *loop, struct conn *conn, uint32_t given,
+void allowance_pay(struct loop *loop, struct conn *conn, struct allowance given,
                    const struct ws_reader *reader)
 {
-    uint32_t frames = given - reader->frames_left;
+    uint32_t frames = given.frames - reader->frames_left;
     loop->share_left -= frames;
+    uint32_t tokens = frames * FRAME_TOKENS;
+    /* Who has taken over a seat meanwhile may have less than was given. */
     if (loop->server->config->message_rate_max > 0)
-        conn->rate_tokens -= frames * FRAME_TOKENS;
+        conn->rate_tokens = conn->rate_tokens > tokens ? conn->rate_tokens - tokens : 0;
     if (loop->server->config->byte_rate_max > 0)
-        conn->byte_tokens = (int32_t)reader->bytes_left;
+        conn->byte_tokens -= (int32_t)(given.bytes - reader->bytes_left);
 }

@@ -10,6 +10,9 @@
 /* A WebSocket begins: what it may send at once is there. */
 void allowance_fill(struct loop *loop, struct conn *conn);
 
+/* A WebSocket goes on for another of the same client: whoever begins anew has no more for that. */
+void allowance_inherit(struct loop *loop, struct conn *heir, struct conn *from);
+
 /*
  * Whether a connection that was held for its rate can read anything now. If not, resuming it would
  * only move its input to and fro.
@@ -31,9 +34,15 @@ bool allowance_share_is_used_up(const struct loop *loop);
 struct bytes_mut allowance_share_of(const struct loop *loop, struct bytes_mut in);
 void allowance_pay_for_bytes(struct loop *loop, struct bytes_mut *in, const struct bytes_mut *rest);
 
-/* Gives the reader what it may begin to read now; returns the frames. What it used is paid then. */
-uint32_t allowance_give(struct loop *loop, struct conn *conn, struct ws_reader *reader);
-void allowance_pay(struct loop *loop, struct conn *conn, uint32_t given,
+/* What a reader may begin to read. */
+struct allowance {
+    uint32_t frames;
+    int64_t bytes;
+};
+
+/* Gives the reader what it may begin to read now. What it has used of that is paid then. */
+struct allowance allowance_give(struct loop *loop, struct conn *conn, struct ws_reader *reader);
+void allowance_pay(struct loop *loop, struct conn *conn, struct allowance given,
                    const struct ws_reader *reader);
 
 #endif

@@ -2,6 +2,7 @@
 #include "server/conn.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -62,7 +63,7 @@ struct conn_input *conn_need_input(struct conn *conn, size_t message_bytes_max, 
     /* A request head and what one receive brings behind it, or behind a message; and what the
      * kernel had received when the socket was paused. */
     buf_init(&input->unread, UNREAD_BYTES_MAX);
-    buf_init(&input->message, message_bytes_max);
+    input->join = NULL;
     input->since_ms = now_ms;
     conn->input = input;
     return input;
@@ -75,9 +76,14 @@ void conn_drop_input(struct conn *conn)
     ws_reader_release(&conn->input->reader);
     free(conn->input->parser);
     buf_release(&conn->input->unread);
-    buf_release(&conn->input->message);
+    free(conn->input->join);
     free(conn->input);
     conn->input = NULL;
+}
+
+static size_t join_bytes(const struct join *join)
+{
+    return join == NULL ? 0 : offsetof(struct join, id) + join->id_length;
 }
 
 size_t conn_charge_all(const struct conn *conn)
@@ -85,7 +91,7 @@ size_t conn_charge_all(const struct conn *conn)
     size_t charge = 0;
     if (conn->input != NULL)
         charge += sizeof *conn->input + conn->input->reader.message.capacity +
-                  conn->input->unread.capacity + conn->input->message.capacity;
+                  conn->input->unread.capacity + join_bytes(conn->input->join);
     if (conn->tls != NULL)
         charge += tls_session_kept(conn->tls) +
                   (tls_session_is_open(conn->tls) ? TLS_SESSION_BYTES : TLS_HANDSHAKE_BYTES);

@@ -45,9 +45,9 @@ struct conn_input {
     struct ws_reader reader;
     struct envelope_parser *parser; /* of the reader's message, when that takes several turns */
     struct http_progress head;      /* HTTP: of the request's head in `unread` */
-    struct buf unread;  /* input that waits: part of a request head, or all that came meanwhile */
-    struct buf message; /* MOVING: what the new loop is to hear first */
-    uint32_t since_ms;  /* the last message was complete, or this began */
+    struct buf unread; /* input that waits: part of a request head, or all that came meanwhile */
+    struct join *join; /* MOVING: what the new loop carries out first; from malloc() */
+    uint32_t since_ms; /* the last message was complete, or this began */
 };
 
 #define CONN_ORIGIN_BITS 10

@@ -5,6 +5,7 @@
 #include "server/conn_in.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 #include "net/clock.h"
 #include "server/admission.h"
@@ -274,7 +275,7 @@ void conn_in_received(struct loop *loop, struct conn *conn, struct bytes_mut in)
     finish(loop, conn, charge);
 }
 
-/* A long message that is parsed, the message that made it move, and what waited behind them. */
+/* A long message that is parsed, the join that made it move, and what waited behind them. */
 static void read_on(struct loop *loop, struct conn *conn)
 {
     if (conn->input != NULL) {
@@ -284,19 +285,19 @@ static void read_on(struct loop *loop, struct conn *conn)
         if (!reads(conn))
             return;
     }
-    struct buf message = {0};
+    struct join *join = NULL;
     if (conn->input != NULL) {
-        message = conn->input->message;
-        buf_init(&conn->input->message, message.maximum);
+        join = conn->input->join;
+        conn->input->join = NULL;
     }
     struct buf unread = take_unread(conn);
-    if (message.length > 0) /* this loop owns the room's code, so it moves nowhere from here */
-        messages_handle_text(loop, conn, buf_view(&message));
+    if (join != NULL)
+        messages_carry_out(loop, conn, join);
     if (!conn->is_begun && unread.length > 0)
         read_first(loop, conn, (struct bytes_mut){unread.data, unread.length});
     else if (unread.length > 0)
         read_input(loop, conn, (struct bytes_mut){unread.data, unread.length});
-    buf_release(&message);
+    free(join);
     buf_release(&unread);
     if (conn->tls != NULL && reads(conn))
         read_tls(loop, conn, (struct bytes_mut){0});

@@ -30,8 +30,7 @@ static void end_vacant_rooms(struct loop *loop)
     atomic_store(&loop->vacant_mail_is_posted, false);
     while (!loop_phase_is_over(loop) &&
            (vacancy = makers_take_over(&server->makers, loop->index)) != NULL) {
-        struct keepings *kept = CONTAINER_OF(vacancy, struct keepings, vacancy);
-        relay_end_deserted(&loop->relay, kept->room, &effects);
+        relay_end_deserted(&loop->relay, vacancy, &effects);
         perform_effects(loop, NULL, &effects);
         loop->work++;
     }

@@ -9,28 +9,6 @@
 #include "server/drain.h"
 #include "server/perform.h"
 
-/*
- * The join that makes the connection move is said again on the loop that it moves to, without what
- * else the message had. The relay has judged the id and the code, so both are short.
- */
-static void take_along(struct loop *loop, struct conn *conn, const struct envelope *join)
-{
-    const struct bytes parts[] = {
-        BYTES("{\"type\":\"join\",\"clientId\":"),
-        join->client_id.raw,
-        BYTES(",\"room\":"),
-        join->room.raw,
-        BYTES("}"),
-    };
-    struct conn_input *input = loop_need_input(loop, conn);
-    for (size_t i = 0; i < ARRAY_LENGTH(parts); i++) {
-        if (input == NULL || buf_append(&input->message, parts[i]) != BUF_OK) {
-            conn_out_lose_for_memory(loop, conn);
-            return;
-        }
-    }
-}
-
 /* The connection has come into a room, and was told so much; or it has lost its seat. */
 static void note_entry(struct loop *loop, struct conn *conn, size_t told)
 {
@@ -39,35 +17,52 @@ static void note_entry(struct loop *loop, struct conn *conn, size_t told)
         admission_spend(loop, conn->place, told / 1024 * JOIN_COST_PER_KIB);
 }
 
-/* A message that has been parsed, or can't be text (`envelope` NULL). */
-static void handle_envelope(struct loop *loop, struct conn *conn, enum envelope_result result,
-                            const struct envelope *envelope)
+static struct speaker speaker_of(struct conn *conn)
 {
-    struct effects effects;
-    struct speaker speaker = {
+    return (struct speaker){
         .client = conn_index(conn),
         .protocol = conn_protocol(conn),
         .origin = conn->origin,
         .seat = &conn->seat,
     };
+}
+
+/* What the relay has decided about what this connection said. */
+static void act(struct loop *loop, struct conn *conn, const struct member *seat_before,
+                const struct effects *effects)
+{
+    size_t waiting = seat_before == NULL ? conn_waiting(conn) : 0;
+    perform_effects(loop, conn, effects);
+    if (conn->seat != NULL)
+        drain_note_life(loop, conn->seat->room);
+    if (conn->seat != seat_before)
+        note_entry(loop, conn, conn_waiting(conn) - waiting);
+}
+
+/* A message that has been parsed, or can't be text (`envelope` NULL). */
+static void handle_envelope(struct loop *loop, struct conn *conn, enum envelope_result result,
+                            const struct envelope *envelope)
+{
+    struct effects effects;
+    struct speaker speaker = speaker_of(conn);
     const struct member *seat = conn->seat;
-    size_t waiting = seat == NULL ? conn_waiting(conn) : 0;
     if (conn->input != NULL)
         conn->input->since_ms = loop->now_ms;
     if (envelope != NULL)
         relay_receive_envelope(&loop->relay, speaker, result, envelope, &effects);
     else
         relay_receive_garbage(speaker, &effects);
-    perform_effects(loop, conn, &effects);
-    if (conn->seat != NULL)
-        drain_note_life(loop, conn->seat->room);
-    if (conn->seat != seat)
-        note_entry(loop, conn, conn_waiting(conn) - waiting);
-    if (conn->state == CONN_MOVING)
-        take_along(loop, conn, envelope);
+    act(loop, conn, seat, &effects);
 }
 
-void messages_handle_text(struct loop *loop, struct conn *conn, struct bytes text)
+void messages_carry_out(struct loop *loop, struct conn *conn, const struct join *join)
+{
+    struct effects effects;
+    relay_carry_out(&loop->relay, speaker_of(conn), join, &effects);
+    act(loop, conn, NULL, &effects);
+}
+
+static void handle_text(struct loop *loop, struct conn *conn, struct bytes text)
 {
     struct envelope envelope;
     enum envelope_result result = envelope_parse(text, &envelope);
@@ -130,7 +125,7 @@ static enum pause handle_message(struct loop *loop, struct conn *conn, const str
     if (is_long)
         return begin_parsing(loop, conn, read->is_utf8 ? text : bytes_of(text.data, 0));
     if (read->is_utf8)
-        messages_handle_text(loop, conn, text);
+        handle_text(loop, conn, text);
     else
         handle_envelope(loop, conn, ENVELOPE_INVALID_JSON, NULL);
     return PAUSE_NONE;
@@ -184,7 +179,7 @@ void messages_drop_input_when_idle(struct conn *conn)
 {
     const struct conn_input *input = conn->input;
     if (input != NULL && ws_reader_is_idle(&input->reader) && input->unread.length == 0 &&
-        input->message.length == 0 && input->parser == NULL)
+        input->join == NULL && input->parser == NULL)
         conn_drop_input(conn);
 }
 
@@ -201,14 +196,14 @@ enum pause messages_read(struct loop *loop, struct conn *conn, struct bytes_mut 
     else
         ws_reader_init(&on_stack, loop->server->config->message_bytes_max);
 
-    uint32_t allowed = allowance_give(loop, conn, reader);
+    struct allowance given = allowance_give(loop, conn, reader);
     while (conn->state == CONN_OPEN && pause == PAUSE_NONE) {
         struct ws_read read;
         enum ws_read_kind kind = ws_reader_next(reader, &share, &read);
         if (kind == WS_READ_NEED_MORE)
             break;
         if (kind == WS_READ_OUT_OF_FRAMES)
-            pause = allowed < loop->share_left ? PAUSE_RATE : PAUSE_SHARE;
+            pause = given.frames < loop->share_left ? PAUSE_RATE : PAUSE_SHARE;
         else if (kind == WS_READ_OUT_OF_BYTES)
             pause = PAUSE_RATE;
         else
@@ -216,7 +211,7 @@ enum pause messages_read(struct loop *loop, struct conn *conn, struct bytes_mut 
         if (loop->work >= loop->share_end && share.length > 0 && pause == PAUSE_NONE)
             pause = PAUSE_SHARE;
     }
-    allowance_pay(loop, conn, allowed, reader);
+    allowance_pay(loop, conn, given, reader);
     allowance_pay_for_bytes(loop, in, &share);
     if (share.length == 0 && in->length > 0 && pause == PAUSE_NONE)
         pause = PAUSE_SHARE;

@@ -25,8 +25,8 @@ enum pause messages_read(struct loop *loop, struct conn *conn, struct bytes_mut 
  */
 enum pause messages_parse_on(struct loop *loop, struct conn *conn);
 
-/* Handles a short message that is UTF-8. */
-void messages_handle_text(struct loop *loop, struct conn *conn, struct bytes text);
+/* A join that the connection made on another loop; this one has its code. */
+void messages_carry_out(struct loop *loop, struct conn *conn, const struct join *join);
 
 /* Frees the input record when nothing in it is incomplete or waits. */
 void messages_drop_input_when_idle(struct conn *conn);

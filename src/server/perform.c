@@ -2,9 +2,12 @@
 #include "server/perform.h"
 
 #include <assert.h>
+#include <stddef.h>
+#include <stdlib.h>
 
 #include "relay/dialect.h"
 #include "server/admission.h"
+#include "server/allowance.h"
 #include "server/conn_out.h"
 
 /* The event's frame in memory of its own. False: memory is short. */
@@ -105,8 +108,9 @@ static void queue_for_room(struct loop *loop, const struct room *room, uint32_t 
                            const struct frame *frame)
 {
     uint32_t told = 0;
-    for (uint32_t i = 0; i < room->member_count; i++) {
-        uint32_t client = room->members[i]->client;
+    uint32_t at = 0;
+    uint32_t client;
+    while (room_next_client(room, &at, &client)) {
         if (client == except)
             continue;
         if (frame != NULL)
@@ -191,27 +195,49 @@ void perform_delayed_answer(struct loop *loop, struct conn *conn)
 }
 
 /* Who has lost its seat hears why. */
-static void unseat(struct loop *loop, uint32_t client, enum counter counter, uint16_t code,
-                   struct bytes reason)
+static void close_unseated(struct loop *loop, uint32_t client, enum counter counter, uint16_t code,
+                           struct bytes reason)
 {
     struct conn *conn = conn_table_at(&loop->server->connections, client);
-    conn->seat = NULL;
     admission_seat_changed(loop, conn);
     if (conn->state == CONN_OPEN) /* else it is closing for a reason of its own */
         loop->stats.counters[counter]++;
     conn_out_close(loop, conn, code, reason);
 }
 
-static void close_replaced(struct loop *loop, uint32_t client)
+/*
+ * The connection goes to the loop that has the code, and its join with it; conn_in sends it away
+ * when what it was about to read is kept.
+ */
+static void move(struct loop *loop, struct conn *speaker, const struct effect *effect)
 {
-    unseat(loop, client, COUNTER_REPLACED, WS_CLOSE_REPLACED, BYTES("replaced"));
+    struct conn_input *input = loop_need_input(loop, speaker);
+    size_t length = offsetof(struct join, id) + effect->join->id_length;
+    struct join *join = malloc(length);
+    if (input == NULL || join == NULL) {
+        free(join);
+        conn_out_lose_for_memory(loop, speaker);
+        return;
+    }
+    memcpy(join, effect->join, length);
+    input->join = join;
+    conn_set_state(speaker, CONN_MOVING);
+    speaker->move_target = effect->loop;
+}
+
+static void close_replaced(struct loop *loop, struct conn *heir, uint32_t client)
+{
+    allowance_inherit(loop, heir, conn_table_at(&loop->server->connections, client));
+    close_unseated(loop, client, COUNTER_REPLACED, WS_CLOSE_REPLACED, BYTES("replaced"));
 }
 
 static void close_members(struct loop *loop, const struct room *room)
 {
-    for (uint32_t i = 0; i < room->member_count; i++)
-        unseat(loop, room->members[i]->client, COUNTER_ROOM_CLOSED, WS_CLOSE_ROOM_CLOSED,
-               BYTES("room closed"));
+    uint32_t at = 0;
+    uint32_t client;
+    while (room_next_client(room, &at, &client))
+        close_unseated(loop, client, COUNTER_ROOM_CLOSED, WS_CLOSE_ROOM_CLOSED,
+                       BYTES("room closed"));
     loop->work += room->member_count;
 }
 
@@ -245,12 +271,10 @@ void perform_effects(struct loop *loop, struct conn *speaker, const struct effec
             close_members(loop, effect->room);
             break;
         case EFFECT_REPLACED:
-            close_replaced(loop, effect->client);
+            close_replaced(loop, speaker, effect->client);
             break;
         case EFFECT_MOVE:
-            /* conn_in keeps the message and its rest, then sends the connection away. */
-            conn_set_state(speaker, CONN_MOVING);
-            speaker->move_target = effect->loop;
+            move(loop, speaker, effect);
             break;
         case EFFECT_ROOM_ADDED:
             origins_add_room(&loop->server->origins, effect->origin);

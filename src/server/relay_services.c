@@ -20,6 +20,12 @@ static uint32_t draw_random(void *context)
     return loop->random[--loop->random_left];
 }
 
+static struct member **seat_of(void *context, uint32_t client)
+{
+    const struct loop *loop = context;
+    return &conn_table_at(&loop->server->connections, client)->seat;
+}
+
 static bool admit_room(void *context, uint32_t client, struct maker **ret_maker)
 {
     struct loop *loop = context;
@@ -116,6 +122,7 @@ void relay_services_init(struct loop *loop)
                                  .instance = config_instance(config),
                                  .crowds = loop->crowds,
                                  .random = draw_random,
+                                 .seat_of = seat_of,
                                  .admit_room = admit_room,
                                  .dismiss_room = dismiss_room,
                                  .room_deserted = room_deserted,

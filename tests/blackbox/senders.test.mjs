@@ -47,6 +47,15 @@ describeWithOptions('--max-message-rate', rate)('The message rate', (server) => 
     assert.ok((await server.events())['pauses for the message or byte rate'] > 0);
   });
 
+  it('is no higher for the connection that takes the seat over', async () => {
+    const { host, sender, code } = await roomWithSender();
+    await timeOf(sender, host, Array.from({ length: burst }, () => ping()));
+    const heir = await server.rawWebSocket();
+    await heir.join('sender', code);
+    const elapsed = await timeOf(heir, host, Array.from({ length: rate }, () => ping()));
+    assert.ok(elapsed >= 800, `${elapsed} ms`); // of a second; some was earned while it came
+  });
+
   const frames = {
     pings: () => ping(),
     pongs: () => pong(),
@@ -110,15 +119,20 @@ const byteRate = 100_000;
 const byteBurst = 8 * byteRate;
 
 describeWithOptions('--max-byte-rate', byteRate)('The byte rate', (server) => {
-  async function roomWithSender() {
-    const { code, members } = await server.party(['host']);
+  async function joinAsSender(code) {
     const sender = await server.rawWebSocket({
       headers: { 'Sec-WebSocket-Protocol': 'party-sockets.v2' },
     });
     sender.send({ type: 'join', clientId: 'sender', room: code });
     await sender.readEvent();
+    return sender;
+  }
+
+  async function roomWithSender() {
+    const { code, members } = await server.party(['host']);
+    const sender = await joinAsSender(code);
     await members[0].expect({ type: 'peer_joined', index: 1 });
-    return { host: members[0], sender };
+    return { host: members[0], sender, code };
   }
 
   /** A message whose frame has so many bytes, header included. */
@@ -164,6 +178,14 @@ describeWithOptions('--max-byte-rate', byteRate)('The byte rate', (server) => {
     const times = await timesOf(room, messages.slice(0, 2));
     expectTime(times[0], 0, 'The long one');
     expectTime(times[1], byteBurst, 'The one behind it');
+  });
+
+  it('leaves that debt to the connection that takes the seat over', async () => {
+    const { host, sender, code } = await roomWithSender();
+    await timesOf({ host, sender }, [message(1.2 * byteBurst, 0)]);
+    const heir = await joinAsSender(code);
+    const [time] = await timesOf({ host, sender: heir }, [message(byteBurst / 16, 0)]);
+    expectTime(time, 0.2 * byteBurst - 20_000, 'What the next connection sends'); // earned while it came
   });
 
   it('makes a longer message wait for a whole burst', async () => {

@@ -125,6 +125,14 @@ static bool may_bring(void *context, uint32_t client, const struct room *room)
     return true;
 }
 
+static struct member **seat_of(void *context, uint32_t client)
+{
+    struct world *world = context;
+    assert_in_range(client, 0, WORLD_CLIENTS - 1);
+    assert_non_null(world->clients[client].seat);
+    return &world->clients[client].seat;
+}
+
 static void init_with_source(struct world *world, uint32_t (*source)(void *), uint64_t seed)
 {
     memset(world, 0, sizeof *world);
@@ -143,6 +151,7 @@ static void init_with_source(struct world *world, uint32_t (*source)(void *), ui
                                   .empty_room_grace_ms = WORLD_EMPTY_GRACE_MS,
                                   .crowds = world->crowds,
                                   .random = source,
+                                  .seat_of = seat_of,
                                   .admit_room = admit_room,
                                   .dismiss_room = dismiss_room,
                                   .room_deserted = room_deserted,
@@ -237,19 +246,18 @@ static void keep_state(struct world *world, const struct effect *effect)
     payload_release(text);
 }
 
-/* The client's fake, which has a seat to lose. */
-static struct fake_client *unseat(struct world *world, uint32_t client)
+/* The client's fake, which has lost its seat. */
+static struct fake_client *unseated(struct world *world, uint32_t client)
 {
     assert_in_range(client, 0, WORLD_CLIENTS - 1);
-    assert_non_null(world->clients[client].seat);
-    world->clients[client].seat = NULL;
+    assert_null(world->clients[client].seat);
     return &world->clients[client];
 }
 
 static void close_members(struct world *world, const struct room *room)
 {
     for (uint32_t i = 0; i < room->member_count; i++)
-        unseat(world, room->members[i]->client)->was_closed = true;
+        unseated(world, room->members[i]->client)->was_closed = true;
 }
 
 static void perform_one(struct world *world, const struct effect *effect)
@@ -272,7 +280,7 @@ static void perform_one(struct world *world, const struct effect *effect)
         close_members(world, effect->room);
         break;
     case EFFECT_REPLACED:
-        unseat(world, effect->client)->was_replaced = true;
+        unseated(world, effect->client)->was_replaced = true;
         break;
     case EFFECT_NO_MEMORY:
         if (world->bytes_max == SIZE_MAX)
@@ -405,6 +413,12 @@ void say_bytes(struct world *world, uint32_t client, struct bytes text)
                   &world->effects);
     perform(world);
     free(copy);
+}
+
+void carry_out(struct world *world, uint32_t client, const struct join *join)
+{
+    relay_carry_out(&world->relay, speaker_of(world, client), join, &world->effects);
+    perform(world);
 }
 
 void say(struct world *world, uint32_t client, const char *text)

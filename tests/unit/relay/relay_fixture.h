@@ -84,6 +84,9 @@ uint32_t random_next(uint64_t *state);
 
 void say(struct world *world, uint32_t client, const char *text);
 void say_bytes(struct world *world, uint32_t client, struct bytes text);
+
+/* The client has come from another loop, with this join. */
+void carry_out(struct world *world, uint32_t client, const struct join *join);
 __attribute__((format(printf, 3, 4))) void say_format(struct world *world, uint32_t client,
                                                       const char *format, ...);
 void say_garbage(struct world *world, uint32_t client);

@@ -290,7 +290,7 @@ static void end_of_grace_has_the_effects_of_closing(void **state)
     assert_int_equal(effects.items[0].room->members[0]->client, 2);
     assert_int_equal(effects.items[1].kind, EFFECT_ROOM_GONE);
     assert_int_equal(effects.items[1].origin, 5);
-    world.clients[2].seat = NULL;
+    assert_null(world.clients[2].seat);
     assert_false(relay_end_grace(&world.relay, &effects));
     assert_int_equal(effects.count, 0);
     world_release(&world);

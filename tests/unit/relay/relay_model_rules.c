@@ -370,15 +370,16 @@ static bool read_code(struct simple_value typed, char ret_code[CODE_LENGTH_MAX +
     return is_read && *ret_number < 2 * count;
 }
 
-/* The relay sent the client to the loop that owns the code, where it says the same again. */
+/* The relay sent the client to the loop that owns the code, where its join is carried out. */
 static void expect_move(struct model *model, const struct said *said, uint32_t owner)
 {
     struct world *old = world_of(model, said->client);
     assert_int_equal(old->effects.count, 1);
-    assert_int_equal(expect_effect(old, EFFECT_MOVE)->loop, owner);
+    const struct effect *effect = expect_effect(old, EFFECT_MOVE);
+    assert_int_equal(effect->loop, owner);
     expect_silence(old);
     model->clients[said->client].loop = owner;
-    say_bytes(&model->worlds[owner], said->client, said->text);
+    carry_out(&model->worlds[owner], said->client, effect->join);
 }
 
 static void expect_join_of(struct model *model, const struct said *said, const char *code)

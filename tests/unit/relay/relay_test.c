@@ -553,18 +553,24 @@ static void join_moves_to_the_loop_that_owns_the_code(void **state)
     (void)state;
     static const struct {
         const char *code;
+        const char *read_as;
         uint32_t loop;
     } cases[] = {
-        {"AAAA", 0}, {"AAAC", 2},       {"AAAD", 3}, {"AAAE", 0},
-        {"aaac", 2}, {"A\\u0041ac", 2}, {"9999", 3}, {"9998", 2},
+        {"AAAA", "AAAA", 0}, {"AAAC", "AAAC", 2},       {"AAAD", "AAAD", 3}, {"AAAE", "AAAE", 0},
+        {"aaac", "AAAC", 2}, {"A\\u0041ac", "AAAC", 2}, {"9999", "9999", 3}, {"9998", "9998", 2},
     };
     struct world world;
     init_second_of_four_loops(&world);
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         join_room(&world, 1, "a", cases[i].code);
         EXPECT_EFFECTS(&world, EFFECT_MOVE);
+        const struct join *join = world.effects.items[0].join;
+        uint64_t code = 0;
         assert_int_equal(world.effects.items[0].loop, cases[i].loop);
         assert_null(world.clients[1].seat);
+        assert_true(bytes_equal(bytes_of(join->id, join->id_length), BYTES("a")));
+        assert_true(code_read(bytes_of_string(cases[i].read_as), &code));
+        assert_int_equal(join->code, code);
     }
     join_room(&world, 1, "a", "AAAB");
     EXPECT_EFFECTS(&world, EFFECT_NOT_FOUND);
