@@ -298,12 +298,14 @@ static void release(struct server *server)
 /* False: the one that was asked for does not work here. */
 static bool choose_poller(const struct config *config, enum poller_kind *ret_kind)
 {
-    *ret_kind = POLLER_EPOLL;
-    if (config->poller == POLLER_CHOICE_EPOLL)
-        return true;
-    if (poller_works(POLLER_IO_URING))
-        *ret_kind = POLLER_IO_URING;
-    return *ret_kind == POLLER_IO_URING || config->poller == POLLER_CHOICE_AUTO;
+    *ret_kind = (enum poller_kind)config->poller;
+    if (config->poller != POLLER_AUTO)
+        return *ret_kind == POLLER_EPOLL || poller_works(*ret_kind);
+    for (*ret_kind = POLLER_KINDS - 1; *ret_kind > POLLER_EPOLL; --*ret_kind) {
+        if (poller_works(*ret_kind))
+            return true;
+    }
+    return true;
 }
 
 /*

@@ -18,8 +18,8 @@ PURE = {"base", "proto", "relay"}
 
 # Within src/server a file includes only what stands in a line above its own: so there is no cycle.
 SERVER_ORDER = """
-    limits bucket notices stats version http/qr
-    config conn history makers newcomers origins places http/answer_cache
+    limits bucket counters notices version http/qr
+    stats config conn history makers newcomers origins places http/answer_cache
     loop health_check
     drain egress eviction http/metrics http/stats_json
     admission

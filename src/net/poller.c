@@ -9,9 +9,22 @@
 #define TRIAL_WAIT_MS 100
 #define TRIAL_TURNS_MAX 8
 
+static const struct {
+    const char *name;
+    struct poller *(*make)(void);
+} pollers[POLLER_KINDS] = {
+    [POLLER_EPOLL] = {"epoll", poller_epoll_new},
+    [POLLER_IO_URING] = {"io_uring", poller_io_uring_new},
+};
+
+const char *poller_name(enum poller_kind kind)
+{
+    return pollers[kind].name;
+}
+
 struct poller *poller_new(enum poller_kind kind)
 {
-    return kind == POLLER_IO_URING ? poller_io_uring_new() : poller_epoll_new();
+    return pollers[kind].make();
 }
 
 void poller_free(struct poller *poller)

@@ -46,10 +46,15 @@ struct outcome {
     struct bytes_mut data;        /* RECEIVED: valid until the next poller_next() */
 };
 
+/* One more is a line here, and one in the table in poller.c. */
 enum poller_kind {
     POLLER_EPOLL,
     POLLER_IO_URING,
+    POLLER_KINDS,
 };
+
+/* What people call it: `epoll`, `io_uring`. */
+const char *poller_name(enum poller_kind kind);
 
 /* Whether the kernel has it, allows it, and it works: tried with a pair of sockets. */
 bool poller_works(enum poller_kind kind);

@@ -17,42 +17,52 @@ enum event_type {
     EVENT_ERROR,
 };
 
-/* What a client is refused with; relay_error_text() has the words. */
+/*
+ * What a client is refused with, each in one line: its name here; its text, as protocols 1 and 2
+ * send it, plain ASCII that needs no escaping; and its code, by which programs know it and which
+ * never changes.
+ */
+/* clang-format off */
+#define FOR_EACH_RELAY_ERROR(X) \
+    X(INVALID_JSON, "Invalid JSON", "invalid-json") \
+    X(UNKNOWN_TYPE, "Unknown message type", "unknown-type") \
+    X(DRAINING, "Server draining", "server-draining") \
+    X(ALREADY_IN_ROOM, "Already in a room", "already-in-room") \
+    X(ID_REQUIRED, "clientId is required", "client-id-required") \
+    X(ID_TOO_LONG, "clientId is too long", "client-id-too-long") \
+    X(MAX_CLIENTS, "maxClients must be a positive number", "bad-max-clients") \
+    X(URL_NO_STRING, "url must be a string", "url-not-a-string") \
+    X(URL_TOO_LARGE, "url too large", "url-too-large") \
+    X(URL_SPACES, "url must not contain spaces or control characters", "url-has-spaces") \
+    X(URL_PLACEHOLDER, "Unknown url placeholder", "url-placeholder") /* `detail` says which */ \
+    X(URL_BRACE, "url has an unmatched placeholder brace", "url-brace") \
+    X(URL_INVALID, "url is not a valid URL", "url-invalid") \
+    X(URL_NOT_HTTPS, "url must be an https URL", "url-not-https") \
+    X(ROOM_REQUIRED, "room is required", "room-required") \
+    X(ROOM_NOT_FOUND, "Room not found", "room-not-found") \
+    X(USES_PROTOCOL_1, "Room uses protocol 1", "wrong-protocol") \
+    X(USES_PROTOCOL_2, "Room uses protocol 2", "wrong-protocol") \
+    X(ROOM_FULL, "Room is full", "room-full") \
+    X(TOO_MANY_ROOMS, "Too many rooms", "server-full") \
+    X(NO_CODE_FREE, "No room code free", "server-full") \
+    X(NOT_IN_ROOM, "Not in a room", "not-in-room") \
+    X(CLIENT_NOT_FOUND, "Target client not found", "peer-not-found") \
+    X(PEER_NOT_FOUND, "Target peer not found", "peer-not-found") \
+    X(STATE_NOT_HOST, "Only the host can set state", "not-host") \
+    X(STATE_REQUIRED, "State data is required", "state-required") \
+    X(STATE_TOO_LARGE, "State too large", "state-too-large") \
+    X(STATE_NO_MEMORY, "No memory for state", "server-full") \
+    X(CLOSE_NOT_HOST, "Only the host can close the room", "not-host")
+/* clang-format on */
+
+#define RELAY_ERROR_NAME(name, text, code) ERROR_##name,
+
 enum relay_error {
-    ERROR_INVALID_JSON,
-    ERROR_UNKNOWN_TYPE,
-    ERROR_DRAINING,
-    ERROR_ALREADY_IN_ROOM,
-    ERROR_ID_REQUIRED,
-    ERROR_ID_TOO_LONG,
-    ERROR_MAX_CLIENTS,
-    ERROR_URL_NO_STRING,
-    ERROR_URL_TOO_LARGE,
-    ERROR_URL_SPACES,
-    ERROR_URL_PLACEHOLDER, /* `detail` says which */
-    ERROR_URL_BRACE,
-    ERROR_URL_INVALID,
-    ERROR_URL_NOT_HTTPS,
-    ERROR_ROOM_REQUIRED,
-    ERROR_ROOM_NOT_FOUND,
-    ERROR_USES_PROTOCOL_1,
-    ERROR_USES_PROTOCOL_2,
-    ERROR_ROOM_FULL,
-    ERROR_TOO_MANY_ROOMS,
-    ERROR_NO_CODE_FREE,
-    ERROR_NOT_IN_ROOM,
-    ERROR_CLIENT_NOT_FOUND, /* protocol 1 */
-    ERROR_PEER_NOT_FOUND,   /* protocol 2 */
-    ERROR_STATE_NOT_HOST,
-    ERROR_STATE_REQUIRED,
-    ERROR_STATE_TOO_LARGE,
-    ERROR_STATE_NO_MEMORY,
-    ERROR_CLOSE_NOT_HOST,
-    RELAY_ERRORS,
+    FOR_EACH_RELAY_ERROR(RELAY_ERROR_NAME) RELAY_ERRORS,
 };
 
-/* The text of an error, as it is in the protocol; plain ASCII that needs no escaping. */
 const char *relay_error_text(enum relay_error error);
+const char *relay_error_code(enum relay_error error);
 
 /* Which of the servers behind one name this is. Letters, digits, `.`, `-` and `_`; empty: unset. */
 struct instance {

@@ -34,8 +34,22 @@ struct option {
     uint64_t least;
     uint64_t most;
     const char *help;
+    struct unset {
+        const char *text; /* in brackets behind the help */
+        bool is_value;    /* which is read as if it were given; else set_defaults() finds one */
+    } unset;
     const char *fallback; /* another variable, for where the first is not set; or NULL */
 };
+
+/* What an option is when nobody gives it: a value, or words for one that depends on the machine. */
+#define STANDARD(value) \
+    {                   \
+        value, true     \
+    }
+#define OTHERWISE(words) \
+    {                    \
+        words, false     \
+    }
 
 /* The sentence about what is wrong, for the user. */
 struct complaint {
@@ -48,102 +62,113 @@ struct complaint {
 #define FIELD(name) offsetof(struct config, name)
 
 static const struct option options[] = {
-    {"--host", "HOST", FIELD(host), VALUE_TEXT, 0, 0,
-     "address or name to listen on (every IPv4 and IPv6 address)", NULL},
+    {"--host", "HOST", FIELD(host), VALUE_TEXT, 0, 0, "address or name to listen on",
+     OTHERWISE("every IPv4 and IPv6 address"), NULL},
     {"--port", "PORT", FIELD(port), VALUE_NUMBER, 0, 65535,
-     "port to listen on, 0 lets the kernel choose (3000)", NULL},
-    {"--loops", "LOOPS", FIELD(loops), VALUE_NUMBER, 1, LOOPS_MAX,
-     "event loops, a thread each (one for each core)", NULL},
-    {"--poller", "POLLER", FIELD(poller), VALUE_POLLER, 0, POLLER_CHOICES - 1,
-     "epoll, io_uring, or auto: io_uring where the kernel has it and allows it (auto)", NULL},
+     "port to listen on, 0 lets the kernel choose", STANDARD("3000"), NULL},
+    {"--loops", "LOOPS", FIELD(loops), VALUE_NUMBER, 1, LOOPS_MAX, "event loops, a thread each",
+     OTHERWISE("one for each core"), NULL},
+    {"--poller", "POLLER", FIELD(poller), VALUE_POLLER, 0, POLLER_AUTO,
+     "epoll, io_uring, or auto: io_uring where the kernel has it and allows it", STANDARD("auto"),
+     NULL},
     {"--admin-listen", "ADMIN_LISTEN", FIELD(admin_listen), VALUE_ENDPOINT, 0, 0,
      "address and port for /metrics and /stats, such as 127.0.0.1:9000, in plain text; they are "
-     "there and nowhere else (none: they are told to private addresses)",
-     NULL},
+     "there and nowhere else",
+     OTHERWISE("none: they are told to private addresses"), NULL},
     {"--tls-cert", "TLS_CERT", FIELD(tls_certificate), VALUE_TEXT, 0, 0,
-     "file with the certificate and its chain, PEM: the port speaks TLS (none)", NULL},
+     "file with the certificate and its chain, PEM: the port speaks TLS", OTHERWISE("none"), NULL},
     {"--tls-key", "TLS_KEY", FIELD(tls_key), VALUE_TEXT, 0, 0,
-     "file with the certificate's private key, PEM (none)", NULL},
+     "file with the certificate's private key, PEM", OTHERWISE("none"), NULL},
 
     {"--protocol", "PROTOCOL", FIELD(protocol), VALUE_NUMBER, PROTOCOL_1, PROTOCOL_2,
-     "protocol of clients that name none (1)", NULL},
+     "protocol of clients that name none", STANDARD("1"), NULL},
     {"--instance-id", "INSTANCE_ID", FIELD(instance_id), VALUE_NAME, 0, 0,
-     "this one of several servers behind one name (none)", "FLY_MACHINE_ID"},
+     "this one of several servers behind one name", OTHERWISE("none"), "FLY_MACHINE_ID"},
     {"--region", "REGION", FIELD(region), VALUE_NAME, 0, 0,
-     "where it is, such as fra; codes of protocol 2 tell it (none)", "FLY_REGION"},
+     "where it is, such as fra; codes of protocol 2 tell it", OTHERWISE("none"), "FLY_REGION"},
     {"--path-prefix", "PATH_PREFIX", FIELD(path_prefix), VALUE_PREFIX, 0, 0,
-     "path below which a proxy has the server, such as /relay, for the link in a QR code (none)",
-     NULL},
+     "path below which a proxy has the server, such as /relay, for the link in a QR code",
+     OTHERWISE("none"), NULL},
     {"--fly-replay", "FLY_REPLAY", FIELD(asks_for_replays), VALUE_FLAG, 0, 1,
-     "requests for other instances are answered with fly-replay (where FLY_MACHINE_ID is set)",
-     NULL},
+     "requests for other instances are answered with fly-replay",
+     OTHERWISE("where FLY_MACHINE_ID is set"), NULL},
     {"--no-sandbox", "NO_SANDBOX", FIELD(is_free), VALUE_FLAG, 0, 1,
-     "loops keep all that the process may do (they give up what they do not need)", NULL},
+     "loops keep all that the process may do", OTHERWISE("they give up what they do not need"),
+     NULL},
     {"--dashboard-url", "DASHBOARD_URL", FIELD(dashboard_url), VALUE_URL, 0, 0,
-     "where browsers are sent that come without a WebSocket (the server's own page)", NULL},
+     "where browsers are sent that come without a WebSocket", OTHERWISE("the server's own page"),
+     NULL},
 
     {"--ping-interval", "PING_INTERVAL", FIELD(ping_interval_ms), VALUE_DURATION, 10,
-     DURATION_MAX_MS, "silence after which a client is pinged (5s)", NULL},
+     DURATION_MAX_MS, "silence after which a client is pinged", STANDARD("5s"), NULL},
     {"--idle-timeout", "IDLE_TIMEOUT", FIELD(idle_timeout_ms), VALUE_DURATION, 10, DURATION_MAX_MS,
-     "silence after which a client is gone (10s)", NULL},
+     "silence after which a client is gone", STANDARD("10s"), NULL},
     {"--request-timeout", "REQUEST_TIMEOUT", FIELD(request_timeout_ms), VALUE_DURATION, 10,
-     DURATION_MAX_MS, "time for a handshake or request to be complete, its answer to be read (5s)",
-     NULL},
+     DURATION_MAX_MS, "time for a handshake or request to be complete, its answer to be read",
+     STANDARD("5s"), NULL},
     {"--stall-timeout", "STALL_TIMEOUT", FIELD(stall_timeout_ms), VALUE_DURATION, 10,
-     DURATION_MAX_MS, "time in which output must advance, or close 1013 (15s)", NULL},
+     DURATION_MAX_MS, "time in which output must advance, or close 1013", STANDARD("15s"), NULL},
     {"--drain-timeout", "DRAIN_TIMEOUT", FIELD(drain_timeout_ms), VALUE_DURATION, 10,
-     DURATION_MAX_MS, "time that running rooms have after SIGTERM (300s)", NULL},
+     DURATION_MAX_MS, "time that running rooms have after SIGTERM", STANDARD("300s"), NULL},
     {"--host-grace", "HOST_GRACE_MS", FIELD(host_grace_ms), VALUE_DURATION, 10, DURATION_MAX_MS,
-     "time that a host has to come back, in protocol 2; the variable in milliseconds (120s)", NULL},
+     "time that a host has to come back, in protocol 2; the variable in milliseconds",
+     STANDARD("120s"), NULL},
     {"--empty-room-grace", "EMPTY_ROOM_GRACE", FIELD(empty_room_grace_ms), VALUE_DURATION, 0,
-     DURATION_MAX_MS, "time that a room has when its last member was cut off, in protocol 2 (60s)",
-     NULL},
+     DURATION_MAX_MS, "time that a room has when its last member was cut off, in protocol 2",
+     STANDARD("60s"), NULL},
 
     {"--max-request-bytes", "MAX_REQUEST_BYTES", FIELD(request_bytes_max), VALUE_NUMBER,
      REQUEST_BYTES_LEAST, HTTP_REQUEST_HEAD_MAX,
-     "longest head of a request, with its cookies, or 431 (16384)", NULL},
+     "longest head of a request, with its cookies, or 431", STANDARD("16384"), NULL},
     {"--max-message-bytes", "MAX_MESSAGE_BYTES", FIELD(message_bytes_max), VALUE_NUMBER, 1,
-     MESSAGE_BYTES_LIMIT, "longest message a client may send, or close 1009 (16777216)", NULL},
-    {"--max-message-rate", "MAX_MESSAGE_RATE", FIELD(message_rate_max), VALUE_NUMBER, 0,
-     MESSAGE_RATE_LIMIT, "frames a second read from a client, twice that at once; 0: any (500)",
+     MESSAGE_BYTES_LIMIT, "longest message a client may send, or close 1009", STANDARD("16777216"),
      NULL},
+    {"--max-message-rate", "MAX_MESSAGE_RATE", FIELD(message_rate_max), VALUE_NUMBER, 0,
+     MESSAGE_RATE_LIMIT, "frames a second read from a client, twice that at once; 0: any",
+     STANDARD("500"), NULL},
     {"--max-byte-rate", "MAX_BYTE_RATE", FIELD(byte_rate_max), VALUE_NUMBER, 0, BYTE_RATE_LIMIT,
-     "bytes a second read from a client, eight times that at once; 0: any (524288)", NULL},
+     "bytes a second read from a client, eight times that at once; 0: any", STANDARD("524288"),
+     NULL},
     {"--max-queue-bytes", "MAX_QUEUE_BYTES", FIELD(queue_bytes_max), VALUE_NUMBER, 1,
-     MESSAGE_BYTES_LIMIT, "output that may wait for a client, or close 1013 (16777216)", NULL},
+     MESSAGE_BYTES_LIMIT, "output that may wait for a client, or close 1013", STANDARD("16777216"),
+     NULL},
     {"--max-buffered-bytes", "MAX_BUFFERED_BYTES", FIELD(buffered_bytes_max), VALUE_NUMBER,
-     BUFFERED_BYTES_LEAST, UINT64_MAX / 16,
-     "everything buffered for all clients (a quarter of the memory)", NULL},
+     BUFFERED_BYTES_LEAST, UINT64_MAX / 16, "everything buffered for all clients",
+     OTHERWISE("a quarter of the memory"), NULL},
 
     {"--max-connections", "MAX_CONNECTIONS", FIELD(connections_max), VALUE_NUMBER, 0,
-     CONNECTIONS_MAX, "connections in all, more get 503; 0: what descriptors and memory allow (0)",
-     NULL},
+     CONNECTIONS_MAX, "connections in all, more get 503; 0: what descriptors and memory allow",
+     STANDARD("0"), NULL},
     {"--max-connections-per-address", "MAX_CONNECTIONS_PER_ADDRESS",
      FIELD(connections_per_address_max), VALUE_NUMBER, 0, CONNECTIONS_MAX,
-     "connections from one address, more get 429; 0: any (4096 from public ones)", NULL},
-    {"--max-rooms", "MAX_ROOMS", FIELD(rooms_max), VALUE_NUMBER, 1, ROOMS_MAX,
-     "rooms in all (524288)", NULL},
+     "connections from one address, more get 429; 0: any", OTHERWISE("4096 from public ones"),
+     NULL},
+    {"--max-rooms", "MAX_ROOMS", FIELD(rooms_max), VALUE_NUMBER, 1, ROOMS_MAX, "rooms in all",
+     STANDARD("524288"), NULL},
     {"--max-clients-per-room", "MAX_CLIENTS_PER_ROOM", FIELD(clients_per_room_max), VALUE_NUMBER, 1,
-     CONNECTIONS_MAX, "members of any room (10000)", NULL},
+     CONNECTIONS_MAX, "members of any room", STANDARD("10000"), NULL},
     {"--max-client-id-bytes", "MAX_CLIENT_ID_BYTES", FIELD(client_id_bytes_max), VALUE_NUMBER, 1,
-     CLIENT_ID_BYTES_LIMIT, "longest clientId (256)", NULL},
+     CLIENT_ID_BYTES_LIMIT, "longest clientId", STANDARD("256"), NULL},
     {"--max-failed-joins", "MAX_FAILED_JOINS", FIELD(failed_joins_max), VALUE_NUMBER, 0,
-     FAILED_JOINS_LIMIT, "joins of one connection that may name no room; 0: any (30)", NULL},
+     FAILED_JOINS_LIMIT, "joins of one connection that may name no room; 0: any", STANDARD("30"),
+     NULL},
     {"--max-failed-joins-per-address", "MAX_FAILED_JOINS_PER_ADDRESS",
      FIELD(failed_joins_per_address_max), VALUE_NUMBER, 0, 1000000,
-     "joins and look-ups of one address that may name no room, a minute; 0: any (300)", NULL},
+     "joins and look-ups of one address that may name no room, a minute; 0: any", STANDARD("300"),
+     NULL},
 
     {"--allow-origin", "ALLOW_ORIGIN", FIELD(allowed_origins), VALUE_ORIGINS, 0, 0,
-     "origin that may enter, such as https://*.example.com; repeatable (every origin)", NULL},
+     "origin that may enter, such as https://*.example.com; repeatable", OTHERWISE("every origin"),
+     NULL},
     {"--origin-proof", "ORIGIN_PROOF", FIELD(origin_proof_ms), VALUE_DURATION, 0, DURATION_MAX_MS,
-     "time that a room has two members before its origin is a series in /metrics (60s)", NULL},
+     "time that a room has two members before its origin is a series in /metrics", STANDARD("60s"),
+     NULL},
     {"--require-origin", "REQUIRE_ORIGIN", FIELD(requires_origin), VALUE_FLAG, 0, 1,
-     "clients without an Origin header may not enter (they may)", NULL},
+     "clients without an Origin header may not enter", OTHERWISE("they may"), NULL},
     {"--trust-proxy", "TRUST_PROXY", FIELD(trusted_proxies), VALUE_PROXIES, 0, 0,
      "proxy whose word about addresses counts, such as 10.0.0.0/8, or proxy:10.0.0.0/8 if it "
-     "speaks "
-     "the PROXY protocol; repeatable (none)",
-     NULL},
+     "speaks the PROXY protocol; repeatable",
+     OTHERWISE("none"), NULL},
 };
 
 /* The sentence stays one line whatever the value is. */
@@ -212,14 +237,12 @@ static bool read_flag(const char *text, uint64_t *ret_flag)
 
 static bool read_poller(const char *text, uint64_t *ret_poller)
 {
-    static const char *const words[POLLER_CHOICES] = {
-        [POLLER_CHOICE_AUTO] = "auto",
-        [POLLER_CHOICE_EPOLL] = "epoll",
-        [POLLER_CHOICE_IO_URING] = "io_uring",
-    };
-    for (uint64_t choice = 0; choice < POLLER_CHOICES; choice++) {
-        if (strcmp(text, words[choice]) == 0) {
-            *ret_poller = choice;
+    *ret_poller = POLLER_AUTO;
+    if (strcmp(text, "auto") == 0)
+        return true;
+    for (enum poller_kind kind = 0; kind < POLLER_KINDS; kind++) {
+        if (strcmp(text, poller_name(kind)) == 0) {
+            *ret_poller = kind;
             return true;
         }
     }
@@ -451,33 +474,21 @@ static bool is_on_fly(void)
 
 static void set_defaults(struct config *config)
 {
+    char why[256];
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     uint64_t loops = cores < 1 ? 1 : (uint64_t)cores;
     *config = (struct config){
-        .port = 3000,
-        .protocol = PROTOCOL_1,
         .loops = loops > LOOPS_MAX ? LOOPS_MAX : loops,
-        .ping_interval_ms = 5000,
-        .idle_timeout_ms = 10000,
-        .request_timeout_ms = 5000,
-        .stall_timeout_ms = 15000,
-        .drain_timeout_ms = 300 * 1000,
-        .host_grace_ms = 120 * 1000,
-        .empty_room_grace_ms = 60 * 1000,
-        .origin_proof_ms = 60 * 1000,
         .asks_for_replays = is_on_fly(),
-        .request_bytes_max = 16 * 1024,
-        .message_bytes_max = 16 * 1024 * 1024,
-        .message_rate_max = 500,
-        .byte_rate_max = 512 * 1024,
-        .queue_bytes_max = 16 * 1024 * 1024,
         .connections_per_address_max = CONNECTIONS_PER_ADDRESS_UNSET,
-        .rooms_max = ROOMS_MAX,
-        .clients_per_room_max = 10000,
-        .client_id_bytes_max = 256,
-        .failed_joins_max = 30,
-        .failed_joins_per_address_max = 300,
     };
+    for (size_t i = 0; i < ARRAY_LENGTH(options); i++) {
+        const struct option *option = &options[i];
+        bool is_set =
+            !option->unset.is_value || set_option(config, option, option->name, option->unset.text,
+                                                  (struct complaint){why, sizeof why});
+        assert(is_set);
+    }
 }
 
 static bool read_environment(struct config *config, struct complaint complaint)
@@ -583,8 +594,9 @@ void config_print_help(void)
     printf("party-sockets: a WebSocket relay for party games\n\n"
            "usage: party-sockets [option value]...\n\n");
     for (size_t i = 0; i < ARRAY_LENGTH(options); i++)
-        printf("  %-31s %s; environment: %s%s%s\n", options[i].name, options[i].help,
-               options[i].environment, options[i].fallback != NULL ? " or " : "",
+        printf("  %-31s %s (%s); environment: %s%s%s\n", options[i].name, options[i].help,
+               options[i].unset.text, options[i].environment,
+               options[i].fallback != NULL ? " or " : "",
                options[i].fallback != NULL ? options[i].fallback : "");
     printf("  %-31s ask the server with these options for /health and exit, with 0 if it is well\n"
            "  %-31s print this and exit\n  %-31s print the version and exit\n",

@@ -7,6 +7,7 @@
 
 #include "base/address.h"
 #include "base/attributes.h"
+#include "net/poller.h"
 #include "relay/event.h"
 #include "server/limits.h"
 
@@ -34,19 +35,14 @@ struct proxy_list {
 
 #define CONNECTIONS_PER_ADDRESS_UNSET UINT64_MAX /* a limit for public addresses alone */
 
-enum poller_choice {
-    POLLER_CHOICE_AUTO, /* io_uring where it works */
-    POLLER_CHOICE_EPOLL,
-    POLLER_CHOICE_IO_URING,
-    POLLER_CHOICES,
-};
+#define POLLER_AUTO POLLER_KINDS /* the last one that works */
 
 /* Numbers that count connections or failed joins may be 0, which means that there is no limit. */
 struct config {
     const char *host; /* NULL: every address */
     uint64_t port;
     uint64_t loops;
-    uint64_t poller;             /* enum poller_choice */
+    uint64_t poller;             /* enum poller_kind, or POLLER_AUTO */
     const char *admin_listen;    /* ADDRESS:PORT, see config_admin_endpoint(); NULL: none */
     const char *tls_certificate; /* files, PEM; both NULL: no TLS */
     const char *tls_key;

@@ -28,41 +28,8 @@ void stats_add(struct loop_stats *total, const struct loop_stats *part)
 
 const char *stats_counter_text(enum counter counter)
 {
-    static const char *const texts[COUNTERS] = {
-        [COUNTER_ACCEPTED] = "connections accepted",
-        [COUNTER_MESSAGES_IN] = "messages received",
-        [COUNTER_DELIVERIES] = "messages delivered",
-        [COUNTER_BYTES_IN] = "bytes received",
-        [COUNTER_BYTES_OUT] = "bytes sent",
-        [COUNTER_MOVED] = "connections moved between loops",
-        [COUNTER_PEER_CLOSED] = "closed by the client",
-        [COUNTER_PEER_ENDED] = "ended without a close frame",
-        [COUNTER_PEER_LOST] = "connection failed",
-        [COUNTER_REPLACED] = "closed: replaced",
-        [COUNTER_ROOM_CLOSED] = "closed: room closed",
-        [COUNTER_PROTOCOL_ERROR] = "closed: protocol error",
-        [COUNTER_TOO_LARGE] = "closed: message too large",
-        [COUNTER_GOING_AWAY] = "closed: server is stopping",
-        [COUNTER_PINGED] = "silent clients pinged",
-        [COUNTER_SILENT] = "gone after the idle timeout",
-        [COUNTER_UNREQUESTED] = "requests timed out",
-        [COUNTER_QUEUE_FULL] = "too slow: queue full",
-        [COUNTER_STALLED] = "too slow: output stalled",
-        [COUNTER_EVICTED] = "closed to make room for others",
-        [COUNTER_SHED] = "closed to free memory",
-        [COUNTER_THROTTLED] = "pauses for the message or byte rate",
-        [COUNTER_TURN_USED_UP] = "shares of a turn used up",
-        [COUNTER_ORIGIN_REFUSED] = "refused: origin",
-        [COUNTER_FULL_REFUSED] = "refused: too many connections",
-        [COUNTER_ADDRESS_REFUSED] = "refused: too many connections of one address",
-        [COUNTER_PROXY_REFUSED] = "refused: bad PROXY header",
-        [COUNTER_JOINS_PENALIZED] = "closed for failed joins",
-        [COUNTER_TLS_HANDSHAKES] = "TLS handshakes",
-        [COUNTER_TLS_RESUMED] = "TLS handshakes that resumed a session",
-        [COUNTER_TLS_FAILED] = "TLS failures",
-        [COUNTER_TLS_MISMATCHED] = "TLS or plain text on the wrong port",
-        [COUNTER_ACCEPT_FAILED] = "connections the kernel could not give",
-        [COUNTER_NO_MEMORY] = "lost for want of memory",
-    };
+#define TEXT(name, text, ...) [COUNTER_##name] = text,
+    static const char *const texts[COUNTERS] = {FOR_EACH_COUNTER(TEXT, TEXT, TEXT)};
+#undef TEXT
     return texts[counter];
 }

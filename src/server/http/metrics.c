@@ -126,104 +126,60 @@ static void write_poller(struct writer *writer, const struct metrics *metrics)
 {
     const struct family family = {"party_sockets_poller", "gauge",
                                   "1 for the poller in use, 0 for the other."};
-    static const struct {
-        enum poller_kind kind;
-        const char *name;
-    } pollers[] = {{POLLER_EPOLL, "epoll"}, {POLLER_IO_URING, "io_uring"}};
     begin(writer, &family);
-    for (size_t i = 0; i < ARRAY_LENGTH(pollers); i++) {
+    for (enum poller_kind kind = 0; kind < POLLER_KINDS; kind++) {
         begin_series(writer, metrics, family.name);
-        write_label(writer, "poller", bytes_of_string(pollers[i].name));
-        end_series(writer, metrics->poller == pollers[i].kind);
+        write_label(writer, "poller", bytes_of_string(poller_name(kind)));
+        end_series(writer, metrics->poller == kind);
     }
 }
 
 /* Counters with a metric of their own. */
 static void write_counters(struct writer *writer, const struct metrics *metrics)
 {
+#define NONE(...)
+#define FAMILY(name, text, metric, help) \
+    {{"party_sockets_" metric, "counter", help}, COUNTER_##name},
     static const struct {
         struct family family;
         enum counter counter;
-    } counters[] = {
-        {{"party_sockets_messages_received_total", "counter", "Messages of clients."},
-         COUNTER_MESSAGES_IN},
-        {{"party_sockets_messages_sent_total", "counter",
-          "Events told to clients: a message to a room counts once for each that gets it."},
-         COUNTER_DELIVERIES},
-        {{"party_sockets_received_bytes_total", "counter", "Bytes read from sockets."},
-         COUNTER_BYTES_IN},
-        {{"party_sockets_sent_bytes_total", "counter", "Bytes written to sockets."},
-         COUNTER_BYTES_OUT},
-        {{"party_sockets_accepted_total", "counter", "Connections of any kind."}, COUNTER_ACCEPTED},
-        {{"party_sockets_moved_total", "counter", "Connections moved between loops."},
-         COUNTER_MOVED},
-        {{"party_sockets_pings_total", "counter", "Silent clients pinged."}, COUNTER_PINGED},
-        {{"party_sockets_throttled_total", "counter",
-          "Pauses for --max-message-rate or --max-byte-rate."},
-         COUNTER_THROTTLED},
-        {{"party_sockets_turns_used_up_total", "counter",
-          "Times that a client had its share of a loop's turn."},
-         COUNTER_TURN_USED_UP},
-        {{"party_sockets_accept_failures_total", "counter",
-          "Connections that the kernel could not give."},
-         COUNTER_ACCEPT_FAILED},
-        {{"party_sockets_tls_handshakes_total", "counter", "TLS handshakes."},
-         COUNTER_TLS_HANDSHAKES},
-        {{"party_sockets_tls_resumed_total", "counter", "TLS handshakes that resumed a session."},
-         COUNTER_TLS_RESUMED},
-        {{"party_sockets_tls_failures_total", "counter", "TLS failures."}, COUNTER_TLS_FAILED},
-    };
+    } counters[] = {FOR_EACH_COUNTER(FAMILY, NONE, NONE)};
+#undef FAMILY
     for (size_t i = 0; i < ARRAY_LENGTH(counters); i++)
         write_one(writer, metrics, &counters[i].family,
                   metrics->total->counters[counters[i].counter]);
 }
 
+struct reason {
+    const char *name;
+    enum counter counter;
+};
+
 /* Counters that are one metric, by reason. */
-static void write_reasons(struct writer *writer, const struct metrics *metrics)
+static void write_reasons(struct writer *writer, const struct metrics *metrics,
+                          const struct family *family, const struct reason *reasons, size_t count)
 {
-    static const struct {
-        const char *reason;
-        enum counter counter;
-    } closes[] =
-        {
-            {"client", COUNTER_PEER_CLOSED},
-            {"ended", COUNTER_PEER_ENDED},
-            {"lost", COUNTER_PEER_LOST},
-            {"silent", COUNTER_SILENT},
-            {"replaced", COUNTER_REPLACED},
-            {"room_closed", COUNTER_ROOM_CLOSED},
-            {"protocol_error", COUNTER_PROTOCOL_ERROR},
-            {"too_large", COUNTER_TOO_LARGE},
-            {"queue_full", COUNTER_QUEUE_FULL},
-            {"stalled", COUNTER_STALLED},
-            {"evicted", COUNTER_EVICTED},
-            {"shed", COUNTER_SHED},
-            {"no_memory", COUNTER_NO_MEMORY},
-            {"failed_joins", COUNTER_JOINS_PENALIZED},
-            {"going_away", COUNTER_GOING_AWAY},
-            {"request_timeout", COUNTER_UNREQUESTED},
-        },
-      refusals[] = {
-          {"origin", COUNTER_ORIGIN_REFUSED},    {"connections", COUNTER_FULL_REFUSED},
-          {"address", COUNTER_ADDRESS_REFUSED},  {"proxy_header", COUNTER_PROXY_REFUSED},
-          {"transport", COUNTER_TLS_MISMATCHED},
-      };
+    begin(writer, family);
+    for (size_t i = 0; i < count; i++) {
+        begin_series(writer, metrics, family->name);
+        write_label(writer, "reason", bytes_of_string(reasons[i].name));
+        end_series(writer, metrics->total->counters[reasons[i].counter]);
+    }
+}
+
+static void write_ends(struct writer *writer, const struct metrics *metrics)
+{
+#define REASON(name, text, reason) {reason, COUNTER_##name},
+    static const struct reason closes[] = {FOR_EACH_COUNTER(NONE, REASON, NONE)};
+    static const struct reason refusals[] = {FOR_EACH_COUNTER(NONE, NONE, REASON)};
+#undef REASON
+#undef NONE
     const struct family closed = {"party_sockets_closes_total", "counter",
                                   "Connections closed, by reason."};
     const struct family refused = {"party_sockets_refusals_total", "counter",
                                    "Connections refused, by reason."};
-    begin(writer, &closed);
-    for (size_t i = 0; i < ARRAY_LENGTH(closes); i++) {
-        begin_series(writer, metrics, closed.name);
-        write_label(writer, "reason", bytes_of_string(closes[i].reason));
-        end_series(writer, metrics->total->counters[closes[i].counter]);
-    }
-    begin(writer, &refused);
-    for (size_t i = 0; i < ARRAY_LENGTH(refusals); i++) {
-        begin_series(writer, metrics, refused.name);
-        write_label(writer, "reason", bytes_of_string(refusals[i].reason));
-        end_series(writer, metrics->total->counters[refusals[i].counter]);
-    }
+    write_reasons(writer, metrics, &closed, closes, ARRAY_LENGTH(closes));
+    write_reasons(writer, metrics, &refused, refusals, ARRAY_LENGTH(refusals));
 }
 
 static void write_errors(struct writer *writer, const struct metrics *metrics)
@@ -321,7 +277,7 @@ void metrics_write(struct writer *writer, const struct metrics *metrics)
     write_gauges(writer, metrics);
     write_poller(writer, metrics);
     write_counters(writer, metrics);
-    write_reasons(writer, metrics);
+    write_ends(writer, metrics);
     write_errors(writer, metrics);
     write_turns(writer, metrics);
     write_origins(writer, metrics);

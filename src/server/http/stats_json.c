@@ -102,7 +102,7 @@ void stats_json_write(struct writer *writer, const struct stats_json *stats)
     writer_put_byte(writer, ',');
     write_number(writer, "loops", stats->loop_count);
     WRITER_PUT(writer, ",\"poller\":\"");
-    writer_put_string(writer, stats->poller == POLLER_IO_URING ? "io_uring" : "epoll");
+    writer_put_string(writer, poller_name(stats->poller));
     WRITER_PUT(writer, "\",");
     write_number(writer, "protocol", (uint64_t)stats->protocol);
     WRITER_PUT(writer, ",\"draining\":");

@@ -183,6 +183,21 @@ static void every_error_has_its_text(void **state)
         assert_string_equal(relay_error_text((enum relay_error)i), texts[i]);
 }
 
+/* Words of small letters with hyphens between them. */
+static void every_error_has_a_code(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < RELAY_ERRORS; i++) {
+        const char *code = relay_error_code((enum relay_error)i);
+        size_t length = strlen(code);
+        assert_int_equal(strspn(code, "abcdefghijklmnopqrstuvwxyz-"), length);
+        assert_true(length > 0 && code[0] != '-' && code[length - 1] != '-');
+    }
+    assert_string_equal(relay_error_code(ERROR_TOO_MANY_ROOMS), "server-full");
+    assert_string_equal(relay_error_code(ERROR_STATE_NO_MEMORY), "server-full");
+    assert_string_equal(relay_error_code(ERROR_ROOM_NOT_FOUND), "room-not-found");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,6 +206,7 @@ int main(void)
         cmocka_unit_test(joined_tells_the_others_who_are_here_in_ascending_order),
         cmocka_unit_test(errors_need_no_room_and_may_have_a_detail),
         cmocka_unit_test(every_error_has_its_text),
+        cmocka_unit_test(every_error_has_a_code),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
