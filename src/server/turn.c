@@ -268,14 +268,14 @@ void turn_take(struct loop *loop)
 {
     struct outcome outcome;
 
-    loop->share_owner = NULL;
-    loop_begin_phase(loop);
-    go_on(loop);
     int wait_ms = time_to_wait(loop);
     poller_wait(loop->poller, wait_ms);
     uint64_t began_ns = clock_now_ns();
     advance_time(loop, began_ns, wait_ms);
     advance_history(loop, began_ns);
+    loop->share_owner = NULL;
+    loop_begin_phase(loop);
+    go_on(loop);
     loop_begin_phase(loop);
     while (!loop_phase_is_over(loop) && poller_next(loop->poller, &outcome)) {
         if (outcome.kind == OUTCOME_WOKEN)

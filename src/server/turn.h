@@ -1,6 +1,7 @@
 /*
- * A turn: wait, handle what happened, read mail, look at deadlines, flush, free. Rooms are left
- * after each thing that was handled, never within it.
+ * A turn: wait, go on with those who had more than their share of the last one, handle what
+ * happened, read mail, look at deadlines, flush, free. Rooms are left after each thing that was
+ * handled, never within it.
  */
 #ifndef PARTY_SERVER_TURN_H
 #define PARTY_SERVER_TURN_H

@@ -1,6 +1,7 @@
 // GET /metrics: its form, and that everything is counted as it happened.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { it } from 'node:test';
 import { deadlineMilliseconds, eventually, slowness } from './support/deadline.mjs';
@@ -384,6 +385,25 @@ describeAtOnce('What /metrics counts', (withServer, loops) => {
         const later = await readMetrics(server);
         return later.value('process_uptime_seconds') > uptime;
       }, 'The next second');
+    }));
+
+  it('The times of turns, with what goes on from one turn to the next', () =>
+    withServer({ options: ['--max-byte-rate', 0] }, async (server) => {
+      const client = await server.client();
+      const cpu = () => {
+        const fields = readFileSync(`/proc/${server.pid}/stat`, 'utf8').split(') ')[1].split(' ');
+        return (Number(fields[11]) + Number(fields[12])) / 100; // ticks of the kernel's
+      };
+      const sum = async () =>
+        (await readMetrics(server)).value('party_sockets_turn_seconds_sum');
+      const [cpuBefore, before] = [cpu(), await sum()];
+      for (const _ of range(4)) {
+        client.sendText(' '.repeat(16 * 1024 * 1024)); // which is parsed in 128 goes
+        await client.expect({ type: 'error', message: 'Invalid JSON' });
+      }
+      const [counted, used] = [(await sum()) - before, cpu() - cpuBefore];
+      // Some of it is the kernel's, while the loop waits.
+      assert.ok(counted > 0.5 * used, `${counted} of ${used} s`);
     }));
 
   it('The times of turns, as a histogram', () =>
