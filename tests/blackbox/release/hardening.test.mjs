@@ -50,7 +50,7 @@ describe('The release build', () => {
     const functions = main.split(/\n\n/);
     const named = (name) => functions.find((one) => one.includes(`<${name}>:`));
     assert.match(named('main'), /<main>:\n.*\bendbr64\b/);
-    assert.match(named('loop_run'), /<loop_run>:\n.*\bendbr64\b/);
+    assert.match(named('loop_thread_run'), /<loop_thread_run>:\n.*\bendbr64\b/);
     assert.ok(functions.some((one) => /sub +\$0x1000,%rsp\n.*or[ql]? +\$0x0,\(%rsp\)/.test(one)));
   });
 });
