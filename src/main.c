@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -21,6 +20,7 @@
 #include "server/handover.h"
 #include "server/health_check.h"
 #include "server/loop_thread.h"
+#include "server/server.h"
 #include "server/version.h"
 
 #define EXIT_USAGE 2
@@ -60,16 +60,6 @@ static void print_addresses(const struct server *server)
                       listener_port(server->admin_fd));
     }
     fflush(stdout);
-}
-
-static bool make_loops(struct server *server)
-{
-    for (uint32_t i = 0; i < server->loop_count; i++) {
-        server->loops[i] = loop_thread_new(server, i);
-        if (server->loops[i] == NULL)
-            return false;
-    }
-    return true;
 }
 
 /* A broken certificate changes nothing, and is told. */
@@ -246,55 +236,6 @@ static int open_signals(void)
     return signalfd(-1, &signals, SFD_CLOEXEC);
 }
 
-static uint64_t least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-/* How many connections the memory has room for. */
-static uint64_t connections_in_memory(const struct server *server)
-{
-    uint64_t all = machine_memory_bytes() / CONNECTIONS_PART_OF_MEMORY / CONNECTION_BYTES;
-    uint64_t secure =
-        server->buffered_bytes_max / 100 * TLS_SESSIONS_PERCENT_OF_BUDGET / TLS_SESSION_BYTES;
-    return server->tls != NULL ? least(all, secure) : all;
-}
-
-/* What the machine gives, where the operator has not said less. */
-static bool set_limits(struct server *server)
-{
-    const struct config *config = server->config;
-    uint32_t reserved = DESCRIPTORS_RESERVED + DESCRIPTORS_PER_LOOP * server->loop_count;
-    uint32_t descriptors = machine_raise_descriptor_limit(CONNECTIONS_MAX);
-    uint32_t most = descriptors > reserved ? descriptors - reserved : 1;
-    server->buffered_bytes_max = config->buffered_bytes_max;
-    if (server->buffered_bytes_max == 0)
-        server->buffered_bytes_max = machine_memory_bytes() / 4;
-    server->kept_max = server->buffered_bytes_max / KEPT_PART_OF_BUDGET;
-    if (config->connections_max > most)
-        fprintf(stderr, "party-sockets: the limit of descriptors allows %u connections only\n",
-                most);
-    uint64_t wanted = config->connections_max;
-    if (wanted == 0)
-        wanted = connections_in_memory(server);
-    server->connections_max = (uint32_t)least(wanted, most);
-    return conn_table_init(&server->connections, descriptors);
-}
-
-static void release(struct server *server)
-{
-    for (uint32_t i = 0; i < server->loop_count; i++)
-        loop_thread_free(server->loops[i]);
-    makers_release(&server->makers);
-    places_release(&server->places);
-    origins_release(&server->origins);
-    conn_table_release(&server->connections);
-    tls_context_free(server->tls);
-    close(server->listener_fd);
-    if (server->admin_fd >= 0)
-        close(server->admin_fd);
-}
-
 /* False: the one that was asked for does not work here. */
 static bool choose_poller(const struct config *config, enum poller_kind *ret_kind)
 {
@@ -377,8 +318,7 @@ static int serve(const struct config *config)
     char why[512];
     struct server server = {
         .config = config,
-        .loop_count = (uint32_t)config->loops,
-        .started_ns = clock_now_ns(),
+        .kernel = &kernel_linux,
     };
     mallopt(M_MMAP_THRESHOLD, SEPARATE_ALLOCATION_BYTES);
     if (!choose_poller(config, &server.poller)) {
@@ -401,15 +341,17 @@ static int serve(const struct config *config)
         tls_context_free(server.tls);
         return opening == OPENING_FAILED ? EXIT_FAILURE : EXIT_SUCCESS;
     }
-    server.news_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    bool is_ready = signal_fd >= 0 && server.news_fd >= 0 && set_limits(&server) &&
-                    origins_init(&server.origins, config->origin_proof_ms == 0) &&
-                    places_init(&server.places, (uint32_t)config->failed_joins_per_address_max) &&
-                    makers_init(&server.makers) && make_loops(&server);
+    server.news_fd = kernel_linux.wake_new();
+    bool is_ready = signal_fd >= 0 && server.news_fd >= 0 &&
+                    server_init(&server, machine_raise_descriptor_limit(CONNECTIONS_MAX));
     bool has_run = is_ready && run(&server, signal_fd);
     if (!has_run)
         complain("not enough memory, descriptors or threads to start");
-    release(&server);
+    server_release(&server);
+    tls_context_free(server.tls);
+    close(server.listener_fd);
+    if (server.admin_fd >= 0)
+        close(server.admin_fd);
     return has_run ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

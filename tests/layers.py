@@ -33,6 +33,7 @@ SERVER_ORDER = """
     mail
     turn
     loop_thread
+    server
 """
 RANKS = {name: rank for rank, line in enumerate(SERVER_ORDER.split("\n")) for name in line.split()}
 

@@ -1,19 +1,16 @@
 /* A locked queue with an eventfd. Mail is rare (moves, snapshots), so a lock is good enough. */
 #include "net/mailbox.h"
 
-#include <sys/eventfd.h>
-#include <unistd.h>
-
-bool mailbox_init(struct mailbox *mailbox)
+bool mailbox_init(struct mailbox *mailbox, const struct kernel *kernel)
 {
-    *mailbox = (struct mailbox){.wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
+    *mailbox = (struct mailbox){.kernel = kernel, .wake_fd = kernel->wake_new()};
     return mailbox->wake_fd >= 0 && pthread_mutex_init(&mailbox->lock, NULL) == 0;
 }
 
 void mailbox_release(struct mailbox *mailbox)
 {
     if (mailbox->wake_fd >= 0)
-        close(mailbox->wake_fd);
+        mailbox->kernel->wake_free(mailbox->wake_fd);
     pthread_mutex_destroy(&mailbox->lock);
 }
 
@@ -28,17 +25,13 @@ void mailbox_post(struct mailbox *mailbox, struct mail *mail)
         mailbox->last->next = mail;
     mailbox->last = mail;
     pthread_mutex_unlock(&mailbox->lock);
-
-    uint64_t one = 1;
-    if (was_empty && write(mailbox->wake_fd, &one, sizeof one) < 0)
-        return; /* the counter is full: the descriptor is readable all the same */
+    if (was_empty)
+        mailbox->kernel->wake_post(mailbox->wake_fd);
 }
 
 struct mail *mailbox_take_all(struct mailbox *mailbox)
 {
-    uint64_t count;
-    if (read(mailbox->wake_fd, &count, sizeof count) < 0)
-        count = 0; /* nobody woke us; there may be mail whose waking is still under way */
+    mailbox->kernel->wake_read(mailbox->wake_fd); /* which may still be under way for some mail */
     pthread_mutex_lock(&mailbox->lock);
     struct mail *first = mailbox->first;
     mailbox->first = NULL;

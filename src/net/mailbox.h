@@ -10,7 +10,7 @@
 #include <pthread.h>
 
 #include "base/attributes.h"
-#include "base/bytes.h"
+#include "net/kernel.h"
 
 struct mail {
     struct mail *next;
@@ -21,11 +21,12 @@ struct mailbox {
     pthread_mutex_t lock;
     struct mail *first;
     struct mail *last;
+    const struct kernel *kernel;
     int wake_fd; /* readable while there is mail */
 };
 
 /* False: errno says why. */
-MUST_CHECK bool mailbox_init(struct mailbox *mailbox);
+MUST_CHECK bool mailbox_init(struct mailbox *mailbox, const struct kernel *kernel);
 void mailbox_release(struct mailbox *mailbox);
 
 /* From any thread. */

@@ -1,8 +1,6 @@
 /* The rules of who may enter. Counting by address is left to places. */
 #include "server/admission.h"
 
-#include "net/clock.h"
-#include "net/socket.h"
 #include "proto/origin.h"
 #include "server/eviction.h"
 
@@ -36,7 +34,7 @@ static void leave_place(struct loop *loop, struct conn *conn)
     if (conn->is_counted)
         places_remove_connection(places, conn->place, (enum places_kind)conn->kind);
     conn->is_counted = false;
-    places_leave(places, conn->place, clock_now_ms());
+    places_leave(places, conn->place, loop_clock_ms(loop));
     conn->place = PLACE_NONE;
 }
 
@@ -115,7 +113,7 @@ bool admission_accepted(struct loop *loop, struct conn *conn)
     struct server *server = loop->server;
     struct address peer;
     unsigned before = atomic_fetch_add_explicit(&server->connection_count, 1, memory_order_relaxed);
-    if (!socket_peer_address(conn->socket.fd, &peer))
+    if (!loop->kernel->peer_address(conn->socket.fd, &peer))
         return false; /* it is gone already */
     /* Everybody comes from the proxies' addresses: those are no places. */
     conn->is_proxied = is_trusted_proxy(server->config, peer);
@@ -132,7 +130,7 @@ bool admission_accepted(struct loop *loop, struct conn *conn)
 bool admission_accepted_admin(struct server *server, struct conn *conn)
 {
     struct address peer;
-    if (!socket_peer_address(conn->socket.fd, &peer))
+    if (!server->kernel->peer_address(conn->socket.fd, &peer))
         return false;
     unsigned before = atomic_fetch_add_explicit(&server->connection_count, 1, memory_order_relaxed);
     /* The numbers are wanted most when all places are taken. */
@@ -157,7 +155,8 @@ void admission_left(struct loop *loop, struct conn *conn)
 bool admission_awaits_introduction(const struct loop *loop, const struct conn *conn)
 {
     struct address peer;
-    if (!conn->is_proxied || conn->is_introduced || !socket_peer_address(conn->socket.fd, &peer))
+    if (!conn->is_proxied || conn->is_introduced ||
+        !loop->kernel->peer_address(conn->socket.fd, &peer))
         return false;
     const struct trusted_proxy *proxy = config_find_proxy(loop->server->config, peer);
     return proxy != NULL && proxy->introduces;
@@ -240,8 +239,9 @@ static bool origin_may_enter(const struct config *config, struct bytes origin)
 static uint32_t enter_proxys_place(struct loop *loop, const struct conn *conn)
 {
     struct address peer;
-    return socket_peer_address(conn->socket.fd, &peer) ? places_enter(&loop->server->places, peer)
-                                                       : PLACE_NONE;
+    return loop->kernel->peer_address(conn->socket.fd, &peer)
+               ? places_enter(&loop->server->places, peer)
+               : PLACE_NONE;
 }
 
 static void take_proxys_place(struct loop *loop, struct conn *conn)
@@ -251,7 +251,7 @@ static void take_proxys_place(struct loop *loop, struct conn *conn)
         return;
     conn->place = enter_proxys_place(loop, conn);
     if (!notices_is_raised(&loop->server->notices, NOTICE_SILENT_PROXY) &&
-        socket_peer_address(conn->socket.fd, &peer))
+        loop->kernel->peer_address(conn->socket.fd, &peer))
         loop_raise_notice(loop, NOTICE_SILENT_PROXY, peer);
 }
 
@@ -283,7 +283,7 @@ void admission_look_at_forwarding(struct loop *loop, const struct conn *conn,
     if (request->forwarded_for_count == 0 || conn->is_proxied || conn->is_introduced ||
         conn->is_admin || notices_is_raised(&loop->server->notices, NOTICE_UNTRUSTED_FORWARDER))
         return;
-    if (socket_peer_address(conn->socket.fd, &peer) && address_is_private(peer))
+    if (loop->kernel->peer_address(conn->socket.fd, &peer) && address_is_private(peer))
         loop_raise_notice(loop, NOTICE_UNTRUSTED_FORWARDER, peer);
 }
 
@@ -291,7 +291,7 @@ bool admission_address_of(const struct loop *loop, const struct conn *conn,
                           struct address *ret_address)
 {
     if (conn->place == PLACE_NONE)
-        return !conn->is_proxied && socket_peer_address(conn->socket.fd, ret_address);
+        return !conn->is_proxied && loop->kernel->peer_address(conn->socket.fd, ret_address);
     *ret_address = places_address(&loop->server->places, conn->place);
     return true;
 }
@@ -304,7 +304,7 @@ bool admission_requester(const struct loop *loop, const struct conn *conn,
     if (request->is_forwarded)
         return conn->is_proxied && find_forwarded(loop->server->config, request, ret_address);
     if (conn->place == PLACE_NONE)
-        return socket_peer_address(conn->socket.fd, ret_address);
+        return loop->kernel->peer_address(conn->socket.fd, ret_address);
     *ret_address = places_address(&loop->server->places, conn->place);
     return true;
 }
@@ -334,34 +334,35 @@ bool admission_hold_asker(struct loop *loop, struct conn *conn, const struct htt
 
 void admission_release_asker(struct loop *loop, struct conn *conn)
 {
-    places_leave(&loop->server->places, conn->asker, clock_now_ms());
+    places_leave(&loop->server->places, conn->asker, loop_clock_ms(loop));
     conn->asker = PLACE_NONE;
 }
 
 bool admission_may_ask(struct loop *loop, const struct conn *conn)
 {
-    return places_may_ask(&loop->server->places, conn->asker, clock_now_ms());
+    return places_may_ask(&loop->server->places, conn->asker, loop_clock_ms(loop));
 }
 
 bool admission_may_tell(struct loop *loop, const struct conn *conn, bool is_found)
 {
-    return places_may_tell(&loop->server->places, conn->asker, !is_found, clock_now_ms());
+    return places_may_tell(&loop->server->places, conn->asker, !is_found, loop_clock_ms(loop));
 }
 
 bool admission_may_spend(struct loop *loop, uint32_t place)
 {
-    return place == PLACE_NONE || places_may_spend(&loop->server->places, place, clock_now_ms());
+    return place == PLACE_NONE ||
+           places_may_spend(&loop->server->places, place, loop_clock_ms(loop));
 }
 
 void admission_spend(struct loop *loop, uint32_t place, uint64_t cost)
 {
     if (place != PLACE_NONE && cost > 0)
-        places_spend(&loop->server->places, place, cost, clock_now_ms());
+        places_spend(&loop->server->places, place, cost, loop_clock_ms(loop));
 }
 
 bool admission_may_tell_joiner(struct loop *loop, struct conn *conn, bool is_found)
 {
-    if (!places_may_tell(&loop->server->places, conn->place, !is_found, clock_now_ms()))
+    if (!places_may_tell(&loop->server->places, conn->place, !is_found, loop_clock_ms(loop)))
         return false;
     if (!is_found && conn->failed_joins < UINT8_MAX)
         conn->failed_joins++;

@@ -7,7 +7,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "net/clock.h"
 #include "server/admission.h"
 #include "server/allowance.h"
 #include "server/conn_out.h"
@@ -55,7 +54,7 @@ static void keep_unread(struct loop *loop, struct conn *conn, struct bytes_mut i
 /* Its hello is there: its deadline is in the queue that its address deserves. */
 static void await_handshake(struct loop *loop, struct conn *conn)
 {
-    bool were_few = places_ask_handshake(&loop->server->places, conn->place, clock_now_ms());
+    bool were_few = places_ask_handshake(&loop->server->places, conn->place, loop_clock_ms(loop));
     loop_set_deadline(loop, conn, were_few ? DEADLINE_HANDSHAKE : DEADLINE_MORE_HANDSHAKES);
 }
 

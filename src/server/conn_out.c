@@ -2,7 +2,6 @@
 #include "server/conn_out.h"
 
 #include <assert.h>
-#include <sys/socket.h>
 
 #include "server/admission.h"
 #include "server/egress.h"
@@ -171,7 +170,7 @@ void conn_out_close_for_queue(struct loop *loop, struct conn *conn, struct bytes
 /* Everything is out. A closing connection shuts its side and waits for the peer's end. */
 static void finish_closing(struct loop *loop, struct conn *conn)
 {
-    if (conn->peer_has_ended || shutdown(conn->socket.fd, SHUT_WR) != 0) {
+    if (conn->peer_has_ended || !loop->kernel->shut(conn->socket.fd)) {
         conn_out_end(loop, conn);
         return;
     }

@@ -1,7 +1,6 @@
 /* Silence, stalls, requests, penalties and closing: what happens when the time is over. */
 #include "server/deadlines.h"
 
-#include "net/socket.h"
 #include "server/allowance.h"
 #include "server/conn_in.h"
 #include "server/conn_out.h"
@@ -51,7 +50,8 @@ void deadlines_init(struct loop *loop)
 static void look_at_delivery(struct loop *loop, struct conn *conn)
 {
     struct socket_delivery delivery;
-    if (!socket_delivery(conn->socket.fd, &delivery) || delivery.acknowledged == conn->acknowledged)
+    if (!loop->kernel->delivery(conn->socket.fd, &delivery) ||
+        delivery.acknowledged == conn->acknowledged)
         return;
     bool is_backlogged = conn->is_blocked && loop->now_ms - conn->out.since_ms >=
                                                  loop->deadline_length_ms[DEADLINE_LIVENESS];
@@ -85,7 +85,7 @@ static void ping(struct loop *loop, struct conn *conn)
     conn_out_control(loop, conn, WS_OPCODE_PING, (struct bytes){0});
     loop->stats.counters[COUNTER_PINGED]++;
     conn->is_pinged = true;
-    if (!socket_delivery(conn->socket.fd, &delivery))
+    if (!loop->kernel->delivery(conn->socket.fd, &delivery))
         return;
     conn->acknowledged = delivery.acknowledged;
     conn->ping_end = delivery.acknowledged + delivery.in_flight + (uint32_t)conn_waiting(conn);
@@ -134,7 +134,7 @@ static bool linger_on(struct loop *loop, struct conn *conn)
 {
     struct socket_delivery delivery;
     uint32_t lingering_ms = loop->now_ms - conn->out.since_ms;
-    if (!socket_delivery(conn->socket.fd, &delivery))
+    if (!loop->kernel->delivery(conn->socket.fd, &delivery))
         return false;
     if (delivery.in_flight == 0) {
         conn_out_end(loop, conn); /* it has it all */
@@ -157,7 +157,7 @@ static void expire(struct loop *loop, struct conn *conn, enum deadline_kind kind
         return;
     case DEADLINE_THROTTLE:
         /* Nothing else looks at one who is throttled all the time, nor tells that it is broken. */
-        if (socket_is_broken(conn->socket.fd))
+        if (loop->kernel->is_broken(conn->socket.fd))
             conn_out_lose_peer(loop, conn);
         else if (check_liveness(loop, conn) && allowance_lets_resume(loop, conn))
             conn_in_resume(loop, conn);

@@ -1,15 +1,13 @@
 /* One round of mail: each loop looks through its connections, and chooses as many as are wanted. */
 #include "server/eviction.h"
 
-#include "net/clock.h"
-
 /* Begins a round, unless one is under way. The place is held for it. */
 static void begin_round(struct loop *loop, uint32_t place)
 {
     struct server *server = loop->server;
     struct eviction *eviction = &server->eviction;
     if (atomic_exchange(&eviction->is_under_way, true)) {
-        places_leave(&server->places, place, clock_now_ms());
+        places_leave(&server->places, place, loop_clock_ms(loop));
         return;
     }
     uint32_t handshakes = places_count(&server->places, place, PLACES_HANDSHAKE);
@@ -27,7 +25,7 @@ static void begin_round(struct loop *loop, uint32_t place)
 bool eviction_makes_room(struct loop *loop, const struct conn *newcomer)
 {
     struct places *places = &loop->server->places;
-    uint32_t place = places_find_heaviest(places, newcomer->place, clock_now_ms());
+    uint32_t place = places_find_heaviest(places, newcomer->place, loop_clock_ms(loop));
     if (place == PLACE_NONE)
         return false;
     begin_round(loop, place);
@@ -69,7 +67,7 @@ uint32_t eviction_choose(struct loop *loop, struct conn **ret_victims)
         }
     }
     if (atomic_fetch_sub(&eviction->loops_left, 1) == 1) {
-        places_leave(&server->places, eviction->place, clock_now_ms());
+        places_leave(&server->places, eviction->place, loop_clock_ms(loop));
         atomic_store(&eviction->is_under_way, false);
     }
     return count;

@@ -8,7 +8,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "net/socket.h"
 #include "server/admission.h"
 #include "server/conn_out.h"
 
@@ -25,8 +24,6 @@ static void release_contents(struct loop *loop, struct conn *conn)
     tls_session_free(conn->tls);
     conn->tls = NULL;
     conn_drop_input(conn);
-    if (conn->is_lost)
-        socket_reset_on_close(conn->socket.fd);
 }
 
 /* What a connection in the mail holds comes to this loop's account. */
@@ -91,7 +88,7 @@ void handover_refuse(struct loop *loop, int fd)
 {
     struct bytes word = BYTES("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n"
                               "Retry-After: 5\r\nConnection: close\r\n\r\n");
-    socket_refuse(fd, loop->server->tls == NULL ? word : (struct bytes){0});
+    loop->kernel->refuse(fd, loop->server->tls == NULL ? word : (struct bytes){0});
 }
 
 void handover_accept(struct loop *loop, int fd)
@@ -172,12 +169,13 @@ void handover_drop(struct loop *loop, struct conn *conn)
     enter_account(loop, conn);
     admission_left(loop, conn);
     release_contents(loop, conn);
-    close(conn->socket.fd);
+    loop->kernel->close(conn->socket.fd, conn->is_lost);
 }
 
 void handover_reap(struct loop *loop, struct conn *conn)
 {
     int fd = conn->socket.fd; /* closed last: it is the place's number */
+    bool is_lost = conn->is_lost;
     list_remove(&conn->deadline);
     if (!poller_detach(loop->poller, &conn->socket))
         return;
@@ -191,7 +189,7 @@ void handover_reap(struct loop *loop, struct conn *conn)
     }
     count_connection(loop, -1);
     conn_end(conn);
-    close(fd);
+    loop->kernel->close(fd, is_lost);
 }
 
 void handover_detached(struct loop *loop, struct conn *conn)

@@ -2,14 +2,10 @@
 #include "server/loop.h"
 
 #include <assert.h>
-#include <unistd.h>
-
-#include "net/clock.h"
 
 void loop_tell_main(const struct loop *loop)
 {
-    uint64_t one = 1;
-    (void)!write(loop->server->news_fd, &one, sizeof one);
+    loop->kernel->wake_post(loop->server->news_fd);
 }
 
 void loop_raise_notice(const struct loop *loop, enum notice notice, struct address about)
@@ -80,7 +76,7 @@ bool loop_look_at_clock(struct loop *loop)
 {
     if (loop->work >= loop->phase_end)
         return true;
-    uint64_t now_ns = clock_now_ns();
+    uint64_t now_ns = loop_clock_ns(loop);
     if (loop->phase_end_ns == 0)
         loop->phase_end_ns = now_ns + PHASE_NS;
     if (now_ns >= loop->phase_end_ns)

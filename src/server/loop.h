@@ -10,6 +10,7 @@
 
 #include <stdatomic.h>
 
+#include "net/kernel.h"
 #include "server/config.h"
 #include "server/conn.h"
 #include "server/history.h"
@@ -48,6 +49,7 @@ struct eviction {
 /* What the process has once. Counts are of all loops, and touched when something comes or goes. */
 struct server {
     const struct config *config;
+    const struct kernel *kernel;
     struct conn_table connections;
     struct origins origins;
     struct places places;
@@ -127,6 +129,7 @@ struct handshakes {
 
 struct loop {
     struct server *server;
+    const struct kernel *kernel; /* the server's */
     uint32_t index;
     uint32_t clock_ms; /* of the monotonic clock, as of the last wait */
     uint32_t now_ms;   /* the same, but times in which the process stood still are cut out */
@@ -217,6 +220,17 @@ static inline bool loop_phase_is_over(struct loop *loop)
 
 /* The connection's input record, made when there is none; NULL when memory is short. */
 MUST_CHECK struct conn_input *loop_need_input(const struct loop *loop, struct conn *conn);
+
+/* The clock, now; `now_ms` is that of the turn. */
+static inline uint64_t loop_clock_ns(const struct loop *loop)
+{
+    return loop->kernel->now_ns();
+}
+
+static inline uint32_t loop_clock_ms(const struct loop *loop)
+{
+    return kernel_now_ms(loop->kernel);
+}
 
 /* The main thread is to look at what the loop has changed in `struct server`. */
 void loop_tell_main(const struct loop *loop);

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "net/clock.h"
 #include "net/sandbox.h"
 #include "server/deadlines.h"
 #include "server/mail.h"
@@ -20,10 +19,11 @@ struct loop *loop_thread_new(struct server *server, uint32_t index)
     if (loop == NULL)
         return NULL;
     loop->server = server;
+    loop->kernel = server->kernel;
     loop->index = index;
-    loop->clock_ms = clock_now_ms();
+    loop->clock_ms = loop_clock_ms(loop);
     loop->now_ms = loop->clock_ms;
-    history_begin(&loop->history, clock_now_ns());
+    history_begin(&loop->history, loop_clock_ns(loop));
     loop->weigh_mail.kind = MAIL_WEIGH;
     loop->shed_mail.kind = MAIL_SHED;
     loop->evict_mail.kind = MAIL_EVICT;
@@ -35,11 +35,12 @@ struct loop *loop_thread_new(struct server *server, uint32_t index)
     deadlines_init(loop);
     relay_services_init(loop);
     loop->mailbox.wake_fd = -1;
-    loop->poller = poller_new(server->poller);
+    loop->poller = server->kernel->poller_new(server->poller);
     if (loop->poller != NULL && !server->config->is_free && !poller_restrict(loop->poller))
         fprintf(stderr, "party-sockets: the kernel does not restrict the rings of io_uring: %s\n",
                 strerror(errno));
-    if (newcomers_init(&loop->newcomers) && loop->poller != NULL && mailbox_init(&loop->mailbox) &&
+    newcomers_init(&loop->newcomers, server->kernel);
+    if (loop->poller != NULL && mailbox_init(&loop->mailbox, server->kernel) &&
         poller_watch(loop->poller, loop->mailbox.wake_fd) &&
         poller_listen(loop->poller, server->listener_fd))
         return loop;

@@ -1,14 +1,11 @@
 /* A hash table of small sets. Nobody can tell which addresses and rooms share one. */
 #include "server/newcomers.h"
 
-#include <sys/random.h>
-
 #define MINUTE_MS 60000
 
-bool newcomers_init(struct newcomers *newcomers)
+void newcomers_init(struct newcomers *newcomers, const struct kernel *kernel)
 {
-    ssize_t length = getrandom(newcomers->keys, sizeof newcomers->keys, 0);
-    return length == (ssize_t)sizeof newcomers->keys;
+    kernel->random(newcomers->keys, sizeof newcomers->keys);
 }
 
 static struct newcomer_count *set_of(struct newcomers *newcomers, uint64_t code,

@@ -8,7 +8,7 @@
 #ifndef PARTY_SERVER_NEWCOMERS_H
 #define PARTY_SERVER_NEWCOMERS_H
 
-#include "base/address.h"
+#include "net/kernel.h"
 #include "server/bucket.h"
 #include "server/limits.h"
 
@@ -24,8 +24,7 @@ struct newcomers {
     struct newcomer_count sets[NEWCOMER_SETS][NEWCOMER_WAYS];
 };
 
-/* False: errno says why. */
-MUST_CHECK bool newcomers_init(struct newcomers *newcomers);
+void newcomers_init(struct newcomers *newcomers, const struct kernel *kernel);
 
 /* Counts a newcomer to the room with this code and so many seats. False: it is one too many. */
 MUST_CHECK bool newcomers_admit(struct newcomers *newcomers, uint64_t code, uint32_t seats,

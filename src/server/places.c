@@ -3,7 +3,6 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 #include "server/bucket.h"
 #include "server/limits.h"
@@ -52,12 +51,11 @@ static bool allocate(struct places *places, uint32_t capacity)
     return true;
 }
 
-bool places_init(struct places *places, uint32_t misses_max)
+bool places_init(struct places *places, uint32_t misses_max, const struct kernel *kernel)
 {
     *places = (struct places){.used = 1, .misses_max = misses_max};
-    ssize_t length = getrandom(places->keys, sizeof places->keys, 0);
-    return length == (ssize_t)sizeof places->keys && allocate(places, CAPACITY_AT_FIRST) &&
-           pthread_mutex_init(&places->lock, NULL) == 0;
+    kernel->random(places->keys, sizeof places->keys);
+    return allocate(places, CAPACITY_AT_FIRST) && pthread_mutex_init(&places->lock, NULL) == 0;
 }
 
 void places_release(struct places *places)

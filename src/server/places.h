@@ -13,7 +13,7 @@
 
 #include <pthread.h>
 
-#include "base/address.h"
+#include "net/kernel.h"
 
 #define PLACE_NONE 0
 
@@ -46,7 +46,8 @@ struct places {
  * `misses_max` are the misses that an address has at once; as many are forgotten, evenly, in
  * PLACE_BUDGET_MS. False: errno says why.
  */
-MUST_CHECK bool places_init(struct places *places, uint32_t misses_max);
+MUST_CHECK bool places_init(struct places *places, uint32_t misses_max,
+                            const struct kernel *kernel);
 void places_release(struct places *places);
 
 /* Holds the place of an address, until places_leave(). PLACE_NONE: memory is short. */

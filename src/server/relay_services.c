@@ -1,9 +1,6 @@
 /* Random bits, and who counts rooms, bytes, misses and newcomers: the loop, or the process. */
 #include "server/relay_services.h"
 
-#include <assert.h>
-#include <sys/random.h>
-
 #include "server/admission.h"
 #include "server/drain.h"
 
@@ -12,9 +9,7 @@ static uint32_t draw_random(void *context)
 {
     struct loop *loop = context;
     if (loop->random_left == 0) {
-        ssize_t length = getrandom(loop->random, sizeof loop->random, 0);
-        /* Up to 256 bytes are never interrupted and never short (getrandom(2)). */
-        assert(length == (ssize_t)sizeof loop->random);
+        loop->kernel->random(loop->random, sizeof loop->random);
         loop->random_left = RANDOM_WORDS;
     }
     return loop->random[--loop->random_left];

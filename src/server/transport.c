@@ -1,7 +1,6 @@
 /* PROXY headers, and TLS in both directions. Nothing here knows what the text says. */
 #include "server/transport.h"
 
-#include "net/socket.h"
 #include "proto/proxy_header.h"
 #include "server/admission.h"
 #include "server/conn_out.h"
@@ -39,7 +38,7 @@ static void look_at_introduction(struct loop *loop, struct conn *conn, struct by
     struct address peer;
     bool is_known = notices_is_raised(&loop->server->notices, NOTICE_UNREAD_INTRODUCTION);
     if (!is_known && proxy_header_parse(in, &header) == PROXY_DONE &&
-        socket_peer_address(conn->socket.fd, &peer) && address_is_private(peer))
+        loop->kernel->peer_address(conn->socket.fd, &peer) && address_is_private(peer))
         loop_raise_notice(loop, NOTICE_UNREAD_INTRODUCTION, peer);
 }
 

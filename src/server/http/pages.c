@@ -1,7 +1,6 @@
 /* Pages are measured first, then written where the connection's queue will have them. */
 #include "server/http/pages.h"
 
-#include "net/clock.h"
 #include "net/machine.h"
 #include "server/http/metrics.h"
 #include "server/http/response.h"
@@ -22,7 +21,7 @@ static void send_page(struct loop *loop, struct conn *conn, struct response *res
 
 static uint32_t uptime_s(const struct loop *loop)
 {
-    return (uint32_t)((clock_now_ns() - loop->server->started_ns) / 1000000000);
+    return (uint32_t)((loop_clock_ns(loop) - loop->server->started_ns) / 1000000000);
 }
 
 /* What a page is cached under, and what it is. */
@@ -90,7 +89,7 @@ void pages_send_stats(struct loop *loop, struct conn *conn, const struct answer 
     const struct stats_json stats = {
         .total = &answer->total,
         .history = &answer->history,
-        .now_ns = clock_now_ns(),
+        .now_ns = loop_clock_ns(loop),
         .uptime_s = uptime_s(loop),
         .loop_count = loop->server->loop_count,
         .poller = loop->server->poller,

@@ -63,7 +63,7 @@ static void an_address_has_so_many_connections_and_no_more(void **state)
 {
     struct places places;
     (void)state;
-    assert_true(places_init(&places, 0));
+    assert_true(places_init(&places, 0, &kernel_linux));
     uint32_t one = enter_text(&places, "192.0.2.1");
     uint32_t other = enter_text(&places, "192.0.2.2");
     assert_int_equal(enter_text(&places, "192.0.2.1"), one);
@@ -85,7 +85,7 @@ static void a_56_has_four_times_and_a_48_sixteen_times_the_connections_of_a_64(v
     struct places places;
     uint32_t counted = 0;
     (void)state;
-    assert_true(places_init(&places, 0));
+    assert_true(places_init(&places, 0, &kernel_linux));
     assert_int_equal(enter_text(&places, "2001:db8:1:2::1"),
                      enter_text(&places, "2001:db8:1:2:ff::"));
     for (uint32_t network = 0; network < 0x10000; network++) {
@@ -109,7 +109,7 @@ static void a_place_that_nobody_holds_is_forgotten(void **state)
 {
     struct places places;
     (void)state;
-    assert_true(places_init(&places, 5));
+    assert_true(places_init(&places, 5, &kernel_linux));
     for (uint32_t i = 0; i < 10000; i++)
         places_leave(&places, enter(&places, numbered(i)), 0);
     for (uint32_t i = 0; i < 200; i++) {
@@ -131,7 +131,7 @@ static void the_table_grows_and_finds_everyone_again(void **state)
     static uint32_t numbers[5000];
     struct places places;
     (void)state;
-    assert_true(places_init(&places, 0));
+    assert_true(places_init(&places, 0, &kernel_linux));
     for (uint32_t i = 0; i < 5000; i++)
         numbers[i] = enter(&places, numbered(i));
     for (uint32_t i = 0; i < 5000; i++)
@@ -149,7 +149,7 @@ static void misses_beyond_the_budget_are_not_told_and_are_forgotten_evenly(void 
 {
     struct places places;
     (void)state;
-    assert_true(places_init(&places, 60));
+    assert_true(places_init(&places, 60, &kernel_linux));
     uint32_t now_ms = UINT32_MAX - 1000; /* the clock wraps on the way */
     uint32_t place = enter_text(&places, "192.0.2.1");
     for (int i = 0; i < 100; i++)
@@ -173,7 +173,7 @@ static void loopback_and_private_addresses_have_ten_budgets(void **state)
 {
     struct places places;
     (void)state;
-    assert_true(places_init(&places, 7));
+    assert_true(places_init(&places, 7, &kernel_linux));
     static const char *const private[] = {"127.0.0.1", "192.168.1.20", "::1", "fd00::1"};
     for (size_t i = 0; i < ARRAY_LENGTH(private); i++)
         assert_int_equal(misses_told(&places, enter_text(&places, private[i]), 0), 70);
@@ -186,7 +186,7 @@ static void a_56_has_four_budgets_and_a_48_sixteen(void **state)
     struct places places;
     uint32_t told = 0;
     (void)state;
-    assert_true(places_init(&places, 10));
+    assert_true(places_init(&places, 10, &kernel_linux));
     for (uint32_t network = 0; network < 0x1000; network++) {
         struct address address = address_from("2001:db8:1::1");
         address.octets[6] = (uint8_t)(network >> 8);
@@ -208,7 +208,7 @@ static void slow_steps_of_the_clock_are_not_lost(void **state)
 {
     struct places places;
     (void)state;
-    assert_true(places_init(&places, 1));
+    assert_true(places_init(&places, 1, &kernel_linux));
     uint32_t place = enter_text(&places, "192.0.2.1");
     assert_int_equal(misses_told(&places, place, 0), 1);
     for (uint32_t now_ms = 1; now_ms < PLACE_BUDGET_MS; now_ms += 7)
@@ -221,7 +221,7 @@ static void misses_outlive_connections_up_to_a_bound(void **state)
 {
     struct places places;
     (void)state;
-    assert_true(places_init(&places, 1));
+    assert_true(places_init(&places, 1, &kernel_linux));
     for (uint32_t i = 0; i < PLACES_REMEMBERED_MAX + 100; i++) {
         struct address address = numbered(i);
         address.octets[12] = 8; /* a public one */
@@ -240,7 +240,7 @@ static void wider_networks_are_remembered_and_forgotten_with_theirs(void **state
 {
     struct places places;
     (void)state;
-    assert_true(places_init(&places, 1));
+    assert_true(places_init(&places, 1, &kernel_linux));
     for (uint32_t i = 0; i < PLACES_REMEMBERED_MAX + 100; i++) {
         struct address address = address_from("2001:db8::1");
         address.octets[3] = (uint8_t)(i >> 16);
@@ -268,7 +268,7 @@ static void unfinished_handshakes_have_a_limit_of_their_own(void **state)
     const struct places_limits limits = {.connections = 6, .handshakes = 2};
     struct places places;
     (void)state;
-    assert_true(places_init(&places, 0));
+    assert_true(places_init(&places, 0, &kernel_linux));
     uint32_t one = enter_text(&places, "192.0.2.1");
     for (int i = 0; i < 2; i++)
         assert_int_equal(places_add_connection(&places, one, PLACES_HANDSHAKE, limits),
@@ -291,7 +291,7 @@ static void the_heaviest_has_most_connections_in_no_room(void **state)
 {
     struct places places;
     (void)state;
-    assert_true(places_init(&places, 0));
+    assert_true(places_init(&places, 0, &kernel_linux));
     uint32_t game = enter_text(&places, "192.0.2.1");
     uint32_t crowd = enter_text(&places, "192.0.2.2");
     uint32_t newcomer = enter_text(&places, "192.0.2.3");
@@ -342,7 +342,7 @@ static void handshakes_come_first_of_who_asks_for_few(void **state)
 {
     struct places places;
     (void)state;
-    assert_true(places_init(&places, 0));
+    assert_true(places_init(&places, 0, &kernel_linux));
     uint32_t now_ms = 1000;
     uint32_t one = enter_text(&places, "192.0.2.1");
     uint32_t other = enter_text(&places, "192.0.2.2");
@@ -373,7 +373,7 @@ static void what_costs_work_has_a_limit_and_is_paid_off_evenly(void **state)
 {
     struct places places;
     (void)state;
-    assert_true(places_init(&places, 0));
+    assert_true(places_init(&places, 0, &kernel_linux));
     uint32_t now_ms = 1000;
     uint32_t one = enter_text(&places, "192.0.2.1");
     places_spend(&places, one, COST_AT_ONCE, now_ms);
@@ -408,7 +408,7 @@ static void so_many_may_wait_here_and_in_all(void **state)
     struct places places;
     uint32_t waiting = 0;
     (void)state;
-    assert_true(places_init(&places, 1));
+    assert_true(places_init(&places, 1, &kernel_linux));
     for (uint32_t i = 0; waiting < WAITING_MAX; i++) {
         uint32_t place = enter(&places, numbered(i));
         uint32_t here = 0;
