@@ -1,6 +1,6 @@
 # A thin front to Meson. `make` builds, and says what it lacks; what runs something installs that itself.
 
-.PHONY: all release asan run check test tsan fuzz fuzz-corpus soak bench format clean
+.PHONY: all release asan run check test simulate mutants tsan fuzz fuzz-corpus soak bench format clean
 .PHONY: install uninstall deb package-test equipped
 
 all: release
@@ -51,6 +51,18 @@ package-test: equipped
 	@scripts/setup test
 	@scripts/setup package-test
 	@tests/run packages $(ONLY)
+
+# Servers in a simulated network: SEEDS=1000 of them from a random seed on, or SEED=n alone with a trace.
+simulate:
+	@scripts/setup build
+	@test -f build/simulate/build.ninja || meson setup build/simulate -Db_lto=true -Dsimulation=true >/dev/null
+	@ninja -C build/simulate --quiet tests/simulate
+	@build/simulate/tests/simulate $(if $(SEED),--seed $(SEED) --trace,--seeds $(or $(SEEDS),1000))
+
+# Plants faults in the sources, one by one, and sees whether the simulation finds them: ten minutes.
+mutants:
+	@scripts/setup build
+	@tests/simulation/mutants
 
 # The black box with four loops under ThreadSanitizer.
 tsan:

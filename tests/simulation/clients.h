@@ -1,0 +1,43 @@
+/*
+ * Players of a simulated party: what they say, what befalls them, and what they may expect to hear.
+ * A promise of docs/protocol.md that is broken ends the process with a sentence.
+ */
+#ifndef PARTY_TESTS_CLIENTS_H
+#define PARTY_TESTS_CLIENTS_H
+
+#include "network.h"
+
+struct clients_plan {
+    uint32_t rooms;
+    uint32_t members; /* of each */
+    uint64_t message_interval_ns;
+    bool has_faults;
+    uint64_t idle_timeout_ns; /* of the server */
+    bool is_traced;
+};
+
+void clients_begin(const struct clients_plan *plan);
+
+/* When the next client wants to do something; and does what is due. */
+uint64_t clients_next_ns(void);
+void clients_act(void);
+
+/* Everything stood still for so long: what is due by the server's time is due so much later. */
+void clients_stand_still(uint64_t for_ns);
+
+/* Nothing befalls anybody from now on; and then, nobody says anything any more. */
+void clients_end_faults(void);
+void clients_fall_silent(void);
+
+/* When all is said and done: who is in a room has heard everything, and knows who else is there. */
+void clients_check_rest(void);
+
+/* All close their connections. */
+void clients_leave(void);
+
+/* A number that tells what all have heard, in which order and when. */
+uint64_t clients_digest(void);
+uint64_t clients_heard(void);
+void clients_end(void);
+
+#endif
