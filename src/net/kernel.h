@@ -35,7 +35,7 @@ struct kernel {
     bool (*shut)(int fd);
     /* The descriptor is free again. `resets`: the kernel is to keep nothing for the peer. */
     void (*close)(int fd, bool resets);
-    void (*refuse)(int fd, struct bytes word);
+    void (*refuse)(int fd, struct bytes answer);
 };
 
 /* Linux. */

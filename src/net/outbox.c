@@ -277,8 +277,8 @@ void outbox_consume(struct outbox *outbox, struct outbox_pool *pool, size_t leng
 }
 
 /*
- * Cuts the chunk at a start of a piece that is not begun; what is before `begun` is. False: it has
- * none.
+ * Cuts the chunk where a piece begins of which nothing was sent: at `begun` bytes or behind them.
+ * False: no piece begins there.
  */
 static bool cut_unbegun(struct outbox_chunk *chunk, uint32_t begun)
 {

@@ -81,11 +81,12 @@ struct uring_poller {
     struct poller_socket *detached; /* is to be told next; or NULL */
     int listener_fd;
     int wake_fd;
-    unsigned told_left; /* completions of the last wait: what comes meanwhile is for the next */
-    bool is_listening;  /* it is wanted */
-    bool is_accepting;  /* a request is under way, of either kind */
-    bool is_watching;   /* one for the waking descriptor is */
-    bool is_short;      /* the last time that a request was wanted there was no place for it */
+    unsigned
+        completions_left; /* completions of the last wait: what comes meanwhile is for the next */
+    bool is_listening;    /* it is wanted */
+    bool is_accepting;    /* a request is under way, of either kind */
+    bool is_watching;     /* one for the waking descriptor is */
+    bool is_short;        /* the last time that a request was wanted there was no place for it */
     struct acceptor acceptor;
     int message_count;
     union message messages[MESSAGES_PER_BATCH];
@@ -453,7 +454,7 @@ static void uring_wait(struct poller *base, int timeout_ms)
     }
     if (io_uring_sq_ready(&poller->ring) == 0)
         poller->message_count = 0;
-    poller->told_left = io_uring_cq_ready(&poller->ring);
+    poller->completions_left = io_uring_cq_ready(&poller->ring);
 }
 
 /* The last completion of a receive: it is asked for anew where it is still wanted. */
@@ -478,7 +479,8 @@ static bool received(struct uring_poller *poller, struct poller_socket *socket,
         else
             recycle(poller, buffer);
     }
-    /* Who is paused is told of the end when it is asked for again: the kernel says so once more. */
+    /* A paused socket is not told of the peer's end: when it is resumed, the kernel reports it
+     * again. */
     if ((socket->state & (WANTED | DETACHING)) != WANTED)
         is_end = false;
     if (is_end || is_failure)
@@ -612,10 +614,10 @@ static bool uring_next(struct poller *base, struct outcome *ret_outcome)
     struct uring_poller *poller = uring_of(base);
     struct io_uring_cqe *completion;
     recycle_lent(poller);
-    while (poller->detached == NULL && poller->told_left > 0 &&
+    while (poller->detached == NULL && poller->completions_left > 0 &&
            io_uring_peek_cqe(&poller->ring, &completion) == 0) {
         bool is_socket = completion->user_data >= NAMES_END;
-        poller->told_left--;
+        poller->completions_left--;
         *ret_outcome = (struct outcome){0};
         bool is_told = is_socket ? take_of_socket(poller, completion, ret_outcome)
                                  : take_of_name(poller, completion, ret_outcome);

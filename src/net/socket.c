@@ -67,12 +67,12 @@ void socket_reset_on_close(int fd)
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
 }
 
-void socket_refuse(int fd, struct bytes word)
+void socket_refuse(int fd, struct bytes answer)
 {
     char ignored[4096];
-    (void)!send(fd, word.data, word.length, MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)!send(fd, answer.data, answer.length, MSG_NOSIGNAL | MSG_DONTWAIT);
     shutdown(fd, SHUT_WR);
-    /* What has come already would make close() reset the connection, and the word be lost. */
+    /* What has come already would make close() reset the connection, and the answer be lost. */
     (void)!recv(fd, ignored, sizeof ignored, MSG_DONTWAIT);
     close(fd);
 }

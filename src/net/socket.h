@@ -27,7 +27,8 @@ MUST_CHECK bool socket_delivery(int fd, struct socket_delivery *ret_delivery);
 /* Makes close() reset the connection, so that the kernel keeps nothing for a peer that is lost. */
 void socket_reset_on_close(int fd);
 
-/* Sends what the socket takes and closes it: for who can't be given more than a word. */
-void socket_refuse(int fd, struct bytes word);
+/* Sends what the socket takes of a short answer and closes it: for connections that can't be
+ * served. */
+void socket_refuse(int fd, struct bytes answer);
 
 #endif

@@ -63,7 +63,7 @@ static bool draw_code(struct relay *relay, enum protocol protocol, uint64_t *ret
 }
 
 /* What a create has asked for, judged. */
-struct room_wish {
+struct room_settings {
     uint32_t members_max;
     struct bytes id;
     struct maker *maker;
@@ -93,17 +93,17 @@ static void drop_room(struct relay *relay, struct room *room)
 }
 
 /* A room with its first member, in the table; NULL when memory is short. */
-static struct member *make_room(struct relay *relay, uint64_t code, const struct room_wish *wish,
-                                struct speaker speaker)
+static struct member *make_room(struct relay *relay, uint64_t code,
+                                const struct room_settings *settings, struct speaker speaker)
 {
-    struct room *room = room_new(code, wish->members_max, speaker.origin);
+    struct room *room = room_new(code, settings->members_max, speaker.origin);
     if (room == NULL)
         return NULL;
-    room->maker = wish->maker;
+    room->maker = settings->maker;
     if (relay->config.crowds != NULL)
         room_begin_counting(room, &relay->config.crowds[speaker.origin]);
-    struct member *member = room_add(room, wish->id, speaker.client);
-    if (member == NULL || (wish->has_url && !set_url(relay, room)) ||
+    struct member *member = room_add(room, settings->id, speaker.client);
+    if (member == NULL || (settings->has_url && !set_url(relay, room)) ||
         !room_table_add(&relay->rooms, room)) {
         drop_room(relay, room);
         return NULL;
@@ -114,15 +114,15 @@ static struct member *make_room(struct relay *relay, uint64_t code, const struct
 }
 
 /* The room and the code are there to be had, or the speaker hears why not. */
-static struct member *open_room(struct relay *relay, struct room_wish *wish, struct speaker speaker,
-                                struct effects *effects)
+static struct member *open_room(struct relay *relay, struct room_settings *settings,
+                                struct speaker speaker, struct effects *effects)
 {
     const struct relay_config *config = &relay->config;
     struct member *member = NULL;
     uint64_t code;
-    bool is_admitted = config->admit_room(config->context, speaker.client, &wish->maker);
+    bool is_admitted = config->admit_room(config->context, speaker.client, &settings->maker);
     if (!is_admitted && relay_end_first_deserted(relay, effects))
-        is_admitted = config->admit_room(config->context, speaker.client, &wish->maker);
+        is_admitted = config->admit_room(config->context, speaker.client, &settings->maker);
     if (!is_admitted) {
         effects_refuse(effects, speaker, ERROR_TOO_MANY_ROOMS);
         return NULL;
@@ -130,12 +130,12 @@ static struct member *open_room(struct relay *relay, struct room_wish *wish, str
     if (!draw_code(relay, speaker.protocol, &code)) {
         effects_refuse(effects, speaker, ERROR_NO_CODE_FREE);
     } else {
-        member = make_room(relay, code, wish, speaker);
+        member = make_room(relay, code, settings, speaker);
         if (member == NULL)
             effects_add(effects, EFFECT_NO_MEMORY);
     }
     if (member == NULL)
-        config->dismiss_room(config->context, wish->maker);
+        config->dismiss_room(config->context, settings->maker);
     return member;
 }
 
@@ -174,17 +174,17 @@ void relay_create(struct relay *relay, struct speaker speaker, const struct enve
                   struct effects *effects)
 {
     struct canonical_id id;
-    struct room_wish wish;
+    struct room_settings settings;
     if (relay->is_draining) {
         effects_refuse(effects, speaker, ERROR_DRAINING);
         return;
     }
     if (!check_newcomer(relay, speaker, envelope, &id, effects) ||
-        !read_max_clients(relay, speaker, &envelope->max_clients, &wish.members_max, effects) ||
-        !read_url(relay, speaker, &envelope->url, &wish.has_url, effects))
+        !read_max_clients(relay, speaker, &envelope->max_clients, &settings.members_max, effects) ||
+        !read_url(relay, speaker, &envelope->url, &settings.has_url, effects))
         return;
-    wish.id = id_view(&id);
-    struct member *member = open_room(relay, &wish, speaker, effects);
+    settings.id = id_view(&id);
+    struct member *member = open_room(relay, &settings, speaker, effects);
     if (member == NULL)
         return;
     *speaker.seat = member;

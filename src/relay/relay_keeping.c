@@ -84,7 +84,8 @@ void relay_remember_absent(struct relay *relay, struct room *room, struct member
         relay->departed = member;
         return;
     }
-    /* A host is not counted: even nothing may be too much, when others have just taken it all. */
+    /* An absent host is never forgotten, so its bytes are not counted: when others have just taken
+     * all that there is, even nothing more would be too much. */
     if (member_is_host(member))
         return;
     bool is_forgotten = room->kept->absent_count > most && forget_first(relay, room, member);

@@ -62,7 +62,7 @@ MUST_CHECK bool relay_admit_bytes(const struct relay *relay, struct room *room, 
 /* What the room keeps is not counted any more. */
 void relay_discount_room(const struct relay *relay, struct room *room);
 
-/* Who was absent is no longer: it is not counted any more. */
+/* A member is back: its id is no longer counted among what the room keeps. */
 void relay_discount_absent(const struct relay *relay, struct member *member);
 
 /* There are several members in the room from now on. */

@@ -238,8 +238,8 @@ static uint32_t count_shorter(const struct keepings *kept, uint32_t stayed_ms, b
     return low;
 }
 
-/* Of those who were here equally long one is looked for seldom, in an array that is read in one go.
- */
+/* An absent member is searched for one by one among those who stayed equally long: it is done
+ * seldom, and the array is read in one go. */
 static void forget_absence(struct keepings *kept, const struct member *member)
 {
     if (member_is_host(member))

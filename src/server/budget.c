@@ -24,7 +24,7 @@ static uint64_t weigh_bytes(uint64_t bytes, uint64_t elapsed_ms, uint64_t quiet_
     return bytes * (age_ms + quiet_ms + elapsed_ms / YOUTH_DIVISOR + 1);
 }
 
-static size_t bytes_held(const struct conn *conn)
+static size_t bytes_in_use(const struct conn *conn)
 {
     return conn_charge(conn) + conn_waiting(conn);
 }
@@ -103,10 +103,10 @@ void budget_weigh(struct loop *loop)
         LIST_FOR_EACH(link, &loop->deadlines[kind])
         {
             const struct conn *conn = conn_of_deadline(link);
-            size_t held = bytes_held(conn);
-            if (held > 0)
+            size_t bytes = bytes_in_use(conn);
+            if (bytes > 0)
                 atomic_fetch_add_explicit(&shedding->bytes_of_class[class_of(weigh(loop, conn))],
-                                          held, memory_order_relaxed);
+                                          bytes, memory_order_relaxed);
         }
     }
     if (end_round(loop->server)) {
@@ -124,13 +124,13 @@ static bool is_victim(struct loop *loop, const struct conn *conn)
         return false;
     if (class > shedding->lightest)
         return true;
-    size_t held = bytes_held(conn);
+    size_t bytes = bytes_in_use(conn);
     size_t left = atomic_load_explicit(&shedding->lightest_left, memory_order_relaxed);
     size_t rest;
     do {
         if (left == 0)
             return false;
-        rest = left > held ? left - held : 0;
+        rest = left > bytes ? left - bytes : 0;
     } while (!atomic_compare_exchange_weak(&shedding->lightest_left, &left, rest));
     return true;
 }
@@ -160,11 +160,11 @@ void budget_shed(struct loop *loop)
 /* A heap that has shrunk in the middle is not smaller: the main thread sees to it. */
 static void note_peak(struct loop *loop)
 {
-    if (loop->held > loop->held_at_most)
-        loop->held_at_most = loop->held;
-    if (loop->held_at_most < HEAP_TRIM_BYTES || loop->held > loop->held_at_most / 4)
+    if (loop->charged > loop->charged_at_most)
+        loop->charged_at_most = loop->charged;
+    if (loop->charged_at_most < HEAP_TRIM_BYTES || loop->charged > loop->charged_at_most / 4)
         return;
-    loop->held_at_most = loop->held;
+    loop->charged_at_most = loop->charged;
     atomic_store(&loop->server->has_freed, true);
     loop_tell_main(loop);
 }
@@ -172,11 +172,11 @@ static void note_peak(struct loop *loop)
 void budget_settle(struct loop *loop)
 {
     size_t leased = atomic_load_explicit(&loop->leased, memory_order_relaxed);
-    if (loop->held <= leased && leased - loop->held < 4 * LEASE_BYTES)
+    if (loop->charged <= leased && leased - loop->charged < 4 * LEASE_BYTES)
         return;
     struct server *server = loop->server;
     note_peak(loop);
-    size_t wanted = (loop->held / LEASE_BYTES + 1) * LEASE_BYTES;
+    size_t wanted = (loop->charged / LEASE_BYTES + 1) * LEASE_BYTES;
     atomic_store_explicit(&loop->leased, wanted, memory_order_relaxed);
     /* Unsigned arithmetic: adding the difference takes away what is given back. */
     size_t difference = wanted - leased;

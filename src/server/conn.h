@@ -64,17 +64,17 @@ struct conn {
     bool is_held : 1;          /* input waits, and the socket is not read */
     bool is_awaited : 1;       /* its place must be kept until a snapshot is back */
     bool is_lost : 1;          /* nothing that is still to be sent matters: reset, do not close */
-    bool response_is_head : 1; /* WAITING: no body is wanted */
+    bool response_is_head : 1; /* WAITING: the request was HEAD */
     bool response_closes : 1;  /* WAITING: and the connection ends with the response */
     bool is_client : 1;        /* counted by `origin` */
     bool is_proxied : 1;       /* a trusted proxy's: what it says of the client's address counts */
-    bool is_introduced : 1; /* it has said it, in a PROXY header: another would be the client's */
-    bool is_begun : 1;      /* its first bytes have been looked at */
-    uint8_t refusal : 2;    /* enum conn_refusal */
-    uint8_t failed_joins;   /* stops at its largest value */
-    uint8_t loop : 6;       /* whose it is; kept for assertions */
-    bool is_behind : 1;     /* it has sent more than may be read */
-    bool speaks_2 : 1;      /* protocol 2, not 1 */
+    bool is_introduced : 1;    /* its PROXY header was read: another one would be the client's */
+    bool is_begun : 1;         /* its first bytes have been looked at */
+    uint8_t refusal : 2;       /* enum conn_refusal */
+    uint8_t failed_joins;      /* stops at its largest value */
+    uint8_t loop : 6;          /* whose it is; kept for assertions */
+    bool is_behind : 1;        /* it has sent more than may be read */
+    bool speaks_2 : 1;         /* protocol 2, not 1 */
     uint16_t origin : CONN_ORIGIN_BITS; /* in the server's origins */
     bool said_farewell : 1;             /* its close frame means that it leaves: 1000, or no code */
     bool is_admin : 1;                  /* of --admin-listen */

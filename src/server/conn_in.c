@@ -236,7 +236,7 @@ static void read_first(struct loop *loop, struct conn *conn, struct bytes_mut in
  */
 static void finish(struct loop *loop, struct conn *conn, size_t charge_before)
 {
-    loop->held += conn_charge(conn) - charge_before;
+    loop->charged += conn_charge(conn) - charge_before;
     if (conn->state == CONN_MOVING)
         handover_send(loop, conn);
 }
@@ -261,7 +261,7 @@ void conn_in_received(struct loop *loop, struct conn *conn, struct bytes_mut in)
     size_t charge = conn_charge(conn);
     if (!reads(conn)) {
         keep_for_later(loop, conn, in);
-        loop->held += conn_charge(conn) - charge;
+        loop->charged += conn_charge(conn) - charge;
         return;
     }
     allowance_begin_share(loop, conn);
@@ -328,7 +328,7 @@ void conn_in_discard(struct loop *loop, struct conn *conn)
     if (conn->state != CONN_DEAD && !conn->peer_has_ended)
         poller_resume(loop->poller, &conn->socket);
     conn->is_held = false;
-    loop->held += conn_charge(conn) - charge;
+    loop->charged += conn_charge(conn) - charge;
 }
 
 void conn_in_ended(struct loop *loop, struct conn *conn)

@@ -238,7 +238,7 @@ void conn_out_flush(struct loop *loop, struct conn *conn)
 {
     size_t charge = conn_charge(conn);
     send_share(loop, conn);
-    loop->held += conn_charge(conn) - charge;
+    loop->charged += conn_charge(conn) - charge;
     if (conn_waiting(conn) > 0)
         return;
     if (conn->state == CONN_CLOSING)
@@ -254,7 +254,7 @@ void conn_out_sent(struct loop *loop, struct conn *conn, size_t sent, bool is_fu
     note_sent(loop, conn, output, sent, is_full);
     if (!is_full)
         conn->out.since_ms = loop->now_ms; /* all that had been queued was taken */
-    loop->held += conn_charge(conn) - charge;
+    loop->charged += conn_charge(conn) - charge;
     bool has_more_to_do = conn_waiting(conn) > 0 || conn->state != CONN_OPEN;
     if (has_more_to_do && conn->state != CONN_MOVING)
         loop_mark_dirty(loop, conn);
@@ -265,7 +265,7 @@ void conn_out_writable(struct loop *loop, struct conn *conn)
     size_t charge = conn_charge(conn);
     conn->is_blocked = false;
     conn->progress_ms = loop->now_ms;
-    loop->held += conn_charge(conn) - charge;
+    loop->charged += conn_charge(conn) - charge;
     if (conn->state != CONN_MOVING)
         loop_mark_dirty(loop, conn);
 }

@@ -32,7 +32,7 @@ static void enter_account(struct loop *loop, struct conn *conn)
     outbox_enter(&conn->out, &loop->pool);
     if (conn->tls != NULL)
         tls_session_set_pool(conn->tls, &loop->pool);
-    loop->held += conn_charge(conn);
+    loop->charged += conn_charge(conn);
 }
 
 /* The emptiest loop, when this one has clearly more connections than it; else this one. */
@@ -86,9 +86,9 @@ static void post(struct loop *loop, struct conn *conn, uint32_t target)
 
 void handover_refuse(struct loop *loop, int fd)
 {
-    struct bytes word = BYTES("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n"
-                              "Retry-After: 5\r\nConnection: close\r\n\r\n");
-    loop->kernel->refuse(fd, loop->server->tls == NULL ? word : (struct bytes){0});
+    struct bytes answer = BYTES("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n"
+                                "Retry-After: 5\r\nConnection: close\r\n\r\n");
+    loop->kernel->refuse(fd, loop->server->tls == NULL ? answer : (struct bytes){0});
 }
 
 void handover_accept(struct loop *loop, int fd)
@@ -147,7 +147,7 @@ void handover_send(struct loop *loop, struct conn *conn)
     loop_forget_dirty(loop, conn);
     if (!poller_detach(loop->poller, &conn->socket))
         return;
-    loop->held -= conn_charge(conn);
+    loop->charged -= conn_charge(conn);
     outbox_leave(&conn->out, &loop->pool);
     if (conn->tls != NULL)
         tls_session_set_pool(conn->tls, NULL);
@@ -179,7 +179,7 @@ void handover_reap(struct loop *loop, struct conn *conn)
     list_remove(&conn->deadline);
     if (!poller_detach(loop->poller, &conn->socket))
         return;
-    loop->held -= conn_charge(conn);
+    loop->charged -= conn_charge(conn);
     admission_left(loop, conn);
     release_contents(loop, conn);
     if (conn->is_client) {

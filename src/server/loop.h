@@ -32,7 +32,7 @@
 struct shedding {
     atomic_bool is_under_way;
     atomic_uint loops_left;                     /* that have not done their part of the round */
-    atomic_size_t bytes_of_class[SHED_CLASSES]; /* held by connections, by classes of weight */
+    atomic_size_t bytes_of_class[SHED_CLASSES]; /* in use by connections, by classes of weight */
     unsigned lightest;                          /* class of a victim */
     atomic_size_t lightest_left;                /* bytes of that class that are to be freed */
 };
@@ -42,7 +42,7 @@ struct eviction {
     atomic_bool is_under_way;
     atomic_uint loops_left; /* that have not done their part of it */
     atomic_uint left;       /* connections that are still to go */
-    uint32_t place;         /* whose they are; held */
+    uint32_t place;         /* whose they are; places_hold() keeps it */
     enum places_kind kind;  /* and of which kind */
 };
 
@@ -98,7 +98,7 @@ enum mail_kind {
     MAIL_CONNECTION,       /* a struct conn that lives here from now on */
     MAIL_SNAPSHOT_REQUEST, /* a struct gather_part to be filled and sent back */
     MAIL_SNAPSHOT_REPLY,
-    MAIL_WEIGH,  /* the budget is spent: how much is held by whom? */
+    MAIL_WEIGH,  /* the budget is spent: which connections use how much? */
     MAIL_SHED,   /* and: close those who hold most for longest */
     MAIL_EVICT,  /* all places are taken: close some who are in no room */
     MAIL_DRAIN,  /* make no more rooms */
@@ -148,9 +148,9 @@ struct loop {
     struct drain drain;
     struct newcomers newcomers;
     struct outbox_pool pool;
-    size_t held;          /* bytes of the budget that the loop holds */
-    size_t held_at_most;  /* since it has told that much was freed */
-    atomic_size_t leased; /* and has leased; written by the loop, read by others */
+    size_t charged;         /* bytes of the budget that the loop has in use */
+    size_t charged_at_most; /* since it has told that much was freed */
+    atomic_size_t leased;   /* and has leased; written by the loop, read by others */
     struct list deadlines[DEADLINE_KINDS];
     uint32_t deadline_length_ms[DEADLINE_KINDS];
     struct conn *first_dirty;

@@ -30,7 +30,7 @@ struct loop *loop_thread_new(struct server *server, uint32_t index)
     loop->drain_mail.kind = MAIL_DRAIN;
     loop->stop_mail.kind = MAIL_STOP;
     loop->vacant_mail.kind = MAIL_VACANT;
-    loop->pool.account = &loop->held;
+    loop->pool.account = &loop->charged;
     loop->is_listening = true;
     deadlines_init(loop);
     relay_services_init(loop);
@@ -96,6 +96,6 @@ void *loop_thread_run(void *argument)
             break;
     }
     stopping_abandon_all(loop);
-    stopping_see_off(loop);
+    stopping_wait_for_kernel(loop);
     return NULL;
 }

@@ -99,7 +99,7 @@ static uint16_t find_place(struct origins *origins)
     return place;
 }
 
-/* Who is called as the others are is one of them. */
+/* A client that calls itself `__other__` is counted with the others. */
 static uint16_t find_or_add(struct origins *origins, struct bytes name)
 {
     for (uint16_t i = ORIGIN_OTHER; i < origins->count; i++) {

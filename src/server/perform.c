@@ -18,7 +18,7 @@ static bool encode_shared(struct loop *loop, const struct event *event, size_t t
     size_t header_length = ws_frame_write_header(header, WS_OPCODE_TEXT, text_length);
     if (text_length > UINT32_MAX - sizeof header)
         return false;
-    ret_frame->payload = payload_new((uint32_t)(header_length + text_length), &loop->held);
+    ret_frame->payload = payload_new((uint32_t)(header_length + text_length), &loop->charged);
     if (ret_frame->payload == NULL)
         return false;
     memcpy(ret_frame->payload->data, header, header_length);
@@ -173,7 +173,8 @@ static void turn_away(struct loop *loop, struct conn *conn)
     conn_out_close(loop, conn, WS_CLOSE_POLICY, BYTES("too many failed joins"));
 }
 
-/* Who guesses codes waits for the last answer, unread, and is then closed. */
+/* A client that guesses codes waits for its last answer, is not read meanwhile, and is closed then.
+ */
 static void delay_answer(struct loop *loop, struct conn *conn)
 {
     loop->stats.counters[COUNTER_JOINS_PENALIZED]++;
@@ -194,7 +195,7 @@ void perform_delayed_answer(struct loop *loop, struct conn *conn)
     turn_away(loop, conn);
 }
 
-/* Who has lost its seat hears why. */
+/* A client that has lost its seat is closed with the reason. */
 static void close_unseated(struct loop *loop, uint32_t client, enum counter counter, uint16_t code,
                            struct bytes reason)
 {

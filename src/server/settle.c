@@ -43,7 +43,7 @@ void settle_reap(struct loop *loop, size_t bytes_most)
 void settle_outcome(struct loop *loop)
 {
     settle_leave_rooms(loop);
-    if (loop->held <= atomic_load_explicit(&loop->leased, memory_order_relaxed))
+    if (loop->charged <= atomic_load_explicit(&loop->leased, memory_order_relaxed))
         return;
     budget_settle(loop);
     settle_leave_rooms(loop); /* of those who were closed to free memory */

@@ -1,4 +1,4 @@
-/* What each thing that happened has left to do. */
+/* What a handled outcome, mail or deadline has left to do. */
 #ifndef PARTY_SERVER_SETTLE_H
 #define PARTY_SERVER_SETTLE_H
 

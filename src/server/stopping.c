@@ -57,15 +57,15 @@ void stopping_abandon_all(struct loop *loop)
     settle_reap(loop, SIZE_MAX);
 }
 
-static bool is_seen_off(struct loop *loop)
+static bool kernel_is_done(struct loop *loop)
 {
     return loop->stats.connections == 0 && !poller_is_accepting(loop->poller);
 }
 
-void stopping_see_off(struct loop *loop)
+void stopping_wait_for_kernel(struct loop *loop)
 {
     struct outcome outcome;
-    for (int turns = 0; !is_seen_off(loop) && turns < DETACHING_TURNS_MAX; turns++) {
+    for (int turns = 0; !kernel_is_done(loop) && turns < DETACHING_TURNS_MAX; turns++) {
         poller_wait(loop->poller, DETACHING_WAIT_MS);
         while (poller_next(loop->poller, &outcome)) {
             if (outcome.kind == OUTCOME_DETACHED)

@@ -17,6 +17,6 @@ void stopping_abandon_all(struct loop *loop);
  * The kernel lets go of what the dead have in it, and of the listener; no news but that matters any
  * more. What a ring still had when the process ends would go on for some milliseconds.
  */
-void stopping_see_off(struct loop *loop);
+void stopping_wait_for_kernel(struct loop *loop);
 
 #endif

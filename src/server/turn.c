@@ -108,7 +108,7 @@ static void handle_outcome(struct loop *loop, const struct outcome *outcome)
     }
 }
 
-/* In the order in which it came; what is too much for one turn is for the next. */
+/* Handles mail in the order in which it was posted; what is left waits for the next turn. */
 static void read_mail(struct loop *loop)
 {
     bool is_taken = false; /* what comes from then on will be told */

@@ -492,9 +492,11 @@ static void connect_player(struct player *player)
     link_send(player->link, bytes_of((const uint8_t *)request, (size_t)length));
 }
 
-/* What may befall a player who is seated. */
+/* What may befall a player who is seated. Who speaks seldom may have been silent since the last
+ * ping. */
 static void suffer(struct player *player)
 {
+    uint64_t longest_ns = player->is_quiet ? 4 * NETWORK_S : 7 * NETWORK_S;
     switch (network_below(6)) {
     case 0:
         close_politely(player);
@@ -515,12 +517,12 @@ static void suffer(struct player *player)
         trace(player, "hears nothing for a while");
         player->is_held = true;
         link_hold(player->link, true);
-        player->recovers_ns = network_now_ns() + network_random() % (7 * NETWORK_S);
+        player->recovers_ns = network_now_ns() + network_random() % longest_ns;
         break;
     case 4:
         trace(player, "reads nothing for a while");
         link_stall(player->link, true);
-        player->recovers_ns = network_now_ns() + network_random() % (5 * NETWORK_S);
+        player->recovers_ns = network_now_ns() + network_random() % longest_ns;
         break;
     default:
         trace(player, "is silent for ever");

@@ -80,7 +80,7 @@ struct simulated_poller {
     int wake_fd;
     struct link *first_queued;
     struct link *last_queued;
-    uint32_t told_left; /* of those who were queued at the wait */
+    uint32_t news_left; /* of those who were queued at the wait */
     uint32_t queued_count;
     uint8_t *lent; /* what was told last; freed then, so that nobody reads it later */
 };
@@ -632,7 +632,7 @@ static void poller_wait_simulated(struct poller *base, int timeout_ms)
 {
     struct simulated_poller *poller = poller_of(base);
     (void)timeout_ms;
-    poller->told_left = poller->queued_count;
+    poller->news_left = poller->queued_count;
 }
 
 static struct bytes_mut lend(struct simulated_poller *poller, struct pipe *pipe)
@@ -711,9 +711,9 @@ static bool poller_next_simulated(struct poller *base, struct outcome *ret_outco
     }
     if (accept_one(poller, ret_outcome))
         return true;
-    while (poller->told_left > 0 && poller->first_queued != NULL) {
+    while (poller->news_left > 0 && poller->first_queued != NULL) {
         struct link *link = poller->first_queued;
-        poller->told_left--;
+        poller->news_left--;
         unqueue(link);
         bool is_told = tell(poller, link, ret_outcome);
         /* A reset is told once more at every wait, until somebody detaches the socket. */
@@ -842,11 +842,11 @@ static void close_socket(int fd, bool resets)
     network.has_over = true;
 }
 
-static void refuse(int fd, struct bytes word)
+static void refuse(int fd, struct bytes answer)
 {
     struct link *link = link_of(fd);
-    if (!link->is_reset && word.length > 0)
-        put(link, &link->down, word, false);
+    if (!link->is_reset && answer.length > 0)
+        put(link, &link->down, answer, false);
     link->up.buffered = 0;
     close_socket(fd, false);
 }

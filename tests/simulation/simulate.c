@@ -137,11 +137,11 @@ static void stop(struct server *server, struct timetable *timetable)
     for (uint32_t i = 0; i < server->loop_count; i++) {
         struct loop *loop = server->loops[i];
         stopping_abandon_all(loop);
-        stopping_see_off(loop);
+        stopping_wait_for_kernel(loop);
         if (loop->stats.connections != 0)
             fail("connections that are left at the end", loop->stats.connections);
-        if (loop->held != 0)
-            fail("bytes of the budget that nobody gave back", loop->held);
+        if (loop->charged != 0)
+            fail("bytes of the budget that nobody gave back", loop->charged);
     }
     if (atomic_load(&server->connection_count) != 0)
         fail("connections that are still counted", atomic_load(&server->connection_count));

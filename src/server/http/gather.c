@@ -59,7 +59,7 @@ static struct loop_stats snapshot(const struct loop *loop)
 {
     struct loop_stats stats = loop->stats;
     stats.rooms = loop->relay.rooms.room_count;
-    stats.buffered = loop->held;
+    stats.buffered = loop->charged;
     return stats;
 }
 

@@ -17,23 +17,23 @@ static bool read_code(const struct http_request *request, uint64_t *ret_code)
 }
 
 /* What the query says; `name` is empty when that can be no instance's. */
-struct wish {
+struct named_instance {
     bool is_there;
     size_t length;
     uint8_t name[INSTANCE_BYTES_MAX];
 };
 
-static struct wish read_wish(const struct http_request *request)
+static struct named_instance read_named_instance(const struct http_request *request)
 {
-    struct wish wish = {0};
+    struct named_instance named = {0};
     struct bytes value;
     if (!http_query_find(request->query, INSTANCE_PARAMETER, &value) || value.length == 0)
-        return wish;
-    wish.is_there = true;
-    if (!http_percent_decode(value, wish.name, sizeof wish.name, &wish.length) ||
-        !config_is_name(bytes_of(wish.name, wish.length)))
-        wish.length = 0;
-    return wish;
+        return named;
+    named.is_there = true;
+    if (!http_percent_decode(value, named.name, sizeof named.name, &named.length) ||
+        !config_is_name(bytes_of(named.name, named.length)))
+        named.length = 0;
+    return named;
 }
 
 static void send_replay(struct loop *loop, struct conn *conn, const struct http_request *request,
@@ -57,10 +57,10 @@ static void send_replay(struct loop *loop, struct conn *conn, const struct http_
 }
 
 /* Whether it names another instance than this one. */
-static bool is_for_other(const struct config *config, const struct wish *wish)
+static bool is_for_other(const struct config *config, const struct named_instance *named)
 {
-    return config->asks_for_replays && config->instance_id != NULL && wish->length > 0 &&
-           !bytes_equal(bytes_of(wish->name, wish->length), bytes_of_string(config->instance_id));
+    return config->asks_for_replays && config->instance_id != NULL && named->length > 0 &&
+           !bytes_equal(bytes_of(named->name, named->length), bytes_of_string(config->instance_id));
 }
 
 /* What stands behind the last slash: a reference to it, too, begins at the folder of the request.
@@ -81,8 +81,8 @@ bool instances_send_on(struct loop *loop, struct conn *conn, const struct http_r
 {
     if (!request->is_replayed || request->upgrades_to_websocket)
         return false;
-    struct wish wish = read_wish(request);
-    if (!is_for_other(loop->server->config, &wish))
+    struct named_instance named = read_named_instance(request);
+    if (!is_for_other(loop->server->config, &named))
         return false;
     struct scratch scratch;
     size_t length_max = request->path.length + request->query.length + 3;
@@ -117,11 +117,11 @@ bool instances_route(struct loop *loop, struct conn *conn, const struct http_req
     bool is_health = bytes_equal(request->path, BYTES("/health"));
     if (!config->asks_for_replays || request->is_replayed || (!has_code && !is_health))
         return false;
-    struct wish wish = read_wish(request);
+    struct named_instance named = read_named_instance(request);
     struct bytes region = has_code ? find_other_region(config, code) : (struct bytes){0};
-    if (is_for_other(config, &wish))
-        send_replay(loop, conn, request, BYTES("instance="), bytes_of(wish.name, wish.length));
-    else if (!wish.is_there && region.length > 0)
+    if (is_for_other(config, &named))
+        send_replay(loop, conn, request, BYTES("instance="), bytes_of(named.name, named.length));
+    else if (!named.is_there && region.length > 0)
         send_replay(loop, conn, request, BYTES("region="), region);
     else
         return false;

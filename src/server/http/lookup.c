@@ -122,7 +122,7 @@ static struct payload *draw(struct loop *loop, struct conn *conn, struct bytes l
         return picture;
     loop->work += PICTURE_WORK;
     admission_spend(loop, conn->asker, PICTURE_WORK);
-    picture = qr_draw(link, &loop->held);
+    picture = qr_draw(link, &loop->charged);
     if (picture != NULL)
         answer_cache_add(&loop->answers, link, picture, loop->now_ms);
     return picture;

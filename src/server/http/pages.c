@@ -61,7 +61,7 @@ static struct payload *render(struct loop *loop, write_function *write, const vo
 {
     struct writer measure = writer_over(NULL, 0);
     write(&measure, content);
-    struct payload *payload = payload_new((uint32_t)measure.length, &loop->held);
+    struct payload *payload = payload_new((uint32_t)measure.length, &loop->charged);
     size_t work = measure.length * PAGE_WORK_PER_KIB / 1024;
     loop->work += work;
     if (payload == NULL)
@@ -115,7 +115,7 @@ void pages_send_counts(struct loop *loop, struct conn *conn, const struct loop_s
     WRITER_PUT(&writer, "\nclients: ");
     writer_put_decimal(&writer, total->clients);
     WRITER_PUT(&writer, "\n");
-    struct payload *body = payload_new((uint32_t)writer.length, &loop->held);
+    struct payload *body = payload_new((uint32_t)writer.length, &loop->charged);
     if (body != NULL)
         memcpy(body->data, text, writer.length);
     send_page(loop, conn, &response, body);
