@@ -1,6 +1,6 @@
 # A thin front to Meson. `make` builds, and says what it lacks; what runs something installs that itself.
 
-.PHONY: all release asan run check test simulate mutants tsan fuzz fuzz-corpus soak bench format clean
+.PHONY: all release asan run check test nightly simulate mutants tsan fuzz fuzz-corpus soak bench format clean
 .PHONY: install uninstall deb package-test equipped
 
 all: release
@@ -51,6 +51,10 @@ package-test: equipped
 	@scripts/setup test
 	@scripts/setup package-test
 	@tests/run packages $(ONLY)
+
+# Everything there is, for hours.
+nightly:
+	@tests/nightly
 
 # Servers in a simulated network: SEEDS=1000 of them from a random seed on, or SEED=n alone with a trace.
 simulate:

@@ -179,10 +179,20 @@ static void finish_closing(struct loop *loop, struct conn *conn)
     loop_set_deadline(loop, conn, DEADLINE_LINGER);
 }
 
+/* What the peer acknowledges from now on is taken while output waits; what it did before is not. */
+static void begin_blocking(struct loop *loop, struct conn *conn)
+{
+    struct socket_delivery delivery;
+    if (loop->kernel->delivery(conn->socket.fd, &delivery))
+        conn->acknowledged = delivery.acknowledged;
+}
+
 /* What went out leaves its queue; a full socket blocks the connection. */
 static void note_sent(struct loop *loop, struct conn *conn, struct outbox *output, size_t sent,
                       bool is_full)
 {
+    if (is_full && !conn->is_blocked)
+        begin_blocking(loop, conn);
     conn->is_blocked = is_full;
     conn->progress_ms = loop->now_ms;
     loop->stats.counters[COUNTER_BYTES_OUT] += sent;

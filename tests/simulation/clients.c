@@ -363,6 +363,12 @@ static void hear(struct player *player, const char *text)
 static void enter(struct player *player)
 {
     struct party *party = player->party;
+    if (party->code[0] == '\0' && player->number != 0) {
+        /* The room has ended meanwhile; the host alone makes another. */
+        link_close(player->link);
+        go_away(player, network_random() % NETWORK_S);
+        return;
+    }
     player->state = STATE_ENTERING;
     memcpy(player->tried, party->code, sizeof player->tried);
     memset(player->peers, 0, sizeof player->peers);
@@ -436,8 +442,9 @@ static size_t read_response(struct player *player)
         return 0;
     if (strncmp((const char *)player->unread, "HTTP/1.1 101 ", 13) != 0)
         broken(player, "is answered %.*s", (int)player->unread_length, player->unread);
+    size_t length = (size_t)((const uint8_t *)end - player->unread) + 4;
     enter(player);
-    return (size_t)((const uint8_t *)end - player->unread) + 4;
+    return length;
 }
 
 static void received(void *client, struct bytes data)
