@@ -54,7 +54,6 @@ static void epoll_free(struct poller *base)
     free(poller);
 }
 
-/* Its calls are the thread's own. */
 /* What epoll does, it does by system calls of the thread's, which the sandbox sees. */
 static bool epoll_restrict(struct poller *base)
 {

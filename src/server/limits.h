@@ -62,10 +62,10 @@
 /* TLS handshakes, which take 0.1 to 6 ms each: so long in a turn, then twice as long none. */
 #define HANDSHAKES_NS_PER_TURN 1000000
 #define HANDSHAKES_REST 2
-#define HANDSHAKES_FEW 8          /* of one address at once: who asks for no more comes first */
-#define HANDSHAKES_PER_S 4        /* and so many in a second from then on */
-#define HANDSHAKES_HELD_AGAINST 8 /* times so many are remembered of who asks for more */
-#define HANDSHAKE_WORK 64         /* beside its time: what a session takes to begin */
+#define HANDSHAKES_FEW 8        /* of one address at once: who asks for no more comes first */
+#define HANDSHAKES_PER_S 4      /* and so many in a second from then on */
+#define HANDSHAKES_REMEMBERED 8 /* times so many are remembered of who asks for more */
+#define HANDSHAKE_WORK 64       /* beside its time: what a session takes to begin */
 #define REAPED_BYTES_PER_TURN \
     (4 * 1024 * 1024)         /* of queues of dead connections: freeing takes time */
 #define EXPIRIES_PER_TURN 256 /* of one kind, so that timers never make a stutter */

@@ -495,7 +495,7 @@ bool places_ask_handshake(struct places *places, uint32_t number, uint32_t now_m
         bucket_leak(&place->handshakes, (uint64_t)HANDSHAKES_PER_S * place->budgets, now_ms);
         if (place->handshakes.level + HANDSHAKE_LEVEL > few)
             are_few = false;
-        if (place->handshakes.level < HANDSHAKES_HELD_AGAINST * few)
+        if (place->handshakes.level < HANDSHAKES_REMEMBERED * few)
             place->handshakes.level += HANDSHAKE_LEVEL;
     }
     pthread_mutex_unlock(&places->lock);

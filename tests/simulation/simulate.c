@@ -26,7 +26,6 @@
 #define DESCRIPTORS 2048
 #define REST_NS (25 * NETWORK_S) /* without faults, until all is said and done */
 #define SILENCE_NS (3 * NETWORK_S)
-#define TURNS_MAX 100000000
 
 struct options {
     uint64_t seed;
@@ -39,7 +38,7 @@ struct options {
     bool is_traced;
 };
 
-/* The number of what was played, since the pages of a process are not to be looked for in it. */
+/* What two runs of a seed have in common. */
 struct outcome_of_seed {
     uint64_t digest;
     uint64_t heard;

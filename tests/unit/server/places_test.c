@@ -353,9 +353,9 @@ static void handshakes_come_first_of_who_asks_for_few(void **state)
     assert_int_equal(first_handshakes(&places, one, 1, now_ms), 0);
     now_ms += (20 + 1) * 1000 / HANDSHAKES_PER_S;
     assert_int_equal(first_handshakes(&places, one, 20, now_ms), HANDSHAKES_FEW);
-    now_ms += HANDSHAKES_HELD_AGAINST * HANDSHAKES_FEW * 1000 / HANDSHAKES_PER_S;
+    now_ms += HANDSHAKES_REMEMBERED * HANDSHAKES_FEW * 1000 / HANDSHAKES_PER_S;
     first_handshakes(&places, one, 1000, now_ms);
-    now_ms += HANDSHAKES_HELD_AGAINST * HANDSHAKES_FEW * 1000 / HANDSHAKES_PER_S;
+    now_ms += HANDSHAKES_REMEMBERED * HANDSHAKES_FEW * 1000 / HANDSHAKES_PER_S;
     assert_int_equal(first_handshakes(&places, one, 1, now_ms), 1);
     /* A /56 has four times as many, however many /64 are in it. */
     uint32_t first = 0;
