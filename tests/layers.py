@@ -20,6 +20,7 @@ PURE = {"base", "proto", "relay"}
 SERVER_ORDER = """
     limits bucket counters notices version http/qr
     stats config conn history makers newcomers origins places http/answer_cache
+    handles
     loop health_check
     drain egress eviction http/metrics http/stats_json
     admission

@@ -22,6 +22,7 @@ struct poller_socket {
     int fd;
     uint32_t sending; /* bytes of a send that was begun and is not over; 0: there is none */
     uint8_t state;    /* the poller's own note; 0 while the socket is not attached */
+    uint8_t owner;    /* the receiver's note: what kind of thing the socket belongs to */
 };
 
 enum outcome_kind {

@@ -99,15 +99,13 @@ static void choose_victims(struct server *server)
 void budget_weigh(struct loop *loop)
 {
     struct shedding *shedding = &loop->server->shedding;
-    for (int kind = 0; kind < DEADLINE_KINDS; kind++) {
-        LIST_FOR_EACH(link, &loop->deadlines[kind])
-        {
-            const struct conn *conn = conn_of_deadline(link);
-            size_t bytes = bytes_in_use(conn);
-            if (bytes > 0)
-                atomic_fetch_add_explicit(&shedding->bytes_of_class[class_of(weigh(loop, conn))],
-                                          bytes, memory_order_relaxed);
-        }
+    uint32_t at = 0;
+    const struct conn *conn;
+    while ((conn = loop_next_connection(loop, &at)) != NULL) {
+        size_t bytes = bytes_in_use(conn);
+        if (bytes > 0)
+            atomic_fetch_add_explicit(&shedding->bytes_of_class[class_of(weigh(loop, conn))], bytes,
+                                      memory_order_relaxed);
     }
     if (end_round(loop->server)) {
         choose_victims(loop->server);
@@ -138,17 +136,13 @@ static bool is_victim(struct loop *loop, const struct conn *conn)
 void budget_shed(struct loop *loop)
 {
     struct shedding *shedding = &loop->server->shedding;
-    for (int kind = 0; kind < DEADLINE_KINDS; kind++) {
-        struct list *link = loop->deadlines[kind].next;
-        while (link != &loop->deadlines[kind]) {
-            struct conn *conn = conn_of_deadline(link);
-            link = link->next;
-            /* One that was closed just now comes again in a later queue, and is passed over. */
-            if (!is_victim(loop, conn))
-                continue;
-            loop->stats.counters[COUNTER_SHED]++;
-            conn_out_close_for_queue(loop, conn, BYTES("out of memory"));
-        }
+    uint32_t at = 0;
+    struct conn *conn;
+    while ((conn = loop_next_connection(loop, &at)) != NULL) {
+        if (!is_victim(loop, conn))
+            continue;
+        loop->stats.counters[COUNTER_SHED]++;
+        conn_out_close_for_queue(loop, conn, BYTES("out of memory"));
     }
     if (end_round(loop->server)) {
         for (unsigned class = 0; class < SHED_CLASSES; class ++)

@@ -37,7 +37,7 @@ void conn_begin(struct conn *conn, int fd)
     bool is_taken = atomic_load_explicit(&conn->is_taken, memory_order_acquire);
     assert(!is_taken);
     *conn = (struct conn){
-        .socket.fd = fd,
+        .socket = {.fd = fd, .owner = OWNER_CONNECTION},
         .is_taken = true,
     };
     list_init(&conn->deadline);

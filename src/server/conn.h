@@ -8,6 +8,7 @@
 #ifndef PARTY_SERVER_CONN_H
 #define PARTY_SERVER_CONN_H
 
+#include <assert.h>
 #include <stdatomic.h>
 
 #include "base/buf.h"
@@ -20,6 +21,12 @@
 #include "proto/ws_message.h"
 #include "relay/relay.h"
 #include "server/limits.h"
+
+/* What a socket that the loop's poller reports about belongs to: poller_socket.owner. */
+enum socket_owner {
+    OWNER_NONE,
+    OWNER_CONNECTION, /* a struct conn */
+};
 
 enum conn_state {
     CONN_FREE,    /* no connection */
@@ -86,10 +93,11 @@ struct conn {
     struct list deadline;
     union {
         struct {
-            struct conn *next_dirty;
-            struct conn *next_ending;
+            struct conn *next_dirty; /* an address, since each delivery may need it */
+            uint32_t next_ending;    /* a handle, since there is no room for another address */
+            uint32_t handle;         /* among the connections of its loop; see handles */
         };
-        struct mail mail; /* MOVING: in none of the two lists */
+        struct mail mail; /* MOVING: in no list, and without a handle */
     };
     struct member *seat;
     struct conn_input *input; /* NULL most of the time */
@@ -123,13 +131,9 @@ static inline enum protocol conn_protocol(const struct conn *conn)
     return conn->speaks_2 ? PROTOCOL_2 : PROTOCOL_1;
 }
 
-static inline uint32_t conn_index(const struct conn *conn)
-{
-    return (uint32_t)conn->socket.fd;
-}
-
 static inline struct conn *conn_of_socket(struct poller_socket *socket)
 {
+    assert(socket->owner == OWNER_CONNECTION);
     return CONTAINER_OF(socket, struct conn, socket);
 }
 
@@ -171,7 +175,7 @@ void conn_drop_input(struct conn *conn);
 size_t conn_charge_all(const struct conn *conn);
 
 /* Nearly always that is nothing, and it is asked twice for each connection that is sent to. */
-static inline size_t conn_charge(const struct conn *conn)
+static ALWAYS_INLINE size_t conn_charge(const struct conn *conn)
 {
     bool may_be_charged =
         conn->input != NULL || conn->tls != NULL || conn->is_held || conn->is_blocked;

@@ -56,6 +56,7 @@ uint32_t eviction_choose(struct loop *loop, struct conn **ret_victims)
     struct server *server = loop->server;
     struct eviction *eviction = &server->eviction;
     uint32_t count = 0;
+    /* By their deadlines, since who has waited the longest is to go first. */
     for (int kind = 0; kind < DEADLINE_KINDS; kind++) {
         LIST_FOR_EACH(link, &loop->deadlines[kind])
         {

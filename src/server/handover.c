@@ -51,8 +51,30 @@ static uint32_t place_for_newcomer(const struct loop *loop)
     return best;
 }
 
-/* A connection begins its life here, or goes on with it after a move. */
-static void adopt(struct loop *loop, struct conn *conn)
+/* What the connection has, and what is counted for it; then its place, and its descriptor. */
+static void end_life(struct loop *loop, struct conn *conn)
+{
+    int fd = conn->socket.fd; /* closed last: it is the place's number */
+    bool is_lost = conn->is_lost;
+    loop->charged -= conn_charge(conn);
+    admission_left(loop, conn);
+    release_contents(loop, conn);
+    if (conn->is_client) {
+        conn->is_client = false;
+        loop->stats.clients--;
+        origins_remove_client(&loop->server->origins, conn->origin);
+    }
+    count_connection(loop, -1);
+    handles_remove(&loop->connections, conn);
+    conn_end(conn);
+    loop->kernel->close(fd, is_lost);
+}
+
+/*
+ * A connection begins its life here, or goes on with it after a move. False: memory is short, and
+ * it is no more.
+ */
+static bool adopt(struct loop *loop, struct conn *conn)
 {
     count_connection(loop, +1);
     if (conn->is_client)
@@ -60,8 +82,16 @@ static void adopt(struct loop *loop, struct conn *conn)
     list_init(&conn->deadline);
     conn->loop = loop->index & 0x3F;
     conn->next_dirty = NULL;
-    conn->next_ending = NULL;
+    conn->next_ending = CLIENT_NONE;
+    conn->handle = CLIENT_NONE;
     enter_account(loop, conn);
+    if (!handles_add(&loop->connections, conn)) {
+        loop->stats.counters[COUNTER_NO_MEMORY]++;
+        conn->is_lost = true;
+        conn_set_state(conn, CONN_DEAD);
+        end_life(loop, conn);
+        return false;
+    }
     /* Loops have each their own idea of time. */
     conn->last_alive_ms = loop->now_ms;
     conn->rate_filled_ms = loop->now_ms;
@@ -75,6 +105,7 @@ static void adopt(struct loop *loop, struct conn *conn)
         loop_mark_dirty(loop, conn);
     if (!poller_attach(loop->poller, &conn->socket))
         conn_out_abandon(loop, conn);
+    return true;
 }
 
 /* From here on the connection is the other loop's. */
@@ -110,7 +141,7 @@ void handover_accept(struct loop *loop, int fd)
 
     uint32_t place = place_for_newcomer(loop);
     if (place == loop->index) {
-        adopt(loop, conn);
+        (void)adopt(loop, conn);
         return;
     }
     conn_set_state(conn, CONN_MOVING);
@@ -155,13 +186,14 @@ void handover_send(struct loop *loop, struct conn *conn)
     count_connection(loop, -1);
     loop->stats.clients--;
     loop->stats.counters[COUNTER_MOVED]++;
+    handles_remove(&loop->connections, conn);
     post(loop, conn, conn->move_target);
 }
 
-void handover_receive(struct loop *loop, struct conn *conn)
+bool handover_receive(struct loop *loop, struct conn *conn)
 {
     conn_set_state(conn, conn->is_client ? CONN_OPEN : CONN_HTTP);
-    adopt(loop, conn);
+    return adopt(loop, conn);
 }
 
 void handover_drop(struct loop *loop, struct conn *conn)
@@ -174,22 +206,9 @@ void handover_drop(struct loop *loop, struct conn *conn)
 
 void handover_reap(struct loop *loop, struct conn *conn)
 {
-    int fd = conn->socket.fd; /* closed last: it is the place's number */
-    bool is_lost = conn->is_lost;
     list_remove(&conn->deadline);
-    if (!poller_detach(loop->poller, &conn->socket))
-        return;
-    loop->charged -= conn_charge(conn);
-    admission_left(loop, conn);
-    release_contents(loop, conn);
-    if (conn->is_client) {
-        conn->is_client = false;
-        loop->stats.clients--;
-        origins_remove_client(&loop->server->origins, conn->origin);
-    }
-    count_connection(loop, -1);
-    conn_end(conn);
-    loop->kernel->close(fd, is_lost);
+    if (poller_detach(loop->poller, &conn->socket))
+        end_life(loop, conn);
 }
 
 void handover_detached(struct loop *loop, struct conn *conn)

@@ -22,8 +22,11 @@ void handover_refuse(struct loop *loop, int fd);
  */
 void handover_send(struct loop *loop, struct conn *conn);
 
-/* Mail of kind MAIL_CONNECTION: it is this loop's now, and may go on reading. */
-void handover_receive(struct loop *loop, struct conn *conn);
+/*
+ * Mail of kind MAIL_CONNECTION: it is this loop's now, and may go on reading. False: memory is
+ * short, and it is no more.
+ */
+MUST_CHECK bool handover_receive(struct loop *loop, struct conn *conn);
 
 /* The same mail, after the loops have ended. */
 void handover_drop(struct loop *loop, struct conn *conn);

@@ -49,7 +49,16 @@ void loop_mark_ending(struct loop *loop, struct conn *conn)
         return;
     conn->is_ending = true;
     conn->next_ending = loop->first_ending;
-    loop->first_ending = conn;
+    loop->first_ending = conn->handle;
+}
+
+struct conn *loop_next_connection(const struct loop *loop, uint32_t *at)
+{
+    struct conn *conn;
+    do
+        conn = handles_next(&loop->connections, at);
+    while (conn != NULL && list_is_empty(&conn->deadline));
+    return conn;
 }
 
 static bool unlink_from(struct conn **at, const struct conn *conn)

@@ -13,6 +13,7 @@
 #include "net/kernel.h"
 #include "server/config.h"
 #include "server/conn.h"
+#include "server/handles.h"
 #include "server/history.h"
 #include "server/http/answer_cache.h"
 #include "server/limits.h"
@@ -148,15 +149,16 @@ struct loop {
     struct drain drain;
     struct newcomers newcomers;
     struct outbox_pool pool;
-    size_t charged;         /* bytes of the budget that the loop has in use */
-    size_t charged_at_most; /* since it has told that much was freed */
-    atomic_size_t leased;   /* and has leased; written by the loop, read by others */
+    size_t charged;             /* bytes of the budget that the loop has in use */
+    size_t charged_at_most;     /* since it has told that much was freed */
+    atomic_size_t leased;       /* and has leased; written by the loop, read by others */
+    struct handles connections; /* all that the loop has */
     struct list deadlines[DEADLINE_KINDS];
     uint32_t deadline_length_ms[DEADLINE_KINDS];
     struct conn *first_dirty;
     struct conn *first_unfinished; /* for the next turn's flush */
-    struct conn *first_ending;
-    struct conn *first_dead;
+    uint32_t first_ending; /* a handle, as is each that follows it; CLIENT_NONE: there is none */
+    uint32_t first_dead;
     uint64_t work;         /* deliveries, and KiB that were read or written, since the start */
     uint64_t phase_end;    /* of `work`: then what else there is to do is for the next turn */
     uint64_t look_at;      /* of `work`: then the clock is looked at, whether the phase is over */
@@ -181,6 +183,18 @@ struct loop {
     uint8_t scratch[SCRATCH_BYTES]; /* where an event is written before it is copied to queues */
     uint8_t plain_text[TLS_WRITE_BYTES_MAX]; /* decrypted, or to be encrypted */
 };
+
+/* The connection that the relay calls so, or another part of the loop. */
+static inline struct conn *loop_client(const struct loop *loop, uint32_t handle)
+{
+    return handles_at(&loop->connections, handle);
+}
+
+/*
+ * All connections that the loop serves, in no order: `at` is 0 at first; NULL: there are no more.
+ * Those that the poller is giving up are not among them. They may end meanwhile.
+ */
+struct conn *loop_next_connection(const struct loop *loop, uint32_t *at);
 
 /* Puts the connection behind the others that wait for the same kind of deadline. */
 void loop_set_deadline(struct loop *loop, struct conn *conn, enum deadline_kind kind);

@@ -32,6 +32,9 @@ struct loop *loop_thread_new(struct server *server, uint32_t index)
     loop->vacant_mail.kind = MAIL_VACANT;
     loop->pool.account = &loop->charged;
     loop->is_listening = true;
+    loop->first_ending = CLIENT_NONE;
+    loop->first_dead = CLIENT_NONE;
+    handles_init(&loop->connections);
     deadlines_init(loop);
     relay_services_init(loop);
     loop->mailbox.wake_fd = -1;
@@ -70,6 +73,7 @@ void loop_thread_free(struct loop *loop)
     relay_release(&loop->relay);
     answer_cache_release(&loop->answers);
     outbox_pool_release(&loop->pool);
+    handles_release(&loop->connections);
     free(loop);
 }
 

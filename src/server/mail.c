@@ -14,7 +14,8 @@
 
 static void receive_connection(struct loop *loop, struct conn *conn)
 {
-    handover_receive(loop, conn);
+    if (!handover_receive(loop, conn))
+        return;
     if (loop->is_stopping)
         stopping_say_goodbye(loop, conn);
     else if (conn->state != CONN_DEAD)

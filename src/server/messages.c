@@ -20,7 +20,7 @@ static void note_entry(struct loop *loop, struct conn *conn, size_t told)
 static struct speaker speaker_of(struct conn *conn)
 {
     return (struct speaker){
-        .client = conn_index(conn),
+        .client = conn->handle,
         .protocol = conn_protocol(conn),
         .origin = conn->origin,
         .seat = &conn->seat,

@@ -64,14 +64,14 @@ static bool encode_to_keep(struct loop *loop, const struct event *event, struct 
 
 static inline void tell(struct loop *loop, uint32_t client, const struct frame *frame)
 {
-    conn_out_frame(loop, conn_table_at(&loop->server->connections, client), frame);
+    conn_out_frame(loop, loop_client(loop, client), frame);
 }
 
 /* A message that can't be encoded can't be delivered: who was to get it is closed, never skipped.
  */
 static void abandon_recipient(struct loop *loop, uint32_t client)
 {
-    conn_out_lose_for_memory(loop, conn_table_at(&loop->server->connections, client));
+    conn_out_lose_for_memory(loop, loop_client(loop, client));
 }
 
 static void count_deliveries(struct loop *loop, uint32_t count)
@@ -169,7 +169,7 @@ static void turn_away(struct loop *loop, struct conn *conn)
         conn_out_close(loop, conn, WS_CLOSE_TRY_AGAIN_LATER, BYTES("too many attempts"));
         return;
     }
-    tell_error(loop, conn_index(conn), ERROR_ROOM_NOT_FOUND);
+    tell_error(loop, conn->handle, ERROR_ROOM_NOT_FOUND);
     conn_out_close(loop, conn, WS_CLOSE_POLICY, BYTES("too many failed joins"));
 }
 
@@ -199,7 +199,7 @@ void perform_delayed_answer(struct loop *loop, struct conn *conn)
 static void close_unseated(struct loop *loop, uint32_t client, enum counter counter, uint16_t code,
                            struct bytes reason)
 {
-    struct conn *conn = conn_table_at(&loop->server->connections, client);
+    struct conn *conn = loop_client(loop, client);
     admission_seat_changed(loop, conn);
     if (conn->state == CONN_OPEN) /* else it is closing for a reason of its own */
         loop->stats.counters[counter]++;
@@ -228,7 +228,7 @@ static void move(struct loop *loop, struct conn *speaker, const struct effect *e
 
 static void close_replaced(struct loop *loop, struct conn *heir, uint32_t client)
 {
-    allowance_inherit(loop, heir, conn_table_at(&loop->server->connections, client));
+    allowance_inherit(loop, heir, loop_client(loop, client));
     close_unseated(loop, client, COUNTER_REPLACED, WS_CLOSE_REPLACED, BYTES("replaced"));
 }
 

@@ -18,7 +18,7 @@ static uint32_t draw_random(void *context)
 static struct member **seat_of(void *context, uint32_t client)
 {
     const struct loop *loop = context;
-    return &conn_table_at(&loop->server->connections, client)->seat;
+    return &loop_client(loop, client)->seat;
 }
 
 static bool admit_room(void *context, uint32_t client, struct maker **ret_maker)
@@ -32,7 +32,7 @@ static bool admit_room(void *context, uint32_t client, struct maker **ret_maker)
         return false;
     }
     *ret_maker = NULL;
-    if (admission_address_of(loop, conn_table_at(&server->connections, client), &address))
+    if (admission_address_of(loop, loop_client(loop, client), &address))
         *ret_maker = makers_enter(&server->makers, address);
     return true;
 }
@@ -89,7 +89,7 @@ static void dismiss_bytes(void *context, struct maker *maker, size_t count)
 static bool may_tell(void *context, uint32_t client, bool is_found)
 {
     struct loop *loop = context;
-    struct conn *conn = conn_table_at(&loop->server->connections, client);
+    struct conn *conn = loop_client(loop, client);
     return admission_may_tell_joiner(loop, conn, is_found);
 }
 
@@ -97,7 +97,7 @@ static bool may_bring(void *context, uint32_t client, const struct room *room)
 {
     struct loop *loop = context;
     struct address address;
-    const struct conn *conn = conn_table_at(&loop->server->connections, client);
+    const struct conn *conn = loop_client(loop, client);
     if (!admission_address_of(loop, conn, &address) || address_is_private(address))
         return true;
     return newcomers_admit(&loop->newcomers, room->code, room->members_max, address, loop->now_ms);

@@ -9,8 +9,8 @@
 
 void settle_leave_rooms(struct loop *loop)
 {
-    while (loop->first_ending != NULL && !loop_phase_is_over(loop)) {
-        struct conn *conn = loop->first_ending;
+    while (loop->first_ending != CLIENT_NONE && !loop_phase_is_over(loop)) {
+        struct conn *conn = loop_client(loop, loop->first_ending);
         loop->first_ending = conn->next_ending;
         conn->is_ending = false;
         struct effects effects;
@@ -22,7 +22,7 @@ void settle_leave_rooms(struct loop *loop)
         if (conn->state == CONN_DEAD && !conn->is_awaited) {
             conn->is_ending = true; /* must not be listed again */
             conn->next_ending = loop->first_dead;
-            loop->first_dead = conn;
+            loop->first_dead = conn->handle;
         }
     }
 }
@@ -30,8 +30,8 @@ void settle_leave_rooms(struct loop *loop)
 void settle_reap(struct loop *loop, size_t bytes_most)
 {
     size_t freed = 0;
-    while (loop->first_dead != NULL && freed < bytes_most) {
-        struct conn *conn = loop->first_dead;
+    while (loop->first_dead != CLIENT_NONE && freed < bytes_most) {
+        struct conn *conn = loop_client(loop, loop->first_dead);
         loop->first_dead = conn->next_ending;
         conn->is_ending = false;
         freed += conn_waiting(conn);

@@ -1,4 +1,4 @@
-/* Every connection is in one of the queues of deadlines. */
+/* Goodbye to all connections of a loop, then their end, then the poller's. */
 #include "server/stopping.h"
 
 #include "server/admission.h"
@@ -27,30 +27,26 @@ void stopping_begin(struct loop *loop)
     if (loop->is_listening)
         poller_stop_listening(loop->poller, loop->server->listener_fd);
     loop->is_listening = false;
-    for (int kind = 0; kind < DEADLINE_FLUSH; kind++) {
-        struct list *link = loop->deadlines[kind].next;
-        while (link != &loop->deadlines[kind]) {
-            struct conn *conn = conn_of_deadline(link);
-            link = link->next;
-            stopping_say_goodbye(loop, conn);
-        }
-    }
+    uint32_t at = 0;
+    struct conn *conn;
+    while ((conn = loop_next_connection(loop, &at)) != NULL)
+        stopping_say_goodbye(loop, conn);
 }
 
 void stopping_abandon_all(struct loop *loop)
 {
-    for (int kind = 0; kind < DEADLINE_KINDS; kind++) {
-        struct list *link;
-        while ((link = list_pop_first(&loop->deadlines[kind])) != NULL) {
-            struct conn *conn = conn_of_deadline(link);
-            if (conn->state == CONN_LINGERING)
-                conn_out_end(loop, conn); /* the kernel goes on sending what it has */
-            else
-                conn_out_abandon(loop, conn);
-            conn->is_awaited = false;
-        }
+    uint32_t at = 0;
+    struct conn *conn;
+    while ((conn = loop_next_connection(loop, &at)) != NULL) {
+        if (conn->state == CONN_LINGERING)
+            conn_out_end(loop, conn); /* the kernel goes on sending what it has */
+        else
+            conn_out_abandon(loop, conn);
+        if (conn->is_awaited)
+            loop_mark_ending(loop, conn); /* it was dead already, and nobody waits any more */
+        conn->is_awaited = false;
     }
-    while (loop->first_ending != NULL) {
+    while (loop->first_ending != CLIENT_NONE) {
         loop_begin_phase(loop);
         settle_leave_rooms(loop);
     }

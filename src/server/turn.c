@@ -81,9 +81,29 @@ static void handle_connection(struct loop *loop, const struct outcome *outcome)
     case OUTCOME_FAILED:
         conn_out_lose_peer(loop, conn);
         break;
-    default:
+    case OUTCOME_DETACHED:
+    case OUTCOME_ACCEPTED:
+    case OUTCOME_OVERFLOWED:
+    case OUTCOME_ACCEPT_FAILED:
+    case OUTCOME_WOKEN:
+        assert(!"an outcome that is no connection's");
+    }
+}
+
+/* Who has a socket of another kind adds a case. */
+static void handle_socket(struct loop *loop, const struct outcome *outcome)
+{
+    switch ((enum socket_owner)outcome->socket->owner) {
+    case OWNER_CONNECTION:
+        if (outcome->kind == OUTCOME_DETACHED)
+            handover_detached(loop, conn_of_socket(outcome->socket));
+        else
+            handle_connection(loop, outcome);
+        return;
+    case OWNER_NONE:
         break;
     }
+    assert(!"an outcome of a socket that nobody owns");
 }
 
 static void handle_outcome(struct loop *loop, const struct outcome *outcome)
@@ -99,11 +119,16 @@ static void handle_outcome(struct loop *loop, const struct outcome *outcome)
     case OUTCOME_ACCEPT_FAILED:
         stop_accepting(loop);
         break;
-    case OUTCOME_DETACHED:
-        handover_detached(loop, conn_of_socket(outcome->socket));
+    case OUTCOME_WOKEN:
+        loop->mail_is_due = true;
         break;
-    default:
-        handle_connection(loop, outcome);
+    case OUTCOME_RECEIVED:
+    case OUTCOME_ENDED:
+    case OUTCOME_SENT:
+    case OUTCOME_WRITABLE:
+    case OUTCOME_FAILED:
+    case OUTCOME_DETACHED:
+        handle_socket(loop, outcome);
         break;
     }
 }
@@ -212,8 +237,8 @@ static void flush_all(struct loop *loop)
 
 int turn_wait_ms(const struct loop *loop)
 {
-    if (loop->first_dirty != NULL || loop->first_ending != NULL || loop->first_dead != NULL ||
-        loop->mail_is_due)
+    if (loop->first_dirty != NULL || loop->first_ending != CLIENT_NONE ||
+        loop->first_dead != CLIENT_NONE || loop->mail_is_due)
         return 0;
     int wait_ms = deadlines_wait_ms(loop);
     int drain_ms = drain_wait_ms(loop);
@@ -283,10 +308,7 @@ void turn_take(struct loop *loop)
     advance_history(loop, began_ns);
     loop_begin_phase(loop);
     while (!loop_phase_is_over(loop) && poller_next(loop->poller, &outcome)) {
-        if (outcome.kind == OUTCOME_WOKEN)
-            loop->mail_is_due = true;
-        else
-            handle_outcome(loop, &outcome);
+        handle_outcome(loop, &outcome);
         settle_outcome(loop);
     }
     if (loop_phase_is_over(loop))
