@@ -11,7 +11,7 @@ void relay_end_room(struct relay *relay, struct room *room, struct effects *effe
 {
     const struct relay_config *config = &relay->config;
     relay_discount_room(relay, room);
-    effects_add(effects, EFFECT_ROOM_GONE)->origin = room->origin;
+    effects_add_room_gone(effects, (struct effect_room_gone){room->origin});
     room_stop_counting(room);
     room_table_remove(&relay->rooms, room);
     list_remove(&room->pairing);
@@ -30,7 +30,7 @@ static void close_room(struct relay *relay, struct room *room, struct effects *e
     while (room_next_client(room, &at, &client))
         relay_unseat(relay, client);
     if (room->member_count > 0)
-        effects_add(effects, EFFECT_ROOM_CLOSED)->room = room;
+        effects_add_room_closed(effects, (struct effect_room_closed){room});
     relay_end_room(relay, room, effects);
 }
 
@@ -183,7 +183,7 @@ bool relay_prove_room(struct relay *relay, struct effects *ret_effects)
     struct room *room = first_pairing(relay);
     list_remove(&room->pairing);
     room->is_proven = true;
-    effects_add(ret_effects, EFFECT_ROOM_PROVEN)->origin = room->origin;
+    effects_add_room_proven(ret_effects, (struct effect_room_proven){room->origin});
     return true;
 }
 

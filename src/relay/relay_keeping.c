@@ -116,11 +116,9 @@ void relay_set_state(const struct relay *relay, struct speaker speaker,
     } else if (!state_fits(envelope->data.raw)) {
         effects_refuse(effects, speaker, ERROR_STATE_TOO_LARGE);
     } else {
-        struct effect *effect = effects_add(effects, EFFECT_KEEP_STATE);
-        effect->client = speaker.client;
-        effect->room = member->room;
-        effect->event =
-            (struct event){.type = EVENT_STATE, .room = member->room, .data = envelope->data.raw};
+        struct room *room = member->room;
+        struct event event = {.type = EVENT_STATE, .room = room, .data = envelope->data.raw};
+        effects_add_keep_state(effects, (struct effect_keep_state){speaker.client, room, event});
     }
 }
 

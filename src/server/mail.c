@@ -32,7 +32,7 @@ static void end_vacant_rooms(struct loop *loop)
     while (!loop_phase_is_over(loop) &&
            (vacancy = makers_take_over(&server->makers, loop->index)) != NULL) {
         relay_end_deserted(&loop->relay, vacancy, &effects);
-        perform_effects(loop, NULL, &effects);
+        perform_effects(loop, &effects);
         loop->work++;
     }
     if (loop_phase_is_over(loop) && !atomic_exchange(&loop->vacant_mail_is_posted, true))

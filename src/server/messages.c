@@ -32,7 +32,7 @@ static void act(struct loop *loop, struct conn *conn, const struct member *seat_
                 const struct effects *effects)
 {
     size_t waiting = seat_before == NULL ? conn_waiting(conn) : 0;
-    perform_effects(loop, conn, effects);
+    perform_effects(loop, effects);
     if (conn->seat != NULL)
         drain_note_life(loop, conn->seat->room);
     if (conn->seat != seat_before)

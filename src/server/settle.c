@@ -16,7 +16,7 @@ void settle_leave_rooms(struct loop *loop)
         struct effects effects;
         relay_leave(&loop->relay, &conn->seat,
                     conn->said_farewell ? DEPARTURE_FAREWELL : DEPARTURE_CUT_OFF, &effects);
-        perform_effects(loop, NULL, &effects);
+        perform_effects(loop, &effects);
         admission_seat_changed(loop, conn);
         conn_in_discard(loop, conn);
         if (conn->state == CONN_DEAD && !conn->is_awaited) {

@@ -156,7 +156,7 @@ static void end_rooms(struct loop *loop)
 {
     struct effects effects;
     while (!loop_phase_is_over(loop) && relay_end_grace(&loop->relay, &effects)) {
-        perform_effects(loop, NULL, &effects);
+        perform_effects(loop, &effects);
         settle_outcome(loop);
     }
 }
@@ -166,7 +166,7 @@ static void prove_rooms(struct loop *loop)
 {
     struct effects effects;
     while (!loop_phase_is_over(loop) && relay_prove_room(&loop->relay, &effects)) {
-        perform_effects(loop, NULL, &effects);
+        perform_effects(loop, &effects);
         loop->work++;
     }
 }

@@ -218,28 +218,37 @@ static void deliver(struct world *world, uint32_t client, const struct event *ev
     payload_release(text);
 }
 
-static void deliver_to_room(struct world *world, const struct effect *effect,
+static void deliver_to_room(struct world *world, const struct room *room, uint32_t except,
                             const struct payload *text)
 {
-    const struct room *room = effect->room;
     for (uint32_t i = 0; i < room->member_count; i++) {
-        if (room->members[i]->client != effect->client)
+        if (room->members[i]->client != except)
             deliver_text(world, room->members[i]->client, text);
     }
 }
 
-static void tell_room(struct world *world, const struct effect *effect)
+static void perform_to_client(struct world *world, const struct effect_to_client *effect)
+{
+    deliver(world, effect->client, &effect->event);
+}
+
+static void perform_not_found(struct world *world, const struct effect_not_found *effect)
+{
+    deliver(world, effect->client, &effect->event);
+}
+
+static void perform_to_room(struct world *world, const struct effect_to_room *effect)
 {
     struct payload *text = event_text(world, &effect->event);
-    deliver_to_room(world, effect, text);
+    deliver_to_room(world, effect->room, effect->except, text);
     payload_release(text);
 }
 
-static void keep_state(struct world *world, const struct effect *effect)
+static void perform_keep_state(struct world *world, const struct effect_keep_state *effect)
 {
     struct payload *text = event_text(world, &effect->event);
     if (relay_keep_state(&world->relay, effect->room, text))
-        deliver_to_room(world, effect, text);
+        deliver_to_room(world, effect->room, effect->client, text);
     else
         deliver(world, effect->client,
                 &(struct event){.type = EVENT_ERROR, .error = ERROR_STATE_NO_MEMORY});
@@ -254,44 +263,54 @@ static struct fake_client *unseated(struct world *world, uint32_t client)
     return &world->clients[client];
 }
 
-static void close_members(struct world *world, const struct room *room)
+static void perform_tell_state(struct world *world, const struct effect_tell_state *effect)
 {
+    deliver_text(world, effect->client, room_state(effect->room));
+}
+
+static void perform_replaced(struct world *world, const struct effect_replaced *effect)
+{
+    assert_non_null(world->clients[effect->heir].seat);
+    unseated(world, effect->client)->was_replaced = true;
+}
+
+static void perform_room_closed(struct world *world, const struct effect_room_closed *effect)
+{
+    const struct room *room = effect->room;
     for (uint32_t i = 0; i < room->member_count; i++)
         unseated(world, room->members[i]->client)->was_closed = true;
 }
 
+static void perform_no_memory(const struct world *world, const struct effect_no_memory *effect)
+{
+    assert_in_range(effect->client, 0, WORLD_CLIENTS - 1);
+    if (world->bytes_max == SIZE_MAX)
+        fail_msg("out of memory");
+}
+
+/* What the server does about these is nothing that a client hears; tests look at the effect. */
+#define PERFORM_NOTHING(member)                                                                   \
+    static void perform_##member(const struct world *world, const struct effect_##member *effect) \
+    {                                                                                             \
+        (void)world;                                                                              \
+        (void)effect;                                                                             \
+    }
+
+PERFORM_NOTHING(untold)
+PERFORM_NOTHING(move)
+PERFORM_NOTHING(room_added)
+PERFORM_NOTHING(room_gone)
+PERFORM_NOTHING(room_proven)
+
+#define PERFORM(name, member, fields)             \
+    case EFFECT_##name:                           \
+        perform_##member(world, &effect->member); \
+        break;
+
 static void perform_one(struct world *world, const struct effect *effect)
 {
     switch (effect->kind) {
-    case EFFECT_TO_CLIENT:
-    case EFFECT_NOT_FOUND:
-        deliver(world, effect->client, &effect->event);
-        break;
-    case EFFECT_TO_ROOM:
-        tell_room(world, effect);
-        break;
-    case EFFECT_KEEP_STATE:
-        keep_state(world, effect);
-        break;
-    case EFFECT_TELL_STATE:
-        deliver_text(world, effect->client, room_state(effect->room));
-        break;
-    case EFFECT_ROOM_CLOSED:
-        close_members(world, effect->room);
-        break;
-    case EFFECT_REPLACED:
-        unseated(world, effect->client)->was_replaced = true;
-        break;
-    case EFFECT_NO_MEMORY:
-        if (world->bytes_max == SIZE_MAX)
-            fail_msg("out of memory");
-        break;
-    case EFFECT_UNTOLD:
-    case EFFECT_MOVE:
-    case EFFECT_ROOM_ADDED:
-    case EFFECT_ROOM_GONE:
-    case EFFECT_ROOM_PROVEN:
-        break;
+        FOR_EACH_EFFECT(PERFORM)
     }
 }
 

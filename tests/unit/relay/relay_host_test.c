@@ -206,7 +206,7 @@ static void closing_ends_the_room_for_all_at_once(void **state)
     forget_texts(&world);
     say(&world, 1, "{\"type\":\"close_room\",\"data\":1}");
     EXPECT_EFFECTS(&world, EFFECT_ROOM_CLOSED, EFFECT_ROOM_GONE);
-    assert_int_equal(world.effects.items[1].origin, 0);
+    assert_int_equal(world.effects.items[1].room_gone.origin, 0);
     expect_silence(&world);
     static const bool were_members[] = {false, true, true, false, true};
     for (uint32_t i = 0; i < ARRAY_LENGTH(were_members); i++) {
@@ -286,10 +286,10 @@ static void end_of_grace_has_the_effects_of_closing(void **state)
     assert_true(relay_end_grace(&world.relay, &effects));
     assert_int_equal(effects.count, 2);
     assert_int_equal(effects.items[0].kind, EFFECT_ROOM_CLOSED);
-    assert_int_equal(effects.items[0].room->member_count, 1);
-    assert_int_equal(effects.items[0].room->members[0]->client, 2);
+    assert_int_equal(effects.items[0].room_closed.room->member_count, 1);
+    assert_int_equal(effects.items[0].room_closed.room->members[0]->client, 2);
     assert_int_equal(effects.items[1].kind, EFFECT_ROOM_GONE);
-    assert_int_equal(effects.items[1].origin, 5);
+    assert_int_equal(effects.items[1].room_gone.origin, 5);
     assert_null(world.clients[2].seat);
     assert_false(relay_end_grace(&world.relay, &effects));
     assert_int_equal(effects.count, 0);

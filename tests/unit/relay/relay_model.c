@@ -174,7 +174,8 @@ static void expect_departure(struct model *model, uint32_t client, enum departur
     if (room == NULL)
         return;
     if (is_end) {
-        assert_int_equal(expect_effect(world, EFFECT_ROOM_GONE)->origin, origin_of(room->creator));
+        assert_int_equal(expect_effect(world, EFFECT_ROOM_GONE)->room_gone.origin,
+                         origin_of(room->creator));
         clear_room(model, room);
         return;
     }
