@@ -16,8 +16,8 @@
 #include "net/machine.h"
 #include "net/sandbox.h"
 #include "server/config.h"
+#include "server/conn_life.h"
 #include "server/drain.h"
-#include "server/handover.h"
 #include "server/health_check.h"
 #include "server/loop_thread.h"
 #include "server/server.h"
@@ -125,7 +125,7 @@ static int wait_for_signal(struct server *server, int signal_fd, struct schedule
     uint64_t news;
     if (poll(sources, 3, timeout_ms) <= 0)
         return 0;
-    if ((sources[2].revents & POLLIN) != 0 && !handover_accept_admin(server)) {
+    if ((sources[2].revents & POLLIN) != 0 && !conn_life_accept_admin(server)) {
         schedule->is_deaf = true;
         schedule->hears_ms = clock_now_ms() + ACCEPT_RETRY_MS;
     }

@@ -41,10 +41,10 @@ struct join {
     /* The room may live on loop `loop`: `client` goes there, where `join` is given to \
      * relay_carry_out(). */ \
     X(MOVE, move, uint32_t client; uint32_t loop; const struct join *join;) \
-    /* A room with `origin` came to be, is no more, has had several members for a while. */ \
-    X(ROOM_ADDED, room_added, uint16_t origin;) \
-    X(ROOM_GONE, room_gone, uint16_t origin;) \
-    X(ROOM_PROVEN, room_proven, uint16_t origin;) \
+    /* A room of that origin came to be, is no more, has had several members for a while. */ \
+    X(ROOM_ADDED, room_added, uint16_t origin_number;) \
+    X(ROOM_GONE, room_gone, uint16_t origin_number;) \
+    X(ROOM_PROVEN, room_proven, uint16_t origin_number;) \
     /* What `client` asked for can't be carried out; nothing changed. */ \
     X(NO_MEMORY, no_memory, uint32_t client;)
 /* clang-format on */

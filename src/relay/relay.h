@@ -14,8 +14,8 @@
 #define ABSENT_LEAST 64               /* absent members that even the smallest room remembers */
 /* What a room may keep: this in any case, this at most, and of that this for its members who are
  * gone: so that they never leave too little for a state and a link. */
-#define ROOM_KEPT_CERTAIN (4 * 1024)
-#define ROOM_KEPT_MAX (256 * 1024)
+#define ROOM_RETAINED_CERTAIN (4 * 1024)
+#define ROOM_RETAINED_MAX (256 * 1024)
 #define ROOM_ABSENT_BYTES_MAX (184 * 1024)
 /* An id's canonical form may be so many times as long as the id: escapes of control characters,
  * which honest ids don't have, are six times as long. */
@@ -75,7 +75,7 @@ struct relay {
 struct speaker {
     uint32_t client;
     enum protocol protocol;
-    uint16_t origin; /* noted in a room that is created */
+    uint16_t origin_number; /* noted in a room that is created */
     struct member **seat;
 };
 

@@ -77,11 +77,11 @@ static bool set_url(struct relay *relay, struct room *room)
     size_t code_length = code_write(room->code, code);
     size_t length = url_template_fill(&relay->template, bytes_of(code, code_length),
                                       relay->config.instance.id, url);
-    room->kept->url = malloc(length);
-    if (room->kept->url == NULL || !relay_admit_bytes(relay, room, allocation_cost(length)))
+    room->retained->url = malloc(length);
+    if (room->retained->url == NULL || !relay_admit_bytes(relay, room, allocation_cost(length)))
         return false;
-    memcpy(room->kept->url, url, length);
-    room->kept->url_length = (uint16_t)length;
+    memcpy(room->retained->url, url, length);
+    room->retained->url_length = (uint16_t)length;
     return true;
 }
 
@@ -96,12 +96,12 @@ static void drop_room(struct relay *relay, struct room *room)
 static struct member *make_room(struct relay *relay, uint64_t code,
                                 const struct room_settings *settings, struct speaker speaker)
 {
-    struct room *room = room_new(code, settings->members_max, speaker.origin);
+    struct room *room = room_new(code, settings->members_max, speaker.origin_number);
     if (room == NULL)
         return NULL;
     room->maker = settings->maker;
     if (relay->config.crowds != NULL)
-        room_begin_counting(room, &relay->config.crowds[speaker.origin]);
+        room_begin_counting(room, &relay->config.crowds[speaker.origin_number]);
     struct member *member = room_add(room, settings->id, speaker.client);
     if (member == NULL || (settings->has_url && !set_url(relay, room)) ||
         !room_table_add(&relay->rooms, room)) {
@@ -188,7 +188,7 @@ void relay_create(struct relay *relay, struct speaker speaker, const struct enve
     if (member == NULL)
         return;
     *speaker.seat = member;
-    effects_add_room_added(effects, (struct effect_room_added){speaker.origin});
+    effects_add_room_added(effects, (struct effect_room_added){speaker.origin_number});
     effects_tell_client(effects, speaker.client,
                         (struct event){.type = EVENT_CREATED,
                                        .room = member->room,
@@ -207,11 +207,11 @@ static void seat(struct relay *relay, struct speaker speaker, struct member *mem
                         (struct event){.type = EVENT_JOINED, .room = room, .peer = member});
     if (room_state(room) != NULL)
         effects_add_tell_state(effects, (struct effect_tell_state){speaker.client, room});
-    if (room->kept == NULL)
+    if (room->retained == NULL)
         return;
     relay_occupy(relay, room);
     if (member_is_host(member))
-        list_remove(&room->kept->hostless);
+        list_remove(&room->retained->hostless);
 }
 
 /* The newcomer takes over the place of a member who is here and has its id. */

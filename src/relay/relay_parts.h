@@ -1,6 +1,6 @@
 /*
  * What the files of the relay share: relay.c receives and sends, relay_entry.c is about creating
- * and joining, relay_keeping.c about what a room keeps when its members are gone, relay_ending.c
+ * and joining, relay_retaining.c about what a room keeps when its members are gone, relay_ending.c
  * about how rooms end.
  */
 #ifndef PARTY_RELAY_RELAY_PARTS_H

@@ -12,7 +12,7 @@ struct maker {
     uint32_t rooms;
     uint32_t vacant_count;
     bool has_ceiling;
-    atomic_size_t kept; /* by its rooms */
+    atomic_size_t retained_bytes; /* by its rooms */
     struct list vacant;
 };
 
@@ -87,17 +87,17 @@ bool makers_admit_bytes(struct maker *maker, size_t count, size_t most)
 {
     if (maker == NULL)
         return true;
-    size_t before = atomic_fetch_add_explicit(&maker->kept, count, memory_order_relaxed);
+    size_t before = atomic_fetch_add_explicit(&maker->retained_bytes, count, memory_order_relaxed);
     if (!maker->has_ceiling || before + count <= most)
         return true;
-    atomic_fetch_sub_explicit(&maker->kept, count, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&maker->retained_bytes, count, memory_order_relaxed);
     return false;
 }
 
 void makers_dismiss_bytes(struct maker *maker, size_t count)
 {
     if (maker != NULL)
-        atomic_fetch_sub_explicit(&maker->kept, count, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&maker->retained_bytes, count, memory_order_relaxed);
 }
 
 bool makers_add_vacancy(struct makers *makers, struct maker *maker, struct vacancy *vacancy,

@@ -14,7 +14,7 @@ static void note_entry(struct loop *loop, struct conn *conn, size_t told)
 {
     admission_seat_changed(loop, conn);
     if (conn->seat != NULL)
-        admission_spend(loop, conn->place, told / 1024 * JOIN_COST_PER_KIB);
+        admission_spend(loop, conn->subnet, told / 1024 * JOIN_COST_PER_KIB);
 }
 
 static struct speaker speaker_of(struct conn *conn)
@@ -22,7 +22,7 @@ static struct speaker speaker_of(struct conn *conn)
     return (struct speaker){
         .client = conn->handle,
         .protocol = conn_protocol(conn),
-        .origin = conn->origin,
+        .origin_number = conn->origin_number,
         .seat = &conn->seat,
     };
 }

@@ -185,7 +185,7 @@ static void turn_away(struct loop *loop, struct conn *conn)
 static void delay_answer(struct loop *loop, struct conn *conn)
 {
     loop->stats.counters[COUNTER_JOINS_PENALIZED]++;
-    if (!places_begin_waiting(&loop->server->places, conn->place)) {
+    if (!subnets_begin_waiting(&loop->server->subnets, conn->subnet)) {
         turn_away(loop, conn);
         return;
     }
@@ -267,17 +267,17 @@ static void perform_room_closed(struct loop *loop, const struct effect_room_clos
 
 static void perform_room_added(struct loop *loop, const struct effect_room_added *effect)
 {
-    origins_add_room(&loop->server->origins, effect->origin);
+    origins_add_room(&loop->server->origins, effect->origin_number);
 }
 
 static void perform_room_gone(struct loop *loop, const struct effect_room_gone *effect)
 {
-    origins_remove_room(&loop->server->origins, effect->origin);
+    origins_remove_room(&loop->server->origins, effect->origin_number);
 }
 
 static void perform_room_proven(struct loop *loop, const struct effect_room_proven *effect)
 {
-    origins_prove(&loop->server->origins, effect->origin, loop->clock_ms);
+    origins_prove(&loop->server->origins, effect->origin_number, loop->clock_ms);
 }
 
 #define PERFORM(name, member, fields)            \

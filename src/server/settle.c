@@ -4,7 +4,7 @@
 #include "server/admission.h"
 #include "server/budget.h"
 #include "server/conn_in.h"
-#include "server/handover.h"
+#include "server/conn_life.h"
 #include "server/perform.h"
 
 void settle_leave_rooms(struct loop *loop)
@@ -36,7 +36,7 @@ void settle_reap(struct loop *loop, size_t bytes_most)
         conn->is_ending = false;
         freed += conn_waiting(conn);
         loop_forget_dirty(loop, conn);
-        handover_reap(loop, conn);
+        conn_life_reap(loop, conn);
     }
 }
 

@@ -49,7 +49,7 @@ struct player {
     size_t unread_length;
     uint64_t acts_ns;
     uint64_t recovers_ns; /* held or stalled until then; 0: it is not */
-    bool is_held;
+    bool is_paused;
     bool is_muted; /* held for good: it must be found out */
     uint32_t connections;
     uint32_t index;
@@ -123,7 +123,8 @@ static bool others_are_seated(const struct player *player)
     const struct party *party = player->party;
     for (uint32_t i = 0; i < party->player_count; i++) {
         const struct player *other = &party->players[i];
-        if (other != player && other->state == STATE_SEATED && !other->is_held && !other->is_muted)
+        if (other != player && other->state == STATE_SEATED && !other->is_paused &&
+            !other->is_muted)
             return true;
     }
     return false;
@@ -134,7 +135,7 @@ static void go_away(struct player *player, uint64_t for_ns)
 {
     player->state = STATE_AWAY;
     player->link = NULL;
-    player->is_held = false;
+    player->is_paused = false;
     player->is_muted = false;
     player->recovers_ns = 0;
     free(player->unread);
@@ -522,7 +523,7 @@ static void suffer(struct player *player)
         break;
     case 3:
         trace(player, "hears nothing for a while");
-        player->is_held = true;
+        player->is_paused = true;
         link_hold(player->link, true);
         player->recovers_ns = network_now_ns() + network_random() % longest_ns;
         break;
@@ -546,7 +547,7 @@ static void recover(struct player *player)
     struct link *link = player->link;
     bool was_muted = player->is_muted;
     player->recovers_ns = 0;
-    player->is_held = false;
+    player->is_paused = false;
     if (was_muted && link_is_open(link))
         broken(player, "was silent for longer than may be, and is still connected");
     if (!was_muted && !link_is_open(link))

@@ -427,7 +427,7 @@ static void room_is_gone_with_its_last_member_and_with_whom_it_knew(void **state
     struct world world;
     world_init_2(&world);
     world_set_draws(&world, draws, ARRAY_LENGTH(draws));
-    world.clients[1].origin = 7;
+    world.clients[1].origin_number = 7;
     create_room(&world, 1, "a", 8);
     say(&world, 1, "{\"type\":\"set_state\",\"data\":1}");
     join_room(&world, 2, "b", "11112L");
@@ -436,7 +436,7 @@ static void room_is_gone_with_its_last_member_and_with_whom_it_knew(void **state
     drop(&world, 2);
     drop(&world, 3);
     EXPECT_EFFECTS(&world, EFFECT_ROOM_GONE);
-    assert_int_equal(world.effects.items[0].room_gone.origin, 7);
+    assert_int_equal(world.effects.items[0].room_gone.origin_number, 7);
     assert_int_equal(world.relay.rooms.room_count, 0);
     forget_texts(&world);
     join_room(&world, 3, "a", "11112L");

@@ -230,7 +230,7 @@ static void expect_create(struct model *model, const struct said *said)
         struct model_room *room = first_deserted(model, model->clients[said->client].loop);
         const struct effect *gone = &world_of(model, said->client)->effects.items[0];
         assert_int_equal(gone->kind, EFFECT_ROOM_GONE);
-        assert_int_equal(gone->room_gone.origin, origin_of(room->creator));
+        assert_int_equal(gone->room_gone.origin_number, origin_of(room->creator));
         clear_room(model, room);
         effect_count++;
     }
@@ -251,7 +251,7 @@ static void expect_create(struct model *model, const struct said *said)
         room->url = filled_url(model, url, code);
     add_member(model, room, said->client, simple_json_member(said->text, "clientId"));
     struct world *world = world_of(model, said->client);
-    assert_int_equal(expect_effect(world, EFFECT_ROOM_ADDED)->room_added.origin,
+    assert_int_equal(expect_effect(world, EFFECT_ROOM_ADDED)->room_added.origin_number,
                      origin_of(said->client));
     expect_created(model, said->client);
 }
@@ -539,7 +539,7 @@ void expect_closing(struct model *model, struct model_room *room)
     if (!is_empty)
         assert_int_equal(world->effects.items[0].kind, EFFECT_ROOM_CLOSED);
     assert_int_equal(gone->kind, EFFECT_ROOM_GONE);
-    assert_int_equal(gone->room_gone.origin, origin_of(room->creator));
+    assert_int_equal(gone->room_gone.origin_number, origin_of(room->creator));
     for (uint32_t i = 0; i < room->known_count; i++) {
         if (room->known[i].client == MODEL_NOBODY)
             continue;
