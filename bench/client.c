@@ -59,7 +59,7 @@ void hub_release(struct hub *hub)
     }
 }
 
-static void lost(const char *what)
+static _Noreturn void lost(const char *what)
 {
     give_up("a connection broke: %s failed with '%s'", what, strerror(errno));
 }

@@ -20,7 +20,7 @@
 #define ROOM_NUMBER_BYTES 4
 #define FRAMES_BYTES_LEAST (1024 * 1024)
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
     fprintf(stderr, "party-floor: %s\n", what);
     exit(EXIT_FAILURE);
@@ -249,7 +249,6 @@ static unsigned read_choice(const char *text, const char *const *names)
         if (strcmp(names[i], text) == 0)
             return i;
     die("an option's value is none of those that there are (see --help)");
-    return 0;
 }
 
 #define CHOICE(...) read_choice(optarg, (const char *const[]){__VA_ARGS__, NULL})

@@ -42,8 +42,8 @@ static const char *const scenarios[] = {
 };
 static const char *const summaries[] = {
     [SCENARIO_LOCKSTEP] =
-        "one sender a room, W broadcasts in flight; the next one goes out when all "
-        "have one",
+        ("one sender a room, W broadcasts in flight; the next one goes out when all "
+         "have one"),
     [SCENARIO_PARTY] = "a host and four guests a room, with the traffic of real games; round trips",
     [SCENARIO_AUDIENCE] =
         "one large room whose host broadcasts; when does the last member have it?",

@@ -24,7 +24,7 @@ static bool refuse(struct loop *loop, struct conn *conn, enum conn_refusal refus
         return false;
     }
     atomic_fetch_sub_explicit(&server->connection_count, 1, memory_order_relaxed);
-    conn->refusal = refusal;
+    conn->refusal = refusal & 3u;
     return true;
 }
 

@@ -13,7 +13,7 @@
 
 #define ANSWER_BYTES_MAX 512 /* the status line is its beginning */
 
-static void give_up(int number)
+static _Noreturn void give_up(int number)
 {
     static const char sentence[] = "party-sockets: no answer in time\n";
     (void)number;

@@ -86,7 +86,7 @@ static void handle_connection(struct loop *loop, const struct outcome *outcome)
     case OUTCOME_OVERFLOWED:
     case OUTCOME_ACCEPT_FAILED:
     case OUTCOME_WOKEN:
-        assert(!"an outcome that is no connection's");
+        assert(false && "an outcome that is no connection's");
     }
 }
 
@@ -103,7 +103,7 @@ static void handle_socket(struct loop *loop, const struct outcome *outcome)
     case OWNER_NONE:
         break;
     }
-    assert(!"an outcome of a socket that nobody owns");
+    assert(false && "an outcome of a socket that nobody owns");
 }
 
 static void handle_outcome(struct loop *loop, const struct outcome *outcome)

@@ -97,7 +97,7 @@ PRINTF_LIKE(2, 3) static void trace(const struct player *player, const char *for
     va_end(arguments);
 }
 
-PRINTF_LIKE(2, 3) static void broken(const struct player *player, const char *format, ...)
+PRINTF_LIKE(2, 3) static _Noreturn void broken(const struct player *player, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);

@@ -412,7 +412,7 @@ static void expect_join(struct model *model, const struct said *said)
     if (fault == NULL && !is_non_empty_string(typed))
         fault = "room is required";
     char code[CODE_LENGTH_MAX + 1];
-    uint64_t number;
+    uint64_t number = 0;
     if (fault == NULL && !read_code(typed, code, &number))
         fault = "Room not found";
     if (fault != NULL) {
