@@ -171,7 +171,7 @@ static bool set_choice(const struct option *option, uint64_t *field, const char 
 static bool set_number(const struct option *option, void *field, const char *text,
                        struct complaint complaint)
 {
-    double number;
+    double number = 0;
     double factor = 1;
     const char *end;
     bool is_good = read_number(text, &end, &number);
@@ -234,12 +234,12 @@ static bool read_argument(struct options *into, int argument_count, char **argum
     if ((option->scenarios & 1u << into->scenario) == 0)
         return complain(complaint, "%s means nothing to %s", option->name,
                         scenarios[into->scenario]);
-    const char *value = NULL;
+    const char *value = option->kind == VALUE_FLAG ? "" : NULL; /* a flag needs none */
     if (argument[name_length] == '=')
         value = argument + name_length + 1;
-    else if (option->kind != VALUE_FLAG && *at < argument_count)
+    else if (value == NULL && *at < argument_count)
         value = arguments[(*at)++];
-    if (value == NULL && option->kind != VALUE_FLAG)
+    if (value == NULL)
         return complain(complaint, "%s needs a value", option->name);
     return set_option(into, option, value, complaint);
 }

@@ -109,7 +109,9 @@ bool makers_add_vacancy(struct makers *makers, struct maker *maker, struct vacan
     list_append(&maker->vacant, &vacancy->link);
     bool is_beyond = ++maker->vacant_count > VACANT_ROOMS_MAX;
     if (is_beyond) {
-        struct vacancy *oldest = CONTAINER_OF(list_pop_first(&maker->vacant), struct vacancy, link);
+        struct list *first = list_pop_first(&maker->vacant);
+        assert(first != NULL);
+        struct vacancy *oldest = CONTAINER_OF(first, struct vacancy, link);
         maker->vacant_count--;
         oldest->is_over = true;
         list_append(&makers->over[oldest->loop], &oldest->link);

@@ -161,6 +161,7 @@ static void perform_keep_state(struct loop *loop, const struct effect_keep_state
 static void perform_tell_state(struct loop *loop, const struct effect_tell_state *effect)
 {
     struct payload *state = room_state(effect->room);
+    assert(state != NULL);
     const struct frame frame = {bytes_of(state->data, state->length), state};
     tell(loop, effect->client, &frame);
     count_deliveries(loop, 1);
