@@ -320,6 +320,7 @@ static int serve(const struct config *config)
         .config = config,
         .kernel = &kernel_linux,
     };
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread yet */
     mallopt(M_MMAP_THRESHOLD, SEPARATE_ALLOCATION_BYTES);
     if (!choose_poller(config, &server.poller)) {
         complain("--poller io_uring: the kernel does not have it (Linux 6.1) or does not allow it");

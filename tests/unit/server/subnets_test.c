@@ -310,9 +310,9 @@ static void the_heaviest_has_most_connections_in_no_room(void **state)
 
     /* A /56 counts as four addresses, however many /64 are in it. */
     uint32_t networks[50];
-    for (uint8_t i = 0; i < ARRAY_LENGTH(networks); i++) {
+    for (uint32_t i = 0; i < ARRAY_LENGTH(networks); i++) {
         struct address address = address_from("2001:db8:1:100::1");
-        address.octets[7] = i;
+        address.octets[7] = (uint8_t)i;
         networks[i] = enter(&subnets, address);
         add_many(&subnets, networks[i], SUBNETS_OUTSIDE, 1);
     }
