@@ -85,12 +85,8 @@ struct uring_poller {
     struct poller_socket *detached; /* the socket to report as detached next, or NULL */
     int listener_fd;
     int wake_fd;
-    unsigned
-        /*
-         * Completions of the last wait that are not handled yet. Later ones are handled after the
-         * next wait.
-         */
-        completions_left;
+    /* Completions of the last wait that are not handled yet. Later ones wait for the next wait. */
+    unsigned completions_left;
     bool is_listening; /* listening is wanted */
     bool is_accepting; /* an accept or poll request for the listener is under way */
     bool is_watching;  /* a poll request for the wake descriptor is under way */
