@@ -23,7 +23,7 @@
 #include "net/poller_backend.h"
 #include "net/socket.h"
 
-/* queue of requests; when it is full, they are submitted within the turn */
+/* Queue of requests; when it is full, they are submitted within the turn. */
 #define SUBMISSIONS 1024
 #define COMPLETIONS 16384   /* completions that the kernel can queue without allocating memory */
 #define RECEIVE_BUFFERS 256 /* a power of two */

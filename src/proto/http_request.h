@@ -56,7 +56,7 @@ struct http_request {
     uint8_t websocket_key_count; /* saturates at UINT8_MAX */
     struct bytes websocket_key;
     struct bytes websocket_version;
-    /* the first few Sec-WebSocket-Protocol headers, in order */
+    /* The first few Sec-WebSocket-Protocol headers, in order. */
     struct bytes websocket_protocols[4];
     uint8_t websocket_protocol_count;
 };

@@ -67,7 +67,7 @@ struct json_walk {
     const uint8_t *end;
     const uint8_t *pause;   /* where the slice ends */
     const uint8_t *reached; /* where the last slice ended, within a step */
-    /* whether the text is an object, once that is known; if not, it yields no members */
+    /* Whether the text is an object, once that is known; if not, it yields no members. */
     bool is_object;
     bool is_first; /* no member was read yet */
     uint8_t stage; /* enum stage */

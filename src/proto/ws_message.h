@@ -21,7 +21,7 @@
 #include "proto/ws_frame.h"
 
 struct ws_reader {
-    /* payload of the unfinished data message; its maximum is the message limit */
+    /* Payload of the unfinished data message; its maximum is the message limit. */
     struct buf message;
     struct ws_frame_header frame;
     uint64_t frame_received; /* payload bytes of `frame` that have come */
@@ -43,7 +43,7 @@ struct ws_reader {
 
 enum ws_read_kind {
     WS_READ_NEED_MORE, /* the input is used up */
-    /* input is left, and no frame may begin: set `frames_left`, and repeat */
+    /* Input is left, and no frame may begin: set `frames_left`, and repeat. */
     WS_READ_OUT_OF_FRAMES,
     WS_READ_OUT_OF_BYTES, /* a frame may not begin: set `bytes_left`, and repeat */
     WS_READ_MESSAGE,      /* `payload` is the whole message; `is_utf8` is always true for text */

@@ -34,7 +34,7 @@ struct relay_config {
     uint32_t id_bytes_max; /* limit for a decoded clientId; at most CLIENT_ID_BYTES_LIMIT */
     uint32_t host_grace_ms;
     uint32_t empty_room_grace_ms;
-    /* time that a room must have several members to prove its origin; 0: no room does */
+    /* Time that a room must have several members to prove its origin; 0: no room does. */
     uint32_t proof_ms;
     struct instance instance;
     uint32_t *crowds; /* present members of rooms, counted by origin; NULL: not counted */
@@ -73,7 +73,7 @@ struct relay {
     struct room_table rooms;
     struct list hostless; /* rooms without their host, in the order in which it left */
     /*
-     * rooms with several members and without proof, in the order in which they got the second one
+     * Rooms with several members and without proof, in the order in which they got the second one.
      */
     struct list pairing;
     struct list deserted; /* rooms without members, in the order in which they lost the last one */

@@ -19,7 +19,7 @@
 #include "base/payload.h"
 #include "relay/code.h"
 
-/* decoded bytes: the highest value of relay_config.id_bytes_max */
+/* Decoded bytes: the highest value of relay_config.id_bytes_max. */
 #define CLIENT_ID_BYTES_LIMIT 1024
 #define CLIENT_ID_CANONICAL_MAX (6 * CLIENT_ID_BYTES_LIMIT) /* each byte as \uXXXX */
 

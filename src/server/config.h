@@ -33,7 +33,7 @@ struct proxy_list {
     struct trusted_proxy items[TRUSTED_PROXIES_MAX];
 };
 
-/* an operator who sets no limit gets one for public addresses only */
+/* An operator who sets no limit gets one for public addresses only. */
 #define CONNECTIONS_PER_ADDRESS_UNSET UINT64_MAX
 
 #define POLLER_AUTO POLLER_KINDS /* the last poller of `enum poller_kind` that works */

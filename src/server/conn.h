@@ -33,7 +33,7 @@ enum conn_state {
     CONN_HTTP,    /* the connection's requests are read */
     CONN_WAITING, /* other loops are asked, or the answer is delayed as a penalty; input waits */
     CONN_OPEN,    /* a WebSocket */
-    /* the answer to one failed join too many is delayed; then the connection is closed */
+    /* The answer to one failed join too many is delayed; then the connection is closed. */
     CONN_DELAYED,
     CONN_MOVING,    /* on its way to another loop; input waits */
     CONN_CLOSING,   /* queued output is sent, input is discarded */
@@ -54,10 +54,10 @@ enum conn_refusal {
 /* State that a connection has only while some input is incomplete or waits. */
 struct conn_input {
     struct ws_reader reader;
-    /* of the reader's message, when parsing it takes several turns */
+    /* Of the reader's message, when parsing it takes several turns. */
     struct envelope_parser *parser;
     struct http_progress head; /* how far the request head in `unread` was read */
-    /* part of a request head, or all input that came while the connection was not read */
+    /* Part of a request head, or all input that came while the connection was not read. */
     struct buf unread;
     struct join *join; /* MOVING: the join that the new loop carries out first; from malloc() */
     uint32_t since_ms; /* when the last message was complete, or when this record was created */
@@ -68,7 +68,7 @@ struct conn_input {
 struct conn {
     struct poller_socket socket;
     uint8_t state; /* enum conn_state; changed by conn_set_state() alone */
-    /* the place is in use; conn_end() publishes that it is not, conn_begin() checks it */
+    /* The place is in use; conn_end() publishes that it is not, conn_begin() checks it. */
     atomic_bool is_taken;
     bool peer_has_ended : 1;
     bool is_dirty : 1;   /* in the loop's list of connections with new output */
@@ -82,7 +82,7 @@ struct conn {
     bool response_closes : 1;  /* WAITING: the connection is closed after the response */
     bool is_client : 1;        /* an open WebSocket, counted by `origin_number` */
     bool is_proxied : 1;       /* the peer is a trusted proxy, which reports its client's address */
-    /* a PROXY header was read; the proxy's client would have sent another one */
+    /* A PROXY header was read; the proxy's client would have sent another one. */
     bool is_introduced : 1;
     bool is_begun : 1;    /* its first bytes have told whether it speaks TLS */
     uint8_t refusal : 2;  /* enum conn_refusal */
@@ -91,7 +91,7 @@ struct conn {
     bool is_behind : 1;   /* it has sent more than it may at its rate or in its share of a turn */
     bool speaks_2 : 1;    /* protocol 2; else protocol 1 */
     uint16_t origin_number : CONN_ORIGIN_BITS; /* its origin's number in server.origins */
-    /* the client closed with 1000 or no code: it leaves, and was not cut off */
+    /* The client closed with 1000 or no code: it leaves, and was not cut off. */
     bool said_farewell : 1;
     bool is_admin : 1;   /* accepted on --admin-listen */
     bool is_counted : 1; /* counted in its subnet, as `kind` */

@@ -20,7 +20,7 @@
 
 union handle_place {
     struct conn *conn; /* a taken place: an aligned address, which is even */
-    /* a vacant place, odd: index of the next vacant place, and this place's generation */
+    /* A vacant place, odd: index of the next vacant place, and this place's generation. */
     uint64_t vacant;
 };
 

@@ -11,7 +11,7 @@
 
 #include "net/inquiry.h"
 
-/* the answer begins with the status line, which is all that is needed */
+/* The answer begins with the status line, which is all that is needed. */
 #define ANSWER_BYTES_MAX 512
 
 static _Noreturn void give_up(int number)

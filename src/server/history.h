@@ -41,7 +41,7 @@ struct history {
     uint64_t next_ns;
     uint64_t messages; /* since the start, at the beginning of the interval */
     uint64_t deliveries;
-    /* the sample of interval n is at n % HISTORY_SLOTS */
+    /* The sample of interval n is at n % HISTORY_SLOTS. */
     struct history_sample samples[HISTORY_SLOTS];
 };
 

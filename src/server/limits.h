@@ -20,7 +20,7 @@
 
 /* Origins; see origins. */
 #define ORIGINS_MAX 500 /* that the server remembers */
-/* with series of their own in the metrics; one more sums up the rest */
+/* Origins with series of their own in the metrics; one more series sums up the rest. */
 #define ORIGINS_LISTED_MAX 99
 #define ORIGINS_REPLACED_AN_HOUR 10
 #define HOUR_MS (60 * 60 * 1000)
@@ -31,9 +31,10 @@
 #define HISTORY_INTERVAL_S 5
 
 /* Rooms and the addresses that make them; see makers and newcomers. */
-#define VACANT_ROOMS_MAX 256      /* rooms without a member, of one maker */
-#define RETAINED_PART_OF_BUDGET 4 /* rooms may retain this part of --max-buffered-bytes */
-#define RETAINED_PARTS_OF_MAKER 8 /* the rooms of one maker may retain this part of that */
+#define VACANT_ROOMS_MAX 256 /* rooms without a member, of one maker */
+/* Divisor: the part of --max-buffered-bytes that rooms may retain. */
+#define RETAINED_PART_OF_BUDGET 4
+#define RETAINED_PARTS_OF_MAKER 8 /* divisor: the part of that for one maker's rooms */
 #define MAKER_PREFIX_BITS 48      /* an IPv6 network of this size is one maker */
 #define NEWCOMERS_LEAST 64 /* new members that an address may bring into a room in a minute */
 #define NEWCOMER_SETS 256  /* of a loop's table of newcomers */
@@ -74,15 +75,15 @@
  */
 #define HANDSHAKES_NS_PER_TURN 1000000
 #define HANDSHAKES_REST 2
-/* Handshakes of one address in a bucket; as long as it is not full, the address is served first. */
-#define HANDSHAKES_FEW 8        /* fill the bucket */
-#define HANDSHAKES_PER_S 4      /* leak out of it */
-#define HANDSHAKES_REMEMBERED 8 /* the level stops at so many times a full bucket */
+/* An address's handshakes fill a bucket, which leaks. They are served first until it is full. */
+#define HANDSHAKES_FEW 8        /* handshakes that fill it */
+#define HANDSHAKES_PER_S 4      /* handshakes that leak out of it */
+#define HANDSHAKES_REMEMBERED 8 /* the level stops at this multiple of a full bucket */
 #define HANDSHAKE_WORK 64       /* units for beginning a TLS session, beside the handshake's time */
 /* Queues of dead connections that one turn frees, since freeing takes time. */
 #define REAPED_BYTES_PER_TURN (4 * 1024 * 1024)
 #define EXPIRIES_PER_TURN 256 /* deadlines of one kind, so that they do not delay messages */
-#define TURN_LONGEST_MS 100   /* during a longer turn the process itself stood still */
+#define TURN_LONGEST_MS 100   /* a longer turn means that the process itself stood still */
 
 #define POOL_TRIM_INTERVAL_MS 1000    /* a loop frees chunks that it did not reuse for so long */
 #define HEAP_TRIM_INTERVAL_MS 5000    /* at least, between two trims of the heap */
@@ -115,7 +116,7 @@
 #define CONNECTION_BYTES (8 * 1024)
 #define TLS_SESSION_BYTES (14 * 1024)
 #define TLS_HANDSHAKE_BYTES (43 * 1024)
-#define CONNECTIONS_PART_OF_MEMORY 2      /* connections may take this part of the memory */
+#define CONNECTIONS_PART_OF_MEMORY 2      /* divisor: the part of the memory for connections */
 #define TLS_SESSIONS_PERCENT_OF_BUDGET 75 /* idle TLS sessions, of --max-buffered-bytes */
 /*
  * When all places for connections are taken: newcomers that may enter all the same while
@@ -123,7 +124,7 @@
  */
 #define NEWCOMERS_ABOVE_MAX 64
 #define EVICTED_AT_ONCE 64
-#define EVICTED_PART 8               /* of the address's connections of that kind */
+#define EVICTED_PART 8 /* divisor: the part of an address's connections that one round closes */
 #define SUBNETS_LOOK_INTERVAL_MS 100 /* at least, between two searches for the heaviest subnet */
 /*
  * What requests and joins of one address may cost, in the units of WORK_PER_TURN. Some 2 million
@@ -140,10 +141,10 @@
 /* Connections whose answer may be delayed as a penalty; further ones are answered at once. */
 #define WAITING_PER_SUBNET_MAX 64
 #define WAITING_MAX 4096
-/* A start waits so long for a port that another process has, and tries so often. */
+/* How long a start waits for a port that another process has, and how often it tries. */
 #define PORT_WAIT_MS 3000
 #define PORT_RETRY_MS 10
-/* A loop passes new connections on when it has so many more than the emptiest loop. */
+/* A loop with this many connections more than the emptiest loop passes new ones on. */
 #define PLACEMENT_SLACK 16
 
 #endif

@@ -33,7 +33,7 @@
 struct shedding {
     atomic_bool is_under_way;
     atomic_uint loops_left; /* loops that have not done their part of the round */
-    /* bytes in use by connections of each class of weight */
+    /* Bytes in use by connections of each class of weight. */
     atomic_size_t bytes_of_class[SHED_CLASSES];
     unsigned lightest;           /* lightest class of the victims */
     atomic_size_t lightest_left; /* bytes of that class that are still to be freed */
@@ -83,8 +83,7 @@ struct server {
     size_t retained_bytes_max;
     atomic_uint draining_loops;
     atomic_uint busy_loops; /* draining loops that still have a room to wait for */
-    atomic_bool
-        has_freed; /* a loop has freed much memory, which the heap may give back to the kernel */
+    atomic_bool has_freed;  /* a loop has freed much memory: the main thread trims the heap */
     atomic_bool heap_is_asked;
     atomic_bool lack_of_sandbox_is_told;
     atomic_size_t heap_bytes; /* allocated and not freed, as the main thread measured last */
@@ -164,9 +163,9 @@ struct loop {
     struct newcomers newcomers;
     struct outbox_pool pool;
     size_t charged; /* bytes of the budget that the loop has in use */
-    /* the peak of `charged` since the last trim of the heap was asked for */
+    /* The peak of `charged` since the last trim of the heap was asked for. */
     size_t charged_at_most;
-    /* bytes that the loop has leased; it writes them, other loops read them */
+    /* Bytes that the loop has leased; it writes them, other loops read them. */
     atomic_size_t leased;
     struct handles connections; /* all connections of the loop */
     struct list deadlines[DEADLINE_KINDS];
@@ -176,13 +175,13 @@ struct loop {
     uint32_t first_ending; /* a handle, as in conn.next_ending; CLIENT_NONE: the list is empty */
     uint32_t first_dead;
     uint64_t work; /* units since the start: deliveries, and KiB that were read or written */
-    /* when `work` reaches this, the rest of the phase waits for the next turn */
+    /* When `work` reaches this, the rest of the phase waits for the next turn. */
     uint64_t phase_end;
-    /* when `work` reaches this, the loop reads the clock to see if the phase is over */
+    /* When `work` reaches this, the loop reads the clock to see if the phase is over. */
     uint64_t look_at;
     uint64_t phase_end_ns; /* 0: the loop has not read the clock in this phase */
     struct handshakes handshakes;
-    /* the connection that is being read; it has one share of the turn */
+    /* The connection that is being read; it has one share of the turn. */
     const struct conn *share_owner;
     uint64_t share_end;        /* when `work` reaches this, its share is used up */
     uint32_t share_left;       /* frames and requests that are left of its share */

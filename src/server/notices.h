@@ -14,7 +14,7 @@
 enum notice {
     NOTICE_UNTRUSTED_FORWARDER, /* a private peer sends X-Forwarded-For and is no trusted proxy */
     NOTICE_SILENT_PROXY,        /* a trusted proxy does not report its client's address */
-    /* a private peer sends PROXY headers, and is not configured as such a proxy */
+    /* A private peer sends PROXY headers, and is not configured as such a proxy. */
     NOTICE_UNREAD_INTRODUCTION,
     NOTICE_PLACES_TAKEN, /* all places are taken, and connections are closed for a newcomer */
     NOTICES,

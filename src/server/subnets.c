@@ -9,9 +9,9 @@
 
 #define CAPACITY_AT_FIRST 64
 
-/* A miss in this unit: so a whole number leaks out of the bucket in a millisecond. */
+/* Units of a miss: misses_max of them leak in a millisecond. */
 #define MISS_LEVEL SUBNET_BUDGET_MS
-/* a handshake in this unit: HANDSHAKES_PER_S of it leak in a millisecond */
+/* Units of a handshake: HANDSHAKES_PER_S of them leak in a millisecond. */
 #define HANDSHAKE_LEVEL 1000
 
 struct subnet {
@@ -20,7 +20,7 @@ struct subnet {
     struct bucket costs;
     struct bucket handshakes;
     uint32_t budgets; /* multiple of an address's budgets of misses, costs and handshakes */
-    uint32_t width;   /* multiple of an address's limit of connections */
+    uint32_t width;   /* multiple of an address's limit of connections: 1, 4 or 16 */
     uint32_t wider;   /* number of the subnet around this one */
     uint32_t holders; /* connections, requests, rounds of eviction and narrower subnets */
     uint32_t connections[SUBNETS_KINDS];
@@ -356,7 +356,7 @@ void subnets_change_kind(struct subnets *subnets, uint32_t number, enum subnets_
     pthread_mutex_unlock(&subnets->lock);
 }
 
-/* Connections in no room, divided by the subnet's multiple. */
+/* Connections in no room, divided by the subnet's width. */
 static uint32_t weight_of(const struct subnet *subnet)
 {
     return (subnet->connections[SUBNETS_HANDSHAKE] + subnet->connections[SUBNETS_OUTSIDE]) /

@@ -19,7 +19,7 @@
 
 struct subnet;
 
-/* What an address may have at once; 0: any number. Wider networks may have a multiple of that. */
+/* What an address may have at once; 0: any number. Wider networks may have `width` times that. */
 struct subnets_limits {
     uint32_t connections;
     uint32_t handshakes;
@@ -29,19 +29,19 @@ struct subnets {
     pthread_mutex_t lock;
     uint32_t misses_max;  /* misses that an address may have; 0: any number */
     struct subnet *items; /* indexed by number; the first one is SUBNET_NONE */
-    /* hash table: the number of the first subnet in each chain; a power of two */
+    /* Hash table: the number of the first subnet in each chain; a power of two. */
     uint32_t *buckets;
     uint32_t capacity; /* of both */
     uint32_t used;     /* items that have ever been in use */
     uint32_t free;     /* first of the free items, which `next` links */
-    /* of the subnets that nobody holds: the one that nobody has held for longest */
+    /* Of the subnets that nobody holds: the one that nobody has held for longest. */
     uint32_t oldest;
     uint32_t newest; /* and the one that nobody has held for the shortest time */
     uint32_t remembered_count;
     uint32_t heaviest;      /* the result of the last search; that subnet may be forgotten since */
     uint32_t looked_ms;     /* when that search was made */
     uint32_t waiting_count; /* sum of all subnets, see subnets_begin_waiting() */
-    /* of the hash, secret: whoever chooses addresses must not be able to choose chains */
+    /* Of the hash, secret: whoever chooses addresses must not be able to choose chains. */
     uint64_t keys[2];
 };
 
@@ -101,7 +101,7 @@ void subnets_change_kind(struct subnets *subnets, uint32_t subnet, enum subnets_
 /*
  * Finds the subnet with the most connections in no room, if it has more of them than the newcomer's
  * subnet (which may be SUBNET_NONE); else returns SUBNET_NONE. The connections of a wider network
- * are divided by its multiple. The result is held for the caller. A search takes place at most once
+ * are divided by its width. The result is held for the caller. A search takes place at most once
  * in SUBNETS_LOOK_INTERVAL_MS.
  */
 uint32_t subnets_find_heaviest(struct subnets *subnets, uint32_t newcomer, uint32_t now_ms);

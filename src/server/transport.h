@@ -6,7 +6,7 @@
 
 enum transport_beginning {
     TRANSPORT_READY, /* the rest of `in` is the connection's input */
-    /* more bytes are needed (the state is still HTTP), or the connection is lost */
+    /* More bytes are needed (the state is still HTTP), or the connection is lost. */
     TRANSPORT_UNDECIDED,
     TRANSPORT_TLS_UNKNOWN, /* the peer speaks TLS on a port for plain text */
     TRANSPORT_TLS_MISSING, /* the peer speaks plain text on a port for TLS */
