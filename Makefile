@@ -100,7 +100,7 @@ bench: equipped
 	@bench/run $(OPTIONS)
 
 format:
-	@clang-format -i $$(git ls-files '*.c' '*.h')
+	@clang-format -i $$(git ls-files --cached --others --exclude-standard '*.c' '*.h')
 
 clean:
 	@rm -rf build

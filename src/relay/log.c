@@ -1,6 +1,7 @@
 /*
- * Records in a chain of segments: a record is written behind the last one, and dropped from the front.
- * A segment is freed when its last record is dropped, so the log shrinks as its readers confirm.
+ * Records in a chain of segments: a record is written behind the last one, and dropped from the
+ * front. A segment is freed when its last record is dropped, so the log shrinks as its readers
+ * confirm.
  */
 #include "relay/log.h"
 
@@ -11,7 +12,7 @@
 
 #define SEGMENT_BYTES_LEAST 1024 /* of a log that was empty, too: most rooms miss little */
 #define SEGMENT_BYTES_MOST 4096
-#define SEGMENTS_LEAST 16 /* of a full log: to make room for one costs no larger part of the log */
+#define SEGMENTS_LEAST 16 /* of a full log, so that making room costs a small part of it */
 #define RECORD_ALIGNMENT 8
 
 enum record_content {
@@ -426,8 +427,7 @@ uint64_t log_seen_until(const struct log *log, struct log_reader reader, uint64_
     uint64_t first;
     if (count == 0)
         return log->next;
-    if (!log_find_missed(log, reader, count, &cursor) ||
-        pass_seen(&cursor, &left, &first) == NULL)
+    if (!log_find_missed(log, reader, count, &cursor) || pass_seen(&cursor, &left, &first) == NULL)
         return log->oldest;
     return first;
 }

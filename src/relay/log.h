@@ -1,11 +1,11 @@
 /*
  * The log of a room: the events that a member may have missed, each once for all members.
  *
- * Every event of a room has a number, whomever it is for. A seat counts the events that are for it; a
- * member who comes back says how many of them it has seen, and the log has the rest, or says that it
- * has not. The log keeps events as frames, and drops the oldest when it would be too large. An event
- * that nobody needs to see late (`volatile`, or a state with a newer one behind it) is counted and
- * not kept: `skipped` stands for it. Belongs to one loop's thread.
+ * Every event of a room has a number, whomever it is for. A seat counts the events that are for it;
+ * a member who comes back says how many of them it has seen, and the log has the rest, or says that
+ * it has not. The log keeps events as frames, and drops the oldest when it would be too large. An
+ * event that nobody needs to see late (`volatile`, or a state with a newer one behind it) is
+ * counted and not kept: `skipped` stands for it. Belongs to one loop's thread.
  */
 #ifndef PARTY_RELAY_LOG_H
 #define PARTY_RELAY_LOG_H
@@ -100,7 +100,8 @@ MUST_CHECK bool log_find_missed(const struct log *log, struct log_reader reader,
 /* The next of them; false: there are no more. */
 bool log_next_missed(struct log_cursor *cursor, struct log_missed *ret_missed);
 
-/* The number of the event behind the last one that this reader has seen, if it has missed `count`. */
+/* The number of the event behind the last one that this reader has seen, if it has missed `count`.
+ */
 uint64_t log_seen_until(const struct log *log, struct log_reader reader, uint64_t count);
 
 #endif

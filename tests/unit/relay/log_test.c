@@ -1,6 +1,6 @@
 /*
- * The log of a room: what it gives whom, what it leaves out, what it takes; and, for random events and
- * readers, that it agrees with a reference which keeps everything for everybody.
+ * The log of a room: what it gives whom, what it leaves out, what it takes; and, for random events
+ * and readers, that it agrees with a reference which keeps everything for everybody.
  */
 #include "relay/log.h"
 
@@ -103,8 +103,8 @@ static const char *missed(const struct world *world, uint32_t index, uint64_t si
     text[0] = '\0';
     while (log_next_missed(&cursor, &event)) {
         if (event.skipped > 0)
-            length += (size_t)snprintf(text + length, sizeof text - length, " %d",
-                                       (int)event.skipped);
+            length +=
+                (size_t)snprintf(text + length, sizeof text - length, " %d", (int)event.skipped);
         else
             length += (size_t)snprintf(text + length, sizeof text - length, " %.*s",
                                        (int)event.frame.length, (const char *)event.frame.data);
@@ -245,8 +245,9 @@ static void test_oldest_events_make_room(void **state)
     struct world world;
     begin(&world, 8192);
     for (int i = 0; i < 1000; i++) {
-        keep(&world, everyone, "a hundred bytes, or so, of which many are needed to fill a small log; "
-                               "and then some more");
+        keep(&world, everyone,
+             "a hundred bytes, or so, of which many are needed to fill a small log; "
+             "and then some more");
         assert_true(world.log.bytes <= 8192);
         assert_non_null(missed(&world, 0, 0, i < 20 ? (uint64_t)i + 1 : 20));
     }
