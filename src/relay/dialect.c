@@ -1,23 +1,8 @@
-/* Chooses the dialect of an event, and writes the parts that both dialects share. */
+/* Chooses the dialect of an event, and writes errors, which have one form in both. */
 #include "relay/dialect.h"
 
 #include "relay/dialect_1.h"
 #include "relay/dialect_2.h"
-
-void dialect_write_code(struct writer *writer, const struct room *room)
-{
-    uint8_t code[CODE_LENGTH_MAX];
-    size_t length = code_write(room->code, code);
-    writer_put(writer, bytes_of(code, length));
-}
-
-void dialect_write_data(struct writer *writer, struct bytes data)
-{
-    if (data.length == 0)
-        return;
-    WRITER_PUT(writer, ",\"data\":");
-    writer_put(writer, data);
-}
 
 /*
  * The detail comes from a client: it is UTF-8 without control characters, and its quotes and

@@ -7,8 +7,4 @@
 
 void dialect_write(struct writer *writer, const struct event *event);
 
-/* Parts that have the same form in both dialects. */
-void dialect_write_code(struct writer *writer, const struct room *room);
-void dialect_write_data(struct writer *writer, struct bytes data);
-
 #endif

@@ -1,7 +1,7 @@
 /* Events of protocol 1. `data` and ids are copied unchanged: both are known to be valid JSON. */
 #include "relay/dialect_1.h"
 
-#include "relay/dialect.h"
+#include "relay/dialect_parts.h"
 
 static void write_id(struct writer *writer, const struct member *member)
 {

@@ -1,7 +1,7 @@
 /* Events of protocol 2. `data` and `url` are copied unchanged: both are known to be valid JSON. */
 #include "relay/dialect_2.h"
 
-#include "relay/dialect.h"
+#include "relay/dialect_parts.h"
 
 static void write_index(struct writer *writer, const struct member *member)
 {

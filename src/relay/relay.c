@@ -6,7 +6,6 @@
 
 #include <assert.h>
 #include <math.h>
-#include <stdlib.h>
 
 void relay_init(struct relay *relay, const struct relay_config *config)
 {
@@ -18,35 +17,10 @@ void relay_init(struct relay *relay, const struct relay_config *config)
     list_init(&relay->deserted);
 }
 
-void relay_free_departed(struct relay *relay)
-{
-    free(relay->departed);
-    relay->departed = NULL;
-    if (relay->closed != NULL)
-        room_free(relay->closed);
-    relay->closed = NULL;
-}
-
-void relay_unseat(const struct relay *relay, uint32_t client)
-{
-    *relay->config.seat_of(relay->config.context, client) = NULL;
-}
-
 void relay_release(struct relay *relay)
 {
     relay_free_departed(relay);
     room_table_release(&relay->rooms);
-}
-
-bool id_canonicalize(const struct relay *relay, const struct json_value *string,
-                     struct canonical_id *ret_id)
-{
-    struct json_string_sizes sizes;
-    if (!json_string_canonicalize(string, ret_id->data, sizeof ret_id->data, &sizes))
-        return false;
-    ret_id->length = sizes.written;
-    return sizes.decoded <= relay->config.id_bytes_max &&
-           sizes.written <= (size_t)ID_CANONICAL_FACTOR * relay->config.id_bytes_max;
 }
 
 /* In protocol 1, values of `to` that JavaScript takes for false mean all other members. */

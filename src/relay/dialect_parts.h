@@ -1,0 +1,13 @@
+/* Parts of events that have the same form in both dialects. */
+#ifndef PARTY_RELAY_DIALECT_PARTS_H
+#define PARTY_RELAY_DIALECT_PARTS_H
+
+#include "base/writer.h"
+#include "relay/event.h"
+
+void dialect_write_code(struct writer *writer, const struct room *room);
+
+/* The `data` field; nothing when there is none. */
+void dialect_write_data(struct writer *writer, struct bytes data);
+
+#endif
