@@ -49,6 +49,7 @@ struct link {
     bool is_held;
     bool is_stalled;
     bool is_in_heap;
+    bool lacks_descriptor;
     bool end_is_told;
     bool end_is_held; /* the server has reset it, and the packet that says so has vanished */
     bool is_shut;     /* by the server */
@@ -452,6 +453,11 @@ void link_reset(struct link *link)
     if (!link->is_reset)
         reset(link);
     network.has_over = true;
+}
+
+bool link_lacks_descriptor(const struct link *link)
+{
+    return link->lacks_descriptor;
 }
 
 bool link_is_open(const struct link *link)

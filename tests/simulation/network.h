@@ -55,6 +55,8 @@ void link_send(struct link *link, struct bytes data);
  */
 void link_close(struct link *link);
 void link_reset(struct link *link);
+/* Whether the server was short of descriptors when the link came, and is to refuse it. */
+bool link_lacks_descriptor(const struct link *link);
 /* Whether the server has not closed its end. */
 bool link_is_open(const struct link *link);
 /* Packets vanish in both directions until this is switched off again. The link's ends stay open. */

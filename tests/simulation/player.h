@@ -1,0 +1,78 @@
+/*
+ * What a player is, for the two files that make one: clients.c has what it does, hearing.c what it
+ * hears.
+ */
+#ifndef PARTY_TESTS_PLAYER_H
+#define PARTY_TESTS_PLAYER_H
+
+#include "base/attributes.h"
+#include "clients.h"
+
+#define PARTIES_MAX 64
+#define PLAYERS_MAX 16
+#define PEERS_MAX 1024 /* indices of protocol 2 in the life of a room */
+
+enum state {
+    STATE_AWAY,
+    STATE_UPGRADING, /* the request for a WebSocket is on its way */
+    STATE_ENTERING,  /* create or join is */
+    STATE_SEATED,
+};
+
+/* Another member, as a player knows it: by its index, or in protocol 1 by its number. */
+struct peer {
+    bool is_here;
+    bool is_complete; /* it is heard from its first message on, since it came after this player */
+    uint32_t connection; /* that was heard last */
+    uint32_t told_all;   /* the last number of what it said to everybody, */
+    uint32_t told_me;    /* and to this player */
+};
+
+struct player {
+    struct party *party;
+    uint32_t number;
+    bool is_quiet; /* speaks seldom: its pongs keep it */
+    enum state state;
+    struct wire *wire;
+    uint64_t acts_ns;
+    uint64_t recovers_ns; /* held or stalled until then; 0: it is not */
+    bool is_held;
+    bool is_muted; /* held for good: it must be found out */
+    uint32_t connections;
+    uint32_t index;
+    char tried[8]; /* the code of the last join */
+    uint32_t said_to_all;
+    uint32_t said_to[PEERS_MAX];
+    struct peer peers[PEERS_MAX];
+};
+
+struct party {
+    int protocol;
+    char code[8]; /* empty: there is no room */
+    uint32_t player_count;
+    struct player players[PLAYERS_MAX];
+};
+
+struct clients {
+    struct clients_plan plan;
+    struct party *parties[PARTIES_MAX];
+    bool is_silent;
+    bool is_over;
+    bool awaits_stop;
+    uint64_t digest;
+    uint64_t heard;
+};
+
+extern struct clients clients;
+
+PRINTF_LIKE(2, 3) void player_trace(const struct player *player, const char *format, ...);
+/* The promise is broken: the process ends with this sentence. */
+_Noreturn PRINTF_LIKE(2, 3) void player_fails(const struct player *player, const char *format, ...);
+
+/* The connection is gone; the player comes back after a while. */
+void player_go_away(struct player *player, uint64_t for_ns);
+
+/* What the server says to it. */
+void player_hears(struct player *player, const char *text);
+
+#endif

@@ -1,0 +1,254 @@
+/* What has arrived and is not handled yet stays in one buffer, frame after frame. */
+#include "wire.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HEADER_MAX 14
+#define MASK_LENGTH 4
+
+struct wire {
+    struct link *link; /* NULL: closed, and freed when no callback is under way */
+    const struct wire_events *events;
+    void *owner;
+    bool is_open;
+    bool is_busy; /* with callbacks */
+    uint8_t *unread;
+    size_t unread_length;
+    size_t unread_capacity;
+    uint64_t pinged_ns;
+};
+
+static void fail(const struct wire *wire, const char *sentence, const uint8_t *data, size_t length)
+{
+    fflush(stdout);
+    fprintf(stderr, "a client %sat %.6f gets %s:", wire->is_open ? "" : "that is not open yet ",
+            (double)network_now_ns() / 1e9, sentence);
+    for (size_t i = 0; i < length && i < 16; i++)
+        fprintf(stderr, " %02x", data[i]);
+    fputc('\n', stderr);
+    abort();
+}
+
+static void put_out(struct wire *wire, const uint8_t *data, size_t length)
+{
+    link_send(wire->link, bytes_of(data, length));
+}
+
+void wire_send_frame(struct wire *wire, uint8_t first, bool is_masked, const void *data,
+                     size_t length)
+{
+    uint8_t *frame = malloc(HEADER_MAX + length);
+    uint8_t bit = is_masked ? 0x80 : 0;
+    size_t at = 0;
+    assert(frame != NULL && wire->link != NULL);
+    frame[at++] = first;
+    if (length < 126) {
+        frame[at++] = bit | (uint8_t)length;
+    } else if (length <= UINT16_MAX) {
+        frame[at++] = bit | 126;
+        frame[at++] = (uint8_t)(length >> 8);
+        frame[at++] = (uint8_t)length;
+    } else {
+        frame[at++] = bit | 127;
+        for (int shift = 56; shift >= 0; shift -= 8)
+            frame[at++] = (uint8_t)((uint64_t)length >> shift);
+    }
+    uint8_t mask[MASK_LENGTH] = {0};
+    for (int i = 0; is_masked && i < MASK_LENGTH; i++)
+        frame[at++] = mask[i] = (uint8_t)network_random();
+    for (size_t i = 0; i < length; i++)
+        frame[at++] = ((const uint8_t *)data)[i] ^ mask[i % MASK_LENGTH];
+    put_out(wire, frame, at);
+    free(frame);
+}
+
+void wire_say(struct wire *wire, const char *text, size_t length)
+{
+    wire_send_frame(wire, 0x81, true, text, length);
+}
+
+/* The frame at the beginning of what is unread: where its payload is. False: it is not whole. */
+static bool find_payload(const struct wire *wire, const uint8_t *data, size_t left,
+                         size_t *ret_header, size_t *ret_length)
+{
+    static const size_t headers[] = {2, 4, 10};
+    if (left < 2)
+        return false;
+    int kind = (data[1] & 0x7F) < 126 ? 0 : (data[1] & 0x7F) - 125;
+    if ((data[1] & 0x80) != 0 || (data[0] & 0xF0) != 0x80)
+        fail(wire, "a frame that is masked, or not whole", data, left);
+    *ret_header = headers[kind];
+    if (left < *ret_header)
+        return false;
+    size_t length = kind == 0 ? data[1] : 0;
+    for (size_t i = 2; i < *ret_header; i++)
+        length = length << 8 | data[i];
+    *ret_length = length;
+    return left - *ret_header >= length;
+}
+
+static void handle_close(struct wire *wire, const uint8_t *payload, size_t length)
+{
+    char reason[128] = "";
+    if (length == 1 || length > 125)
+        fail(wire, "a close frame of a wrong length", payload, length);
+    unsigned code = length >= 2 ? (unsigned)payload[0] << 8 | payload[1] : 1005;
+    if (length > 2)
+        memcpy(reason, payload + 2, length - 2);
+    wire->events->closed(wire->owner, code, reason);
+    if (wire->link != NULL)
+        fail(wire, "a close frame that nobody answered", payload, length);
+}
+
+static void handle_frame(struct wire *wire, uint8_t opcode, uint8_t *payload, size_t length)
+{
+    uint8_t behind = payload[length]; /* there is a byte more in the buffer than it holds */
+    switch (opcode) {
+    case 0x1:
+        payload[length] = '\0';
+        wire->events->heard(wire->owner, (const char *)payload, length);
+        payload[length] = behind;
+        break;
+    case 0x8:
+        handle_close(wire, payload, length);
+        break;
+    case 0x9:
+        wire->pinged_ns = network_now_ns();
+        wire_send_frame(wire, 0x8A, true, payload, length);
+        break;
+    default:
+        fail(wire, "a frame of another opcode", &opcode, 1);
+    }
+}
+
+/* Returns how much of what is unread it has handled. */
+static size_t handle_response(struct wire *wire)
+{
+    const char *end = memmem(wire->unread, wire->unread_length, "\r\n\r\n", 4);
+    if (end == NULL)
+        return 0;
+    if (strncmp((const char *)wire->unread, "HTTP/1.1 101 ", 13) != 0) {
+        wire->unread[wire->unread_length] = '\0';
+        wire->events->refused(wire->owner, (const char *)wire->unread);
+        return wire->unread_length;
+    }
+    wire->is_open = true;
+    wire->events->opened(wire->owner);
+    return (size_t)((const uint8_t *)end - wire->unread) + 4;
+}
+
+static size_t handle_some(struct wire *wire, size_t at)
+{
+    size_t header, length;
+    uint8_t *data = wire->unread + at;
+    if (!wire->is_open)
+        return handle_response(wire);
+    if (!find_payload(wire, data, wire->unread_length - at, &header, &length))
+        return 0;
+    handle_frame(wire, data[0] & 0x0F, data + header, length);
+    return header + length;
+}
+
+static void free_wire(struct wire *wire)
+{
+    free(wire->unread);
+    free(wire);
+}
+
+static void take_in(struct wire *wire, struct bytes data)
+{
+    size_t needed = wire->unread_length + data.length + 1;
+    if (needed > wire->unread_capacity) {
+        wire->unread_capacity = needed * 2;
+        wire->unread = realloc(wire->unread, wire->unread_capacity);
+        assert(wire->unread != NULL);
+    }
+    memcpy(wire->unread + wire->unread_length, data.data, data.length);
+    wire->unread_length += data.length;
+    size_t at = 0;
+    for (size_t taken = 1; taken > 0 && wire->link != NULL; at += taken)
+        taken = handle_some(wire, at);
+    memmove(wire->unread, wire->unread + at, wire->unread_length - at);
+    wire->unread_length -= at;
+}
+
+static void received(void *client, struct bytes data)
+{
+    struct wire *wire = client;
+    wire->is_busy = true;
+    take_in(wire, data);
+    wire->is_busy = false;
+    if (wire->link == NULL)
+        free_wire(wire);
+}
+
+static void ended(void *client, bool is_reset)
+{
+    struct wire *wire = client;
+    wire->is_busy = true;
+    wire->events->ended(wire->owner, is_reset);
+    wire->is_busy = false;
+    assert(wire->link == NULL);
+    free_wire(wire);
+}
+
+static const struct link_events events_of_link = {received, ended};
+
+struct wire *wire_open(struct address from, int protocol, const struct wire_events *events,
+                       void *owner)
+{
+    char request[256];
+    struct wire *wire = calloc(1, sizeof *wire);
+    assert(wire != NULL);
+    *wire = (struct wire){.events = events, .owner = owner};
+    wire->link = link_open(from, &events_of_link, wire);
+    int length = snprintf(request, sizeof request,
+                          "GET / HTTP/1.1\r\nHost: simulated\r\nUpgrade: websocket\r\n"
+                          "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                          "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                          "Sec-WebSocket-Protocol: party-sockets.v%d\r\n\r\n",
+                          protocol);
+    put_out(wire, (const uint8_t *)request, (size_t)length);
+    return wire;
+}
+
+/* Nothing is heard from now on. */
+static void end(struct wire *wire)
+{
+    wire->link = NULL;
+    if (!wire->is_busy)
+        free_wire(wire);
+}
+
+void wire_close(struct wire *wire)
+{
+    link_close(wire->link);
+    end(wire);
+}
+
+void wire_reset(struct wire *wire)
+{
+    link_reset(wire->link);
+    end(wire);
+}
+
+void wire_leave(struct wire *wire, unsigned code)
+{
+    const uint8_t payload[2] = {(uint8_t)(code >> 8), (uint8_t)code};
+    wire_send_frame(wire, 0x88, true, payload, sizeof payload);
+    wire_close(wire);
+}
+
+struct link *wire_link(struct wire *wire)
+{
+    return wire->link;
+}
+
+uint64_t wire_pinged_ns(const struct wire *wire)
+{
+    return wire->pinged_ns;
+}
