@@ -11,12 +11,16 @@
 #include <string.h>
 
 #include "player.h"
+#include "refusals.h"
 #include "wire.h"
 #include "world.h"
 
 #define TEXT_MAX 4096
-#define LONG_TEXT 2000                 /* above what is copied to each recipient */
-#define QUIET_FACTOR 30                /* times as seldom as others */
+#define LONG_TEXT 2000  /* above what is copied to each recipient */
+#define QUIET_FACTOR 30 /* times as seldom as others */
+#define CLOSES_ONCE_IN 100
+#define GRACE_LATE_NS (NETWORK_S / 10) /* that a departure may be heard late */
+#define HIT_NS (10 * NETWORK_S)        /* in which all that a refusal of memory costs is noticed */
 #define BURST 100                      /* messages at once, above what a turn has for one client */
 #define SILENCE_MAX_NS (3 * NETWORK_S) /* beyond the idle timeout, until a silent one is gone */
 
@@ -38,7 +42,7 @@ void player_trace(const struct player *player, const char *format, ...)
         return;
     va_list arguments;
     va_start(arguments, format);
-    printf("%12.6f %-10s ", (double)network_now_ns() / 1e9, name_of(player));
+    printf("%12.6f %-10s ", network_seconds(), name_of(player));
     vprintf(format, arguments);
     putchar('\n');
     va_end(arguments);
@@ -49,7 +53,7 @@ void player_fails(const struct player *player, const char *format, ...)
     va_list arguments;
     va_start(arguments, format);
     fflush(stdout);
-    fprintf(stderr, "%s at %.6f: ", name_of(player), (double)network_now_ns() / 1e9);
+    fprintf(stderr, "%s at %.6f: ", name_of(player), network_seconds());
     vfprintf(stderr, format, arguments);
     fputc('\n', stderr);
     va_end(arguments);
@@ -85,10 +89,23 @@ PRINTF_LIKE(2, 3) static void say(struct player *player, const char *format, ...
     wire_say(player->wire, text, (size_t)length);
 }
 
+static void set_state(struct player *player)
+{
+    if (player->room_state.connection != player->connections)
+        player->room_state = (struct state_said){player->connections, 0};
+    player->room_state.count++;
+    say(player, "{\"type\":\"set_state\",\"data\":[%u,%u]}", player->room_state.connection,
+        player->room_state.count);
+}
+
 /* What is said is said by the rules of counting at the top of this file. */
 static void say_something(struct player *player)
 {
     struct party *party = player->party;
+    if (party->protocol == 2 && player->number == 0 && network_once_in(8)) {
+        set_state(player);
+        return;
+    }
     static char long_text[LONG_TEXT + 1];
     memset(long_text, 'x', LONG_TEXT);
     const char *text = network_once_in(10) ? long_text : "";
@@ -111,9 +128,29 @@ static void say_something(struct player *player)
             player->connections, player->said_to[to], text, to);
 }
 
-/* Once, or many times at once. */
+static void close_room(struct player *host)
+{
+    struct party *party = host->party;
+    player_trace(host, "closes the room");
+    memcpy(party->closing, host->code, sizeof party->closing);
+    for (uint32_t i = 0; i < party->player_count; i++) {
+        struct player *player = &party->players[i];
+        bool is_in = player->state == STATE_SEATED && strcmp(player->code, host->code) == 0;
+        bool enters = player->state == STATE_ENTERING && strcmp(player->tried, host->code) == 0;
+        player->is_closing |= is_in || enters;
+    }
+    say(host, "{\"type\":\"close_room\"}");
+}
+
+/* Once, or many times at once. Now and then a host has enough of its room. */
 static void say_some(struct player *player)
 {
+    struct party *party = player->party;
+    if (clients.plan.has_faults && party->protocol == 2 && player->number == 0 &&
+        network_once_in(CLOSES_ONCE_IN)) {
+        close_room(player);
+        return;
+    }
     for (uint32_t left = network_once_in(30) ? BURST : 1; left > 0; left--)
         say_something(player);
 }
@@ -129,9 +166,12 @@ static void enter(struct player *player)
     }
     player->state = STATE_ENTERING;
     memcpy(player->tried, party->code, sizeof player->tried);
+    player->is_closing = party->code[0] != '\0' && strcmp(party->code, party->closing) == 0;
     memset(player->peers, 0, sizeof player->peers);
     memset(player->said_to, 0, sizeof player->said_to);
     player->said_to_all = 0;
+    player->room_state = (struct state_said){0};
+    player->has_just_joined = false;
     if (party->code[0] != '\0')
         say(player, "{\"type\":\"join\",\"clientId\":\"p%u\",\"room\":\"%s\"}", player->number,
             party->code);
@@ -143,19 +183,61 @@ static void enter(struct player *player)
         say_something(player);
 }
 
+/*
+ * Whether a refusal of memory may be why a player has lost its connection. Each costs the members
+ * of one party theirs at most.
+ */
+static bool is_hit(struct player *player)
+{
+    struct party *party = player->party;
+    if (party->hit_ns != 0 && network_now_ns() - party->hit_ns < HIT_NS)
+        return true;
+    if (clients.hits == refusals_count())
+        return false;
+    clients.hits++;
+    party->hit_ns = network_now_ns();
+    return true;
+}
+
+static void come_again_soon(struct player *player)
+{
+    player_go_away(player, NETWORK_S / 2 + network_random() % (2 * NETWORK_S));
+}
+
+/* Whether the host has been away for longer than a room lives on. */
+static bool is_hostless(const struct party *party)
+{
+    uint64_t grace_ns = world_config()->host_grace_ms * NETWORK_MS;
+    const struct player *host = &party->players[0];
+    bool is_away = host->state != STATE_SEATED || !link_is_open(wire_link(host->wire));
+    return is_away && party->host_left_ns > 0 &&
+           network_now_ns() - party->host_left_ns >= grace_ns - GRACE_LATE_NS;
+}
+
+/* The room of this player is no more. */
+static void forget_room(struct player *player)
+{
+    struct party *party = player->party;
+    if (!player->is_closing && !is_hostless(party))
+        player_fails(player, "hears that its room is closed, which its host did not do");
+    if (strcmp(party->code, player->code) == 0)
+        party->code[0] = '\0';
+}
+
 /* The connection is closed by the server, for this reason. */
 static void hear_close(void *owner, unsigned code, const char *reason)
 {
     struct player *player = owner;
+    bool lacks_memory = code == 1011 || (code == 1013 && strcmp(reason, "out of memory") == 0);
+    bool is_expected = lacks_memory ? is_hit(player) : code == 1001 && clients.awaits_stop;
     player_trace(player, "is closed with %u %s", code, reason);
     note(player, bytes_of_string(reason));
-    bool is_expected = clients.awaits_stop ? code == 1001 : code == 4000 || code == 4001;
-    if (!is_expected)
-        player_fails(player, "is closed with %u %s", code, reason);
     if (code == 4001)
-        player->party->code[0] = '\0';
+        forget_room(player);
+    else if (!is_expected)
+        player_fails(player, "is closed with %u %s", code, reason);
     wire_close(player->wire);
-    player_go_away(player, NETWORK_S / 2 + network_random() % (2 * NETWORK_S));
+    come_again_soon(player);
 }
 
 static void heard(void *owner, const char *text, size_t length)
@@ -172,19 +254,31 @@ static void opened(void *owner)
 
 static void refused(void *owner, const char *response)
 {
-    player_fails(owner, "is answered %s", response);
+    struct player *player = owner;
+    player_trace(player, "is answered %.12s", response);
+    bool is_for_descriptors = strncmp(response, "HTTP/1.1 503 ", 13) == 0 &&
+                              link_lacks_descriptor(wire_link(player->wire));
+    if (!is_for_descriptors && !is_hit(player))
+        player_fails(player, "is answered %s", response);
+    wire_close(player->wire);
+    come_again_soon(player);
 }
 
+/* Nothing ends without a word but what lacks memory or a descriptor. */
 static void ended(void *owner, bool is_reset)
 {
     struct player *player = owner;
     player_trace(player, is_reset ? "is reset" : "is ended");
     note(player, BYTES("end"));
+    /* A close frame may come too late for who is not there to hear it. */
+    bool has_reason = link_lacks_descriptor(wire_link(player->wire)) || player->is_closing;
+    if (!has_reason && !is_hit(player))
+        player_fails(player, "is cut off by the server");
     if (is_reset)
         wire_reset(player->wire);
     else
         wire_close(player->wire);
-    player_go_away(player, NETWORK_S / 2 + network_random() % (2 * NETWORK_S));
+    come_again_soon(player);
 }
 
 static const struct wire_events events = {opened, heard, hear_close, ended, refused};
@@ -249,9 +343,10 @@ static void recover(struct player *player)
     bool was_muted = player->is_muted;
     player->recovers_ns = 0;
     player->is_held = false;
-    if (was_muted && link_is_open(link))
+    /* Whose room is closed is told so for as long as a stall may last. */
+    if (was_muted && link_is_open(link) && !player->is_closing)
         player_fails(player, "was silent for longer than may be, and is still connected");
-    if (!was_muted && !link_is_open(link))
+    if (!was_muted && !link_is_open(link) && !player->is_closing && !is_hit(player))
         player_fails(player, "was silent for less than may be, and was closed");
     if (was_muted) {
         wire_reset(player->wire);
@@ -327,8 +422,7 @@ void clients_begin(const struct clients_plan *plan)
     clients.plan = *plan;
     assert(plan->rooms <= PARTIES_MAX && plan->members <= PLAYERS_MAX);
     for (uint32_t i = 0; i < plan->rooms; i++) {
-        struct party *party = calloc(1, sizeof *party);
-        assert(party != NULL);
+        struct party *party = certain_calloc(1, sizeof *party);
         clients.parties[i] = party;
         party->protocol = network_once_in(2) ? 1 : 2;
         party->player_count = plan->members;
@@ -379,6 +473,17 @@ static void check_pair(struct player *player, const struct player *other)
                      other->said_to[player->index], other->number);
 }
 
+/* All know the state that the host has set last, be it on a connection that is gone. */
+static void check_state(const struct player *player)
+{
+    const struct state_said *last = &player->party->players[0].room_state;
+    if (player->room_state.connection != last->connection ||
+        player->room_state.count != last->count)
+        player_fails(player, "knows state %u of connection %u, and not %u of %u",
+                     player->room_state.count, player->room_state.connection, last->count,
+                     last->connection);
+}
+
 void clients_check_rest(void)
 {
     FOR_EACH_PLAYER(player)
@@ -386,6 +491,7 @@ void clients_check_rest(void)
         const struct party *party = player->party;
         if (player->state != STATE_SEATED)
             player_fails(player, "is in no room (state %d)", (int)player->state);
+        check_state(player);
         uint32_t here = 0;
         for (uint32_t i = 0; i < PEERS_MAX; i++)
             here += player->peers[i].is_here;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "refusals.h"
 #include "wire.h"
 #include "world.h"
 
@@ -49,7 +50,7 @@ void scene_fails(const char *format, ...)
     va_list arguments;
     va_start(arguments, format);
     fflush(stdout);
-    fprintf(stderr, "scene %s at %.6f: ", guests.scene, (double)network_now_ns() / 1e9);
+    fprintf(stderr, "scene %s at %.6f: ", guests.scene, network_seconds());
     vfprintf(stderr, format, arguments);
     fputc('\n', stderr);
     va_end(arguments);
@@ -59,8 +60,8 @@ void scene_fails(const char *format, ...)
 static void trace(const struct guest *guest, const char *what, const char *text)
 {
     if (guests.is_traced)
-        printf("%12.6f %s/%s %s %.300s\n", (double)network_now_ns() / 1e9, guests.scene,
-               guest->name, what, text);
+        printf("%12.6f %s/%s %s %.300s\n", network_seconds(), guests.scene, guest->name, what,
+               text);
 }
 
 static void opened(void *owner)
@@ -72,9 +73,7 @@ static void opened(void *owner)
 static void heard(void *owner, const char *text, size_t length)
 {
     struct guest *guest = owner;
-    struct heard *item = malloc(sizeof *item + length + 1);
-    if (item == NULL)
-        abort();
+    struct heard *item = certain_malloc(sizeof *item + length + 1);
     item->next = NULL;
     memcpy(item->text, text, length + 1);
     if (guest->last != NULL)
@@ -101,6 +100,7 @@ static void ended(void *owner, bool is_reset)
     struct guest *guest = owner;
     trace(guest, is_reset ? "is reset" : "is ended", "");
     guest->is_ended = true;
+    guest->is_refused = !guest->is_open && link_lacks_descriptor(wire_link(guest->wire));
     wire_close(guest->wire);
     guest->wire = NULL;
 }
@@ -159,9 +159,7 @@ static struct address next_address(void)
 
 struct guest *guest_come(int protocol, const char *name)
 {
-    struct guest *guest = calloc(1, sizeof *guest);
-    if (guest == NULL)
-        abort();
+    struct guest *guest = certain_calloc(1, sizeof *guest);
     *guest = (struct guest){.protocol = protocol, .next = guests.first, .is_refused = true};
     snprintf(guest->name, sizeof guest->name, "%s", name);
     guests.first = guest;

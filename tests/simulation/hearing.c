@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "player.h"
+#include "refusals.h"
 #include "wire.h"
 #include "world.h"
 
@@ -45,6 +46,11 @@ static void part(struct player *player, uint32_t number)
     if (!peer->is_here)
         player_fails(player, "is told that %u has left, who was not here", number);
     peer->is_here = false;
+    const struct player *host = &player->party->players[0];
+    if (number == host->index && player->party->host_left != host->connections) {
+        player->party->host_left = host->connections;
+        player->party->host_left_ns = network_now_ns();
+    }
 }
 
 /* The number that follows some text, such as `"index":`; in protocol 1 that of an id `"pN"`. */
@@ -119,11 +125,36 @@ static void meet_all(struct player *player, const char *text, const char *before
 
 static void take_seat(struct player *player, const char *text)
 {
-    struct party *party = player->party;
+    const struct party *party = player->party;
+    uint32_t before = player->index;
+    bool was_here = strcmp(player->code, party->code) == 0;
+    memcpy(player->code, party->code, sizeof player->code);
     player->state = STATE_SEATED;
     player->acts_ns = network_now_ns() + network_random() % clients.plan.message_interval_ns;
     player->index =
         party->protocol == 2 ? number_after(player, text, "\"index\":") : player->number;
+    /* Without memory to remember it by, a member is forgotten. */
+    if (was_here && player->index != before && refusals_count() == 0)
+        player_fails(player, "was %u, and comes back as %u", before, player->index);
+}
+
+/* Whoever joins is told the last state, and then each one that follows. */
+static void hear_state(struct player *player, const char *text, bool has_just_joined)
+{
+    struct state_said told;
+    struct state_said *last = &player->room_state;
+    if (sscanf(text, "{\"type\":\"state\",\"data\":[%u,%u]}", &told.connection, &told.count) != 2)
+        player_fails(player, "is told %s", text);
+    if (player->number == 0 && !has_just_joined)
+        player_fails(player, "is told its own state: %s", text);
+    if (player->number == 0 && last->connection == player->connections)
+        return; /* it has set another meanwhile */
+    bool is_next = told.connection == last->connection && told.count == last->count + 1;
+    bool is_first = told.connection > last->connection && told.count == 1;
+    if (!has_just_joined && !is_next && !is_first)
+        player_fails(player, "is told %s after state %u of connection %u", text, last->count,
+                     last->connection);
+    *last = told;
 }
 
 static void hear_error(struct player *player, const char *text)
@@ -134,7 +165,7 @@ static void hear_error(struct player *player, const char *text)
     if (!is_expected || player->state != STATE_ENTERING)
         player_fails(player, "is told %s", text);
     if (strcmp(player->tried, player->party->code) == 0) {
-        if (others_are_seated(player))
+        if (!player->is_closing && others_are_seated(player))
             player_fails(player, "finds no room, in which others are");
         player->party->code[0] = '\0';
     }
@@ -145,6 +176,8 @@ static void hear_error(struct player *player, const char *text)
 void player_hears(struct player *player, const char *text)
 {
     struct party *party = player->party;
+    bool has_just_joined = player->has_just_joined;
+    player->has_just_joined = false;
     player_trace(player, "hears %s", text);
     if (strncmp(text, "{\"type\":\"message\"", 17) == 0) {
         hear_message(player, text);
@@ -156,6 +189,9 @@ void player_hears(struct player *player, const char *text)
     } else if (strncmp(text, "{\"type\":\"joined\"", 16) == 0) {
         meet_all(player, text, party->protocol == 1 ? "\"clients\":[" : "\"peers\":[");
         take_seat(player, text);
+        player->has_just_joined = true;
+    } else if (strncmp(text, "{\"type\":\"state\"", 15) == 0) {
+        hear_state(player, text, has_just_joined);
     } else if (strncmp(text, "{\"type\":\"peer_joined\"", 21) == 0) {
         meet(player, peer_in(player, text), true);
     } else if (strncmp(text, "{\"type\":\"peer_left\"", 19) == 0) {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "net/poller_backend.h"
+#include "refusals.h"
 
 #define FDS_MAX 4096
 #define FIRST_FD 3
@@ -102,6 +103,7 @@ static struct {
     struct arrival *heap;
     size_t heap_length;
     size_t heap_capacity;
+    bool lacks_descriptors;
     bool has_over; /* perhaps: links to be freed */
 } network;
 
@@ -127,6 +129,11 @@ bool network_once_in(uint32_t times)
 uint64_t network_now_ns(void)
 {
     return network.now_ns += 200;
+}
+
+double network_seconds(void)
+{
+    return (double)network.now_ns / 1e9;
 }
 
 void network_advance(uint64_t to_ns)
@@ -159,8 +166,7 @@ static void schedule(struct link *link)
         return;
     if (network.heap_length == network.heap_capacity) {
         network.heap_capacity = network.heap_capacity * 2 + 64;
-        network.heap = realloc(network.heap, network.heap_capacity * sizeof *network.heap);
-        assert(network.heap != NULL);
+        network.heap = certain_realloc(network.heap, network.heap_capacity * sizeof *network.heap);
     }
     link->is_in_heap = true;
     size_t at = network.heap_length++;
@@ -238,8 +244,7 @@ static void put(struct link *link, struct pipe *pipe, struct bytes data, bool is
         size_t length = data.length;
         if (length > 1 && network_once_in(4))
             length = 1 + network_below((uint32_t)length);
-        struct segment *segment = malloc(sizeof *segment + length);
-        assert(segment != NULL);
+        struct segment *segment = certain_malloc(sizeof *segment + length);
         uint64_t arrives_ns =
             network.now_ns + LATENCY_LEAST_NS + network_random() % LATENCY_MORE_NS;
         if (arrives_ns < pipe->arrived_ns)
@@ -332,8 +337,7 @@ static struct segment *take_segment(struct pipe *pipe)
 static void buffer(struct pipe *pipe, const struct segment *segment)
 {
     if (segment->length > 0) {
-        pipe->buffer = realloc(pipe->buffer, pipe->buffered + segment->length);
-        assert(pipe->buffer != NULL);
+        pipe->buffer = certain_realloc(pipe->buffer, pipe->buffered + segment->length);
         memcpy(pipe->buffer + pipe->buffered, segment->data, segment->length);
         pipe->buffered += segment->length;
     }
@@ -404,6 +408,11 @@ static struct link *link_of(int fd)
     return network.fds[fd].link;
 }
 
+void network_lack_descriptors(bool are_lacking)
+{
+    network.lacks_descriptors = are_lacking;
+}
+
 int network_listener(void)
 {
     return allocate_fd(FD_LISTENER);
@@ -411,8 +420,7 @@ int network_listener(void)
 
 struct link *link_open(struct address from, const struct link_events *events, void *client)
 {
-    struct link *link = calloc(1, sizeof *link);
-    assert(link != NULL);
+    struct link *link = certain_calloc(1, sizeof *link);
     *link = (struct link){.from = from, .events = events, .client = client, .next = network.links};
     link->fd = allocate_fd(FD_SOCKET);
     assert(link->fd >= 0);
@@ -646,8 +654,7 @@ static struct bytes_mut lend(struct simulated_poller *poller, struct pipe *pipe)
     size_t length = pipe->buffered < RECEIVED_AT_ONCE ? pipe->buffered : RECEIVED_AT_ONCE;
     if (length > 1 && network_once_in(4))
         length = 1 + network_below((uint32_t)length);
-    poller->lent = malloc(length);
-    assert(poller->lent != NULL);
+    poller->lent = certain_malloc(length);
     memcpy(poller->lent, pipe->buffer, length);
     memmove(pipe->buffer, pipe->buffer + length, pipe->buffered - length);
     pipe->buffered -= length;
@@ -699,9 +706,15 @@ static bool accept_one(struct simulated_poller *poller, struct outcome *ret_outc
     struct link *link = network.backlog;
     if (link == NULL || !poller->is_listening)
         return false;
+    enum outcome_kind kind = OUTCOME_ACCEPTED;
+    if (network.lacks_descriptors && network_once_in(5))
+        kind = network_once_in(2) ? OUTCOME_OVERFLOWED : OUTCOME_ACCEPT_FAILED;
+    *ret_outcome = (struct outcome){.kind = kind, .fd = link->fd};
+    if (kind == OUTCOME_ACCEPT_FAILED)
+        return true;
     network.backlog = link->next_queued;
     link->next_queued = NULL;
-    *ret_outcome = (struct outcome){.kind = OUTCOME_ACCEPTED, .fd = link->fd};
+    link->lacks_descriptor = kind == OUTCOME_OVERFLOWED;
     return true;
 }
 
@@ -759,9 +772,7 @@ bool network_poller_is_due(const struct poller *base)
 
 static struct poller *make_poller(enum poller_kind kind)
 {
-    struct simulated_poller *poller = calloc(1, sizeof *poller);
-    if (poller == NULL)
-        return NULL;
+    struct simulated_poller *poller = certain_calloc(1, sizeof *poller);
     poller->base.operations = &operations;
     poller->completes = kind == POLLER_IO_URING;
     return &poller->base;

@@ -25,6 +25,8 @@ void network_release(void);
 
 /* Nanoseconds. Asking takes a little. Only network_advance() makes it go far. */
 uint64_t network_now_ns(void);
+/* The same for traces, which must not take any. */
+double network_seconds(void);
 void network_advance(uint64_t to_ns);
 
 /* When the next packet arrives; UINT64_MAX: none is on its way. */
@@ -39,6 +41,9 @@ bool network_poller_is_due(const struct poller *poller);
 
 /* A listener's descriptor, to be given to pollers. */
 int network_listener(void);
+
+/* Some of those who come are refused a descriptor until this is switched off again. */
+void network_lack_descriptors(bool are_lacking);
 
 /* A connection of a client to the listener. */
 struct link;

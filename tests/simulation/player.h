@@ -28,6 +28,12 @@ struct peer {
     uint32_t told_me;    /* and to this player */
 };
 
+/* Which state that is: of which connection of the host, and which one of it. None: 0. */
+struct state_said {
+    uint32_t connection;
+    uint32_t count;
+};
+
 struct player {
     struct party *party;
     uint32_t number;
@@ -37,10 +43,14 @@ struct player {
     uint64_t acts_ns;
     uint64_t recovers_ns; /* held or stalled until then; 0: it is not */
     bool is_held;
-    bool is_muted; /* held for good: it must be found out */
+    bool is_closing; /* its host wants to close the room that it is in, or enters */
+    bool is_muted;   /* held for good: it must be found out */
     uint32_t connections;
     uint32_t index;
+    char code[8];  /* of the room that it was in last */
     char tried[8]; /* the code of the last join */
+    bool has_just_joined;
+    struct state_said room_state; /* of the room, as it was told last; the host: as it said */
     uint32_t said_to_all;
     uint32_t said_to[PEERS_MAX];
     struct peer peers[PEERS_MAX];
@@ -48,7 +58,11 @@ struct player {
 
 struct party {
     int protocol;
-    char code[8]; /* empty: there is no room */
+    char code[8];          /* empty: there is no room */
+    char closing[8];       /* the code of a room that its host wants to close */
+    uint64_t host_left_ns; /* when the first member heard that, */
+    uint32_t host_left;    /* and of which of its connections */
+    uint64_t hit_ns;       /* when a refusal of memory cost it a connection */
     uint32_t player_count;
     struct player players[PLAYERS_MAX];
 };
@@ -59,6 +73,7 @@ struct clients {
     bool is_silent;
     bool is_over;
     bool awaits_stop;
+    uint64_t hits; /* how many refusals of memory have cost somebody a connection */
     uint64_t digest;
     uint64_t heard;
 };

@@ -52,7 +52,7 @@ void scenes_play(uint64_t end_ns, const char *name, bool is_traced)
         const struct scene *scene = choose(name);
         guests_begin(scene->name, is_traced);
         if (is_traced)
-            printf("%12.6f scene %s\n", (double)network_now_ns() / 1e9, scene->name);
+            printf("%12.6f scene %s\n", network_seconds(), scene->name);
         scene->play();
         scene_wait(network_random() % NETWORK_S);
     }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "guests.h"
+#include "refusals.h"
 #include "scenes.h"
 #include "wire.h"
 #include "world.h"
@@ -219,9 +220,7 @@ void scene_pings(void)
 
 static void say_long(struct guest *guest, const char *to, size_t length)
 {
-    char *text = malloc(length + 64);
-    if (text == NULL)
-        abort();
+    char *text = certain_malloc(length + 64);
     int at = snprintf(text, 64, "{\"type\":\"send\",\"to\":%s,\"data\":\"", to);
     memset(text + at, 'x', length);
     memcpy(text + at + length, "\"}", 2);

@@ -28,8 +28,8 @@ struct options {
     uint64_t seeds;
     uint64_t for_seconds; /* of the clock; 0: so many seeds */
     uint64_t seconds;
-    uint32_t rooms;
-    uint32_t members;
+    uint32_t rooms;    /* 0: the seed chooses */
+    uint32_t members;  /* the same */
     const char *scene; /* the only one that is played; NULL: the seed chooses */
     bool has_faults;
     bool is_traced;
@@ -62,18 +62,19 @@ static void end_politely(void)
 static struct outcome_of_seed play(const struct options *options, uint64_t seed)
 {
     const struct world_plan world_plan = {options->has_faults, options->is_traced};
+    network_init(seed);
     const struct clients_plan clients_plan = {
-        .rooms = options->rooms,
-        .members = options->members,
+        .rooms = options->rooms > 0 ? options->rooms : 2 + network_below(5),
+        .members = options->members > 0 ? options->members : 2 + network_below(7),
         .message_interval_ns = NETWORK_S,
         .has_faults = options->has_faults,
         .is_traced = options->is_traced,
     };
-    network_init(seed);
     world_begin(&world_plan);
     clients_begin(&clients_plan);
     uint64_t end_ns = world_now_ns() + options->seconds * NETWORK_S;
-    if (options->has_faults || options->scene != NULL)
+    /* Scenes say what must happen, and nobody could say it where memory lacks. */
+    if (options->scene != NULL || (options->has_faults && !world_refuses_memory()))
         scenes_play(end_ns, options->scene, options->is_traced);
     world_run_until(end_ns);
     clients_end_faults();
@@ -138,8 +139,7 @@ static void read_options(int argument_count, char **arguments, struct options *o
 
 int main(int argument_count, char **arguments)
 {
-    struct options options = {
-        .seeds = 1, .seconds = 60, .rooms = 4, .members = 5, .has_faults = true};
+    struct options options = {.seeds = 1, .seconds = 60, .has_faults = true};
     if (getrandom(&options.seed, sizeof options.seed, 0) < 0)
         return 1;
     options.seed %= 1000000000;

@@ -1,5 +1,6 @@
 /* What has arrived and is not handled yet stays in one buffer, frame after frame. */
 #include "wire.h"
+#include "refusals.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -26,7 +27,7 @@ static void fail(const struct wire *wire, const char *sentence, const uint8_t *d
 {
     fflush(stdout);
     fprintf(stderr, "a client %sat %.6f gets %s:", wire->is_open ? "" : "that is not open yet ",
-            (double)network_now_ns() / 1e9, sentence);
+            network_seconds(), sentence);
     for (size_t i = 0; i < length && i < 16; i++)
         fprintf(stderr, " %02x", data[i]);
     fputc('\n', stderr);
@@ -41,10 +42,10 @@ static void put_out(struct wire *wire, const uint8_t *data, size_t length)
 void wire_send_frame(struct wire *wire, uint8_t first, bool is_masked, const void *data,
                      size_t length)
 {
-    uint8_t *frame = malloc(HEADER_MAX + length);
+    uint8_t *frame = certain_malloc(HEADER_MAX + length);
     uint8_t bit = is_masked ? 0x80 : 0;
     size_t at = 0;
-    assert(frame != NULL && wire->link != NULL);
+    assert(wire->link != NULL);
     frame[at++] = first;
     if (length < 126) {
         frame[at++] = bit | (uint8_t)length;
@@ -164,8 +165,7 @@ static void take_in(struct wire *wire, struct bytes data)
     size_t needed = wire->unread_length + data.length + 1;
     if (needed > wire->unread_capacity) {
         wire->unread_capacity = needed * 2;
-        wire->unread = realloc(wire->unread, wire->unread_capacity);
-        assert(wire->unread != NULL);
+        wire->unread = certain_realloc(wire->unread, wire->unread_capacity);
     }
     memcpy(wire->unread + wire->unread_length, data.data, data.length);
     wire->unread_length += data.length;
@@ -202,8 +202,7 @@ struct wire *wire_open(struct address from, int protocol, const struct wire_even
                        void *owner)
 {
     char request[256];
-    struct wire *wire = calloc(1, sizeof *wire);
-    assert(wire != NULL);
+    struct wire *wire = certain_calloc(1, sizeof *wire);
     *wire = (struct wire){.events = events, .owner = owner};
     wire->link = link_open(from, &events_of_link, wire);
     int length = snprintf(request, sizeof request,

@@ -6,11 +6,13 @@
 
 #include "clients.h"
 #include "network.h"
+#include "refusals.h"
 #include "server/server.h"
 #include "server/stopping.h"
 #include "server/turn.h"
 
 #define DESCRIPTORS 2048
+#define REFUSED_AMONG 200 /* allocations: some seconds of them */
 #define RECENT_NS NETWORK_S
 #define STOPPING_NS (3 * NETWORK_S)
 
@@ -20,6 +22,7 @@ static struct {
     uint64_t due_ns[LOOPS_MAX]; /* by the network's clock: a turn even if nothing happens */
     uint64_t stands_still_ns;   /* when everything does so next */
     uint64_t stood_still_ns;    /* so far */
+    uint64_t refuses_ns;        /* when memory will be refused next */
     uint64_t gap_ns;            /* the last time, */
     uint64_t gap_ended_ns;      /* and when that was, by the world's clock */
     uint64_t turns;
@@ -61,7 +64,9 @@ uint64_t world_turns(void)
 static void take_turn(uint32_t index)
 {
     struct loop *loop = world.server.loops[index];
+    refusals_enter_turn();
     turn_take(loop);
+    refusals_leave_turn();
     world.turns++;
     int wait_ms = turn_wait_ms(loop);
     world.due_ns[index] =
@@ -111,11 +116,20 @@ static void stand_still(void)
     clients_stand_still(for_ns);
 }
 
+/* One of the next times that a server asks for memory it gets none. */
+static void refuse_memory(void)
+{
+    world.refuses_ns = network_now_ns() + 8 * NETWORK_S + network_random() % (10 * NETWORK_S);
+    refusals_next(1 + network_below(REFUSED_AMONG));
+}
+
 bool world_run_until_true(uint64_t end_ns, bool (*is_true)(void *context), void *context)
 {
     for (;;) {
         if (world.stands_still_ns <= network_now_ns())
             stand_still();
+        if (world.refuses_ns <= network_now_ns())
+            refuse_memory();
         network_deliver();
         if (is_true(context))
             return true;
@@ -145,8 +159,16 @@ void world_run_until(uint64_t end_ns)
     (void)world_run_until_true(end_ns, never, NULL);
 }
 
+bool world_refuses_memory(void)
+{
+    return world.refuses_ns != UINT64_MAX;
+}
+
 void world_end_faults(void)
 {
+    world.refuses_ns = UINT64_MAX;
+    refusals_next(0);
+    network_lack_descriptors(false);
     world.stands_still_ns = UINT64_MAX;
 }
 
@@ -194,6 +216,7 @@ static void configure(void)
 void world_begin(const struct world_plan *plan)
 {
     memset(&world, 0, sizeof world);
+    refusals_begin();
     configure();
     world.server = (struct server){
         .config = &world.config,
@@ -205,8 +228,11 @@ void world_begin(const struct world_plan *plan)
     };
     if (!server_init(&world.server, DESCRIPTORS))
         fail("The server does not start", 0);
-    world.stands_still_ns =
-        plan->has_faults && network_once_in(3) ? network_now_ns() + 10 * NETWORK_S : UINT64_MAX;
+    bool stands_still = plan->has_faults && network_once_in(3);
+    bool refuses = plan->has_faults && network_once_in(3);
+    world.stands_still_ns = stands_still ? network_now_ns() + 10 * NETWORK_S : UINT64_MAX;
+    world.refuses_ns = refuses ? network_now_ns() : UINT64_MAX;
+    network_lack_descriptors(plan->has_faults && network_once_in(3));
 }
 
 void world_check_rest(void)

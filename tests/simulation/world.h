@@ -30,6 +30,9 @@ uint64_t world_stood_still_before_ns(void);
 void world_run_until(uint64_t end_ns);
 bool world_run_until_true(uint64_t end_ns, bool (*is_true)(void *context), void *context);
 
+/* Whether the seed wants the server to lack memory now and then. */
+bool world_refuses_memory(void);
+
 /* Nothing fails from now on. */
 void world_end_faults(void);
 
