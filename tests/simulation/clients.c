@@ -430,7 +430,7 @@ void clients_begin(const struct clients_plan *plan)
             struct player *player = &party->players[j];
             player->party = party;
             player->number = j;
-            player->is_quiet = network_once_in(4);
+            player->is_quiet = plan->has_faults && network_once_in(4);
             player_go_away(player, network_random() % NETWORK_S);
         }
     }

@@ -20,6 +20,7 @@
 #include "scenes.h"
 #include "world.h"
 
+#define TLS_ONCE_IN 6            /* seeds */
 #define REST_NS (25 * NETWORK_S) /* without faults, until all is said and done */
 #define SILENCE_NS (3 * NETWORK_S)
 
@@ -61,7 +62,6 @@ static void end_politely(void)
 
 static struct outcome_of_seed play(const struct options *options, uint64_t seed)
 {
-    const struct world_plan world_plan = {options->has_faults, options->is_traced};
     network_init(seed);
     const struct clients_plan clients_plan = {
         .rooms = options->rooms > 0 ? options->rooms : 2 + network_below(5),
@@ -69,6 +69,10 @@ static struct outcome_of_seed play(const struct options *options, uint64_t seed)
         .message_interval_ns = NETWORK_S,
         .has_faults = options->has_faults,
         .is_traced = options->is_traced,
+    };
+    const struct world_plan world_plan = {
+        .has_faults = options->has_faults,
+        .speaks_tls = options->has_faults && network_once_in(TLS_ONCE_IN),
     };
     world_begin(&world_plan);
     clients_begin(&clients_plan);

@@ -1,15 +1,18 @@
 /* What has arrived and is not handled yet stays in one buffer, frame after frame. */
 #include "wire.h"
 #include "refusals.h"
+#include "secrets.h"
 
 #include <assert.h>
 #include <inttypes.h>
+#include <openssl/err.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define HEADER_MAX 14
 #define MASK_LENGTH 4
+#define PLAIN_MAX (16 * 1024)
 
 struct wire {
     struct link *link; /* NULL: closed, and freed when no callback is under way */
@@ -21,6 +24,9 @@ struct wire {
     size_t unread_length;
     size_t unread_capacity;
     uint64_t pinged_ns;
+    SSL *ssl;        /* NULL: plain text */
+    uint8_t *unsent; /* until hands are shaken */
+    size_t unsent_length;
 };
 
 static void fail(const struct wire *wire, const char *sentence, const uint8_t *data, size_t length)
@@ -34,9 +40,37 @@ static void fail(const struct wire *wire, const char *sentence, const uint8_t *d
     abort();
 }
 
+/* What OpenSSL wants to be sent. */
+static void flush(struct wire *wire)
+{
+    uint8_t *data;
+    long length = BIO_get_mem_data(SSL_get_wbio(wire->ssl), &data);
+    if (length > 0)
+        link_send(wire->link, bytes_of(data, (size_t)length));
+    (void)BIO_reset(SSL_get_wbio(wire->ssl));
+}
+
+/* What could not be encrypted before. */
+static void encrypt(struct wire *wire)
+{
+    if (wire->unsent_length > 0 && SSL_is_init_finished(wire->ssl)) {
+        if (SSL_write(wire->ssl, wire->unsent, (int)wire->unsent_length) <= 0)
+            fail(wire, "an error of OpenSSL for", wire->unsent, wire->unsent_length);
+        wire->unsent_length = 0;
+    }
+    flush(wire);
+}
+
 static void put_out(struct wire *wire, const uint8_t *data, size_t length)
 {
-    link_send(wire->link, bytes_of(data, length));
+    if (wire->ssl == NULL) {
+        link_send(wire->link, bytes_of(data, length));
+        return;
+    }
+    wire->unsent = certain_realloc(wire->unsent, wire->unsent_length + length);
+    memcpy(wire->unsent + wire->unsent_length, data, length);
+    wire->unsent_length += length;
+    encrypt(wire);
 }
 
 void wire_send_frame(struct wire *wire, uint8_t first, bool is_masked, const void *data,
@@ -156,6 +190,8 @@ static size_t handle_some(struct wire *wire, size_t at)
 
 static void free_wire(struct wire *wire)
 {
+    SSL_free(wire->ssl);
+    free(wire->unsent);
     free(wire->unread);
     free(wire);
 }
@@ -176,11 +212,33 @@ static void take_in(struct wire *wire, struct bytes data)
     wire->unread_length -= at;
 }
 
+static void decrypt(struct wire *wire, struct bytes data)
+{
+    static uint8_t text[PLAIN_MAX];
+    int length = 0;
+    if (BIO_write(SSL_get_rbio(wire->ssl), data.data, (int)data.length) != (int)data.length)
+        fail(wire, "more than OpenSSL takes", data.data, data.length);
+    while (wire->link != NULL && (length = SSL_read(wire->ssl, text, sizeof text)) > 0)
+        take_in(wire, bytes_of(text, (size_t)length));
+    if (wire->link == NULL)
+        return;
+    int error = SSL_get_error(wire->ssl, length);
+    bool is_good = error == SSL_ERROR_WANT_READ || error == SSL_ERROR_ZERO_RETURN;
+    if (is_good)
+        encrypt(wire);
+    else
+        wire->events->ended(wire->owner, true); /* an alert: the server gives it up */
+    ERR_clear_error();
+}
+
 static void received(void *client, struct bytes data)
 {
     struct wire *wire = client;
     wire->is_busy = true;
-    take_in(wire, data);
+    if (wire->ssl != NULL)
+        decrypt(wire, data);
+    else
+        take_in(wire, data);
     wire->is_busy = false;
     if (wire->link == NULL)
         free_wire(wire);
@@ -198,6 +256,18 @@ static void ended(void *client, bool is_reset)
 
 static const struct link_events events_of_link = {received, ended};
 
+static void begin_tls(struct wire *wire, SSL_CTX *context)
+{
+    BIO *in = BIO_new(BIO_s_mem());
+    BIO *out = BIO_new(BIO_s_mem());
+    wire->ssl = SSL_new(context);
+    if (in == NULL || out == NULL || wire->ssl == NULL)
+        abort();
+    SSL_set_bio(wire->ssl, in, out);
+    SSL_set_connect_state(wire->ssl);
+    (void)SSL_do_handshake(wire->ssl);
+}
+
 struct wire *wire_open(struct address from, int protocol, const struct wire_events *events,
                        void *owner)
 {
@@ -205,6 +275,8 @@ struct wire *wire_open(struct address from, int protocol, const struct wire_even
     struct wire *wire = certain_calloc(1, sizeof *wire);
     *wire = (struct wire){.events = events, .owner = owner};
     wire->link = link_open(from, &events_of_link, wire);
+    if (secrets_of_clients() != NULL)
+        begin_tls(wire, secrets_of_clients());
     int length = snprintf(request, sizeof request,
                           "GET / HTTP/1.1\r\nHost: simulated\r\nUpgrade: websocket\r\n"
                           "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
@@ -239,6 +311,8 @@ void wire_leave(struct wire *wire, unsigned code)
 {
     const uint8_t payload[2] = {(uint8_t)(code >> 8), (uint8_t)code};
     wire_send_frame(wire, 0x88, true, payload, sizeof payload);
+    if (wire->ssl != NULL && SSL_shutdown(wire->ssl) >= 0)
+        flush(wire);
     wire_close(wire);
 }
 

@@ -7,6 +7,7 @@
 #include "clients.h"
 #include "network.h"
 #include "refusals.h"
+#include "secrets.h"
 #include "server/server.h"
 #include "server/stopping.h"
 #include "server/turn.h"
@@ -218,9 +219,11 @@ void world_begin(const struct world_plan *plan)
     memset(&world, 0, sizeof world);
     refusals_begin();
     configure();
+    secrets_begin(plan->speaks_tls);
     world.server = (struct server){
         .config = &world.config,
         .kernel = &network_kernel,
+        .tls = secrets_of_server(),
         .admin_fd = -1,
         .listener_fd = network_listener(),
         .news_fd = network_kernel.wake_new(),

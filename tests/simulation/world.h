@@ -13,7 +13,7 @@
 /* What the seed has chosen. */
 struct world_plan {
     bool has_faults;
-    bool is_traced;
+    bool speaks_tls;
 };
 
 /* Makes and starts a server by the seed's choice of options. */
