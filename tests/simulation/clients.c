@@ -42,7 +42,7 @@ void player_trace(const struct player *player, const char *format, ...)
         return;
     va_list arguments;
     va_start(arguments, format);
-    printf("%12.6f %-10s ", network_seconds(), name_of(player));
+    printf("%12.6f %-10s ", (double)network_now_ns() / 1e9, name_of(player));
     vprintf(format, arguments);
     putchar('\n');
     va_end(arguments);
@@ -53,7 +53,7 @@ void player_fails(const struct player *player, const char *format, ...)
     va_list arguments;
     va_start(arguments, format);
     fflush(stdout);
-    fprintf(stderr, "%s at %.6f: ", name_of(player), network_seconds());
+    fprintf(stderr, "%s at %.6f: ", name_of(player), (double)network_now_ns() / 1e9);
     vfprintf(stderr, format, arguments);
     fputc('\n', stderr);
     va_end(arguments);

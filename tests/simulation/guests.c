@@ -50,7 +50,7 @@ void scene_fails(const char *format, ...)
     va_list arguments;
     va_start(arguments, format);
     fflush(stdout);
-    fprintf(stderr, "scene %s at %.6f: ", guests.scene, network_seconds());
+    fprintf(stderr, "scene %s at %.6f: ", guests.scene, (double)network_now_ns() / 1e9);
     vfprintf(stderr, format, arguments);
     fputc('\n', stderr);
     va_end(arguments);
@@ -60,8 +60,8 @@ void scene_fails(const char *format, ...)
 static void trace(const struct guest *guest, const char *what, const char *text)
 {
     if (guests.is_traced)
-        printf("%12.6f %s/%s %s %.300s\n", network_seconds(), guests.scene, guest->name, what,
-               text);
+        printf("%12.6f %s/%s %s %.300s\n", (double)network_now_ns() / 1e9, guests.scene,
+               guest->name, what, text);
 }
 
 static void opened(void *owner)

@@ -11,9 +11,11 @@
 
 #define FDS_MAX 4096
 #define FIRST_FD 3
-#define RECEIVE_BUFFER_BYTES (64 * 1024) /* of a kernel; what is above it stays on its way */
-#define SEND_BUFFER_BYTES (48 * 1024)    /* of the server's, see net/listener.c */
-#define RECEIVED_AT_ONCE (64 * 1024)
+#define BUFFER_BYTES (48 * 1024)         /* of a socket, see net/listener.c; */
+#define LARGE_BUFFER_BYTES (1024 * 1024) /* where the network is as fast as memory */
+#define SEGMENT_MAX (16 * 1024)
+#define STEP_NS 200 /* of a server; or, when it shares its core with others, */
+#define SLOW_STEP_NS (100 * 1000)
 #define PARTS_MAX 64
 #define LATENCY_LEAST_NS (NETWORK_MS / 5)
 #define LATENCY_MORE_NS (20 * NETWORK_MS)
@@ -96,6 +98,8 @@ struct arrival {
 static struct {
     uint64_t random_state;
     uint64_t now_ns;
+    uint64_t step_ns;    /* between two looks at the clock */
+    size_t buffer_bytes; /* of a socket's kernel, each way */
     uint64_t arrival_count;
     struct descriptor fds[FDS_MAX];
     struct link *links;
@@ -128,12 +132,13 @@ bool network_once_in(uint32_t times)
 
 uint64_t network_now_ns(void)
 {
-    return network.now_ns += 200;
+    return network.now_ns;
 }
 
-double network_seconds(void)
+/* A server that looks at the clock has done something since it did so last. */
+static uint64_t take_time(void)
 {
-    return (double)network.now_ns / 1e9;
+    return network.now_ns += network.step_ns;
 }
 
 void network_advance(uint64_t to_ns)
@@ -241,7 +246,7 @@ static void unqueue(struct link *link)
 static void put(struct link *link, struct pipe *pipe, struct bytes data, bool is_end)
 {
     do {
-        size_t length = data.length;
+        size_t length = data.length < SEGMENT_MAX ? data.length : SEGMENT_MAX;
         if (length > 1 && network_once_in(4))
             length = 1 + network_below((uint32_t)length);
         struct segment *segment = certain_malloc(sizeof *segment + length);
@@ -322,7 +327,7 @@ static struct segment *take_segment(struct pipe *pipe)
     struct segment *segment = pipe->first;
     if (segment == NULL || segment->arrives_ns > network.now_ns)
         return NULL;
-    if (pipe->buffered > 0 && pipe->buffered + segment->length > RECEIVE_BUFFER_BYTES) {
+    if (pipe->buffered > 0 && pipe->buffered + segment->length > network.buffer_bytes) {
         segment->arrives_ns = network.now_ns + LATENCY_MORE_NS; /* the window is closed */
         return NULL;
     }
@@ -406,6 +411,11 @@ static struct link *link_of(int fd)
 {
     assert(network.fds[fd].kind == FD_SOCKET);
     return network.fds[fd].link;
+}
+
+size_t network_buffer_bytes(void)
+{
+    return network.buffer_bytes;
 }
 
 void network_lack_descriptors(bool are_lacking)
@@ -539,7 +549,7 @@ static bool poller_watch_simulated(struct poller *base, int wake_fd)
 static bool has_news(const struct link *link)
 {
     bool is_read = (link->socket->state & READING) != 0;
-    bool has_room = link->waits_for_room && link->down.in_flight < SEND_BUFFER_BYTES / 2;
+    bool has_room = link->waits_for_room && link->down.in_flight < network.buffer_bytes / 2;
     return link->is_reset || link->part_count > 0 || (link->socket->state & DETACHING) != 0 ||
            has_room || (is_read && (link->up.buffered > 0 || link->up.has_ended));
 }
@@ -599,8 +609,9 @@ static void poller_resume_simulated(struct poller *base, struct poller_socket *s
 /* What the kernel takes of these bytes now. */
 static size_t take_sent(struct link *link, const struct iovec *parts, int part_count)
 {
-    size_t room =
-        link->down.in_flight < SEND_BUFFER_BYTES ? SEND_BUFFER_BYTES - link->down.in_flight : 0;
+    size_t room = link->down.in_flight < network.buffer_bytes
+                      ? network.buffer_bytes - link->down.in_flight
+                      : 0;
     if (room > 1 && network_once_in(20))
         room = 1 + network_below((uint32_t)room); /* a short write */
     size_t sent = 0;
@@ -651,7 +662,7 @@ static void poller_wait_simulated(struct poller *base, int timeout_ms)
 
 static struct bytes_mut lend(struct simulated_poller *poller, struct pipe *pipe)
 {
-    size_t length = pipe->buffered < RECEIVED_AT_ONCE ? pipe->buffered : RECEIVED_AT_ONCE;
+    size_t length = pipe->buffered < network.buffer_bytes ? pipe->buffered : network.buffer_bytes;
     if (length > 1 && network_once_in(4))
         length = 1 + network_below((uint32_t)length);
     poller->lent = certain_malloc(length);
@@ -685,7 +696,7 @@ static bool tell(struct simulated_poller *poller, struct link *link, struct outc
         ret_outcome->kind = OUTCOME_FAILED;
         return true;
     }
-    if (link->waits_for_room && link->down.in_flight < SEND_BUFFER_BYTES / 2) {
+    if (link->waits_for_room && link->down.in_flight < network.buffer_bytes / 2) {
         link->waits_for_room = false;
         ret_outcome->kind = OUTCOME_WRITABLE;
         return true;
@@ -869,7 +880,7 @@ static void refuse(int fd, struct bytes answer)
 }
 
 const struct kernel network_kernel = {
-    .now_ns = network_now_ns,
+    .now_ns = take_time,
     .random = fill_random,
     .poller_new = make_poller,
     .wake_new = wake_new,
@@ -889,6 +900,8 @@ void network_init(uint64_t seed)
 {
     memset(&network, 0, sizeof network);
     network.random_state = seed;
+    network.step_ns = network_once_in(4) ? SLOW_STEP_NS : STEP_NS;
+    network.buffer_bytes = network_once_in(4) ? LARGE_BUFFER_BYTES : BUFFER_BYTES;
     /* Sometimes a minute before the milliseconds wrap that are kept in 32 bits. */
     network.now_ns = (network_once_in(2) ? UINT64_C(4294900000) : UINT64_C(1000)) * NETWORK_MS;
 }

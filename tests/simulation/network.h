@@ -23,10 +23,8 @@ void network_init(uint64_t seed);
 /* Fails when a descriptor of a server is still open. */
 void network_release(void);
 
-/* Nanoseconds. Asking takes a little. Only network_advance() makes it go far. */
+/* Nanoseconds. It goes on when a server looks at it, and by network_advance(). */
 uint64_t network_now_ns(void);
-/* The same for traces, which must not take any. */
-double network_seconds(void);
 void network_advance(uint64_t to_ns);
 
 /* When the next packet arrives; UINT64_MAX: none is on its way. */
@@ -41,6 +39,9 @@ bool network_poller_is_due(const struct poller *poller);
 
 /* A listener's descriptor, to be given to pollers. */
 int network_listener(void);
+
+/* What the kernel of either end keeps for a client that does not read. */
+size_t network_buffer_bytes(void);
 
 /* Some of those who come are refused a descriptor until this is switched off again. */
 void network_lack_descriptors(bool are_lacking);

@@ -31,6 +31,7 @@ static const struct scene scenes[] = {
     {"full-room", scene_full_room},
     {"indices", scene_indices},
     {"data-stays", scene_data_stays},
+    {"long-messages", scene_long_messages},
     {"broken-frames", scene_broken_frames},
 };
 
@@ -52,7 +53,7 @@ void scenes_play(uint64_t end_ns, const char *name, bool is_traced)
         const struct scene *scene = choose(name);
         guests_begin(scene->name, is_traced);
         if (is_traced)
-            printf("%12.6f scene %s\n", network_seconds(), scene->name);
+            printf("%12.6f scene %s\n", (double)network_now_ns() / 1e9, scene->name);
         scene->play();
         scene_wait(network_random() % NETWORK_S);
     }

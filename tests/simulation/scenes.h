@@ -44,6 +44,7 @@ void scene_takeover(void);
 void scene_full_room(void);
 void scene_indices(void);
 void scene_data_stays(void);
+void scene_long_messages(void);
 void scene_broken_frames(void);
 
 #endif

@@ -366,6 +366,38 @@ void scene_data_stays(void)
     guest_expect(member, "{\"type\":\"message\",\"from\":%s}", guest_index(host));
 }
 
+/* Long messages of several at once are together more than what a turn sends to one. */
+void scene_long_messages(void)
+{
+    enum { SENDERS = 5, LENGTH = 180 * 1024 };
+    static char text[LENGTH + 64];
+    struct guest *reader = guest_create(2, "reader", 9);
+    struct guest *senders[SENDERS];
+    for (int i = 0; i < SENDERS; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "sender %d", i);
+        senders[i] = guest_join(2, name, guest_code(reader));
+        guest_expect(reader, "{\"type\":\"peer_joined\",\"index\":%d}", i + 1);
+    }
+    for (int i = 0; i < SENDERS; i++) {
+        int at = snprintf(text, sizeof text, "{\"type\":\"send\",\"to\":0,\"data\":\"");
+        memset(text + at, 'a' + i, LENGTH);
+        memcpy(text + at + LENGTH, "\"}", 2);
+        guest_say_bytes(senders[i], text, (size_t)at + LENGTH + 2);
+    }
+    for (int i = 0; i < SENDERS; i++) {
+        const char *heard = guest_hear(reader, PROMPT_NS);
+        const char *data = strstr(heard, "\"data\":\"");
+        int from = 0;
+        if (data == NULL || sscanf(heard, "{\"type\":\"message\",\"from\":%d,", &from) != 1)
+            scene_fails("the reader hears %.100s", heard);
+        const char letter[2] = {(char)('a' + from - 1), '\0'};
+        if (strspn(data + 8, letter) != LENGTH)
+            scene_fails("the reader hears %zu letters of %d", strspn(data + 8, letter), LENGTH);
+    }
+    guest_catch_up(reader);
+}
+
 /* Who breaks RFC 6455 or says too much at once is closed, and others hear that it has left. */
 void scene_broken_frames(void)
 {

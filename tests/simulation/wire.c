@@ -33,7 +33,7 @@ static void fail(const struct wire *wire, const char *sentence, const uint8_t *d
 {
     fflush(stdout);
     fprintf(stderr, "a client %sat %.6f gets %s:", wire->is_open ? "" : "that is not open yet ",
-            network_seconds(), sentence);
+            (double)network_now_ns() / 1e9, sentence);
     for (size_t i = 0; i < length && i < 16; i++)
         fprintf(stderr, " %02x", data[i]);
     fputc('\n', stderr);
@@ -216,6 +216,7 @@ static void decrypt(struct wire *wire, struct bytes data)
 {
     static uint8_t text[PLAIN_MAX];
     int length = 0;
+    ERR_clear_error(); /* what a server's session has left */
     if (BIO_write(SSL_get_rbio(wire->ssl), data.data, (int)data.length) != (int)data.length)
         fail(wire, "more than OpenSSL takes", data.data, data.length);
     while (wire->link != NULL && (length = SSL_read(wire->ssl, text, sizeof text)) > 0)
@@ -228,7 +229,6 @@ static void decrypt(struct wire *wire, struct bytes data)
         encrypt(wire);
     else
         wire->events->ended(wire->owner, true); /* an alert: the server gives it up */
-    ERR_clear_error();
 }
 
 static void received(void *client, struct bytes data)

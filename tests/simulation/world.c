@@ -14,6 +14,7 @@
 
 #define DESCRIPTORS 2048
 #define REFUSED_AMONG 200 /* allocations: some seconds of them */
+#define SLEEP_MAX_NS (50 * NETWORK_MS)
 #define RECENT_NS NETWORK_S
 #define STOPPING_NS (3 * NETWORK_S)
 
@@ -21,11 +22,13 @@ static struct {
     struct config config;
     struct server server;
     uint64_t due_ns[LOOPS_MAX]; /* by the network's clock: a turn even if nothing happens */
-    uint64_t stands_still_ns;   /* when everything does so next */
-    uint64_t stood_still_ns;    /* so far */
-    uint64_t refuses_ns;        /* when memory will be refused next */
-    uint64_t gap_ns;            /* the last time, */
-    uint64_t gap_ended_ns;      /* and when that was, by the world's clock */
+    uint64_t sleeps_until_ns[LOOPS_MAX]; /* its thread has no core */
+    bool lacks_cores;
+    uint64_t stands_still_ns; /* when everything does so next */
+    uint64_t stood_still_ns;  /* so far */
+    uint64_t refuses_ns;      /* when memory will be refused next */
+    uint64_t gap_ns;          /* the last time, */
+    uint64_t gap_ended_ns;    /* and when that was, by the world's clock */
     uint64_t turns;
 } world;
 
@@ -72,6 +75,8 @@ static void take_turn(uint32_t index)
     int wait_ms = turn_wait_ms(loop);
     world.due_ns[index] =
         wait_ms < 0 ? UINT64_MAX : network_now_ns() + (uint64_t)wait_ms * NETWORK_MS;
+    if (world.lacks_cores && network_once_in(50))
+        world.sleeps_until_ns[index] = network_now_ns() + network_random() % SLEEP_MAX_NS;
 }
 
 /* As loop_thread_run() ends. */
@@ -90,7 +95,7 @@ static bool run_one_loop(void)
     for (uint32_t i = 0; i < world.server.loop_count; i++) {
         const struct loop *loop = world.server.loops[i];
         bool is_due = network_poller_is_due(loop->poller) || world.due_ns[i] <= now_ns;
-        if (is_due && !has_ended(loop))
+        if (is_due && world.sleeps_until_ns[i] <= now_ns && !has_ended(loop))
             due[count++] = i;
     }
     if (count == 0)
@@ -142,8 +147,11 @@ bool world_run_until_true(uint64_t end_ns, bool (*is_true)(void *context), void 
         uint64_t next_ns = least(least(network_next_ns(), clients_next_ns()),
                                  least(end_ns + world.stood_still_ns, world.stands_still_ns));
         for (uint32_t i = 0; i < world.server.loop_count; i++) {
-            if (!has_ended(world.server.loops[i]))
-                next_ns = least(next_ns, world.due_ns[i]);
+            if (has_ended(world.server.loops[i]))
+                continue;
+            next_ns = least(next_ns, world.sleeps_until_ns[i] > network_now_ns()
+                                         ? world.sleeps_until_ns[i]
+                                         : world.due_ns[i]);
         }
         network_advance(next_ns);
     }
@@ -235,6 +243,7 @@ void world_begin(const struct world_plan *plan)
     bool refuses = plan->has_faults && network_once_in(3);
     world.stands_still_ns = stands_still ? network_now_ns() + 10 * NETWORK_S : UINT64_MAX;
     world.refuses_ns = refuses ? network_now_ns() : UINT64_MAX;
+    world.lacks_cores = plan->has_faults && network_once_in(2);
     network_lack_descriptors(plan->has_faults && network_once_in(3));
 }
 
