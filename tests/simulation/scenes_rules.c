@@ -366,10 +366,26 @@ void scene_data_stays(void)
     guest_expect(member, "{\"type\":\"message\",\"from\":%s}", guest_index(host));
 }
 
-/* Long messages of several at once are together more than what a turn sends to one. */
+/* One of the long messages that somebody has said: as many letters, each its own. */
+static void hear_letters(struct guest *reader, uint32_t length)
+{
+    const char *heard = guest_hear(reader, PROMPT_NS);
+    const char *data = strstr(heard, "\"data\":\"");
+    int from = 0;
+    if (data == NULL || sscanf(heard, "{\"type\":\"message\",\"from\":%d,", &from) != 1)
+        scene_fails("the reader hears %.100s", heard);
+    const char letter[2] = {(char)('a' + from), '\0'};
+    if (strspn(data + 8, letter) != length)
+        scene_fails("the reader hears %zu letters of %u", strspn(data + 8, letter), length);
+}
+
+/*
+ * What several say at once is together more than what a turn sends to one, and more pieces than one
+ * send has. It is held back, so that it all comes at the same time.
+ */
 void scene_long_messages(void)
 {
-    enum { SENDERS = 5, LENGTH = 180 * 1024 };
+    enum { SENDERS = 5, TEXTS = 18, LENGTH = 10 * 1024 };
     static char text[LENGTH + 64];
     struct guest *reader = guest_create(2, "reader", 9);
     struct guest *senders[SENDERS];
@@ -379,22 +395,19 @@ void scene_long_messages(void)
         senders[i] = guest_join(2, name, guest_code(reader));
         guest_expect(reader, "{\"type\":\"peer_joined\",\"index\":%d}", i + 1);
     }
-    for (int i = 0; i < SENDERS; i++) {
+    for (int i = 0; i < SENDERS * TEXTS; i++) {
+        struct guest *sender = senders[i % SENDERS];
         int at = snprintf(text, sizeof text, "{\"type\":\"send\",\"to\":0,\"data\":\"");
-        memset(text + at, 'a' + i, LENGTH);
+        memset(text + at, 'a' + i % SENDERS + 1, LENGTH);
         memcpy(text + at + LENGTH, "\"}", 2);
-        guest_say_bytes(senders[i], text, (size_t)at + LENGTH + 2);
+        link_hold(wire_link(guest_wire(sender)), true);
+        guest_say_bytes(sender, text, (size_t)at + LENGTH + 2);
     }
-    for (int i = 0; i < SENDERS; i++) {
-        const char *heard = guest_hear(reader, PROMPT_NS);
-        const char *data = strstr(heard, "\"data\":\"");
-        int from = 0;
-        if (data == NULL || sscanf(heard, "{\"type\":\"message\",\"from\":%d,", &from) != 1)
-            scene_fails("the reader hears %.100s", heard);
-        const char letter[2] = {(char)('a' + from - 1), '\0'};
-        if (strspn(data + 8, letter) != LENGTH)
-            scene_fails("the reader hears %zu letters of %d", strspn(data + 8, letter), LENGTH);
-    }
+    scene_wait(NETWORK_S);
+    for (int i = 0; i < SENDERS; i++)
+        link_hold(wire_link(guest_wire(senders[i])), false);
+    for (int i = 0; i < SENDERS * TEXTS; i++)
+        hear_letters(reader, LENGTH);
     guest_catch_up(reader);
 }
 
