@@ -204,6 +204,13 @@ static void come_again_soon(struct player *player)
     player_go_away(player, NETWORK_S / 2 + network_random() % (2 * NETWORK_S));
 }
 
+/* Whether the room that this player is in has ended, or will, and it may not have heard so. */
+static bool is_over(const struct player *player)
+{
+    return player->is_closing ||
+           (player->code[0] != '\0' && strcmp(player->party->closing, player->code) == 0);
+}
+
 /* Whether the host has been away for longer than a room lives on. */
 static bool is_hostless(const struct party *party)
 {
@@ -218,8 +225,9 @@ static bool is_hostless(const struct party *party)
 static void forget_room(struct player *player)
 {
     struct party *party = player->party;
-    if (!player->is_closing && !is_hostless(party))
+    if (!is_over(player) && !is_hostless(party))
         player_fails(player, "hears that its room is closed, which its host did not do");
+    memcpy(party->closing, player->code, sizeof party->closing); /* others hear of it later */
     if (strcmp(party->code, player->code) == 0)
         party->code[0] = '\0';
 }
@@ -271,7 +279,7 @@ static void ended(void *owner, bool is_reset)
     player_trace(player, is_reset ? "is reset" : "is ended");
     note(player, BYTES("end"));
     /* A close frame may come too late for who is not there to hear it. */
-    bool has_reason = link_lacks_descriptor(wire_link(player->wire)) || player->is_closing;
+    bool has_reason = link_lacks_descriptor(wire_link(player->wire)) || is_over(player);
     if (!has_reason && !is_hit(player))
         player_fails(player, "is cut off by the server");
     if (is_reset)
@@ -344,9 +352,9 @@ static void recover(struct player *player)
     player->recovers_ns = 0;
     player->is_held = false;
     /* Whose room is closed is told so for as long as a stall may last. */
-    if (was_muted && link_is_open(link) && !player->is_closing)
+    if (was_muted && link_is_open(link) && !is_over(player))
         player_fails(player, "was silent for longer than may be, and is still connected");
-    if (!was_muted && !link_is_open(link) && !player->is_closing && !is_hit(player))
+    if (!was_muted && !link_is_open(link) && !is_over(player) && !is_hit(player))
         player_fails(player, "was silent for less than may be, and was closed");
     if (was_muted) {
         wire_reset(player->wire);

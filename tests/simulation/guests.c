@@ -31,6 +31,7 @@ struct guest {
     bool is_closed; /* by the server */
     bool is_ended;  /* without a word */
     bool is_refused;
+    bool is_visitor; /* and asks for a page */
     unsigned close_code;
     char close_reason[128];
     struct heard *first;
@@ -108,10 +109,11 @@ static void ended(void *owner, bool is_reset)
 static void refused(void *owner, const char *response)
 {
     struct guest *guest = owner;
-    if (strncmp(response, "HTTP/1.1 503 ", 13) != 0 ||
-        !link_lacks_descriptor(wire_link(guest->wire)))
+    guest->is_refused = link_lacks_descriptor(wire_link(guest->wire));
+    if (!guest->is_refused && !guest->is_visitor)
         scene_fails("%s is answered %s", guest->name, response);
-    guest->is_refused = true;
+    if (!guest->is_refused)
+        heard(guest, response, strlen(response));
     wire_close(guest->wire);
     guest->wire = NULL;
 }
@@ -175,6 +177,30 @@ struct guest *guest_come(int protocol, const char *name)
     return guest;
 }
 
+static bool has_news(void *context)
+{
+    const struct guest *guest = context;
+    return guest->first != NULL || guest->wire == NULL;
+}
+
+void scene_ask(const char *path, const char *status, const char *body)
+{
+    struct guest visitor = {.name = "visitor", .is_visitor = true, .is_refused = true};
+    while (visitor.is_refused) {
+        visitor.is_refused = false;
+        visitor.wire = wire_ask(next_address(), path, &events, &visitor);
+        if (!world_run_until_true(world_now_ns() + PROMPT_NS, has_news, &visitor))
+            scene_fails("nobody answers who asks for %s", path);
+    }
+    if (visitor.first == NULL)
+        scene_fails("who asks for %s is cut off", path);
+    const char *text = guest_hear(&visitor, 0);
+    const char *end = strstr(text, "\r\n\r\n");
+    if (strncmp(text + 9, status, strlen(status)) != 0 || strcmp(end + 4, body) != 0)
+        scene_fails("who asks for %s is answered %s", path, text);
+    free(visitor.told);
+}
+
 void guest_say_bytes(struct guest *guest, const void *text, size_t length)
 {
     if (guest->wire == NULL)
@@ -207,12 +233,6 @@ const char *guest_code(const struct guest *guest)
 const char *guest_index(const struct guest *guest)
 {
     return guest->index;
-}
-
-static bool has_news(void *context)
-{
-    const struct guest *guest = context;
-    return guest->first != NULL || guest->wire == NULL;
 }
 
 const char *guest_hear(struct guest *guest, uint64_t within_ns)

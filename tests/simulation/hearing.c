@@ -159,14 +159,16 @@ static void hear_state(struct player *player, const char *text, bool has_just_jo
 
 static void hear_error(struct player *player, const char *text)
 {
-    bool is_expected = strstr(text, "Room not found") != NULL;
+    bool finds_none = strstr(text, "Room not found") != NULL;
+    bool is_expected = finds_none || strstr(text, "Too many rooms") != NULL; /* by a scene */
     if (strstr(text, "Target") != NULL || strstr(text, "Not in a room") != NULL)
         return; /* who was here when it was said; what was said behind a join that failed */
     if (!is_expected || player->state != STATE_ENTERING)
         player_fails(player, "is told %s", text);
-    if (strcmp(player->tried, player->party->code) == 0) {
+    if (finds_none && strcmp(player->tried, player->party->code) == 0) {
         if (!player->is_closing && others_are_seated(player))
             player_fails(player, "finds no room, in which others are");
+        memcpy(player->party->closing, player->tried, sizeof player->tried);
         player->party->code[0] = '\0';
     }
     wire_close(player->wire);

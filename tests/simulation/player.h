@@ -59,7 +59,7 @@ struct player {
 struct party {
     int protocol;
     char code[8];          /* empty: there is no room */
-    char closing[8];       /* the code of a room that its host wants to close */
+    char closing[8];       /* the code of a room that has ended, or will: its host wants that */
     uint64_t host_left_ns; /* when the first member heard that, */
     uint32_t host_left;    /* and of which of its connections */
     uint64_t hit_ns;       /* when a refusal of memory cost it a connection */

@@ -47,4 +47,13 @@ void scene_data_stays(void);
 void scene_long_messages(void);
 void scene_broken_frames(void);
 
+/* About the server. */
+void scene_lookup(void);
+void scene_full_server(void);
+
+/* It is about to stop, and drains; then it has stopped, and all have been told. Not for the list.
+ */
+void scene_server_drains(bool is_traced);
+void scene_server_has_stopped(void);
+
 #endif

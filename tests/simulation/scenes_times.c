@@ -17,6 +17,7 @@
 #define SOON_NS (NETWORK_S / 10)
 #define CHECKS_A_TIME 8
 #define LONG_TEXT (20 * 1024)
+#define TEXTS_AT_ONCE 25
 #define HUGE_TEXT (200 * 1024)
 
 static uint64_t host_grace_ns(void)
@@ -240,8 +241,8 @@ static struct guest *overwhelm(struct guest **ret_other, size_t waiting)
     for (size_t i = 0; i < texts; i++) {
         say_long(other, "0", LONG_TEXT);
         /* What the kernels take is not to wait for them. */
-        if (i * LONG_TEXT % network_buffer_bytes() < LONG_TEXT)
-            scene_wait(SOON_NS);
+        if (i % TEXTS_AT_ONCE == 0)
+            scene_wait(LATE_NS);
     }
     *ret_other = other;
     return reader;

@@ -87,11 +87,16 @@ static struct outcome_of_seed play(const struct options *options, uint64_t seed)
     clients_fall_silent();
     world_run_until(world_now_ns() + SILENCE_NS);
     clients_check_rest();
-    if (network_once_in(2))
-        end_politely();
-    else
+    bool drains = network_once_in(2);
+    if (drains) {
+        scene_server_drains(options->is_traced);
         clients_expect_stop();
+    } else {
+        end_politely();
+    }
     world_stop();
+    if (drains)
+        scene_server_has_stopped();
     const struct outcome_of_seed outcome = {clients_digest(), clients_heard(), world_turns()};
     clients_end();
     network_release();

@@ -160,17 +160,27 @@ static void handle_frame(struct wire *wire, uint8_t opcode, uint8_t *payload, si
     }
 }
 
+/* What is no WebSocket, when all of it is there. */
+static size_t handle_refusal(struct wire *wire, size_t head_length)
+{
+    wire->unread[wire->unread_length] = '\0';
+    const char *field = strstr((const char *)wire->unread, "Content-Length: ");
+    if (field == NULL)
+        fail(wire, "a response without a length", wire->unread, head_length);
+    if (wire->unread_length < head_length + strtoul(field + 16, NULL, 10))
+        return 0;
+    wire->events->refused(wire->owner, (const char *)wire->unread);
+    return wire->unread_length;
+}
+
 /* Returns how much of what is unread it has handled. */
 static size_t handle_response(struct wire *wire)
 {
     const char *end = memmem(wire->unread, wire->unread_length, "\r\n\r\n", 4);
     if (end == NULL)
         return 0;
-    if (strncmp((const char *)wire->unread, "HTTP/1.1 101 ", 13) != 0) {
-        wire->unread[wire->unread_length] = '\0';
-        wire->events->refused(wire->owner, (const char *)wire->unread);
-        return wire->unread_length;
-    }
+    if (strncmp((const char *)wire->unread, "HTTP/1.1 101 ", 13) != 0)
+        return handle_refusal(wire, (size_t)((const uint8_t *)end - wire->unread) + 4);
     wire->is_open = true;
     wire->events->opened(wire->owner);
     return (size_t)((const uint8_t *)end - wire->unread) + 4;
@@ -268,21 +278,38 @@ static void begin_tls(struct wire *wire, SSL_CTX *context)
     (void)SSL_do_handshake(wire->ssl);
 }
 
-struct wire *wire_open(struct address from, int protocol, const struct wire_events *events,
-                       void *owner)
+static struct wire *connect_wire(struct address from, const struct wire_events *events, void *owner)
 {
-    char request[256];
     struct wire *wire = certain_calloc(1, sizeof *wire);
     *wire = (struct wire){.events = events, .owner = owner};
     wire->link = link_open(from, &events_of_link, wire);
     if (secrets_of_clients() != NULL)
         begin_tls(wire, secrets_of_clients());
+    return wire;
+}
+
+struct wire *wire_open(struct address from, int protocol, const struct wire_events *events,
+                       void *owner)
+{
+    char request[256];
+    struct wire *wire = connect_wire(from, events, owner);
     int length = snprintf(request, sizeof request,
                           "GET / HTTP/1.1\r\nHost: simulated\r\nUpgrade: websocket\r\n"
                           "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                           "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
                           "Sec-WebSocket-Protocol: party-sockets.v%d\r\n\r\n",
                           protocol);
+    put_out(wire, (const uint8_t *)request, (size_t)length);
+    return wire;
+}
+
+struct wire *wire_ask(struct address from, const char *path, const struct wire_events *events,
+                      void *owner)
+{
+    char request[128];
+    struct wire *wire = connect_wire(from, events, owner);
+    int length =
+        snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: simulated\r\n\r\n", path);
     put_out(wire, (const uint8_t *)request, (size_t)length);
     return wire;
 }

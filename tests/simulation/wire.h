@@ -18,12 +18,15 @@ struct wire_events {
     void (*closed)(void *owner, unsigned code, const char *reason);
     /* The connection ended without a close frame, which the owner closes or resets. */
     void (*ended)(void *owner, bool is_reset);
-    /* The server has answered this instead of a WebSocket; then the wire ends. */
+    /* The server has answered this, whole, and no WebSocket. The owner closes the wire. */
     void (*refused)(void *owner, const char *response);
 };
 
 struct wire *wire_open(struct address from, int protocol, const struct wire_events *events,
                        void *owner);
+/* The same, to ask for a page. */
+struct wire *wire_ask(struct address from, const char *path, const struct wire_events *events,
+                      void *owner);
 void wire_say(struct wire *wire, const char *text, size_t length);
 /* A frame of any kind: the first byte of its header, and whether it is masked. */
 void wire_send_frame(struct wire *wire, uint8_t first, bool is_masked, const void *data,

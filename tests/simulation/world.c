@@ -216,6 +216,8 @@ static void configure(void)
         "1048576",
         "--max-message-bytes",
         "262144",
+        "--max-rooms",
+        "40",
     };
     if (config_read(ARRAY_LENGTH(arguments), arguments, &world.config, why, sizeof why) !=
         CONFIG_RUN)
@@ -262,6 +264,12 @@ void world_check_rest(void)
         fail("bytes that rooms still keep", atomic_load(&server->kept));
     if (atomic_load(&server->connection_count) != 0)
         fail("connections that are still counted", atomic_load(&server->connection_count));
+}
+
+void world_drain(void)
+{
+    for (uint32_t i = 0; i < world.server.loop_count; i++)
+        mailbox_post(&world.server.loops[i]->mailbox, &world.server.loops[i]->drain_mail);
 }
 
 /* All loops end, as their threads would. */

@@ -42,6 +42,9 @@ uint64_t world_turns(void);
 /* When all have left, and all graces are over: the server has given back all that it took. */
 void world_check_rest(void);
 
+/* The server is about to be replaced: it makes no more rooms, and waits for those who play. */
+void world_drain(void);
+
 /* The server says goodbye to all who are there, and ends. */
 void world_stop(void);
 

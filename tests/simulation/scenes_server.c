@@ -1,0 +1,67 @@
+/* Rooms over HTTP, the limit of rooms, and the end of the server. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "guests.h"
+#include "scenes.h"
+#include "world.h"
+
+static struct guest *last_host;
+static struct guest *last_member;
+
+void scene_lookup(void)
+{
+    char path[32];
+    int protocol = network_once_in(2) ? 1 : 2;
+    struct guest *host = guest_create(protocol, "host", 4);
+    snprintf(path, sizeof path, "/room/%s", guest_code(host));
+    scene_ask(path, "200", "{\"clients\":1,\"maxClients\":4,\"origin\":\"unknown\"}");
+    struct guest *member = guest_join(protocol, "member", guest_code(host));
+    scene_ask(path, "200", "{\"clients\":2,\"maxClients\":4,\"origin\":\"unknown\"}");
+    guest_leave(member, 1000);
+    (void)guest_hear(host, PROMPT_NS);
+    (void)guest_hear(host, PROMPT_NS);
+    scene_ask(path, "200", "{\"clients\":1,\"maxClients\":4,\"origin\":\"unknown\"}");
+    guest_leave(host, 1000);
+    scene_wait(NETWORK_S);
+    scene_ask(path, "404", "{\"error\":\"Room not found\"}");
+}
+
+/* Rooms are made until there are as many as there may be. */
+void scene_full_server(void)
+{
+    uint64_t most = world_config()->rooms_max;
+    for (uint64_t i = 0; i <= most; i++) {
+        struct guest *guest = guest_come(1, "host");
+        guest_say(guest, "{\"type\":\"create\",\"clientId\":\"host\",\"maxClients\":2}");
+        const char *text = guest_hear(guest, PROMPT_NS);
+        if (strcmp(text, "{\"type\":\"error\",\"message\":\"Too many rooms\"}") == 0)
+            return;
+        if (strncmp(text, "{\"type\":\"created\"", 17) != 0)
+            scene_fails("one host more hears %s", text);
+    }
+    scene_fails("there are more rooms than may be");
+}
+
+/* From now on nobody makes a room, and all else goes on. */
+void scene_server_drains(bool is_traced)
+{
+    guests_begin("draining", is_traced);
+    last_host = guest_create(2, "host", 4);
+    world_drain();
+    scene_wait(NETWORK_S);
+    struct guest *late = guest_come(2, "late");
+    guest_say(late, "{\"type\":\"create\",\"clientId\":\"late\",\"maxClients\":4}");
+    guest_expect(late, "{\"type\":\"error\",\"message\":\"Server draining\"}");
+    last_member = guest_join(2, "member", guest_code(last_host));
+    guest_expect(last_host, "{\"type\":\"peer_joined\",\"index\":1}");
+    guest_catch_up(last_member);
+}
+
+void scene_server_has_stopped(void)
+{
+    guest_expect_close_at_last(last_host, 1001, "server is stopping", 0);
+    guest_expect_close_at_last(last_member, 1001, "server is stopping", 0);
+    guests_begin(NULL, false);
+}
