@@ -23,7 +23,9 @@ struct guest *guest_come(int protocol, const char *name);
 struct guest *guest_create(int protocol, const char *name, uint32_t members_max);
 struct guest *guest_join(int protocol, const char *name, const char *code);
 
-/* Somebody asks for a page, and gets this answer: status and body. */
+/* Somebody asks for a page. Returns the answer, to be freed; NULL: it was cut off. */
+char *scene_visit(const char *path);
+/* The same; this must be the answer: status and body. */
 void scene_ask(const char *path, const char *status, const char *body);
 
 /* The code of the room that it is in, and its index or, in protocol 1, its name; as JSON. */

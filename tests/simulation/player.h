@@ -1,6 +1,6 @@
 /*
- * What a player is, for the two files that make one: clients.c has what it does, hearing.c what it
- * hears.
+ * What a player is, for the files that make one: clients.c has what it does and what befalls it,
+ * saying.c what it says, hearing.c what it hears.
  */
 #ifndef PARTY_TESTS_PLAYER_H
 #define PARTY_TESTS_PLAYER_H
@@ -86,6 +86,12 @@ _Noreturn PRINTF_LIKE(2, 3) void player_fails(const struct player *player, const
 
 /* The connection is gone; the player comes back after a while. */
 void player_go_away(struct player *player, uint64_t for_ns);
+
+/* Its WebSocket is open: it creates a room, or joins that of its party. */
+void player_enters(struct player *player);
+
+/* It has a turn to speak: once, or many times. */
+void player_says_some(struct player *player);
 
 /* What the server says to it. */
 void player_hears(struct player *player, const char *text);

@@ -33,6 +33,7 @@ static const struct scene scenes[] = {
     {"data-stays", scene_data_stays},
     {"long-messages", scene_long_messages},
     {"broken-frames", scene_broken_frames},
+    {"fragments", scene_fragments},
     {"lookup", scene_lookup},
     {"full-server", scene_full_server},
 };

@@ -46,10 +46,14 @@ void scene_indices(void);
 void scene_data_stays(void);
 void scene_long_messages(void);
 void scene_broken_frames(void);
+void scene_fragments(void);
 
 /* About the server. */
 void scene_lookup(void);
 void scene_full_server(void);
+
+/* Where memory is refused: whoever asks for a page is answered, or cut off, until it is so late. */
+void scenes_visit(uint64_t end_ns, bool is_traced);
 
 /* It is about to stop, and drains; then it has stopped, and all have been told. Not for the list.
  */

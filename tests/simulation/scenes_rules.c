@@ -446,3 +446,33 @@ void scene_broken_frames(void)
     }
     guest_catch_up(host);
 }
+
+/* A message in pieces, with pings between them, is one message. */
+void scene_fragments(void)
+{
+    static const char text[] =
+        "{\"type\":\"send\",\"data\":\"\xC3\xA9\xF0\x9F\x8E\x89 in pieces\"}";
+    struct guest *host = guest_create(2, "host", 2);
+    struct guest *member = guest_join(2, "member", guest_code(host));
+    guest_expect(host, "{\"type\":\"peer_joined\",\"index\":1}");
+    uint32_t pings = 0;
+    for (int i = 0; i < 10; i++) {
+        size_t left = sizeof text - 1;
+        for (bool is_first = true; left > 0; is_first = false) {
+            size_t length = network_below((uint32_t)left + 1);
+            uint8_t first = (length == left ? 0x80 : 0) | (is_first ? 0x1 : 0x0);
+            wire_send_frame(guest_wire(host), first, true, text + sizeof text - 1 - left, length);
+            left -= length;
+            if (network_once_in(2))
+                continue;
+            wire_send_frame(guest_wire(host), 0x89, true, "ping", network_below(5));
+            pings++;
+        }
+        guest_expect(member,
+                     "{\"type\":\"message\",\"from\":0,\"data\":\"\xC3\xA9\xF0\x9F\x8E\x89 in "
+                     "pieces\"}");
+    }
+    guest_catch_up(host);
+    if (wire_pongs(guest_wire(host)) != pings)
+        scene_fails("%u of %u pings are answered", wire_pongs(guest_wire(host)), pings);
+}

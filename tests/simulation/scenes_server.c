@@ -28,6 +28,19 @@ void scene_lookup(void)
     scene_ask(path, "404", "{\"error\":\"Room not found\"}");
 }
 
+void scenes_visit(uint64_t end_ns, bool is_traced)
+{
+    static const char *const paths[] = {
+        "/health", "/stats", "/metrics", "/", "/room/2345", "/room/abcdef/qr.svg", "/nothing",
+    };
+    guests_begin("visits", is_traced);
+    while (world_now_ns() < end_ns) {
+        free(scene_visit(paths[network_below(ARRAY_LENGTH(paths))]));
+        scene_wait(network_random() % (NETWORK_S / 2));
+    }
+    guests_begin(NULL, false);
+}
+
 /* Rooms are made until there are as many as there may be. */
 void scene_full_server(void)
 {

@@ -78,7 +78,9 @@ static struct outcome_of_seed play(const struct options *options, uint64_t seed)
     clients_begin(&clients_plan);
     uint64_t end_ns = world_now_ns() + options->seconds * NETWORK_S;
     /* Scenes say what must happen, and nobody could say it where memory lacks. */
-    if ((options->scene != NULL || options->has_faults) && !world_refuses_memory())
+    if (world_refuses_memory())
+        scenes_visit(end_ns, options->is_traced);
+    else if (options->scene != NULL || options->has_faults)
         scenes_play(end_ns, options->scene, options->is_traced);
     world_run_until(end_ns);
     clients_end_faults();

@@ -24,6 +24,8 @@ struct wire {
     size_t unread_length;
     size_t unread_capacity;
     uint64_t pinged_ns;
+    uint32_t pings;  /* that it sent, */
+    uint32_t pongs;  /* and that were answered */
     SSL *ssl;        /* NULL: plain text */
     uint8_t *unsent; /* until hands are shaken */
     size_t unsent_length;
@@ -80,6 +82,7 @@ void wire_send_frame(struct wire *wire, uint8_t first, bool is_masked, const voi
     uint8_t bit = is_masked ? 0x80 : 0;
     size_t at = 0;
     assert(wire->link != NULL);
+    wire->pings += first == 0x89;
     frame[at++] = first;
     if (length < 126) {
         frame[at++] = bit | (uint8_t)length;
@@ -154,6 +157,10 @@ static void handle_frame(struct wire *wire, uint8_t opcode, uint8_t *payload, si
     case 0x9:
         wire->pinged_ns = network_now_ns();
         wire_send_frame(wire, 0x8A, true, payload, length);
+        break;
+    case 0xA:
+        if (++wire->pongs > wire->pings)
+            fail(wire, "a pong that it did not ask for", payload, length);
         break;
     default:
         fail(wire, "a frame of another opcode", &opcode, 1);
@@ -346,6 +353,11 @@ void wire_leave(struct wire *wire, unsigned code)
 struct link *wire_link(struct wire *wire)
 {
     return wire->link;
+}
+
+uint32_t wire_pongs(const struct wire *wire)
+{
+    return wire->pongs;
 }
 
 uint64_t wire_pinged_ns(const struct wire *wire)

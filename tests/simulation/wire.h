@@ -41,5 +41,7 @@ void wire_reset(struct wire *wire);
 struct link *wire_link(struct wire *wire);
 /* When the last ping came; 0: none has come. */
 uint64_t wire_pinged_ns(const struct wire *wire);
+/* How many pongs came: all that were asked for by pings, none else. */
+uint32_t wire_pongs(const struct wire *wire);
 
 #endif
