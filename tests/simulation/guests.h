@@ -37,6 +37,11 @@ void guest_say_bytes(struct guest *guest, const void *text, size_t length);
 /* For what is no text message. */
 struct wire *guest_wire(struct guest *guest);
 
+/* Those who come from now on have one public address, until the scene ends. */
+void guests_share_address(void);
+
+/* Like guest_hear(), but NULL when the guest is gone, or hears nothing. */
+const char *guest_hear_if(struct guest *guest, uint64_t within_ns);
 /* The next that it hears; it is the guest's until the next is waited for. */
 const char *guest_hear(struct guest *guest, uint64_t within_ns);
 /* The next that it hears, promptly, is just this. */

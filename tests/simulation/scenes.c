@@ -36,6 +36,8 @@ static const struct scene scenes[] = {
     {"fragments", scene_fragments},
     {"lookup", scene_lookup},
     {"full-server", scene_full_server},
+    {"many-newcomers", scene_many_newcomers},
+    {"many-guessers", scene_many_guessers},
 };
 
 static const struct scene *choose(const char *name)

@@ -51,6 +51,8 @@ void scene_fragments(void);
 /* About the server. */
 void scene_lookup(void);
 void scene_full_server(void);
+void scene_many_newcomers(void);
+void scene_many_guessers(void);
 
 /* Where memory is refused: whoever asks for a page is answered, or cut off, until it is so late. */
 void scenes_visit(uint64_t end_ns, bool is_traced);

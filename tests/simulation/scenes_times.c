@@ -15,6 +15,7 @@
 
 #define LATE_NS (NETWORK_S / 2) /* what a network and a turn may take */
 #define SOON_NS (NETWORK_S / 10)
+#define FILLING_NS (4 * NETWORK_S) /* for all that may be said at once to get through */
 #define CHECKS_A_TIME 8
 #define LONG_TEXT (20 * 1024)
 #define TEXTS_AT_ONCE 25
@@ -327,7 +328,7 @@ void scene_many_bytes(void)
         bytes += HUGE_TEXT;
         uint64_t later_ns = bytes <= 8 * rate ? 0 : (bytes - 8 * rate) * NETWORK_S / rate;
         scene_expect_elapsed("a long message is read", since,
-                             later_ns > SOON_NS ? later_ns - SOON_NS : 0, later_ns + 2 * NETWORK_S);
+                             later_ns > SOON_NS ? later_ns - SOON_NS : 0, later_ns + FILLING_NS);
     }
 }
 

@@ -233,29 +233,31 @@ static void decrypt(struct wire *wire, struct bytes data)
 {
     static uint8_t text[PLAIN_MAX];
     int length = 0;
-    ERR_clear_error(); /* what a server's session has left */
     if (BIO_write(SSL_get_rbio(wire->ssl), data.data, (int)data.length) != (int)data.length)
         fail(wire, "more than OpenSSL takes", data.data, data.length);
     while (wire->link != NULL && (length = SSL_read(wire->ssl, text, sizeof text)) > 0)
         take_in(wire, bytes_of(text, (size_t)length));
     if (wire->link == NULL)
         return;
-    int error = SSL_get_error(wire->ssl, length);
-    bool is_good = error == SSL_ERROR_WANT_READ || error == SSL_ERROR_ZERO_RETURN;
+    bool is_good =
+        SSL_want_read(wire->ssl) || (SSL_get_shutdown(wire->ssl) & SSL_RECEIVED_SHUTDOWN) != 0;
     if (is_good)
         encrypt(wire);
     else
-        wire->events->ended(wire->owner, true); /* an alert: the server gives it up */
+        wire->events->ended(wire->owner, true); /* the server has given it up */
 }
 
 static void received(void *client, struct bytes data)
 {
     struct wire *wire = client;
     wire->is_busy = true;
+    /* OpenSSL's queue of errors is the thread's: what servers leave there is theirs to find. */
+    ERR_set_mark();
     if (wire->ssl != NULL)
         decrypt(wire, data);
     else
         take_in(wire, data);
+    ERR_pop_to_mark();
     wire->is_busy = false;
     if (wire->link == NULL)
         free_wire(wire);
