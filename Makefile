@@ -1,6 +1,6 @@
 # A thin front to Meson. `make` builds, and says what it lacks; what runs something installs that itself.
 
-.PHONY: all release asan run check test nightly simulate mutants tsan fuzz fuzz-corpus soak bench format clean
+.PHONY: all release asan run check lint test nightly simulate mutants tsan fuzz fuzz-corpus soak bench format clean
 .PHONY: install uninstall deb package-test equipped
 
 all: release
@@ -39,6 +39,11 @@ run: equipped
 # Says within seconds of a change whether the code is sound. It needs no browser, no proxy and no network.
 check: asan
 	@tests/run check
+
+# What is found without running anything: formatting, clang's warnings, two analysers.
+lint:
+	@scripts/setup lint
+	@scripts/lint
 
 # Ends with one line: N passed, N failed, N skipped.
 test: equipped asan

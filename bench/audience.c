@@ -1,6 +1,7 @@
 /*
- * audience: one large room, whose host broadcasts at a steady rate. Timed from when a broadcast was
- * due to when each member has it, and, in the second histogram, to when the last one does.
+ * audience: one large room, whose host broadcasts at a steady rate. The first histogram has the
+ * time from when a broadcast was due to when each member has it. The second histogram has the time
+ * until the last member has it.
  */
 #include <stdlib.h>
 
@@ -8,14 +9,13 @@
 #include "scenario.h"
 #include "schedule.h"
 
-#define FLIGHTS                                                                      \
-    4096 /* broadcasts under way that are told apart; older ones have no last member \
-          */
+/* Broadcasts under way that are told apart. For older ones, no last member is noted. */
+#define FLIGHTS 4096
 
 struct audience {
     struct send_frame frame;
     struct schedule schedule;
-    uint32_t awaited[FLIGHTS]; /* members that don't have it yet, by number modulo FLIGHTS */
+    uint32_t awaited[FLIGHTS]; /* members without the broadcast, by number modulo FLIGHTS */
 };
 
 static struct plan audience_plan(const struct options *options)

@@ -1,9 +1,9 @@
 """What bench/run and bench/versus share: servers, the load generator, rounds, Markdown.
 
-Standard library only. Every figure is a median over rounds in which all contestants take their
-turn, since the speed of a machine (a virtual one above all) drifts more than they differ; ratios
-are medians of the ratios within a round. A run during which other programs had the processors is
-made again.
+Standard library only. Every figure is a median over rounds, and in each round all contestants take
+their turn. The reason: the speed of a machine (a virtual one above all) drifts more than the
+contestants differ. Ratios are medians of the ratios within a round. When other programs had the
+processors during a run, the run is made again.
 """
 
 import datetime
@@ -40,13 +40,13 @@ LOCKSTEP = (
 
 START_SECONDS_MAX = 20
 WARM_UP_SECONDS = 0.3
-OTHERS_SHARE_MAX = 0.05  # of one core, for a run to count as undisturbed
+OTHERS_SHARE_MAX = 0.05  # of one core: what other programs may use during an undisturbed run
 ATTEMPTS_MAX = 3
-ATTEMPT_SECONDS_MAX = 15  # what takes longer is not made again
+ATTEMPT_SECONDS_MAX = 15  # a longer attempt is not made again
 
 
 class Failure(Exception):
-    """Something outside of this program is not as it should be; the message says what."""
+    """Something outside of this program is wrong; the message says what."""
 
 
 def cores_text(cores):
@@ -54,7 +54,7 @@ def cores_text(cores):
 
 
 def pinned(cores):
-    """The part of a command line that does what sched_setaffinity does here."""
+    """The words of a command line that pin its process, as sched_setaffinity does here."""
     return ["taskset", "-c", cores_text(cores)]
 
 
@@ -67,8 +67,8 @@ def free_port():
 class Server:
     """A server that runs while the `with` block does.
 
-    `{port}` in its command is replaced by a free port and the server has started when that port
-    accepts; without it, the first line that it prints ends with its address.
+    A free port replaces `{port}` in the command, and the server has started when that port accepts.
+    Without `{port}`, the first line that the server prints ends with its address.
     """
 
     def __init__(self, command, cores=SERVER_CORE, protocol="1"):
@@ -134,14 +134,14 @@ class Server:
 
 
 def relay(*options, poller="auto", loops=1, rate=0, cores=SERVER_CORE):
-    """The relay; its limit on the rate of a sender is off unless `rate` is None, the default."""
+    """The relay. Its limit on a sender's rate is off; with `rate` None it has its default."""
     limit = [] if rate is None else ["--max-message-rate", str(rate), "--max-byte-rate", "0"]
     words = [RELAY, "--port", "0", "--loops", str(loops), "--poller", poller, *limit, *options]
     return Server(words, cores)
 
 
 def floor(poller, frame_lengths, clients, *options):
-    """The floor for rooms of so many clients and (in, out) as `frame_lengths()` tells."""
+    """The floor, for rooms of `clients` and for the (in, out) of `frame_lengths()`."""
     length_in, length_out = frame_lengths
     lengths = ["--clients", str(clients), "--in", str(length_in), "--out", str(length_out)]
     words = [FLOOR, "--port", "0", "--poller", poller, *lengths, *options]
@@ -168,7 +168,7 @@ def frame_lengths(payload):
 
 
 def busy_seconds():
-    """What all processors have spent since boot on anything but idling."""
+    """Seconds that all processors together were not idle since boot."""
     with open("/proc/stat") as file:
         user, nice, system, _, _, interrupt, soft_interrupt, steal = file.readline().split()[1:9]
     spent = sum(map(int, (user, nice, system, interrupt, soft_interrupt, steal)))
@@ -176,7 +176,7 @@ def busy_seconds():
 
 
 class Play:
-    """One scenario of the load generator, to be played against servers."""
+    """One scenario of the load generator, which servers play."""
 
     def __init__(self, scenario, cores=GENERATOR_CORE, **options):
         self.scenario = scenario
@@ -224,9 +224,9 @@ class Play:
         return result
 
     def run(self, make_server):
-        """Against a fresh server; again while others disturb it, the best of the attempts.
+        """Plays against a fresh server, again while other programs disturb it; the best attempt.
 
-        A run that fails has no figures, which all below takes for "not known".
+        A run that fails has no figures. The functions below take that for "not known".
         """
         best = None
         for _ in range(ATTEMPTS_MAX):
@@ -248,7 +248,7 @@ class Play:
 
 
 def start_times(command, rounds):
-    """Starts a command, {port} replaced, so many times; not pinned."""
+    """Starts a command `rounds` times, with {port} replaced. The processes are not pinned."""
     with tempfile.NamedTemporaryFile("r", suffix=".json") as result_file:
         words = [GENERATOR, "startup", "--command", command, "--rounds", str(rounds)]
         said = subprocess.run(
@@ -262,7 +262,7 @@ def start_times(command, rounds):
 
 
 def in_turn(rounds, contestants):
-    """Calls each of {name: function} once a round, A B A B; {name: [result of each round]}."""
+    """Calls each of {name: function} once a round (A B A B). Gives {name: [result of each round]}."""
     results = {name: [] for name in contestants}
     for _ in range(rounds):
         for name, measure in contestants.items():
@@ -271,7 +271,7 @@ def in_turn(rounds, contestants):
 
 
 def pick(results, *path):
-    """One figure of each round; None where a run has none."""
+    """One figure of each round; None for a run without this figure."""
     figures = []
     for result in results:
         for step in path:
@@ -286,13 +286,13 @@ def median(figures):
 
 
 def ratios(figures, references):
-    """Round by round."""
+    """The ratio of each round."""
     pairs = zip(figures, references)
     return [a / b for a, b in pairs if a is not None and b]
 
 
 def number(value):
-    """Three significant digits, but whole numbers whole and with their thousands parted."""
+    """Three significant digits; large numbers are whole, with their thousands separated."""
     if value is None:
         return "-"
     if value == 0 or abs(value) >= 99.95:
@@ -309,7 +309,7 @@ def largest(figures):
 
 
 def spread(figures):
-    """Median, and what it lies between."""
+    """The median, with the lowest and the highest figure."""
     known = [figure for figure in figures if figure is not None]
     if not known:
         return "-"
@@ -326,7 +326,7 @@ def table(headings, rows):
 
 
 def commands(pairs):
-    """The commands of a table's rows, each once: {label: [command...]}."""
+    """The commands of a table's rows, {label: [command...]}. Each command is printed once."""
     lines = []
     for label, words in pairs.items():
         new = [line for line in words if line not in lines]
@@ -335,7 +335,7 @@ def commands(pairs):
 
 
 def quality(results):
-    """What a reader must know of the runs before trusting the figures."""
+    """What a reader must know about the runs before trusting the figures."""
     shares = [share for share in pick(results, "others_share") if share is not None]
     disturbed = sum(share > OTHERS_SHARE_MAX for share in shares)
     lines = [
@@ -348,7 +348,7 @@ def quality(results):
 
 
 class SystemCalls:
-    """Counts the system calls of a server while it plays, with perf, where that is allowed."""
+    """Counts the system calls of a server while it plays, with perf, where perf is allowed."""
 
     SECONDS = 0.5
 
@@ -361,7 +361,7 @@ class SystemCalls:
 
     @staticmethod
     def counted(words):
-        """What perf counts while it runs `words`; None when it can't."""
+        """The number that perf counts while it runs `words`; None when perf can't count."""
         perf = ["perf", "stat", "-x", ",", "-e", "raw_syscalls:sys_enter"]
         said = subprocess.run([*perf, *words], capture_output=True, text=True)
         for line in said.stderr.splitlines():
@@ -370,7 +370,7 @@ class SystemCalls:
         return None
 
     def per_delivery(self, play, make_server, setup_seconds):
-        """In a run of its own, which is not measured otherwise; None where it can't be told."""
+        """Counts in a run of its own, without other measurements. None when the count is not known."""
         if self.why_not or setup_seconds is None:
             return None
         longer = Play(play.scenario, play.cores, **{**play.options, "duration": 4 * self.SECONDS})
@@ -410,7 +410,7 @@ def machine_line():
 
 
 def check_machine():
-    """Raises Failure where nothing can be measured."""
+    """Raises Failure when this machine can't measure."""
     if not BOTH_CORES <= os.sched_getaffinity(0):
         raise Failure("two processors are needed, 0 and 1: one for the server, one for the load")
     for program in (RELAY, FLOOR, GENERATOR):

@@ -1,8 +1,9 @@
 /*
- * churn: in each of R rooms, over and over, a host connects and creates the room, a guest connects
- * and joins; the host sends one message, the guest answers it, and both leave with a close frame.
+ * churn: R rooms, each with the same cycle over and over. A host connects and creates the room, and
+ * a guest connects and joins. The host sends one message, the guest answers it, and both leave with
+ * a close frame.
  *
- * The latency is that of the whole cycle, from the host's connecting to both being gone.
+ * The latency is the time of the whole cycle, from the host's connect until both clients are gone.
  */
 #include <stdlib.h>
 
@@ -21,7 +22,7 @@ struct cycle {
 struct churn {
     struct send_frame message;
     struct send_frame answer;
-    struct cycle *cycles; /* of each room */
+    struct cycle *cycles; /* one for each room */
     bool has_begun;
 };
 
@@ -64,7 +65,7 @@ static void begin_cycle(struct worker *worker, struct room *room)
     cycle->number++;
     cycle->present = CHURN_CLIENTS;
     seating_open_room(worker, room);
-    worker->under_way++; /* the cycle itself: the end of the run waits for it */
+    worker->under_way++; /* counts the cycle itself, so that the end of the run waits for it */
 }
 
 static uint64_t churn_tick(struct worker *worker)

@@ -1,7 +1,7 @@
 /*
- * The client's side of RFC 6455, as far as a benchmark needs it: frames are read cheaply, a message
- * is looked at in place, and only of one that came in parts the beginning is copied. Servers that
- * fragment their messages are refused, and so are extensions, by not offering any.
+ * The client's side of RFC 6455, as far as a benchmark needs it. A client reads frames cheaply and
+ * looks at messages in place. It copies only the beginning of a message that came in parts. It
+ * gives up on a server that fragments messages, and offers no extensions.
  */
 #include "client.h"
 
@@ -21,14 +21,14 @@
 #define OPCODE_BITS 0x0F
 #define MASK_BIT 0x80
 #define STASH_BYTES (WS_FRAME_HEADER_OUT_MAX + CLIENT_LOOK_BYTES)
-#define KEY "cGFydHktYmVuY2gga2V5IQ==" /* any 16 bytes; it protects nobody here */
+#define KEY "cGFydHktYmVuY2gga2V5IQ==" /* any 16 bytes; the key protects nobody here */
 
 /* The beginning of a frame, or of the answer to the handshake, that comes in parts. */
 struct stash {
     struct stash *next; /* in the hub's list of spare ones */
     uint64_t consumed;  /* bytes of the frame seen so far */
-    size_t length;      /* of those, kept in `bytes` */
-    bool is_told;       /* its message was yielded: it is dropped at the next call */
+    size_t length;      /* bytes that are kept in `bytes` */
+    bool is_told;       /* the message was reported; the next call drops the stash */
     uint8_t bytes[STASH_BYTES];
 };
 
@@ -59,7 +59,7 @@ void hub_release(struct hub *hub)
     }
 }
 
-static void lost(const char *what)
+static _Noreturn void lost(const char *what)
 {
     give_up("a connection broke: %s failed with '%s'", what, strerror(errno));
 }
@@ -198,7 +198,7 @@ static uint64_t read_big_endian(const uint8_t *data, size_t length)
     return value;
 }
 
-/* Reads a header; false: more bytes are needed. */
+/* Reads a header. False: it needs more bytes. */
 static bool read_header(struct bytes in, struct frame *ret_frame)
 {
     if (in.length < 2)
@@ -224,7 +224,8 @@ static size_t least(size_t a, uint64_t b)
     return a < b ? a : (size_t)b;
 }
 
-/* Moves the beginning of the input to the stash; what has no place there is only counted. */
+/* Moves the beginning of the input to the stash. Bytes that have no place there are only counted.
+ */
 static void stash_fill(struct stash *stash, struct bytes_mut *input, uint64_t wanted)
 {
     size_t taken = least(input->length, wanted);
@@ -235,7 +236,8 @@ static void stash_fill(struct stash *stash, struct bytes_mut *input, uint64_t wa
     bytes_mut_skip(input, taken);
 }
 
-/* A frame that comes in parts. True: it is whole, and its beginning is in the stash. */
+/* Reads on in a frame that comes in parts. True: the frame is whole, and its beginning is stashed.
+ */
 static bool gather_frame(struct hub *hub, struct client *client, struct bytes_mut *input,
                          struct frame *ret_frame)
 {
@@ -253,7 +255,8 @@ static bool gather_frame(struct hub *hub, struct client *client, struct bytes_mu
     return stash->is_told;
 }
 
-/* The next frame, once all of it is there. `ret_payload` is its payload, or the beginning of it. */
+/* The next frame, once it is whole. `ret_payload` is its payload, or the beginning of its payload.
+ */
 static bool next_frame(struct hub *hub, struct client *client, struct bytes_mut *input,
                        struct frame *ret_frame, struct bytes *ret_payload)
 {
@@ -277,7 +280,7 @@ static bool next_frame(struct hub *hub, struct client *client, struct bytes_mut 
     return true;
 }
 
-/* The value of a field of the response; empty when there is none. */
+/* The value of a header field of the response; empty when the response has no such field. */
 static struct bytes header_value(struct bytes head, struct bytes name)
 {
     for (size_t at = 0; at + name.length < head.length; at++) {
@@ -307,7 +310,7 @@ static void check_response(const struct greeting *greeting, struct bytes head)
         give_up("the server doesn't speak protocol 2: it didn't choose party-sockets.v2");
 }
 
-/* Takes the answer to the greeting. True: it is whole. */
+/* Reads the answer to the greeting. True: the answer is whole. */
 static bool take_answer(struct hub *hub, struct client *client, struct bytes_mut *input)
 {
     static const char end[] = "\r\n\r\n";

@@ -1,6 +1,6 @@
 /*
- * One client: a connection, its WebSocket, and what waits to be sent. It knows frames, and nothing
- * of rooms; what a text means is the worker's business.
+ * One client: a connection, its WebSocket, and its unsent output. A client knows frames, but no
+ * rooms; the worker knows what a text means.
  *
  * Bytes in, events out, one at a time, as in proto/ws_message.h:
  *
@@ -18,16 +18,17 @@
 #include "proto/ws_handshake.h"
 #include "target.h"
 
-#define CLIENT_LOOK_BYTES 1024 /* of a long message that came in parts, only these are kept */
+#define CLIENT_LOOK_BYTES \
+    1024 /* the client keeps only so much of a long message that came in parts */
 
 struct room;
 struct stash;
 
 enum client_state {
     CLIENT_CLOSED,
-    CLIENT_ARRIVING, /* connected; the answer to the greeting is awaited */
+    CLIENT_ARRIVING, /* connected; waits for the answer to the greeting */
     CLIENT_OPEN,
-    CLIENT_LEAVING, /* has said so, and waits for the server to close */
+    CLIENT_LEAVING, /* has sent a close frame, and waits for the server to close */
     CLIENT_ENDING,  /* waits for the poller to let go of the socket */
 };
 
@@ -35,21 +36,22 @@ struct client {
     struct poller_socket socket;
     struct outbox out;
     struct list unsent;  /* in the hub's list, while there is output to send */
-    struct stash *stash; /* a frame that came in parts; NULL between frames */
+    struct stash *stash; /* a frame that comes in parts; NULL between frames */
     struct room *room;
     uint32_t member; /* place in the room: 0 is the host */
-    uint32_t next;   /* number of the next broadcast to hear */
+    uint32_t next;   /* number of the next broadcast that it must hear */
     uint8_t state;   /* enum client_state */
     bool is_blocked; /* a send is under way, or the socket is full */
     bool is_seated;  /* in its room */
 };
 
-/* How a connection begins, the same for all. */
+/* How a connection begins; the same for all connections. */
 struct greeting {
     char text[1024]; /* the request of the WebSocket handshake */
     uint8_t accept[WS_ACCEPT_LENGTH];
     bool wants_v2; /* the server must choose this subprotocol */
-    bool is_floor; /* instead: 4 bytes with the room's number, and one byte comes back */
+    bool is_floor; /* no handshake: the client sends 4 bytes with the room's number, and gets one
+                      byte */
 };
 
 void greeting_init(struct greeting *greeting, const struct target *target, const char *subprotocol);
@@ -59,7 +61,7 @@ struct hub {
     const struct target *target;
     const struct greeting *greeting;
     struct outbox_pool outboxes;
-    size_t held; /* bytes of output; counted, and not limited */
+    size_t held; /* bytes of output; they are counted, but not limited */
     struct list unsent;
     struct stash *spare; /* stashes for reuse */
 };
@@ -67,22 +69,22 @@ struct hub {
 void hub_init(struct hub *hub, struct poller *poller, const struct target *target,
               const struct greeting *greeting);
 
-/* Frees what it keeps for reuse; all clients are closed by then. */
+/* Frees what the hub keeps for reuse. All clients must be closed. */
 void hub_release(struct hub *hub);
 
-/* Sends what clients have queued, with one send each where the socket takes it. */
+/* Sends the queued output of all clients, with one send for each client if its socket takes all. */
 void hub_flush(struct hub *hub);
 
-/* Connects. `number` is that of the connection in this process, `room_number` is for the floor. */
+/* Connects. `number` counts connections in this process; only the floor needs `room_number`. */
 void client_open(struct hub *hub, struct client *client, uint64_t number, uint32_t room_number);
 
-/* Queues bytes as they are: finished frames. They leave with the next hub_flush(). */
+/* Queues finished frames. The next hub_flush() sends them. */
 void client_queue(struct hub *hub, struct client *client, struct bytes bytes);
 
 /* Queues a text message, masked; for texts of up to 512 bytes. */
 void client_queue_text(struct hub *hub, struct client *client, struct bytes text);
 
-/* Says goodbye (a close frame with 1000). */
+/* Sends a close frame with 1000. */
 void client_leave(struct hub *hub, struct client *client);
 
 /* Ends the connection at once. False: CLIENT_ENDING until OUTCOME_DETACHED; see client_ended(). */
@@ -93,7 +95,7 @@ void client_ended(struct hub *hub, struct client *client);
 void client_sent(struct hub *hub, struct client *client, const struct outcome *outcome);
 
 enum client_event_kind {
-    CLIENT_NEEDS_MORE, /* the input is used up */
+    CLIENT_NEEDS_MORE, /* all input is consumed */
     CLIENT_OPENED,     /* the handshake is done */
     CLIENT_TEXT,       /* a whole message has come; `text` is its beginning */
     CLIENT_WAS_CLOSED, /* the server's close frame: `text` is its payload */
@@ -104,8 +106,8 @@ struct client_event {
     struct bytes text; /* valid until the next call */
 };
 
-/* The next thing in the input, which is consumed; pings are answered on the way. Gives up on what
- * is no WebSocket. Also returns ret_event->kind. */
+/* Consumes the next event of the input, and answers pings on the way. Gives up when the input is no
+ * WebSocket. Also returns ret_event->kind. */
 enum client_event_kind client_next(struct hub *hub, struct client *client, struct bytes_mut *input,
                                    struct client_event *ret_event);
 

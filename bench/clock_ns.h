@@ -1,4 +1,4 @@
-/* Time as the generator counts it: nanoseconds of a clock that never jumps. */
+/* The generator's time: nanoseconds of a clock that never jumps. */
 #ifndef PARTY_BENCH_CLOCK_NS_H
 #define PARTY_BENCH_CLOCK_NS_H
 

@@ -1,4 +1,4 @@
-/* The main thread sleeps through most of this, so that it takes nothing from the workers' core. */
+/* The main thread sleeps most of the time, so that it takes nothing from the workers' core. */
 #include "crew.h"
 
 #include <errno.h>
@@ -14,8 +14,8 @@
 
 #define DESCRIPTORS_RESERVED 64
 #define DESCRIPTORS_WANTED 4000000u
-#define HEAD_START_NS 10000000 /* for the workers to see the order, and prepare */
-#define LOOK_NS 250000000      /* between two looks at the workers, for the live line */
+#define HEAD_START_NS 10000000 /* so long do workers have to see the order and prepare */
+#define LOOK_NS 250000000      /* between two looks at the workers for the live line */
 #define LOOK_SOON_NS 2000000
 #define CLEAR_LINE "\r\033[K"
 
@@ -102,7 +102,7 @@ void crew_free(struct crew *crew)
     free(crew);
 }
 
-/* The line that shows that something goes on; the next one takes its place. */
+/* Shows the live line, in place of the last one. */
 PRINTF_LIKE(2, 3)
 static void show(const struct crew *crew, const char *format, ...)
 {
@@ -135,7 +135,7 @@ static uint64_t thread_cpu_ns(pthread_t thread)
     return (uint64_t)time.tv_sec * NANOSECONDS + (uint64_t)time.tv_nsec;
 }
 
-/* The workers' CPU time, and how much of it they spent on asking for what wasn't there. */
+/* The workers' CPU time, and how much of it they spent on polls that gave nothing. */
 struct work_note {
     uint64_t at_ns;
     uint64_t cpu_ns[THREADS_MAX];
@@ -175,7 +175,7 @@ bool crew_read_server(const struct crew *crew, struct process_usage *ret_usage)
     return true;
 }
 
-/* Sleeps until the end of the measured time, with a sign of life from time to time. */
+/* Sleeps until the end of the measured time, and updates the live line from time to time. */
 static void watch(const struct crew *crew)
 {
     const struct orders *orders = &crew->setting.orders;
@@ -236,8 +236,7 @@ void crew_measure(struct crew *crew, uint32_t rooms, struct measurement *ret_mea
     add_up(crew, ret_measurement);
 }
 
-/* Between the two readings, which are the measured time give or take when we got a core for them.
- */
+/* The time between the two readings: the measured time, plus or minus our waits for a core. */
 static double seconds_watched(const struct measurement *measurement)
 {
     return (double)(measurement->end.at_ns - measurement->begin.at_ns) / (double)NANOSECONDS;

@@ -1,6 +1,6 @@
 /*
- * party-floor: options, seats and what is owed to whom. The system calls are in floor_epoll.c and
- * floor_io_uring.c; bench/run starts it.
+ * party-floor: its options, its seats, and the bytes that it owes to each connection. The system
+ * calls are in floor_epoll.c and floor_io_uring.c. bench/run starts the program.
  */
 #include "floor.h"
 
@@ -20,7 +20,7 @@
 #define ROOM_NUMBER_BYTES 4
 #define FRAMES_BYTES_LEAST (1024 * 1024)
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
     fprintf(stderr, "party-floor: %s\n", what);
     exit(EXIT_FAILURE);
@@ -50,7 +50,7 @@ static struct floor_room *find_room(struct floor *floor, uint32_t number)
     return room;
 }
 
-/* Reads the room's number and returns how many bytes of it there were. */
+/* Reads bytes of the room's number, and returns how many it read. */
 static size_t take_seat(struct floor *floor, int fd, const uint8_t *data, size_t length)
 {
     struct floor_connection *connection = &floor->connections[fd];
@@ -72,8 +72,8 @@ static size_t take_seat(struct floor *floor, int fd, const uint8_t *data, size_t
 }
 
 /*
- * Appends frames to a queue, one by one as a relay would. All frames are the same and the queue
- * begins with a whole one, so that what stands at a place stays right when bytes are owed again.
+ * Appends frames to a queue, one by one as a relay would. All frames are the same, and the queue
+ * begins with a whole frame. So the bytes at any place stay right when they are owed again.
  */
 static void copy_frames(const struct floor *floor, struct floor_connection *connection,
                         size_t frames)
@@ -136,7 +136,7 @@ void floor_sent(struct floor *floor, int fd, size_t length)
     struct floor_connection *connection = &floor->connections[fd];
     connection->owed -= length;
     if (connection->owed == 0)
-        connection->sent = 0; /* frames are never begun in part, so all went out whole */
+        connection->sent = 0; /* nothing is owed, so all frames went out whole */
     else
         connection->sent =
             (uint32_t)((connection->sent + length) % floor->options->frame_bytes_out);
@@ -168,7 +168,8 @@ void floor_close(struct floor *floor, int fd)
     close(fd);
 }
 
-/* A text frame of exactly this length that says {"type":"message",...}, unless it is too short. */
+/* Writes a text frame of exactly this length, with {"type":"message",...}; dies if that does not
+ * fit. */
 static void write_frame(uint8_t *frame, size_t length)
 {
     static const char start[] = "{\"type\":\"message\",\"from\":\"00000000\",\"data\":\"";
@@ -200,7 +201,7 @@ static void make_frames(struct floor *floor)
         memcpy(floor->frames + i * frame_bytes, floor->frames, frame_bytes);
 }
 
-/* Only the pages that are used become resident. */
+/* Only used pages become resident. */
 static void *reserve(size_t bytes)
 {
     void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
@@ -210,7 +211,7 @@ static void *reserve(size_t bytes)
 
 static const char floor_help[] =
     "party-floor --clients N --in BYTES --out BYTES [OPTION...]\n"
-    "The least a relay could do, to compare relays with; bench/run starts it.\n"
+    "The least that a relay could do, to compare relays with. bench/run starts it.\n"
     "\n"
     "  --clients N            members of a room\n"
     "  --in BYTES             length of every frame of a client\n"
@@ -220,12 +221,12 @@ static const char floor_help[] =
     "\n"
     "Forms to compare (the default is the one that measured best):\n"
     "  --send send|sendmsg|writev|zero-copy   the last with io_uring only (send)\n"
-    "  --queue counted|copied whether frames are copied into a queue of each recipient (counted)\n"
-    "  --events N             epoll: events of one wait (256)\n"
+    "  --queue counted|copied copied: each recipient has a queue with copies of frames (counted)\n"
+    "  --events N             epoll: events that one wait may return (256)\n"
     "  --receive multishot|one-shot|poll      io_uring; poll: then recv(2) (multishot)\n"
-    "  --buffers NxBYTES      io_uring: the ring that the kernel takes receive buffers from\n"
-    "  --completions failures|all|awaited     io_uring: which sends post one; awaited: all, and\n"
-    "                         the wait is for one outcome more than there are sends (failures)\n"
+    "  --buffers NxBYTES      io_uring: the ring from which the kernel takes receive buffers\n"
+    "  --completions failures|all|awaited     io_uring: which sends post a completion; awaited:\n"
+    "                         all do, and a wait is for one more completion than sends (failures)\n"
     "  --registered on|off    io_uring: sockets in the ring's own table\n"
     "  --task-run defer|cooperative           io_uring (defer)\n"
     "  --submit with-wait|apart               io_uring: one enter a turn, or two (with-wait)\n"
@@ -248,8 +249,7 @@ static unsigned read_choice(const char *text, const char *const *names)
     for (unsigned i = 0; names[i] != NULL; i++)
         if (strcmp(names[i], text) == 0)
             return i;
-    die("an option's value is none of those that there are (see --help)");
-    return 0;
+    die("an option has no such value (see --help)");
 }
 
 #define CHOICE(...) read_choice(optarg, (const char *const[]){__VA_ARGS__, NULL})
@@ -258,7 +258,7 @@ static void read_buffers(struct floor_options *options, char *text)
 {
     char *separator = strchr(text, 'x');
     if (separator == NULL)
-        die("--buffers is written 1024x2048");
+        die("--buffers must look like 1024x2048");
     *separator = '\0';
     options->buffers = read_number(text, 1, 32768);
     options->buffer_bytes = read_number(separator + 1, 64, 1024 * 1024);
@@ -359,7 +359,8 @@ int main(int argument_count, char **arguments)
     if (options.send == SEND_ZERO_COPY && !options.is_io_uring)
         die("zero-copy needs --poller io_uring");
     if (options.send == SEND_ZERO_COPY && options.completions == COMPLETIONS_FAILURES)
-        options.completions = COMPLETIONS_ALL; /* the kernel has no silent ones */
+        options.completions =
+            COMPLETIONS_ALL; /* the kernel has no zero-copy send without a completion */
 
     char why[512];
     struct floor floor = {.options = &options};

@@ -1,13 +1,14 @@
 /*
- * The floor: the least that a relay could do. The same bytes come in and go out through the same
- * system calls as a relay's, and nothing else is done: no handshake, no frames, and no copies
- * unless they are asked for. What it costs is the kernel's part of a relay's cost.
+ * The floor: the least that a relay could do. The same bytes come in and go out as in a relay,
+ * through the same system calls. The floor does nothing else: no handshake, no frames, and no
+ * copies unless an option asks for them. Its cost is the kernel's part of a relay's cost.
  *
- * A client's first four bytes are its room's number (little-endian), and it gets one byte back.
- * From then on, for every `frame_bytes_in` bytes of it, each other member of the room is owed one
- * frame of `frame_bytes_out` bytes, the same for all; so what waits for a connection is a number.
+ * A client's first four bytes are its room's number (little-endian), and the client gets one byte
+ * back. From then on, for every `frame_bytes_in` bytes that the client sends, the floor owes each
+ * other member of the room one frame of `frame_bytes_out` bytes. All frames are the same, so a
+ * number says how much output waits for a connection.
  *
- * One thread. It trusts its clients: it is for measuring, and has no limits.
+ * The floor has one thread. It trusts its clients and has no limits, since it is for measuring.
  */
 #ifndef PARTY_BENCH_FLOOR_H
 #define PARTY_BENCH_FLOOR_H
@@ -18,7 +19,7 @@
 
 #define FLOOR_CONNECTIONS_MAX (1024 * 1024)
 
-/* The forms that are compared; see floor_help in floor.c. */
+/* The forms to compare; see floor_help in floor.c. */
 enum floor_send { SEND_PLAIN, SEND_SENDMSG, SEND_WRITEV, SEND_ZERO_COPY };
 enum floor_receive { RECEIVE_MULTISHOT, RECEIVE_ONE_SHOT, RECEIVE_POLL };
 enum floor_completions { COMPLETIONS_FAILURES, COMPLETIONS_ALL, COMPLETIONS_AWAITED };
@@ -33,9 +34,9 @@ struct floor_options {
     enum floor_send send;
     bool is_copied;
 
-    uint32_t events; /* epoll: events of one wait */
+    uint32_t events; /* epoll: events that one wait may return */
 
-    enum floor_receive receive; /* from here on io_uring */
+    enum floor_receive receive; /* from here on for io_uring only */
     enum floor_completions completions;
     uint32_t buffers; /* a power of two */
     uint32_t buffer_bytes;
@@ -46,15 +47,15 @@ struct floor_options {
 };
 
 struct floor_connection {
-    uint32_t room;     /* its number + 1; 0 before it has a seat */
+    uint32_t room;     /* the room's number + 1; 0 before the connection has a seat */
     uint32_t received; /* bytes of an incomplete frame, or of the room's number */
     uint64_t owed;     /* bytes that wait to be sent */
-    uint8_t *queue;    /* --queue copied: they stand here, behind `sent` bytes */
+    uint8_t *queue;    /* --queue copied: the owed bytes are here, behind `sent` bytes */
     size_t queue_capacity;
-    uint32_t sent;      /* bytes of the frame that was sent in part */
-    uint32_t number_in; /* the room's number as far as it has come */
+    uint32_t sent;      /* bytes that were sent of a frame that was sent in part */
+    uint32_t number_in; /* the bytes of the room's number that have come */
     uint32_t in_flight; /* io_uring: bytes of the last send */
-    bool is_listed;     /* among those with output */
+    bool is_listed;     /* it is among the connections with output */
     bool is_blocked;    /* the socket is full */
 };
 
@@ -66,32 +67,33 @@ struct floor_room {
 struct floor {
     const struct floor_options *options;
     int listener_fd;
-    struct floor_connection *connections; /* at their descriptors */
+    struct floor_connection *connections; /* each at the index of its descriptor */
     struct floor_room *rooms;
     uint32_t room_capacity;
-    int *listed; /* descriptors of those with output */
+    int *listed; /* descriptors of connections with output */
     uint32_t listed_count;
-    uint8_t *frames; /* the frame over and over, so that any number of them is one stretch */
+    uint8_t *frames; /* the frame many times over, so that any number of frames is one stretch of
+                        memory */
     size_t frames_bytes;
 };
 
-/* Bytes have come in: gives the sender its seat, or makes its room's members owed. */
+/* Handles bytes that came in: gives the sender its seat, or owes frames to its room's members. */
 void floor_received(struct floor *floor, int fd, const uint8_t *data, size_t length);
 
-/* Puts a connection among those with output, unless it is there or its socket is full. */
+/* Lists a connection as one with output, unless it is listed or its socket is full. */
 void floor_list(struct floor *floor, int fd);
 
-/* The next stretch that is owed to a connection. */
+/* The next stretch of bytes that the floor owes to a connection. */
 const uint8_t *floor_owed(const struct floor *floor, int fd, size_t *ret_length);
 void floor_sent(struct floor *floor, int fd, size_t length);
 
-/* The last `length` bytes that were said to be sent were not. */
+/* Takes back the last `length` bytes of floor_sent(): they were not sent. */
 void floor_unsent(struct floor *floor, int fd, size_t length);
 
-/* The connection leaves its room; the descriptor is closed. */
+/* Takes the connection out of its room, and closes the descriptor. */
 void floor_close(struct floor *floor, int fd);
 
-/* They serve until the process is killed; they return when the kernel refuses, with errno. */
+/* Serve until the process is killed. They return, with errno set, when the kernel refuses. */
 void floor_serve_epoll(struct floor *floor);
 void floor_serve_io_uring(struct floor *floor);
 

@@ -1,6 +1,6 @@
 /*
- * The floor over epoll: level-triggered, one recv a readable socket into one buffer, one send a
- * socket with output at the end of the turn.
+ * The floor over epoll, level-triggered. A readable socket gets one recv, into one buffer for all.
+ * At the end of the turn, a socket with output gets one send.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -58,7 +58,7 @@ static void flush(struct floor *floor, int epoll_fd, int fd)
     if (sent > 0)
         floor_sent(floor, fd, (size_t)sent);
     if (connection->owed == 0 || (sent < 0 && errno != EAGAIN))
-        return; /* what is broken is told by its next recv */
+        return; /* the next recv of a broken socket reports it */
     connection->is_blocked = true;
     (void)control(epoll_fd, EPOLL_CTL_MOD, fd, EPOLLIN | EPOLLOUT);
 }

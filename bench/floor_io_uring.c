@@ -1,10 +1,11 @@
 /*
- * The floor over io_uring: the kernel receives into buffers of a ring that is given back at once;
- * sends are written into the submission queue and begin with the wait, so that a turn is one
- * system call.
+ * The floor over io_uring. The kernel receives into buffers of a ring, and the floor gives each
+ * buffer back at once. Sends are written into the submission queue and begin with the wait, so a
+ * turn is one system call.
  *
- * Sends are MSG_DONTWAIT and MSG_WAITALL: each is over when the call that submits it returns, and
- * one that did not get all out counts as failed and says so even if successes are to be silent.
+ * Sends are MSG_DONTWAIT and MSG_WAITALL. Each send is over when the call that submits it returns.
+ * A send that did not get all bytes out counts as failed, and posts a completion even if successful
+ * sends are silent.
  */
 #include <errno.h>
 #include <liburing.h>
@@ -21,7 +22,7 @@
 #define POLL_RECEIVE_BYTES (64 * 1024)
 #define SEND_FLAGS (MSG_NOSIGNAL | MSG_DONTWAIT | MSG_WAITALL)
 
-/* The upper half of an entry's user data; the lower is the descriptor. */
+/* The upper half of an entry's user data. The lower half is the descriptor. */
 enum operation { ACCEPT, RECEIVE, SEND, WRITABLE };
 
 struct ring {
@@ -33,7 +34,7 @@ struct ring {
     uint32_t buffers_to_return;
     uint32_t sends; /* of this turn */
     uint32_t descriptors_max;
-    struct iovec *parts; /* of sendmsg, at their descriptors */
+    struct iovec *parts; /* of sendmsg, each at the index of its descriptor */
     struct msghdr *messages;
 };
 
@@ -87,7 +88,7 @@ static void begin_waiting_until_writable(struct ring *ring, int fd)
     finish_entry(ring, entry, WRITABLE, fd);
 }
 
-/* All that is owed counts as sent; what was not is owed again when the completion says so. */
+/* All owed bytes count as sent. When a completion says otherwise, the rest is owed again. */
 static void begin_sending(struct ring *ring, int fd)
 {
     struct io_uring_sqe *entry = next_entry(ring);
@@ -109,7 +110,7 @@ static void begin_sending(struct ring *ring, int fd)
     floor_sent(ring->floor, fd, length);
     struct floor_connection *connection = &ring->floor->connections[fd];
     connection->in_flight = (uint32_t)length;
-    if (connection->owed > 0 && !connection->is_blocked) { /* more than one stretch of it */
+    if (connection->owed > 0 && !connection->is_blocked) { /* more than one stretch is owed */
         connection->is_blocked = true;
         begin_waiting_until_writable(ring, fd);
     }
@@ -127,7 +128,7 @@ static void flush_all(struct ring *ring)
     floor->listed_count = 0;
 }
 
-/* A socket goes into the ring's table at the place of its descriptor's number. */
+/* Puts a socket into the ring's table, at the index of its descriptor. */
 static void set_registered(struct ring *ring, int place, int fd)
 {
     if (ring->options->is_registered &&
@@ -172,7 +173,7 @@ static void handle_received(struct ring *ring, int fd, const struct io_uring_cqe
         begin_receiving(ring, fd);
 }
 
-/* A multishot poll tells of news, not of a state: the socket is read until it has no more. */
+/* A multishot poll reports new input, not a state: so the socket is read until it is empty. */
 static void handle_readable(struct ring *ring, int fd, const struct io_uring_cqe *completion)
 {
     static uint8_t bytes[POLL_RECEIVE_BYTES];
@@ -207,7 +208,7 @@ static void handle_sent(struct ring *ring, int fd, const struct io_uring_cqe *co
     bool is_broken = completion->res < 0 && completion->res != -EAGAIN;
     bool is_notice = (completion->flags & IORING_CQE_F_NOTIF) != 0;
     if (connection->room == 0 || is_broken || is_notice)
-        return; /* what is broken is told by its receive */
+        return; /* a broken socket's receive reports it */
     size_t sent = completion->res > 0 ? (size_t)completion->res : 0;
     if (sent < connection->in_flight)
         floor_unsent(ring->floor, fd, connection->in_flight - sent);
@@ -285,7 +286,7 @@ static bool set_up_buffers(struct ring *ring)
     return true;
 }
 
-/* sendmsg reads its parts when it begins, so they must outlive the turn's flush. */
+/* sendmsg reads its parts when it begins, so the parts must outlive the turn's flush. */
 static bool set_up_messages(struct ring *ring)
 {
     if (ring->options->send != SEND_SENDMSG)
@@ -301,7 +302,7 @@ static void return_buffers(struct ring *ring)
     ring->buffers_to_return = 0;
 }
 
-/* Begins what the turn wrote into the submission queue and waits for something new. */
+/* Begins the submissions of the turn, and waits for a completion. */
 static void wait_for_outcome(struct ring *ring)
 {
     unsigned outcomes = 1;

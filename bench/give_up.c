@@ -1,4 +1,4 @@
-/* A benchmark that went wrong in one place is wrong as a whole: nothing is cleaned up or saved. */
+/* A benchmark that fails in one place is wrong as a whole, so nothing is cleaned up or saved. */
 #include "give_up.h"
 
 #include <pthread.h>
@@ -12,7 +12,7 @@
 void give_up(const char *format, ...)
 {
     static pthread_mutex_t once = PTHREAD_MUTEX_INITIALIZER;
-    pthread_mutex_lock(&once); /* and never unlocked: who comes second has nothing to add */
+    pthread_mutex_lock(&once); /* never unlocked: a second thread must print nothing */
     va_list arguments;
     va_start(arguments, format);
     fprintf(stderr, "%sparty-bench: ", isatty(STDERR_FILENO) ? CLEAR_LINE : "");

@@ -30,8 +30,7 @@ static uint64_t upper_edge(unsigned index)
 
 uint64_t histogram_percentile(const struct histogram *histogram, double share)
 {
-    /* A share such as 0.07 is a little more than that in binary, and must not reach the next rank.
-     */
+    /* In binary, a share such as 0.07 is a little larger. It must not reach the next rank. */
     uint64_t rank = (uint64_t)ceil(share * (double)histogram->count - 1e-6);
     if (rank < 1)
         rank = 1;

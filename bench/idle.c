@@ -1,9 +1,9 @@
 /*
- * idle: clients that sit in their rooms. They answer the server's pings and say nothing, but for
- * those of the first rooms when --active is given: these play lockstep.
+ * idle: clients that sit in their rooms. They answer the server's pings and send nothing. Only with
+ * --active, the clients of the first rooms play lockstep.
  *
- * What a client costs is the growth of the server's resident memory, from before the first one came
- * to the end of the run, when all has settled.
+ * A client's cost is the growth of the server's resident memory, from before the first client came
+ * to the end of the run.
  */
 #include "crew.h"
 #include "lockstep.h"

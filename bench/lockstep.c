@@ -1,10 +1,10 @@
 /*
  * lockstep: in each room one member broadcasts to the others.
  *
- * Closed loop: W broadcasts are in flight in each room, and the next one goes out when all others
- * have one. It shows the most that a server can do; but a slow server is asked less, so what a
- * delivery costs is fairly compared only with --rate, the open loop: broadcasts are due at fixed
- * times, evenly spread over the rooms, and each is timed from when it was due.
+ * Closed loop: W broadcasts are in flight in each room. When all other members have one of them,
+ * the next one goes out. This shows the most that a server can do. But a slow server gets fewer
+ * messages, so only --rate, the open loop, compares the cost of a delivery fairly: broadcasts are
+ * due at fixed times, evenly spread over the rooms, and each is timed from when it was due.
  */
 #include "lockstep.h"
 
@@ -16,10 +16,10 @@
 
 #define SENDS_PER_TICK 256 /* then what has arrived gets its turn */
 
-/* A broadcast in flight; those of a room follow each other in a ring. */
+/* A broadcast in flight. The broadcasts of a room are in a ring. */
 struct flight {
     uint64_t sent_ns;
-    uint32_t awaited; /* members that don't have it yet */
+    uint32_t awaited; /* members that don't have the broadcast yet */
 };
 
 struct lockstep {

@@ -1,4 +1,4 @@
-/* One sender a room; also the traffic of the clients that are active in `idle`. */
+/* One sender in each room. The active clients of `idle` play this, too. */
 #ifndef PARTY_BENCH_LOCKSTEP_H
 #define PARTY_BENCH_LOCKSTEP_H
 

@@ -1,7 +1,7 @@
 /*
- * Frames are masked with one fixed key: the server's work is the same, and ours is done in advance.
- * Events are not parsed: the server under test is trusted to write JSON, and whatever its order of
- * fields and its white space, what is looked for can be found.
+ * All frames are masked with one fixed key. The server's work is the same, and our work is done in
+ * advance. Events are not parsed, since we trust the server under test to write JSON. We find a
+ * field in any order of fields and with any white space.
  */
 #include "message.h"
 
@@ -18,7 +18,7 @@
 #define MEMBER_LENGTH 4
 
 static const uint8_t mask[4] = {0x5a, 0xc3, 0x96, 0x0f};
-/* As BYTES(), where only a constant may stand. */
+/* Like BYTES(), for places where only a constant may stand. */
 #define BYTES_OF_LITERAL(literal)                       \
     {                                                   \
         (const uint8_t *)(literal), sizeof(literal) - 1 \
@@ -65,7 +65,7 @@ size_t message_bytes_around_data(struct bytes to)
     return writer.length + strlen("}");
 }
 
-/* The value `data`, its number still 0. */
+/* Writes the value `data`, with the number 0. */
 static void put_data(struct writer *writer, const struct send_shape *shape)
 {
     uint8_t mark[MARK_LENGTH] = {(uint8_t)shape->kind};

@@ -1,9 +1,9 @@
 /*
- * What clients and server say to each other: `send` messages as finished frames, and the events
- * that come back.
+ * The messages between clients and server: `send` messages as finished frames, and the events that
+ * come back.
  *
- * The value `data` is a string that begins with a mark: what kind of message it is, which member
- * sent it, and its number among those of its kind from that member. Filler follows.
+ * The value `data` is a string that begins with a mark: the kind of the message, the member that
+ * sent it, and its number among that member's messages of this kind. Filler follows.
  *
  *     {"type":"send","data":"b00000000002axxxxxxxx"}
  */
@@ -30,22 +30,22 @@ struct message {
     uint32_t number;
 };
 
-/* A masked frame with a `send` message, made once and sent many times; only its number changes. */
+/* A masked frame with a `send` message. It is made once and sent many times with another number. */
 struct send_frame {
     uint8_t *bytes; /* owned */
     size_t length;
     size_t header_length;
-    size_t number_offset; /* in the payload, from where the masking counts */
+    size_t number_offset; /* in the payload, where the masking begins to count */
 };
 
 struct send_shape {
     enum message_kind kind;
-    uint16_t member;   /* who sends it */
+    uint16_t member;   /* the sender */
     struct bytes to;   /* JSON; empty: to everyone else */
     size_t data_bytes; /* of the value `data`, quotes included; at least DATA_BYTES_LEAST */
 };
 
-/* The bytes of a `send` message's text around the value `data`. */
+/* The number of bytes that a `send` message's text has around the value `data`. */
 size_t message_bytes_around_data(struct bytes to);
 
 void send_frame_init(struct send_frame *frame, const struct send_shape *shape);
@@ -54,7 +54,7 @@ void send_frame_release(struct send_frame *frame);
 /* Writes the number into the frame, and returns its bytes. */
 struct bytes send_frame_numbered(struct send_frame *frame, uint32_t number);
 
-/* The length of the frame in which a relay that speaks protocol 1 passes such a message on. */
+/* The length of the frame in which a relay of protocol 1 passes such a message on. */
 size_t message_relayed_length(size_t data_bytes);
 
 #define MASKED_FRAME_HEADER_MAX 14
@@ -75,13 +75,13 @@ enum event_type {
 
 enum event_type event_type(struct bytes text);
 
-/* What follows `"name":` in an event that nobody can have put that into; empty if it isn't there.
- */
+/* The text behind `"name":` in an event; empty if it isn't there. Only for events into which no
+ * client can have put this name. */
 struct bytes event_field(struct bytes text, struct bytes name);
 
 /*
- * Reads a `message` event. `place` remembers where the mark was last, since events of one kind look
- * alike: a comparison takes the place of a search. False: it is another event, or has no mark.
+ * Reads a `message` event. `place` remembers where the last mark was: events of one kind look
+ * alike, so a comparison replaces a search. False: this is another event, or has no mark.
  */
 MUST_CHECK bool message_read(struct bytes text, size_t *place, struct message *ret_message);
 

@@ -14,8 +14,8 @@ enum value_kind {
     VALUE_COUNT,
     VALUE_NUMBER, /* with a fraction */
     VALUE_TIME,   /* `10ms`, `1.5s`; kept in seconds */
-    VALUE_FLAG,   /* takes no value */
-    VALUE_CHOICE, /* one of `words`; its place is kept */
+    VALUE_FLAG,   /* has no value */
+    VALUE_CHOICE, /* one of `words`; its index is kept */
 };
 
 #define IN(scenario) (1u << SCENARIO_##scenario)
@@ -26,7 +26,7 @@ struct option {
     const char *name;
     size_t offset; /* in struct options */
     enum value_kind kind;
-    unsigned scenarios; /* that it means something to */
+    unsigned scenarios; /* the scenarios that have this option */
     double least;
     double most;
     const char *help;
@@ -42,13 +42,13 @@ static const char *const scenarios[] = {
 };
 static const char *const summaries[] = {
     [SCENARIO_LOCKSTEP] =
-        "one sender a room, W broadcasts in flight; the next one goes out when all "
-        "have one",
+        ("one sender a room, W broadcasts in flight; the next one goes out when all "
+         "have one"),
     [SCENARIO_PARTY] = "a host and four guests a room, with the traffic of real games; round trips",
     [SCENARIO_AUDIENCE] =
         "one large room whose host broadcasts; when does the last member have it?",
     [SCENARIO_CHURN] = "connect, create or join, one exchange, leave, over and over",
-    [SCENARIO_IDLE] = "clients that are joined and silent: what does each cost in memory?",
+    [SCENARIO_IDLE] = "joined and silent clients: how much memory does each cost?",
     [SCENARIO_STARTUP] = "from the start of the server's command to the first connection",
 };
 
@@ -58,7 +58,7 @@ static const struct option options[] = {
     {"--url", FIELD(url), VALUE_TEXT, WITH_CLIENTS, 0, 0,
      "the server, ws://HOST:PORT (ws://127.0.0.1:8080)", NULL},
     {"--protocol", FIELD(protocol), VALUE_CHOICE, WITH_CLIENTS, 0, 0,
-     "what it speaks: 1, 2, or floor for party-floor (1)", protocols},
+     "the server's protocol: 1, 2, or floor for party-floor (1)", protocols},
     {"--threads", FIELD(threads), VALUE_COUNT, WITH_CLIENTS, 1, THREADS_MAX,
      "threads of the generator; the rooms are divided among them (1)", NULL},
     {"--pid", FIELD(pid), VALUE_COUNT, WITH_CLIENTS, 1, 1 << 30,
@@ -67,24 +67,24 @@ static const struct option options[] = {
     {"--duration", FIELD(duration), VALUE_NUMBER, WITH_CLIENTS, 0.01, 86400,
      "seconds that are measured (5)", NULL},
     {"--warm-up", FIELD(warm_up), VALUE_NUMBER, WITH_CLIENTS, 0, 86400,
-     "seconds before that, of the same traffic (1)", NULL},
+     "seconds of the same traffic before that (1)", NULL},
     {"--poller", FIELD(poller), VALUE_CHOICE, WITH_CLIENTS, 0, 0,
-     "the generator's own: epoll, io_uring or auto (epoll)", pollers},
+     "the generator's own poller: epoll, io_uring or auto (epoll)", pollers},
     {"--poll-every", FIELD(poll_every), VALUE_TIME, WITH_CLIENTS & ~IN(CHURN), 0, 0.1,
-     "look for news at this interval, without sleeping: on one machine, waking the generator for "
+     "look for input at this interval, without sleeping: on one machine, waking the generator for "
      "each "
-     "message would be the server's work (as soon as there is any)",
+     "message would be the server's work (as soon as there is input)",
      NULL},
     {"--quiet", FIELD(is_quiet), VALUE_FLAG, IN_ANY, 0, 0, "no live line", NULL},
 
     {"--rooms", FIELD(rooms), VALUE_COUNT, IN(LOCKSTEP) | IN(PARTY) | IN(CHURN), 1, 100000,
      "rooms at the same time (100)", NULL},
     {"--clients", FIELD(clients), VALUE_COUNT, IN(LOCKSTEP) | IN(AUDIENCE) | IN(IDLE), 2, 1000000,
-     "members of each room, the sender included (8); all clients together (idle: 1000); the one "
-     "room's members (audience: 1000)",
+     "members of each room, the sender included (8); in idle, all clients together (1000); in "
+     "audience, the members of the room (1000)",
      NULL},
     {"--in-flight", FIELD(in_flight), VALUE_COUNT, IN(LOCKSTEP) | IN(IDLE), 1, 4096,
-     "broadcasts of each sender that are under way (1)", NULL},
+     "broadcasts of each sender that are in flight (1)", NULL},
     {"--payload", FIELD(payload), VALUE_COUNT, IN(LOCKSTEP) | IN(AUDIENCE) | IN(IDLE),
      DATA_BYTES_LEAST, 15 << 20, "bytes of the value `data`, quotes included (80)", NULL},
     {"--rate", FIELD(rate), VALUE_NUMBER, IN(LOCKSTEP) | IN(AUDIENCE) | IN(IDLE), 0.01, 1e8,
@@ -93,7 +93,7 @@ static const struct option options[] = {
      "print the lengths of a frame to the server and of one from it, and exit", NULL},
 
     {"--state", FIELD(state), VALUE_CHOICE, IN(PARTY), 0, 0,
-     "whom the host's states go to: one guest in turn, or all (one)", recipients},
+     "who gets the host's states: one guest in turn, or all (one)", recipients},
     {"--speed", FIELD(speed), VALUE_NUMBER, IN(PARTY), 0.01, 1000, "multiplies all rates (1)",
      NULL},
     {"--find-rooms", FIELD(finds_rooms), VALUE_FLAG, IN(PARTY), 0, 0,
@@ -104,14 +104,14 @@ static const struct option options[] = {
     {"--clients-per-room", FIELD(clients_per_room), VALUE_COUNT, IN(IDLE), 2, AUDIENCE_MAX, "(5)",
      NULL},
     {"--active", FIELD(active), VALUE_COUNT, IN(IDLE), 1, 1000000,
-     "that many of them are in rooms that play lockstep (none)", NULL},
+     "so many of the clients are in rooms that play lockstep (none)", NULL},
 
     {"--command", FIELD(command), VALUE_TEXT, IN(STARTUP), 0, 0,
-     "what starts the server; {port} is replaced, words are parted by spaces", NULL},
-    {"--rounds", FIELD(rounds), VALUE_COUNT, IN(STARTUP), 1, 10000, "starts (10)", NULL},
+     "starts the server; {port} is replaced, and spaces separate the words", NULL},
+    {"--rounds", FIELD(rounds), VALUE_COUNT, IN(STARTUP), 1, 10000, "how many starts (10)", NULL},
 };
 
-/* The sentence about what is wrong, for the user. */
+/* The sentence that tells the user what is wrong. */
 struct complaint {
     char *text;
     size_t capacity;
@@ -131,7 +131,7 @@ static bool read_number(const char *text, const char **ret_end, double *ret_numb
 {
     char *end;
     if (*text < '0' || *text > '9')
-        return false; /* strtod() takes much else: signs, hexadecimal, infinity */
+        return false; /* strtod() also takes signs, hexadecimal and infinity */
     errno = 0;
     *ret_number = strtod(text, &end);
     *ret_end = end;
@@ -171,7 +171,7 @@ static bool set_choice(const struct option *option, uint64_t *field, const char 
 static bool set_number(const struct option *option, void *field, const char *text,
                        struct complaint complaint)
 {
-    double number;
+    double number = 0;
     double factor = 1;
     const char *end;
     bool is_good = read_number(text, &end, &number);
@@ -222,7 +222,7 @@ static const struct option *find_option(const char *argument, size_t name_length
     return NULL;
 }
 
-/* `--name value` and `--name=value`. Advances `*at` over what it took. */
+/* Reads `--name value` or `--name=value`. Advances `*at` over the words that it took. */
 static bool read_argument(struct options *into, int argument_count, char **arguments, int *at,
                           struct complaint complaint)
 {
@@ -234,12 +234,12 @@ static bool read_argument(struct options *into, int argument_count, char **argum
     if ((option->scenarios & 1u << into->scenario) == 0)
         return complain(complaint, "%s means nothing to %s", option->name,
                         scenarios[into->scenario]);
-    const char *value = NULL;
+    const char *value = option->kind == VALUE_FLAG ? "" : NULL; /* a flag needs no value */
     if (argument[name_length] == '=')
         value = argument + name_length + 1;
-    else if (option->kind != VALUE_FLAG && *at < argument_count)
+    else if (value == NULL && *at < argument_count)
         value = arguments[(*at)++];
-    if (value == NULL && option->kind != VALUE_FLAG)
+    if (value == NULL)
         return complain(complaint, "%s needs a value", option->name);
     return set_option(into, option, value, complaint);
 }
@@ -274,7 +274,7 @@ static void set_defaults(struct options *into)
     into->rounds = 10;
 }
 
-/* What no option can be judged by alone. */
+/* Checks that need more than one option. */
 static bool fits_together(const struct options *read, struct complaint complaint)
 {
     bool is_floor = read->protocol == PROTOCOL_FLOOR;
@@ -318,7 +318,7 @@ enum options_result options_read(int argument_count, char **arguments, struct op
     return fits_together(ret_options, complaint) ? OPTIONS_RUN : OPTIONS_INVALID;
 }
 
-/* Where an option has a meaning: for all scenarios, or the names of those. */
+/* Prints the scenarios that have an option, unless all have it. */
 static void print_scenarios_of(const struct option *option)
 {
     if (option->scenarios == IN_ANY || option->scenarios == WITH_CLIENTS)
@@ -340,7 +340,7 @@ void options_print_help(void)
            "scenarios:\n");
     for (int i = 0; i < SCENARIO_COUNT; i++)
         printf("  %-18s %s\n", scenarios[i], summaries[i]);
-    printf("\noptions, with the scenarios that have them, and what they are when not given:\n");
+    printf("\noptions, with the scenarios that have them, and their defaults:\n");
     for (size_t i = 0; i < ARRAY_LENGTH(options); i++) {
         printf("  %-18s %s", options[i].name, options[i].help);
         print_scenarios_of(&options[i]);
@@ -377,7 +377,7 @@ static void write_json(const struct option *option, const void *field, char *out
     }
 }
 
-/* Texts are left out, and flags that are off: they say nothing about what was measured. */
+/* Leaves out texts, and flags that are off: they do not affect the measurement. */
 void options_visit(const struct options *read, option_visitor *visit, void *context)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(options); i++) {

@@ -18,7 +18,8 @@ enum scenario_kind {
 enum protocol {
     PROTOCOL_1,
     PROTOCOL_2,
-    PROTOCOL_FLOOR, /* no WebSocket and no rooms to make: see bench/floor.c */
+    PROTOCOL_FLOOR, /* the server is party-floor, without WebSocket and `create`: see bench/floor.c
+                     */
 };
 
 enum poller_choice {
@@ -46,7 +47,7 @@ struct options {
     double warm_up;   /* seconds */
     uint64_t poller;  /* enum poller_choice */
     uint64_t is_quiet;
-    double poll_every; /* seconds; 0: as soon as there is news */
+    double poll_every; /* seconds; 0: as soon as there is input */
     uint64_t rooms;
     uint64_t clients; /* in each room; of all rooms for `idle` */
     uint64_t in_flight;
@@ -69,7 +70,7 @@ enum options_result {
     OPTIONS_INVALID,
 };
 
-/* The texts of `arguments` must outlive the options. INVALID: a sentence is in `ret_why`. */
+/* The texts of `arguments` must outlive the options. INVALID: `ret_why` has a sentence. */
 MUST_CHECK enum options_result options_read(int argument_count, char **arguments,
                                             struct options *ret_options, char *ret_why,
                                             size_t why_capacity);
@@ -78,7 +79,7 @@ void options_print_help(void);
 
 const char *scenario_name(enum scenario_kind scenario);
 
-/* Each option that means something to the scenario, as a word and a JSON value. */
+/* Visits each option that the scenario has, as a word and a JSON value. */
 typedef void option_visitor(void *context, const char *name, const char *json);
 void options_visit(const struct options *options, option_visitor *visit, void *context);
 

@@ -1,17 +1,18 @@
 /*
- * party: rooms with the traffic of real games. In each, a host and four guests:
+ * party: rooms with the traffic of real games. Each room has a host and four guests:
  *
  *     guest -> host    a ping of 67 bytes every 250 ms
  *     host -> guest    the answer to it, 72 bytes, at once
  *     host -> guest    a state of 140 bytes every 600 ms, to one guest in turn or to all
  *
- * which are 33.7 messages a second and room that go to the server, and as many that come from it
- * when states go to one. The bytes are those of the message's text as the sender writes it
+ * So each room sends the server 33.7 messages a second, and the server sends as many when states go
+ * to one guest. The bytes are those of the message's text as the sender writes it
  * ({"type":"send",...}), without the frame's header.
  *
- * It is an open loop: each guest and each host has times of its own, whatever the server does.
- * Round trips, and the states' way in the second histogram, are timed from when the ping or state
- * was due, so that neither a server that stalls nor a generator that is late can hide it.
+ * This is an open loop: each guest and each host has times of its own, whatever the server does.
+ * The first histogram has round trips, and the second has the way of states. Both count from when
+ * the ping or state was due. So neither a server that stalls nor a generator that is late can hide
+ * it.
  */
 #include "party.h"
 
@@ -28,9 +29,9 @@
 #define SENDS_PER_TICK 256 /* then what has arrived gets its turn */
 #define SEED 4             /* of the times within an interval */
 
-/* How far the three streams of a guest have got; each is heard in order. */
+/* The positions of the three streams of a guest. Each stream must arrive in order. */
 struct guest {
-    uint32_t next_ping; /* that the host is to hear */
+    uint32_t next_ping; /* the number of the next ping that the host must hear */
     uint32_t next_answer;
     uint32_t next_state;
 };
@@ -41,7 +42,7 @@ struct party {
     struct guest *guests;   /* PARTY_GUESTS for each active room */
     bool state_is_for_all;
     struct send_frame
-        ping[PARTY_CLIENTS]; /* by the guest's place in the room; the host's is empty */
+        ping[PARTY_CLIENTS]; /* by the guest's place in the room; the host has an empty one */
     struct send_frame answer[PARTY_CLIENTS];
     struct send_frame state[PARTY_CLIENTS];
     struct send_frame state_for_all;
@@ -103,7 +104,7 @@ static void party_begin(struct worker *worker)
     schedule_init_random(&party->states, start_ns, STATE_INTERVAL_S / options->speed,
                          worker->active_rooms, SEED + THREADS_MAX + worker->index);
     make_frames(party, options);
-    /* The first state of a guest is the one with its own place in the turn. */
+    /* The number of a guest's first state is the guest's place in the turn. */
     for (uint32_t i = 0; i < guest_count && !party->state_is_for_all; i++)
         party->guests[i].next_state = i % PARTY_GUESTS;
     worker->state = party;
@@ -164,7 +165,7 @@ static uint64_t party_tick(struct worker *worker)
     }
 }
 
-/* Counts what was heard; false when it isn't the next of its stream. A gap shows as a loss. */
+/* Counts a message that arrived. False: it isn't the next of its stream. A gap shows as a loss. */
 static bool take_number(struct worker *worker, uint32_t *next, uint32_t step, uint32_t number)
 {
     if (number < *next || (number - *next) % step != 0) {

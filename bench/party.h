@@ -1,4 +1,4 @@
-/* The search for the largest number of rooms, apart from the traffic. */
+/* The search for the largest number of rooms; party.c has the traffic. */
 #ifndef PARTY_BENCH_PARTY_H
 #define PARTY_BENCH_PARTY_H
 

@@ -1,12 +1,13 @@
 /*
- * party-bench: a load generator for WebSocket relays that speak protocol 1 or 2 (see README.md).
+ * party-bench: a load generator for WebSocket relays that speak protocol 1 or 2 (docs/protocol.md).
  *
  *     party-bench lockstep --url ws://127.0.0.1:8080 --rooms 100 --clients 8 --pid 1234
  *
- * This file is the beginning and the end: options and report. From here, read scenario.h (what is
- * played), crew.h (the run, from outside), worker.h (a thread of it) and client.h (one client).
+ * This file has the beginning and the end: options and report. From here, read scenario.h (what the
+ * clients play), crew.h (the run, from outside), worker.h (a thread of the run) and client.h (one
+ * client).
  *
- * Whatever stands in the way ends the run with a sentence (give_up.h): half a benchmark is none.
+ * Any failure ends the run with a sentence (give_up.h): half a benchmark is none.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -27,7 +28,8 @@ static void add_parameter(void *report, const char *name, const char *json)
     report_json(report, "parameters", key, json);
 }
 
-/* For whoever must know the bytes of a delivery, as the floor does. */
+/* Prints the lengths of frames, for programs that must know them: bench/run gives them to the
+ * floor. */
 static void print_lengths(const struct options *options)
 {
     struct send_frame frame;

@@ -1,9 +1,10 @@
 /*
- * Doubles the rooms until the bound on p99 breaks, then halves the gap. Rooms are added to those
- * that are there; when fewer are tried, the rest of them is silent for that time.
+ * Doubles the number of rooms until the bound on p99 breaks, then halves the gap. Each step adds
+ * rooms to those that are there. When a step tries fewer rooms, the rest of the rooms is silent.
  *
- * A step keeps the bound when 99 of 100 round trips do, nothing is lost, and all was sent on time.
- * A bound is a matter of chance near the limit: a step that breaks it is tried once more.
+ * A step keeps the bound when 99 of 100 round trips keep it, no message is lost, and all messages
+ * were sent on time. Near the limit this is a matter of chance: a step that breaks the bound is
+ * tried once more.
  */
 #include <stdio.h>
 
@@ -60,7 +61,7 @@ static bool try_rooms(struct search *search, uint32_t rooms)
     return is_kept;
 }
 
-/* What stood in the way, by the step that broke the bound. */
+/* The reason why the last step broke the bound. */
 static const char *limit(const struct search *search, bool has_broken)
 {
     const struct measurement *broken = &search->last;

@@ -1,4 +1,4 @@
-/* Reads the files of one process in /proc. Called a few times a run, never while it measures. */
+/* Reads the files of one process in /proc. A run does this a few times, never while it measures. */
 #include "process.h"
 
 #include <dirent.h>
@@ -91,11 +91,11 @@ static bool read_threads(pid_t pid, struct process_usage *usage)
 
 bool process_read(pid_t pid, struct process_usage *ret_usage)
 {
-    /* The memory last: the kernel looks at every page for it. */
+    /* Memory comes last, since the kernel looks at every page for it. */
     *ret_usage = (struct process_usage){.at_ns = clock_now_ns()};
     bool is_read =
         read_threads(pid, ret_usage) && read_times(pid, ret_usage) && read_resident(pid, ret_usage);
-    /* A kernel without schedstat leaves us the ticks. */
+    /* On a kernel without schedstat, only the ticks are known. */
     if (ret_usage->cpu_seconds <= 0)
         ret_usage->cpu_seconds = ret_usage->user_seconds + ret_usage->system_seconds;
     return is_read;

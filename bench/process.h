@@ -1,4 +1,4 @@
-/* What /proc tells of a running process: its CPU time and its resident memory. */
+/* The CPU time and the resident memory of a running process, from /proc. */
 #ifndef PARTY_BENCH_PROCESS_H
 #define PARTY_BENCH_PROCESS_H
 
@@ -8,12 +8,12 @@
 #include "base/attributes.h"
 #include "base/bytes.h"
 
-#define PROCESS_THREADS_MAX 64 /* more are counted in the sums, and not looked at singly */
+#define PROCESS_THREADS_MAX 64 /* further threads count in the sums, but not one by one */
 
 struct process_usage {
     uint64_t at_ns;      /* when the CPU time was read; see clock_ns.h */
     double cpu_seconds;  /* of all living threads, exact to the nanosecond */
-    double user_seconds; /* how the kernel parts them, in ticks of 10 ms */
+    double user_seconds; /* by the kernel's count, in ticks of 10 ms, as is the next */
     double system_seconds;
     uint64_t resident_kib;
     unsigned thread_count;
@@ -23,7 +23,7 @@ struct process_usage {
     } threads[PROCESS_THREADS_MAX];
 };
 
-/* False when there is no such process, or it is another user's. */
+/* False: there is no such process, or another user has it. */
 MUST_CHECK bool process_read(pid_t pid, struct process_usage *ret_usage);
 
 /* The CPU seconds that the busiest thread used between two readings. */

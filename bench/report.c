@@ -1,4 +1,4 @@
-/* Two ways to write the same rows. Texts in here are our own: nothing needs to be escaped. */
+/* Writes the same rows in two ways. All texts are our own, so nothing needs to be escaped. */
 #include "report.h"
 
 #include <assert.h>
@@ -53,7 +53,7 @@ void report_latency(struct report *report, const char *group, const struct histo
     report_count(report, group, "count", histogram->count);
 }
 
-/* Words are parted by blanks for people. */
+/* Prints a name for people, with blanks between its words. */
 static void print_words(const char *name, int width)
 {
     int printed = 0;

@@ -1,7 +1,7 @@
 /*
  * The results: one list of named values, printed as a table for people and as JSON for programs.
  *
- * Names have words parted by underscores, and their unit last. A group is an object in the JSON.
+ * A name has words separated by underscores, and the unit last. A group is an object in the JSON.
  */
 #ifndef PARTY_BENCH_REPORT_H
 #define PARTY_BENCH_REPORT_H
@@ -22,7 +22,7 @@ struct report {
     struct report_row rows[REPORT_ROWS_MAX];
 };
 
-/* `group` may be NULL. Rows of a group stand together. */
+/* `group` may be NULL. Add the rows of a group one after the other. */
 void report_number(struct report *report, const char *group, const char *name, double value);
 void report_count(struct report *report, const char *group, const char *name, uint64_t value);
 void report_text(struct report *report, const char *group, const char *name, const char *value);

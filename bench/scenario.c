@@ -1,4 +1,4 @@
-/* The table of scenarios, and the course that most of them take. */
+/* The table of scenarios, and the course of most scenarios. */
 #include "scenario.h"
 
 #include "crew.h"

@@ -1,9 +1,9 @@
 /*
- * What a scenario is made of: a few functions that the workers call, each in its own thread.
+ * A scenario consists of a few functions that the workers call, each worker in its own thread.
  *
- * The usual course, scenario_measure(), is: seat all rooms; then, with begin() and tick(), let the
- * traffic flow for the warm-up and the measured time; then wait for what is under way. A scenario
- * with another course brings its own.
+ * The usual course is scenario_measure(). It seats all rooms. With begin() and tick() it then lets
+ * the traffic flow for the warm-up and the measured time. At the end it waits for messages that are
+ * under way. A scenario may have a course of its own.
  */
 #ifndef PARTY_BENCH_SCENARIO_H
 #define PARTY_BENCH_SCENARIO_H
@@ -20,14 +20,16 @@ struct scenario {
     struct plan (*plan)(const struct options *options);
     void (*begin)(struct worker *worker);
     void (*end)(struct worker *worker);
-    /* Sends what is due by worker->now_ns, a bounded amount of it. Returns when the next is due. */
+    /* Sends messages that are due by worker->now_ns, a bounded number. Returns when the next one is
+     * due. */
     uint64_t (*tick)(struct worker *worker);
     void (*receive)(struct worker *worker, struct client *client, const struct message *message);
-    /* A room that was opened during the traffic is complete; a client has left. NULL: never. */
+    /* Called when a room that was opened during the traffic is complete, and when a client has
+     * left. NULL: this never happens. */
     void (*room_ready)(struct worker *worker, struct room *room);
     void (*left)(struct worker *worker, struct client *client);
 
-    const char *second; /* what the second histogram is called in the report; NULL: not used */
+    const char *second; /* the name of the second histogram in the report; NULL: there is none */
 };
 
 extern const struct scenario scenario_lockstep;
@@ -39,7 +41,7 @@ extern const struct scenario scenario_startup;
 
 const struct scenario *scenario_of(const struct options *options);
 
-/* Seats, measures once, and reports. */
+/* Seats all rooms, measures once, and reports. */
 void scenario_measure(const struct options *options, struct report *report);
 
 #endif

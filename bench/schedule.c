@@ -1,4 +1,4 @@
-/* Lays out the turns; taking them is in the header. */
+/* Lays out the turns. The header has the functions that take them. */
 #include "schedule.h"
 
 #include <stdlib.h>

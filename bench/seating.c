@@ -1,8 +1,9 @@
 /*
- * Who comes in when: hosts create rooms, guests join them, many rooms at the same time.
+ * The order in which clients enter: hosts create rooms and guests join them, in many rooms at the
+ * same time.
  *
- * Members of a small room enter one after the other, so that each has the index in protocol 2 that
- * its place in the room says. Crowds come in by many at a time; nobody addresses their members.
+ * Members of a small room enter one after the other, so that in protocol 2 each member's index is
+ * its place in the room. Members of a large room enter many at a time, since nobody addresses them.
  */
 #include "seating.h"
 
@@ -106,7 +107,7 @@ static void learn_code(struct room *room, struct bytes text)
     room->code[length] = '\0';
 }
 
-/* In protocol 2 messages are addressed by index: it must be the one that we take it for. */
+/* Protocol 2 addresses messages by index, so a member must have the index that we expect. */
 static void check_index(const struct worker *worker, const struct client *client, struct bytes text)
 {
     if (worker->setting->options->protocol != PROTOCOL_2 || client->room->size > CROWD)

@@ -4,19 +4,19 @@
 
 #include "worker.h"
 
-/* Seats the room's clients, from none; scenario->room_ready() tells when they are in. */
+/* Seats the clients of a room that has none. When they are in, it calls scenario->room_ready(). */
 void seating_open_room(struct worker *worker, struct room *room);
 
-/* Connects as many clients as may be on their way. Called once a turn. */
+/* Connects as many clients as may be on their way. A turn calls it once. */
 void seating_go_on(struct worker *worker);
 
-/* The client's handshake is done: it asks for its room. */
+/* After the client's handshake: sends `create` or `join` for its room. */
 void seating_enter(struct worker *worker, struct client *client);
 
-/* Takes an event that is no message of the scenario's; gives up on what can't be right. */
+/* Takes an event that is no message of the scenario's. Gives up on an event that can't be right. */
 void seating_take_event(struct worker *worker, struct client *client, struct bytes text);
 
-/* Whether the first `rooms` rooms are full, and all members know of each other. */
+/* Whether the first `rooms` rooms are full, and all their members know each other. */
 bool seating_is_done(const struct worker *worker, uint32_t rooms);
 
 #endif

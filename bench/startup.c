@@ -1,7 +1,7 @@
 /*
- * startup: from just before a server's program is executed to the first connection that its port
- * takes, several times over. The port is asked without a pause, so the server should have a core of
- * its own.
+ * startup: measures several times how long a server takes to start, from just before exec to the
+ * first connection that its port takes. It tries the port without a pause, so give the server a
+ * core of its own.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -24,7 +24,7 @@
 #define PORT_COUNT 10000
 #define TRIES_PER_LOOK 64 /* between two looks whether the program still runs */
 
-/* The words of the command, with {port} replaced; they lie in `text`. */
+/* The words of the command, with {port} replaced. They point into `text`. */
 struct command {
     char text[COMMAND_MAX];
     char *words[WORDS_MAX + 1];
@@ -68,7 +68,7 @@ static unsigned free_port(void)
     give_up("no port is free");
 }
 
-/* Executes the command in a new process; `started_ns` is shared memory for the time of it. */
+/* Executes the command in a new process, which writes the time to `started_ns` (shared memory). */
 static pid_t start(const struct command *command, volatile uint64_t *started_ns)
 {
     pid_t pid = fork();

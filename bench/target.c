@@ -1,4 +1,4 @@
-/* Parses the URL, resolves the host, connects. Knows nothing of what is spoken then. */
+/* Parses the URL, resolves the host and connects. Knows no protocol above TCP. */
 #include "target.h"
 
 #include <arpa/inet.h>
@@ -17,7 +17,7 @@
 #define CONNECTIONS_PER_ADDRESS 16384
 #define LOOPBACK_ADDRESSES 250
 
-/* Parts `host:port` or `[v6]:port`. */
+/* Splits `host:port` or `[v6]:port`. */
 static bool split_authority(const char *authority, char host[256], const char **ret_port)
 {
     const char *colon = strrchr(authority, ':');
@@ -83,7 +83,7 @@ bool target_parse(const char *url, struct target *ret_target, char *ret_why, siz
     return true;
 }
 
-/* Chooses the address that we come from; the port is left to connect(), which knows what is free.
+/* Chooses the address from which we connect. connect() chooses the port, since it knows free ones.
  */
 static void bind_source(int fd, uint64_t number)
 {

@@ -1,6 +1,6 @@
 /*
- * Turns, and the course of a run. How members enter a room is in seating.c; what they say once they
- * are in is the scenario's business.
+ * The turns of a worker, and the course of a run. seating.c has how members enter a room. The
+ * scenario decides what they send once they are in.
  */
 #include "worker.h"
 
@@ -85,12 +85,12 @@ static void take_text(struct worker *worker, struct client *client, struct bytes
 {
     struct message message = {MESSAGE_BROADCAST, 0, client->next};
     const struct setting *setting = worker->setting;
-    /* The floor says the same bytes over and over: its messages are counted, not read. */
+    /* The floor sends the same bytes over and over, so its messages are counted, not read. */
     bool is_message = client->is_seated && (setting->greeting.is_floor ||
                                             message_read(text, &worker->mark_place, &message));
     if (!is_message)
         seating_take_event(worker, client, text);
-    else if (worker->state != NULL) /* else it comes after its run was over, and counted as lost */
+    else if (worker->state != NULL) /* else the run is over, and has counted the message as lost */
         setting->scenario->receive(worker, client, &message);
 }
 
@@ -159,7 +159,7 @@ static void take_outcome(struct worker *worker, const struct outcome *outcome)
     }
 }
 
-/* Waits, handles what happened, sends what has been queued. False: there was nothing of it. */
+/* Waits, handles outcomes, and sends queued output. False: there was nothing to do. */
 static bool turn(struct worker *worker, int timeout_ms)
 {
     struct outcome outcome;
@@ -191,8 +191,8 @@ static void seat_rooms(struct worker *worker, uint32_t wanted)
     }
 }
 
-/* Milliseconds that may be slept before `time_ns`; the rest of it is polled away, since a poller
- * sleeps by the millisecond and a benchmark must not be late. */
+/* The milliseconds that a worker may sleep before `time_ns`. It polls through the rest: a poller
+ * sleeps in milliseconds, and a benchmark must not be late. */
 static int sleep_before(const struct worker *worker, uint64_t time_ns)
 {
     const uint64_t ns_per_ms = NANOSECONDS / 1000;
@@ -231,8 +231,8 @@ static bool paces(const struct worker *worker)
 }
 
 /*
- * With --poll-every: lets the interval pass, or the time until something is due, without asking the
- * kernel for anything. Returns the nanoseconds that passed.
+ * With --poll-every: lets the interval pass, or the time until the next message is due, without a
+ * system call. Returns the nanoseconds that passed.
  */
 static uint64_t pass_time(struct worker *worker, uint64_t due_ns)
 {
@@ -247,7 +247,7 @@ static uint64_t pass_time(struct worker *worker, uint64_t due_ns)
     return worker->now_ns - began_ns;
 }
 
-/* Until the end, and until all has been sent that was due before it. */
+/* Plays until the end, and until all messages that were due before the end have been sent. */
 static void let_flow(struct worker *worker)
 {
     for (;;) {

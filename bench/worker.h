@@ -1,9 +1,10 @@
 /*
- * A thread of the generator: its share of the rooms, their clients, and one poller for all of them.
+ * A worker is a thread of the generator: it has its share of the rooms, their clients, and one
+ * poller for all of them.
  *
- * What workers share is the setting, which stands still while they work; the main thread gives
- * orders and waits until all have done them. Between orders a worker goes on reading and answering
- * pings.
+ * Workers share only the setting, which does not change while they work. The main thread gives
+ * orders and waits until all workers have done them. Between orders a worker goes on reading and
+ * answering pings.
  */
 #ifndef PARTY_BENCH_WORKER_H
 #define PARTY_BENCH_WORKER_H
@@ -20,7 +21,7 @@
 struct scenario;
 
 struct room {
-    struct list waiting;    /* in the worker's list of rooms that can take a member more */
+    struct list waiting;    /* in the worker's list of rooms that can take one more member */
     struct client *clients; /* `size` of them, the host first */
     uint32_t index;         /* among this worker's rooms */
     uint32_t number;        /* among all rooms */
@@ -30,12 +31,12 @@ struct room {
     char code[ROOM_CODE_MAX + 1];
 };
 
-/* How many rooms there are at most, and of how many members. */
+/* The largest number of rooms, and the number of their members. */
 struct plan {
     uint32_t rooms;
     uint32_t clients_per_room;
     uint32_t clients;        /* in all; the last room may be smaller than the others */
-    bool opens_rooms_itself; /* the scenario, in its own time */
+    bool opens_rooms_itself; /* the scenario opens rooms when it wants */
 };
 
 enum order_kind {
@@ -51,7 +52,7 @@ struct orders {
     uint32_t rooms;    /* of all workers together */
     uint64_t start_ns; /* of the traffic */
     uint64_t begin_ns; /* of what is measured */
-    uint64_t end_ns;   /* of both; then what is under way is waited for */
+    uint64_t end_ns;   /* of both; after it, workers wait for messages under way */
 };
 
 struct setting {
@@ -67,8 +68,8 @@ struct setting {
 struct tally {
     uint64_t sent;
     uint64_t delivered;  /* in order */
-    uint64_t lost;       /* deliveries that never came, those of the warm-up included */
-    uint64_t misordered; /* doubled, overtaken, or told to the wrong one; of all time */
+    uint64_t lost;       /* deliveries that never came, also of the warm-up */
+    uint64_t misordered; /* doubled, out of order, or to the wrong member; of the whole run */
     uint64_t cycles;     /* of churn */
 };
 
@@ -77,35 +78,35 @@ struct worker {
     const struct setting *setting;
     uint32_t index;
 
-    struct room *rooms; /* as many as this worker will ever have, and their clients */
+    struct room *rooms; /* all rooms that this worker will ever have, and their clients */
     uint32_t room_count;
     struct client *clients;
-    struct list waiting; /* rooms that can take a member more */
+    struct list waiting; /* rooms that can take one more member */
     uint32_t arriving;   /* clients on their way into their room */
     uint32_t rooms_full;
     uint64_t announcements;      /* `peer_joined` events that came */
-    uint64_t announcements_owed; /* and that full rooms must have led to */
+    uint64_t announcements_owed; /* `peer_joined` events that full rooms must have caused */
     uint64_t connections;        /* ever opened */
 
-    uint64_t now_ns; /* the time of what is being handled */
+    uint64_t now_ns; /* the time of the event that is being handled */
     uint64_t begin_ns;
     uint64_t end_ns;
-    bool is_sending;       /* the traffic flows; otherwise what was sent is waited for */
+    bool is_sending; /* the traffic flows; otherwise the worker waits for messages under way */
     uint32_t active_rooms; /* the first ones of `rooms` */
-    uint64_t under_way;    /* deliveries that are awaited */
-    uint64_t heard_ns;     /* the last one */
+    uint64_t under_way;    /* deliveries that have not come yet */
+    uint64_t heard_ns;     /* when the last delivery came */
     size_t mark_place;     /* see message_read() */
     struct tally tally;
     struct histogram latency;
     struct histogram second;   /* the scenario's own use */
-    struct histogram lateness; /* of our own sends, against when they were due */
+    struct histogram lateness; /* of our own sends: how long after they were due */
     void *state;               /* the scenario's own; NULL between runs */
 
     /* For the main thread. */
     pthread_t thread;
     _Atomic uint32_t orders_done;
     _Atomic uint64_t deliveries_told; /* so far, for the live line */
-    _Atomic uint64_t idle_ns;         /* spent on asking for what wasn't there */
+    _Atomic uint64_t idle_ns;         /* spent on polls that gave nothing */
 };
 
 /* A worker and its share of the planned rooms. Gives up when memory or descriptors are short. */
@@ -115,10 +116,11 @@ void worker_free(struct worker *worker);
 /* The thread's function. */
 void *worker_work(void *worker);
 
-/* How many of `total` rooms are this worker's. */
+/* How many of `total` rooms this worker has. */
 uint32_t worker_share(const struct worker *worker, uint32_t total);
 
-/* A client sent a message now that `recipients` must hear; `time_ns` is when it was due. */
+/* Counts a message that a client sent now, for `recipients` members. `time_ns` is when it was due.
+ */
 static inline void worker_count_sent(struct worker *worker, uint64_t time_ns, uint32_t recipients)
 {
     worker->under_way += recipients;
@@ -126,7 +128,7 @@ static inline void worker_count_sent(struct worker *worker, uint64_t time_ns, ui
         worker->tally.sent++;
 }
 
-/* It was heard, in order, by one of them. */
+/* Counts the delivery of a message, in order, to one recipient. */
 static inline void worker_count_delivery(struct worker *worker, uint64_t time_ns)
 {
     worker->under_way--;
@@ -135,7 +137,7 @@ static inline void worker_count_delivery(struct worker *worker, uint64_t time_ns
         worker->tally.delivered++;
 }
 
-/* Adds the time from then to now to a histogram, if then was in the measured time. */
+/* Adds the time from `time_ns` to now to a histogram, if `time_ns` is in the measured time. */
 static inline void worker_time(struct worker *worker, struct histogram *histogram, uint64_t time_ns)
 {
     if (time_ns >= worker->begin_ns)

@@ -1,12 +1,12 @@
 /** A room of a Party-Sockets relay, as one of its members sees it. */
 
-/** What others are known by: a number (protocol 2), or their clientId (protocol 1). */
+/** The id of a member: its index, a number (protocol 2), or its clientId (protocol 1). */
 export type PeerId = number | string;
 
 export type Delivery =
-  /** Handed to an open connection, at once or when it was open again. */
+  /** The message was handed to an open connection, at once or after a reconnection. */
   | 'sent'
-  /** Volatile while offline or congested; or the queue was full, or the party over. */
+  /** The message was volatile, and the party offline or congested; or the queue was full, or the party over. */
   | 'dropped';
 
 export type Status = 'connected' | 'reconnecting' | 'closed';
@@ -14,15 +14,15 @@ export type Status = 'connected' | 'reconnecting' | 'closed';
 export type CloseReason =
   /** `close()` was called. */
   | 'left'
-  /** The same seat was taken from elsewhere (close code 4000). */
+  /** Another connection took the same seat (close code 4000). */
   | 'replaced'
-  /** `closeRoom()` was called, or the host did not come back in time (close code 4001). */
+  /** The host called `closeRoom()`, or did not come back in time (close code 4001). */
   | 'room-closed'
-  /** The relay doesn't know the room any more: everybody had left, or it was started anew. */
+  /** The relay doesn't know the room any more: everybody had left, or the relay was started anew. */
   | 'room-gone'
-  /** No connection for `giveUpAfter`. */
+  /** There was no connection for `giveUpAfter`. */
   | 'gave-up'
-  /** No seat was free for as long: others had taken them meanwhile. */
+  /** No seat was free for `giveUpAfter`: others took all seats meanwhile. */
   | 'room-full';
 
 export type ErrorCode =
@@ -35,15 +35,15 @@ export type ErrorCode =
   | 'not-host'
   | 'state-too-large'
   | 'message-too-big'
-  /** No answer within `patience`; browsers tell no reason, such as an origin that is not allowed. */
+  /** No answer came within `patience`. Browsers tell no reason, such as an origin that is not allowed. */
   | 'unreachable'
-  /** The party is over, or was closed while it was entered. */
+  /** The party is over, or it was closed while it entered the room. */
   | 'closed'
-  /** No URL of a relay. */
+  /** The address is no URL of a relay. */
   | 'bad-address'
-  /** Protocol 1 doesn't have it; or there is no WebSocket here. */
+  /** Protocol 1 doesn't have this function; or the engine lacks a WebSocket or a random source. */
   | 'not-supported'
-  /** Anything else that the server said; see `message`. */
+  /** Any other error of the server; see `message`. */
   | 'refused';
 
 export class PartyError extends Error {
@@ -52,70 +52,71 @@ export class PartyError extends Error {
 }
 
 export interface JoinOptions {
-  /** 2 unless set. A room is joined in the protocol that it was created in. */
+  /** 2 unless set. Join a room with the protocol in which it was created. */
   protocol?: 1 | 2;
-  /** The one to use where there is none, or not the right one: `ws` for Node before 22. */
+  /** The WebSocket to use where the engine has none, or not the right one: `ws` for Node before 22. */
   WebSocket?: new (url: string, protocols?: string | string[]) => any;
-  /** The secret that gives a seat back. Made, and kept for reloads, unless given. */
+  /** The secret that gives a seat back. Unless given, the SDK makes one, and keeps it for reloads. */
   clientId?: string;
-  /** Where ids are kept: `sessionStorage` unless given; `null` for nowhere. */
+  /** Where the SDK keeps ids: in `sessionStorage` unless given; `null` means nowhere. */
   storage?: {
     getItem(key: string): string | null;
     setItem(key: string, value: string): void;
     removeItem(key: string): void;
   } | null;
-  /** Which server has the room, where several are behind one name. */
+  /** The server that has the room, where several servers are behind one name. */
   instance?: string;
-  /** Milliseconds in which to get the first connection: 10,000. */
+  /** Milliseconds that the first connection may take: 10,000. */
   patience?: number;
-  /** Milliseconds without a connection after which to give up: 120,000, as the relay's host grace. */
+  /** Milliseconds without a connection after which the SDK gives up: 120,000, as the relay's host grace. */
   giveUpAfter?: number;
-  /** Messages that may wait for a connection: 256. */
+  /** How many messages may wait for a connection: 256. */
   queueLength?: number;
-  /** Characters of them in all, and bytes that may wait for a slow network: 1,048,576. */
+  /** How many characters of them may wait, and how many bytes for a slow network: 1,048,576. */
   queueSize?: number;
 }
 
-/** Of a relay: `ws:`, `wss:`, `http:` or `https:`. Without one it is the relay that the module came from. */
+/** The URL of a relay: `ws:`, `wss:`, `http:` or `https:`. Unless given, the relay that served the module. */
 export type Address = string | { readonly href: string };
 
 export interface CreateOptions extends JoinOptions {
-  /** Seats, the creator's included: 8. */
+  /** The number of seats, the creator's included: 8. */
   maxClients?: number;
-  /** Link to the controllers' page, an https URL with `{room}`; all members get it as `joinUrl`. */
+  /** The link to the controllers' page, an https URL with `{room}`. All members get it as `joinUrl`. */
   joinUrl?: string;
   /**
-   * After a reload: back to the room of before if it is still there. If it is full at the moment, a seat
-   * is waited for as long as `patience`; then it rejects with `room-full`, and can be tried again.
+   * After a reload, returns to the old room if it is still there. If that room is full at the moment, the call
+   * waits for a seat as long as `patience`. Then it rejects with `room-full`, and you may try again.
    */
   resume?: boolean;
 }
 
 export interface SendOptions {
-  /** Worthless when late: dropped while there is no connection, or more to send than the network takes. */
+  /** Drops the message while there is no connection, or while more waits than the network takes. */
   volatile?: boolean;
 }
 
 export interface Events<Data, State, Id> {
-  /** Somebody is here who was not before; after a reconnection, too. */
+  /** A peer is here that was not here before. It also comes after a reconnection. */
   join: (peer: Id) => void;
+  /** A peer is not here any more. It also comes after a reconnection. */
   leave: (peer: Id) => void;
-  /** Those from before the first listener are kept for it: the last 1,000, up to `queueSize`. */
+  /** The SDK keeps messages for the first listener: the last 1,000, up to `queueSize`. */
   message: (data: Data, from: Id) => void;
-  /** The host's state; a listener is told the present one at once. */
+  /** The host's state. A new listener gets the present state at once. */
   state: (state: State) => void;
-  /** `connected` comes with a reconnection, not with the beginning. */
+  /** `connected` comes after a reconnection, not at the beginning. */
   connection: (status: Status) => void;
-  /** The server refused something that was sent, or closed the connection for it. */
+  /** The server refused a message of this party, or closed the connection for it. */
   error: (error: PartyError) => void;
-  /** Once, and last. */
+  /** The party is over. This event comes once, as the last one. */
   closed: (reason: CloseReason) => void;
 }
 
 export class Party<Data = any, State = any, Id extends PeerId = number> {
   private constructor();
 
-  /** A new room. Rejects with a PartyError. */
+  /** Makes a new room. Rejects with a PartyError. */
   static create<Data = any>(
     url: Address | undefined,
     options: CreateOptions & { protocol: 1 },
@@ -125,7 +126,7 @@ export class Party<Data = any, State = any, Id extends PeerId = number> {
     options?: CreateOptions,
   ): Promise<Party<Data, State>>;
 
-  /** A seat in the room with that code; one's own of before if there is one. Rejects with a PartyError. */
+  /** Gets a seat in the room with this code: the old one if this player had one. Rejects with a PartyError. */
   static join<Data = any>(
     url: Address | undefined,
     code: string,
@@ -139,39 +140,39 @@ export class Party<Data = any, State = any, Id extends PeerId = number> {
 
   /** The room's code. */
   readonly room: string;
-  /** One's own id in the room. */
+  /** This member's own id in the room. */
   readonly id: Id;
-  /** Whether this is who created the room. */
+  /** Whether this member created the room. */
   readonly isHost: boolean;
-  /** Who else is here, as far as is known. */
+  /** The other members who are here, as far as the SDK knows. */
   readonly peers: Id[];
   /** The host's last state, or undefined. */
   readonly state: State | undefined;
   readonly status: Status;
-  /** The link for controllers, filled in, if the creator gave one. */
+  /** The link for controllers, with its placeholders filled in; undefined if the creator gave none. */
   readonly joinUrl: string | undefined;
 
-  /** Listens; the function that is returned stops it. */
+  /** Adds a listener. The function that is returned removes it. */
   on<Name extends keyof Events<Data, State, Id>>(
     name: Name,
     listener: Events<Data, State, Id>[Name],
   ): () => void;
 
   /**
-   * To everyone else. None of these promises rejects; what has no JSON form is thrown as a TypeError, and
-   * what only the host may do, by others, as a PartyError `not-host`.
+   * Sends to everyone else. The promises of this call and the next two never reject. Data without a JSON form
+   * throws a TypeError. A call that only the host may make throws a PartyError `not-host` for other members.
    */
   broadcast(data: Data, options?: SendOptions): Promise<Delivery>;
-  /** To one, who may be oneself; an undefined `to` is a TypeError. */
+  /** Sends to one member, which may be this one. An undefined `to` throws a TypeError. */
   send(to: Id, data: Data, options?: SendOptions): Promise<Delivery>;
-  /** Host only: what everybody has, and gets who comes later. Of those that wait only the last is sent. */
+  /** Host only: sets the state for all members, later ones too. Of waiting states only the last is sent. */
   setState(state: State): Promise<Delivery>;
 
-  /** Milliseconds for a message to the relay and back, or null: no connection, or no answer. */
+  /** The milliseconds for a message to the relay and back; null without a connection or an answer. */
   ping(): Promise<number | null>;
 
-  /** Leaves. Others can go on, without their host for its grace time. */
+  /** Leaves the room. The others can go on; without their host, for the host's grace time. */
   close(): void;
-  /** Host only: ends it for everybody. */
+  /** Host only: ends the room for everybody. */
   closeRoom(): void;
 }

@@ -1,24 +1,24 @@
-// Party-Sockets for JavaScript: rooms of a relay, with everything that phones get wrong taken care of.
-// One module without dependencies, for browsers and Node. README.md beside it shows how to use it;
-// party-sockets.d.ts says what each call promises. Messages on the wire: docs/protocol.md.
+// Party-Sockets for JavaScript: rooms of a relay. The module takes care of everything that phones get wrong.
+// It has no dependencies and runs in browsers and Node. README.md shows how to use it, and
+// party-sockets.d.ts says what each call promises. docs/protocol.md has the messages on the wire.
 
-const handshakeMilliseconds = 6_000; // from opening a socket to being in the room
-const wakingProbeMilliseconds = 1_250; // so that a dead socket is replaced within 2 s of waking up
-const probeMilliseconds = 4_000; // else; networks of phones stall for seconds
-const silenceMilliseconds = 5_000; // of the relay, after which the socket is probed
-const watchMilliseconds = 1_000;
-const youngMilliseconds = 2_000; // an attempt that is younger goes on when the page wakes up
+const handshakeMilliseconds = 6_000; // from opening a socket to the seat in the room
+const wakingProbeMilliseconds = 1_250; // a page that wakes up replaces a dead socket within 2 s
+const probeMilliseconds = 4_000; // in all other cases: networks of phones stall for seconds
+const silenceMilliseconds = 5_000; // after so long a silence of the relay, the SDK sends a probe
+const watchMilliseconds = 1_000; // between two looks at that silence
+const youngMilliseconds = 2_000; // when the page wakes up, an attempt younger than this goes on
 const backoffLeast = 500; // milliseconds; doubles with each attempt
-const backoffMost = 8_000;
-const wakingMilliseconds = 15_000; // that whoever wakes up has at least, to get a network
-const askingTabsMilliseconds = 500; // a page that is busy answers late
-const stableMilliseconds = 10_000; // of a connection, before the next loss counts as a new one
-const quietMilliseconds = 1_000; // after which a message is followed by a probe
-const closingMilliseconds = 2_000;
-const lateMilliseconds = 30_000; // in which a socket that was given up may still bring its join
-const slowestUplink = 16; // characters a millisecond, at which what was sent may hold an answer up
-const congestedBytes = 16_384; // unsent ones, above which volatile messages are dropped
-const keptMessagesMax = 1_000; // for a listener to come
+const backoffMost = 8_000; // milliseconds
+const wakingMilliseconds = 15_000; // a page that wakes up has at least this long to get a network
+const askingTabsMilliseconds = 500; // a busy page answers late
+const stableMilliseconds = 10_000; // a connection that lasted this long begins a new backoff when it is lost
+const quietMilliseconds = 1_000; // after so long a silence, a probe follows the next message
+const closingMilliseconds = 2_000; // for the server to answer our close
+const lateMilliseconds = 30_000; // a socket that was given up may still deliver its join for so long
+const slowestUplink = 16; // characters a millisecond: a slow network sends what is ahead of a probe as fast
+const congestedBytes = 16_384; // with more unsent bytes than this, volatile messages are dropped
+const keptMessagesMax = 1_000; // messages that wait for the first listener
 const probeKey = '$party-sockets';
 
 const defaults = {
@@ -46,14 +46,15 @@ const errorCodes = {
   'State too large': 'state-too-large',
 };
 
-// The closes of this side. Without a code it leaves; after these the relay keeps an empty room.
-const hiddenClose = 4100; // the page is hidden for good, or frozen: the seat is free until it is back
-const deadClose = 4101; // nothing is heard any more: the frame may arrive after the next connection
+// Close codes that the SDK sends. A close without a code means that the player leaves. After a close with one
+// of these codes, the relay keeps an empty room.
+const hiddenClose = 4100; // the page is hidden for good, or frozen: the seat is free until the page is back
+const deadClose = 4101; // the relay is silent: this frame may arrive after the next connection
 
 const finalCloses = { 4000: 'replaced', 4001: 'room-closed' };
 const refusedCloses = { 1008: 'refused', 1009: 'message-too-big' };
 
-/** What went wrong: `code` for programs, `message` in the server's own words. */
+/** An error: `code` is for programs, `message` has the server's own words. */
 export class PartyError extends Error {
   constructor(code, message) {
     super(message);
@@ -66,7 +67,7 @@ export class PartyError extends Error {
   }
 }
 
-/** A socket from its handshake until it ends; `onEnd` is called once, unless it was abandoned. */
+/** One socket, from its handshake to its end. It calls `onEnd` once, unless it was abandoned. */
 class Connection {
   begunAt = performance.now();
   joinedAt = null;
@@ -79,7 +80,7 @@ class Connection {
     this.#socket = new WebSocket(url, subprotocol);
     this.#socket.onopen = () => this.send(hello);
     this.#socket.onmessage = ({ data }) => this.#handlers?.onEvent(JSON.parse(data), data.length);
-    this.#socket.onerror = () => {}; // a close follows, which tells as much
+    this.#socket.onerror = () => {}; // a close event follows and tells the same
     this.#socket.onclose = ({ code, reason }) => this.#end({ code, reason });
     this.#timer = setTimeout(() => this.giveUp(deadClose), handshakeMilliseconds);
   }
@@ -92,7 +93,7 @@ class Connection {
     return this.joinedAt !== null;
   }
 
-  /** Whether it has lasted: one that is lost right behind the handshake is no way back. */
+  /** Whether the connection has lasted. One that is lost right after its handshake brings nobody back. */
   get isStable() {
     return this.isJoined && performance.now() - this.joinedAt >= stableMilliseconds;
   }
@@ -101,7 +102,7 @@ class Connection {
     return this.isJoined && this.#socket.readyState === 1;
   }
 
-  /** Bytes that the network has not taken. */
+  /** Bytes that the network has not taken yet. */
   get unsent() {
     return this.#socket.bufferedAmount;
   }
@@ -118,15 +119,15 @@ class Connection {
   leave() {
     this.#forget();
     this.#socket.close();
-    // The package `ws` waits for the peer's answer for 30 s, and keeps Node from ending.
+    // The package `ws` waits 30 s for the peer's answer, and keeps Node from ending.
     if (this.#socket.terminate) setTimeout(() => this.#socket.terminate(), closingMilliseconds).unref();
   }
 
-  /** It ends without a word to who has it: what waits is not sent, the peer's answer not waited for. */
+  /** Ends without calling `onEnd`. Sends nothing that waits, and does not wait for the peer's answer. */
   abandon(code) {
     this.#forget();
     this.#socket.close(code);
-    this.#socket.terminate?.(); // of the package `ws`
+    this.#socket.terminate?.(); // only the package `ws` has it
   }
 
   giveUp(code) {
@@ -147,7 +148,7 @@ class Connection {
   }
 }
 
-/** The secret id of a seat. It survives a reload; a second tab that has a copy of it gets its own. */
+/** The secret id of a seat. The id survives a reload. A second tab with a copy of it gets an id of its own. */
 class Seat {
   clientId;
   #storage;
@@ -155,8 +156,8 @@ class Seat {
   #channel;
   #isOfTab;
   #isHeld = false;
-  #heardOfAnother;
-  #rank = Math.random(); // of two tabs that come at the same time, the lower one keeps the id
+  #foundElsewhere; // resolves the question whether another tab has the id
+  #rank = Math.random(); // of two tabs that come at the same time, the one with the lower rank keeps the id
 
   constructor(relay, storage) {
     this.#storage = storage;
@@ -164,7 +165,7 @@ class Seat {
     this.#prefix = `party-sockets ${relay.host}${relay.pathname} `;
   }
 
-  /** `given` is the page's own choice; else it is the one that is known, as a screen's or a phone's. */
+  /** Takes the id `given` by the page, else the room's stored id (a host's or a phone's), else a new one. */
   async take(room, given, asHost) {
     const host = this.host;
     const ofHost = host?.room === room ? host?.clientId : null;
@@ -180,7 +181,7 @@ class Seat {
     else this.#write(room, this.clientId);
   }
 
-  /** The room that this tab has made, or null. Apart, since a page may have phones in it, too. */
+  /** The room that this tab created, or null. It has a key of its own: a page may also have phones in it. */
   get host() {
     const [room, clientId] = this.#read('host')?.split(' ') ?? [];
     return clientId ? { room, clientId } : null;
@@ -199,7 +200,7 @@ class Seat {
     try {
       return this.#storage?.getItem(this.#prefix + key);
     } catch {
-      return null; // storage may be forbidden
+      return null; // the browser may forbid storage
     }
   }
 
@@ -208,40 +209,40 @@ class Seat {
       if (value === null) this.#storage?.removeItem(this.#prefix + key);
       else this.#storage?.setItem(this.#prefix + key, value);
     } catch {
-      // or full; then a reload takes a new seat
+      // storage is forbidden or full; then a reload takes a new seat
     }
   }
 
   #listen() {
     if (!this.#storage || this.#channel || !globalThis.BroadcastChannel) return;
     this.#channel = new BroadcastChannel('party-sockets');
-    this.#channel.unref?.(); // Node would not end
-    this.#channel.onmessage = ({ data }) => this.#hear(data);
+    this.#channel.unref?.(); // else Node would not end
+    this.#channel.onmessage = ({ data }) => this.#hearTab(data);
   }
 
-  #hear({ id, rank, isHeld }) {
+  #hearTab({ id, rank, isHeld }) {
     if (id !== this.clientId) return;
-    if (!isHeld && (this.#isHeld || this.#rank < rank)) this.#say({ isHeld: true });
-    else this.#heardOfAnother?.(true);
+    if (!isHeld && (this.#isHeld || this.#rank < rank)) this.#tellTabs({ isHeld: true });
+    else this.#foundElsewhere?.(true);
   }
 
-  #say(more) {
+  #tellTabs(more) {
     this.#channel.postMessage({ id: this.clientId, rank: this.#rank, ...more });
   }
 
-  /** A reload is the same tab. Else the other may have a copy of all that this one has stored. */
+  /** Whether another tab has the id, as a copy of this tab has. After a reload, this is still the same tab. */
   #isElsewhere() {
     this.#listen();
     if (!this.#channel || (this.#isOfTab && isReload())) return false;
-    this.#say({ isHeld: false });
+    this.#tellTabs({ isHeld: false });
     return new Promise((resolve) => {
-      this.#heardOfAnother = resolve;
+      this.#foundElsewhere = resolve;
       setTimeout(resolve, askingTabsMilliseconds, false);
     });
   }
 }
 
-/** What waits for a connection, in order and bounded. */
+/** Messages that wait for a connection, in order and bounded. */
 class Outbox {
   #items = [];
   #size = 0;
@@ -258,7 +259,7 @@ class Outbox {
   }
 
   add(text, isState) {
-    if (isState) this.#drop((item) => item.isState); // so there is one at most, and it has its place
+    if (isState) this.#drop((item) => item.isState); // so at most one state waits, and it always has a place
     const isFull = this.#items.length >= this.#lengthMax || this.#size + text.length > this.#sizeMax;
     if (isFull && !isState) return Promise.resolve('dropped');
     this.#size += text.length;
@@ -287,7 +288,7 @@ class Outbox {
   }
 }
 
-/** When to try again, and when no more. Full jitter, so that a thousand phones don't come at once. */
+/** When to try again, and when to give up. Full jitter, so that a thousand phones don't come at once. */
 class Backoff {
   #failures = 0;
   #deadline;
@@ -300,7 +301,7 @@ class Backoff {
     return performance.now() >= this.#deadline;
   }
 
-  /** Whoever wakes up finds the time spent, and may need a moment to have a network. */
+  /** A page that wakes up finds its time spent, and may need a moment to get a network. */
   extend() {
     this.#failures = 0;
     this.#deadline = Math.max(this.#deadline, performance.now() + wakingMilliseconds);
@@ -333,27 +334,27 @@ export class Party {
   #seat;
   #outbox;
   #backoff;
-  #connection = null; // the present one, or the attempt at one; null while waiting for the next
-  #entering; // { resolve, reject } until the first connection is in the room
-  #waitsForSeat = false; // while it is entered, too
+  #connection = null; // the present connection or attempt; null while the next attempt waits
+  #entering; // { resolve, reject } until the first connection has a seat in the room
+  #waitsForSeat = false; // a full room is tried again while entering, too
   #isOver = false;
-  #isHidden = false; // for good, or frozen: there is no connection until it is shown
-  #gaveUpAt = -Infinity; // a socket whose join may still be on its way
+  #isHidden = false; // the page is hidden for good, or frozen: no connection until it is shown
+  #gaveUpAt = -Infinity; // when a socket was given up whose join may still be on its way
   #room;
   #instance;
   #id;
   #isHost = false;
   #peers = [];
   #state;
-  #stateText; // the last one that was set here, for as long as the relay did not refuse it
+  #stateText; // the last state that was set here, until the relay refuses it
   #joinUrl;
   #listeners = new Map();
-  #kept = { messages: [], size: 0 }; // for the first listener; null when there was one
-  #probe = null; // { token, begunAt, sent, milliseconds, timer, promise, resolve } under way
-  #heardAt;
-  #sent = 0; // characters, over this connection
-  #confirmed = 0; // of them the relay has had, by the last answer
-  #lastError; // that a way back was refused with
+  #kept = { messages: [], size: 0 }; // messages for the first listener; null once there was one
+  #probe = null; // the probe under way: { token, begunAt, sent, milliseconds, timer, promise, resolve }
+  #heardAt; // when the relay last sent something
+  #sent = 0; // characters that were sent over this connection
+  #confirmed = 0; // characters that the relay has received, by its last answer to a probe
+  #lastError; // the last error with which the relay refused an attempt
   #retryTimer;
   #watchTimer;
   #stopWaking = () => {};
@@ -369,7 +370,7 @@ export class Party {
     return new Party(url, options).#enter(room);
   }
 
-  /** A room that is full for now is still there, and the own seat in it may be free in a moment. */
+  /** The party in the stored room, or null. A full room is tried again: our seat may be free in a moment. */
   static async #resume(url, options) {
     const host = new Seat(relayAddress(url), storageOf(options)).host;
     if (!host) return null;
@@ -452,9 +453,9 @@ export class Party {
     return this.#postText(this.#stateText, { isState: true });
   }
 
-  /** When the answer is late, the connection is replaced. */
+  /** When the answer is late, a new connection replaces this one. */
   ping() {
-    return this.#ask(probeMilliseconds);
+    return this.#askRelay(probeMilliseconds);
   }
 
   close() {
@@ -483,8 +484,8 @@ export class Party {
       if (this.#isOver) return;
       this.#stopWaking = onWaking({
         wake: () => this.#wake(),
-        online: () => this.#isHidden || this.#wake(), // a page that is left stays so
-        doubt: () => this.#doubt(),
+        online: () => this.#isHidden || this.#wake(), // a page that the player left stays so
+        offline: () => this.#probeSoon(),
         hide: () => this.#hide(),
       });
     });
@@ -505,11 +506,11 @@ export class Party {
       const address = this.#address();
       this.#connection = new Connection(WebSocket, address, subprotocol, JSON.stringify(hello), handlers);
     } catch (error) {
-      this.#fail(new PartyError('bad-address', error.message)); // what may be wrong is so from the start
+      this.#fail(new PartyError('bad-address', error.message)); // what can fail here fails at the first attempt
     }
   }
 
-  /** The path and the query tell servers behind one name which of them has the room. */
+  /** The path and the query tell several servers behind one name which of them has the room. */
   #address() {
     const address = new URL(this.#relay);
     if (address.pathname === '/' && /^[1-9A-HJ-NP-Za-km-z]{6}$/.test(this.#room))
@@ -522,10 +523,10 @@ export class Party {
     this.#heardAt = performance.now();
     this.#timeProbe();
     if (event.type === 'created' || event.type === 'joined') this.#welcome(event);
-    else if (event.type === 'error') this.#refuse(PartyError.ofServer(event.message));
+    else if (event.type === 'error') this.#takeError(PartyError.ofServer(event.message));
     else if (event.type === 'peer_joined') this.#addPeer(this.#dialect.peer(event));
     else if (event.type === 'peer_left') this.#removePeer(this.#dialect.peer(event));
-    else if (event.type === 'message') this.#hear(event, size);
+    else if (event.type === 'message') this.#takeMessage(event, size);
     else if (event.type === 'state') this.#takeState(event.data);
   }
 
@@ -537,37 +538,37 @@ export class Party {
     this.#instance = event.instance || this.#instance;
     this.#joinUrl = event.url ?? this.#joinUrl;
     this.#id = this.#dialect.self(event, this.#seat.clientId);
-    const hadMade = this.#seat.host?.room === event.room && this.#seat.host.clientId === this.#id;
-    this.#isHost = event.type === 'created' || this.#isHost || this.#id === 0 || hadMade;
+    const isStoredHost = this.#seat.host?.room === event.room && this.#seat.host.clientId === this.#id;
+    this.#isHost = event.type === 'created' || this.#isHost || this.#id === 0 || isStoredHost;
     this.#seat.keep(this.#room, this.#isHost);
     this.#watch();
-    const before = this.#peers;
+    const peersBefore = this.#peers;
     this.#peers = this.#dialect.everybody(event, this.#id).filter((peer) => peer !== this.#id);
     if (this.#entering) this.#enterRoom(event);
-    else this.#goOn(before);
+    else this.#goOn(peersBefore);
   }
 
-  /** What the room has to say to newcomers comes before the answer to a question. */
+  /** The relay sends a newcomer the room's state before the answer to a probe. */
   async #enterRoom({ type }) {
-    if (type === 'joined' && (await this.#ask(probeMilliseconds)) === null) return;
+    if (type === 'joined' && (await this.#askRelay(probeMilliseconds)) === null) return;
     const { resolve } = this.#entering;
     this.#entering = null;
-    this.#backoff = null; // patience is another matter
+    this.#backoff = null; // `patience` was for entering; a lost connection has `giveUpAfter`
     resolve(this);
   }
 
-  /** Listeners may do anything, so all is done when they are told. */
-  #goOn(before) {
+  /** Goes on after a reconnection. Listeners may do anything, so they are called last. */
+  #goOn(peersBefore) {
     const peers = this.#peers;
-    // The one that was sent last may have been lost with the old connection.
+    // The state that was sent last may be lost with the old connection.
     if (this.#stateText && !this.#outbox.hasState) this.#send(this.#stateText);
     this.#outbox.flush(this.#connection, (text) => this.#send(text));
-    for (const peer of before.filter((peer) => !peers.includes(peer))) this.#emit('leave', peer);
-    for (const peer of peers.filter((peer) => !before.includes(peer))) this.#emit('join', peer);
+    for (const peer of peersBefore.filter((peer) => !peers.includes(peer))) this.#emit('leave', peer);
+    for (const peer of peers.filter((peer) => !peersBefore.includes(peer))) this.#emit('join', peer);
     this.#emit('connection', 'connected');
   }
 
-  #refuse(error) {
+  #takeError(error) {
     if (this.#connection.isJoined) {
       if (['state-too-large', 'server-full'].includes(error.code)) this.#stateText = undefined;
       this.#report(error);
@@ -583,7 +584,7 @@ export class Party {
     else this.#retryLater();
   }
 
-  /** That somebody has left whom a message was for is no news to who doesn't listen. */
+  /** Without a listener, an error goes to the console; but not that the recipient of a message has left. */
   #report(error) {
     if (this.#listeners.get('error')?.size) this.#emit('error', error);
     else if (error.code !== 'peer-not-found') console.warn(`Party-Sockets: ${error.message}`);
@@ -600,13 +601,13 @@ export class Party {
     this.#emit('leave', peer);
   }
 
-  #hear({ from, data }, size) {
+  #takeMessage({ from, data }, size) {
     if (from === this.#id && data?.[probeKey] !== undefined) this.#endProbe(data[probeKey]);
     else if (this.#kept) this.#keep([data, from], size);
     else this.#emit('message', data, from);
   }
 
-  /** The oldest go when it is too much. */
+  /** Keeps a message for the first listener. When there are too many, the oldest ones are dropped. */
   #keep(message, size) {
     this.#kept.messages.push(Object.assign(message, { size }));
     this.#kept.size += size;
@@ -615,7 +616,7 @@ export class Party {
   }
 
   #takeState(state) {
-    if (this.#stateText) return; // the host knows better, and has sent it again
+    if (this.#stateText) return; // this host has set a newer state, and has sent it again
     this.#state = state;
     this.#emit('state', state);
   }
@@ -631,7 +632,7 @@ export class Party {
       return volatile ? 'dropped' : this.#outbox.add(text, isState);
     if (connection.unsent > (volatile ? congestedBytes : this.#options.queueSize)) return 'dropped';
     this.#send(text);
-    if (!volatile && performance.now() - this.#heardAt > quietMilliseconds) this.#ask(probeMilliseconds);
+    if (!volatile && performance.now() - this.#heardAt > quietMilliseconds) this.#askRelay(probeMilliseconds);
     return 'sent';
   }
 
@@ -640,8 +641,8 @@ export class Party {
     this.#connection.send(text);
   }
 
-  /** A message to oneself; it comes back behind all that the relay had to say before. */
-  #ask(milliseconds) {
+  /** Sends a probe, unless one is under way: a message to oneself. It comes back behind all earlier events. */
+  #askRelay(milliseconds) {
     if (!this.#connection?.canSend) return Promise.resolve(null);
     if (!this.#probe) this.#beginProbe();
     if (milliseconds < this.#probe.milliseconds) {
@@ -660,8 +661,8 @@ export class Party {
   }
 
   /**
-   * Whatever is heard is a sign of life, and may be what the answer waits behind; the question may
-   * wait behind what was sent before.
+   * Starts the probe's timer anew, for each event of the relay: an event is a sign of life, and the answer may
+   * wait behind it. The probe itself may wait behind what was sent before, so that has time, too.
    */
   #timeProbe() {
     if (!this.#probe) return;
@@ -679,19 +680,19 @@ export class Party {
     resolve(token === undefined ? null : performance.now() - begunAt);
   }
 
-  /** Networks may go without a word. */
+  /** Sends a probe when the relay is silent: a network may fail without any event. */
   #watch() {
     clearInterval(this.#watchTimer);
     this.#watchTimer = setInterval(() => {
-      if (performance.now() - this.#heardAt >= silenceMilliseconds) this.#ask(probeMilliseconds);
+      if (performance.now() - this.#heardAt >= silenceMilliseconds) this.#askRelay(probeMilliseconds);
     }, watchMilliseconds);
   }
 
-  /** The page is awake, or online: whoever is connected makes sure, and others try at once. */
+  /** The page is awake, or online. A party with a seat sends a probe, and any other party connects at once. */
   #wake() {
     this.#isHidden = false;
     if (this.#connection?.isJoined) {
-      this.#doubt();
+      this.#probeSoon();
       return;
     }
     if (!this.#entering) this.#backoff?.extend();
@@ -703,8 +704,8 @@ export class Party {
   }
 
   /**
-   * A browser may keep a page that was left, and answer the relay's pings for it. Its player has gone:
-   * so it leaves its seat, and has it again when the page is shown.
+   * A browser may keep a page that its player left, and answer the relay's pings for it. So the page leaves
+   * its seat, and takes it again when the browser shows the page.
    */
   #hide() {
     this.#isHidden = true;
@@ -712,8 +713,9 @@ export class Party {
     this.#stopTimers();
   }
 
-  #doubt() {
-    this.#ask(wakingProbeMilliseconds);
+  /** The connection may be dead: the relay has little time to answer. */
+  #probeSoon() {
+    this.#askRelay(wakingProbeMilliseconds);
   }
 
   #lose({ code, reason, isGivenUp }) {
@@ -729,7 +731,7 @@ export class Party {
       if (error) this.#fail(error);
       else this.#retryLater();
     } else {
-      if (code === 1009) this.#stateText = undefined; // it may have been that
+      if (code === 1009) this.#stateText = undefined; // the state may have been the long message
       if (isStable || !this.#backoff) this.#backoff = new Backoff(this.#options.giveUpAfter);
       if (error) this.#report(error);
       if (isJoined) this.#emit('connection', 'reconnecting');
@@ -738,8 +740,9 @@ export class Party {
   }
 
   /**
-   * A socket that was given up before it was in the room may bring its join late, behind that of the next
-   * one, which the relay then takes for the older. Whoever tries once more takes the seat back from it.
+   * A socket that was given up before it had a seat may deliver its join late, behind the join of the next
+   * socket. Then the relay takes the next socket for the older one and replaces it. One more attempt takes the
+   * seat back.
    */
   #mayBeReplacedByItself() {
     const isLate = performance.now() - this.#gaveUpAt < lateMilliseconds;
@@ -748,7 +751,7 @@ export class Party {
   }
 
   #retryLater() {
-    if (this.#isOver || this.#isHidden) return; // or was ended by a listener
+    if (this.#isOver || this.#isHidden) return; // a listener may have ended the party
     if (!this.#backoff.isOver) {
       this.#retryTimer = setTimeout(() => {
         this.#retryTimer = null;
@@ -782,8 +785,8 @@ export class Party {
     }
     if (this.#isHost && ['left', 'room-closed', 'room-gone'].includes(reason)) this.#seat.host = null;
     this.#release();
-    this.#tell('connection', 'closed');
-    this.#tell('closed', reason);
+    this.#emitLast('connection', 'closed');
+    this.#emitLast('closed', reason);
   }
 
   #release() {
@@ -798,12 +801,13 @@ export class Party {
     this.#stopWaking();
   }
 
-  /** Whoever has heard that it is over hears nothing else. */
+  /** Calls listeners, but none once the party is over. */
   #emit(name, ...values) {
     for (const listener of this.#listenersOf(name)) if (!this.#isOver) call(listener, ...values);
   }
 
-  #tell(name, ...values) {
+  /** Calls listeners also when the party is over. */
+  #emitLast(name, ...values) {
     for (const listener of this.#listenersOf(name)) call(listener, ...values);
   }
 
@@ -814,7 +818,7 @@ export class Party {
 
 const roomIsGone = ({ code }) => code === 'room-not-found' || code === 'wrong-protocol';
 
-/** A fault of a listener is the page's, and no reason to stop here. */
+/** When a listener throws, the page gets the error, and the SDK goes on. */
 function call(listener, ...values) {
   try {
     listener(...values);
@@ -834,16 +838,16 @@ function sendable(data) {
   return data;
 }
 
-/** Pages that come by http://, as from a laptop at a party, have no crypto.randomUUID(). */
+/** Not crypto.randomUUID(): pages that come by http://, as from a laptop at a party, do not have it. */
 async function newClientId() {
   const bytes = (await randomSource()).getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-/** An id is a secret, so Math.random() is no source. Node 18 has one, but no global `crypto`. */
+/** An id is a secret, so Math.random() is no source. Node 18 has a source, but no global `crypto`. */
 async function randomSource() {
   if (globalThis.crypto?.getRandomValues) return globalThis.crypto;
-  const name = 'node:crypto'; // apart from the import, which bundlers would look for
+  const name = 'node:crypto'; // not in the import itself, where bundlers would look for it
   try {
     return (await import(/* webpackIgnore: true */ /* @vite-ignore */ name)).webcrypto;
   } catch {
@@ -855,7 +859,7 @@ function ownStorage() {
   try {
     return globalThis.window?.sessionStorage;
   } catch {
-    return null; // a page may be forbidden to look
+    return null; // the browser may forbid the page to look
   }
 }
 
@@ -871,13 +875,16 @@ function relayAddress(url) {
     address.hash = '';
     if (address.protocol.startsWith('ws')) return address;
   } catch {
-    // the same
+    // no URL: as below
   }
   throw new PartyError('bad-address', `${url} is no address of a relay`);
 }
 
-/** Calls back when a page may go on that slept or had no network; has none any more; is hidden for good. */
-function onWaking({ wake, online, doubt, hide }) {
+/**
+ * Calls `wake` when the page wakes up, `online` and `offline` when it gets or loses its network, and `hide`
+ * when it is hidden for good or frozen. The function that is returned stops this.
+ */
+function onWaking({ wake, online, offline, hide }) {
   const { document, window } = globalThis;
   if (!document || !window) return () => {};
   const sources = [
@@ -885,7 +892,7 @@ function onWaking({ wake, online, doubt, hide }) {
     [document, 'resume', wake],
     [window, 'pageshow', wake],
     [window, 'online', online],
-    [window, 'offline', doubt],
+    [window, 'offline', offline],
     [document, 'freeze', hide],
     [window, 'pagehide', hide],
   ];

@@ -16,8 +16,8 @@
 #include "net/machine.h"
 #include "net/sandbox.h"
 #include "server/config.h"
+#include "server/conn_life.h"
 #include "server/drain.h"
-#include "server/handover.h"
 #include "server/health_check.h"
 #include "server/loop_thread.h"
 #include "server/server.h"
@@ -125,7 +125,7 @@ static int wait_for_signal(struct server *server, int signal_fd, struct schedule
     uint64_t news;
     if (poll(sources, 3, timeout_ms) <= 0)
         return 0;
-    if ((sources[2].revents & POLLIN) != 0 && !handover_accept_admin(server)) {
+    if ((sources[2].revents & POLLIN) != 0 && !conn_life_accept_admin(server)) {
         schedule->is_deaf = true;
         schedule->hears_ms = clock_now_ms() + ACCEPT_RETRY_MS;
     }
@@ -320,6 +320,7 @@ static int serve(const struct config *config)
         .config = config,
         .kernel = &kernel_linux,
     };
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread yet */
     mallopt(M_MMAP_THRESHOLD, SEPARATE_ALLOCATION_BYTES);
     if (!choose_poller(config, &server.poller)) {
         complain("--poller io_uring: the kernel does not have it (Linux 6.1) or does not allow it");

@@ -19,13 +19,13 @@ PURE = {"base", "proto", "relay"}
 # Within src/server a file includes only what stands in a line above its own: so there is no cycle.
 SERVER_ORDER = """
     limits bucket counters notices version http/qr
-    stats config conn history makers newcomers origins places http/answer_cache
+    stats config conn history makers newcomers origins subnets http/answer_cache
     handles
     loop health_check
     drain egress eviction http/metrics http/stats_json
     admission
     allowance conn_out relay_services http/page_origin
-    budget handover perform transport http/gather http/response
+    budget conn_life perform transport http/gather http/response
     messages http/assets http/instances http/lookup http/pages
     http/routes
     conn_in

@@ -1,6 +1,6 @@
-// A relay of protocol 1 as one would write it in an afternoon, on npm's `ws`: something for
-// bench/versus to compare with. It has no limits and no pings, and answers few errors; see
-// README.md for what the protocol asks of a real one. `scripts/setup test` installs `ws`.
+// A relay for protocol 1 as somebody would write it in an afternoon, on npm's `ws`. bench/versus
+// compares the relay with it. It has no limits and no pings, and answers few errors. See
+// docs/protocol.md for what a real relay does. `scripts/setup test` installs `ws`.
 //
 //     bench/versus "node bench/peers/node-ws.mjs {port}"
 import { randomInt } from 'node:crypto';

@@ -131,7 +131,7 @@ struct address address_network(struct address address, unsigned prefix_length)
 
 static const struct address loopback = {{[15] = 1}};
 
-struct address address_place(struct address address)
+struct address address_subnet(struct address address)
 {
     if (!address_is_ipv4(address) && !address_equal(address, loopback))
         clear_behind_prefix(&address, 64);

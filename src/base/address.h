@@ -54,10 +54,10 @@ uint64_t address_hash(struct address address, const uint64_t keys[2]);
 struct address address_network(struct address address, unsigned prefix_length);
 
 /*
- * What counts as one place: an IPv4 address, or the /64 of an IPv6 one, since whoever has one
- * address of a /64 has all of it. `::1` stays what it is.
+ * The subnet that a client is counted by: an IPv4 address, or the /64 of an IPv6 one, since whoever
+ * has one address of a /64 has all of it. `::1` stays what it is.
  */
-struct address address_place(struct address address);
+struct address address_subnet(struct address address);
 
 /* Whether it reaches this machine, from itself alone: 127.0.0.0/8 and ::1. */
 bool address_is_loopback(struct address address);

@@ -41,7 +41,7 @@ static int open_connection(const struct inquiry *inquiry, char *ret_why, size_t 
     int fd = connect_to_any(found);
     if (fd < 0)
         snprintf(ret_why, why_capacity, "can't connect to %s port %u: %s", inquiry->host,
-                 inquiry->port, strerror(errno));
+                 inquiry->port, strerrordesc_np(errno));
     freeaddrinfo(found);
     return fd;
 }

@@ -78,7 +78,7 @@ static enum listener_result explain(int error, const char *host, uint16_t port, 
         return LISTENER_TAKEN;
     }
     snprintf(ret_why, why_capacity, "can't listen on %s port %u: %s",
-             host != NULL ? host : "any address,", port, strerror(error));
+             host != NULL ? host : "any address,", port, strerrordesc_np(error));
     return LISTENER_FAILED;
 }
 

@@ -266,6 +266,7 @@ void outbox_consume(struct outbox *outbox, struct outbox_pool *pool, size_t leng
     outbox->length -= (uint32_t)length;
     while (length > 0) {
         struct outbox_chunk *first = first_chunk(outbox);
+        assert(first != NULL);
         size_t left = first->end - first->begin;
         if (length < left) {
             first->begin += (uint32_t)length;

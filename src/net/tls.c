@@ -18,7 +18,7 @@
 #include "net/tls_trial.h"
 
 /* What may come at once, with what was kept before it. */
-#define KEPT_BYTES_MAX (2 * POLLER_RECEIVED_BYTES_MAX)
+#define UNREAD_BYTES_MAX (2 * POLLER_RECEIVED_BYTES_MAX)
 
 /* TLS 1.2: forward secrecy and authenticated encryption only. TLS 1.3 has nothing else. */
 #define CIPHERS_1_2 "ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -44,8 +44,8 @@ struct tls_session {
     SSL *ssl;
     struct outbox output;
     struct outbox_pool *pool;
-    struct bytes in; /* fed and not read yet; lies in `kept` or in the caller's memory */
-    struct buf kept;
+    struct bytes in; /* fed and not read yet; lies in `unread` or in the caller's memory */
+    struct buf unread;
     uint32_t costly_messages;
     uint32_t began_ms;
     bool has_read;     /* of the hello */
@@ -315,7 +315,7 @@ struct tls_session *tls_session_new(struct tls_context *context, struct outbox_p
         return NULL;
     session->pool = pool;
     session->began_ms = clock_now_ms();
-    buf_init(&session->kept, KEPT_BYTES_MAX);
+    buf_init(&session->unread, UNREAD_BYTES_MAX);
     session->ssl = ssl_new(context);
     BIO *bio = session->ssl == NULL ? NULL : BIO_new(context->method);
     if (bio == NULL) {
@@ -338,7 +338,7 @@ void tls_session_free(struct tls_session *session)
     SSL_free(session->ssl);
     ERR_clear_error();
     outbox_clear(&session->output, session->pool);
-    buf_release(&session->kept);
+    buf_release(&session->unread);
     free(session);
 }
 
@@ -358,12 +358,12 @@ void tls_session_set_pool(struct tls_session *session, struct outbox_pool *pool)
 
 bool tls_session_feed(struct tls_session *session, struct bytes in)
 {
-    if (session->kept.length == 0) {
+    if (session->unread.length == 0) {
         session->in = in;
         return true;
     }
-    bool is_appended = buf_append(&session->kept, in) == BUF_OK;
-    session->in = buf_view(&session->kept);
+    bool is_appended = buf_append(&session->unread, in) == BUF_OK;
+    session->in = buf_view(&session->unread);
     return is_appended;
 }
 
@@ -395,19 +395,19 @@ bool tls_session_settle(struct tls_session *session)
     struct bytes rest = session->in;
     session->in = (struct bytes){0};
     if (rest.length == 0) {
-        buf_release(&session->kept);
+        buf_release(&session->unread);
         return true;
     }
-    if (session->kept.length == 0)
-        return buf_append(&session->kept, rest) == BUF_OK;
-    memmove(session->kept.data, rest.data, rest.length);
-    session->kept.length = rest.length;
+    if (session->unread.length == 0)
+        return buf_append(&session->unread, rest) == BUF_OK;
+    memmove(session->unread.data, rest.data, rest.length);
+    session->unread.length = rest.length;
     return true;
 }
 
 size_t tls_session_kept(const struct tls_session *session)
 {
-    return session->kept.capacity;
+    return session->unread.capacity;
 }
 
 bool tls_session_write(struct tls_session *session, struct bytes text)
@@ -434,11 +434,11 @@ bool tls_session_has_answered(const struct tls_session *session)
 
 bool tls_session_may_answer(const struct tls_session *session)
 {
-    const struct buf *kept = &session->kept;
-    if (kept->length < RECORD_HEADER_BYTES)
-        return session->has_read && kept->length > 0;
-    size_t length = (size_t)kept->data[3] << 8 | kept->data[4];
-    bool is_whole = kept->length >= RECORD_HEADER_BYTES + length;
+    const struct buf *unread = &session->unread;
+    if (unread->length < RECORD_HEADER_BYTES)
+        return session->has_read && unread->length > 0;
+    size_t length = (size_t)unread->data[3] << 8 | unread->data[4];
+    bool is_whole = unread->length >= RECORD_HEADER_BYTES + length;
     return session->has_read || is_whole || length > RECORD_BYTES_MAX;
 }
 

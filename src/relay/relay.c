@@ -176,8 +176,8 @@ static void become_absent(struct relay *relay, struct member *member, enum depar
     member->stayed_ms += relay->now_ms - member->entered_ms;
     member->was_cut_off = departure == DEPARTURE_CUT_OFF;
     if (member_is_host(member)) {
-        room->kept->host_left_ms = relay->now_ms;
-        list_append(&relay->hostless, &room->kept->hostless);
+        room->retained->host_left_ms = relay->now_ms;
+        list_append(&relay->hostless, &room->retained->hostless);
     }
     relay_remember_absent(relay, room, member);
 }

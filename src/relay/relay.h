@@ -1,14 +1,11 @@
 /*
  * The rules of rooms: one client's message in, effects out. Knows no socket, clock or thread.
- *
- * Effects are to be performed in their order, before the relay is called again; their views point
- * into the message and into the relay's rooms.
  */
 #ifndef PARTY_RELAY_RELAY_H
 #define PARTY_RELAY_RELAY_H
 
 #include "proto/envelope.h"
-#include "relay/event.h"
+#include "relay/effect.h"
 #include "relay/room_table.h"
 #include "relay/url_template.h"
 
@@ -17,8 +14,8 @@
 #define ABSENT_LEAST 64               /* absent members that even the smallest room remembers */
 /* What a room may keep: this in any case, this at most, and of that this for its members who are
  * gone: so that they never leave too little for a state and a link. */
-#define ROOM_KEPT_CERTAIN (4 * 1024)
-#define ROOM_KEPT_MAX (256 * 1024)
+#define ROOM_RETAINED_CERTAIN (4 * 1024)
+#define ROOM_RETAINED_MAX (256 * 1024)
 #define ROOM_ABSENT_BYTES_MAX (184 * 1024)
 /* An id's canonical form may be so many times as long as the id: escapes of control characters,
  * which honest ids don't have, are six times as long. */
@@ -60,13 +57,6 @@ struct relay_config {
     void *context;
 };
 
-/* A join that names a code and an id which are possible. Whoever has the code carries it out. */
-struct join {
-    uint64_t code;
-    size_t id_length;
-    uint8_t id[CLIENT_ID_CANONICAL_MAX]; /* the clientId's canonical form */
-};
-
 struct relay {
     struct relay_config config;
     struct room_table rooms;
@@ -81,51 +71,11 @@ struct relay {
     struct join join;             /* the last that another loop is to carry out; the same */
 };
 
-enum effect_kind {
-    EFFECT_TO_CLIENT, /* `event` to `client` */
-    EFFECT_TO_ROOM,   /* `event` to all members of `room` but the one called `client` */
-    EFFECT_NOT_FOUND, /* a join named no room: `event`, the error, to `client`, who may be guessing
-                       */
-    EFFECT_UNTOLD, /* a join by who has tried too often, and may not be told whether there is such
-                    * a room: nothing that is said to the speaker may depend on that */
-    EFFECT_KEEP_STATE,  /* `event` is the room's state: give it to relay_keep_state() as it is sent,
-                         * and tell it to all members but `client`, who asked for it */
-    EFFECT_TELL_STATE,  /* room_state() to `client` */
-    EFFECT_ROOM_CLOSED, /* all members of `room` have lost their seats: close them with 4001 `room
-                         * closed`
-                         */
-    EFFECT_REPLACED,    /* `client` has lost its seat: close it with 4000 `replaced` */
-    EFFECT_MOVE,        /* the room may live on loop `loop`: the speaker goes there, where `join` is
-                         * given to relay_carry_out() */
-    EFFECT_ROOM_ADDED,  /* a room with `origin` came to be */
-    EFFECT_ROOM_GONE,   /* a room with `origin` is no more */
-    EFFECT_ROOM_PROVEN, /* a room with `origin` has had several members for a while: it is played in
-                         */
-    EFFECT_NO_MEMORY,   /* the request can't be carried out; nothing changed */
-};
-
-struct effect {
-    enum effect_kind kind;
-    uint32_t client;
-    uint32_t loop;
-    uint16_t origin;
-    struct room *room;
-    const struct join *join;
-    struct event event;
-};
-
-#define EFFECTS_MAX 4
-
-struct effects {
-    uint32_t count;
-    struct effect items[EFFECTS_MAX];
-};
-
 /* Who is speaking. `seat` is NULL outside of rooms; the relay changes it. */
 struct speaker {
     uint32_t client;
     enum protocol protocol;
-    uint16_t origin; /* noted in a room that is created */
+    uint16_t origin_number; /* noted in a room that is created */
     struct member **seat;
 };
 

@@ -1,30 +1,16 @@
-/* Effects, one at a time. */
-#include <assert.h>
-
+/* The effects that many messages have. */
 #include "relay/relay_parts.h"
-
-struct effect *effects_add(struct effects *effects, enum effect_kind kind)
-{
-    assert(effects->count < EFFECTS_MAX);
-    struct effect *effect = &effects->items[effects->count++];
-    *effect = (struct effect){.kind = kind, .client = CLIENT_NONE};
-    return effect;
-}
 
 void effects_tell_client(struct effects *effects, uint32_t client, struct event event)
 {
-    struct effect *effect = effects_add(effects, EFFECT_TO_CLIENT);
-    effect->client = client;
-    effect->event = event;
+    effects_add_to_client(effects, (struct effect_to_client){.client = client, .event = event});
 }
 
 void effects_tell_room(struct effects *effects, struct room *room, uint32_t except,
                        struct event event)
 {
-    struct effect *effect = effects_add(effects, EFFECT_TO_ROOM);
-    effect->room = room;
-    effect->client = except;
-    effect->event = event;
+    effects_add_to_room(effects,
+                        (struct effect_to_room){.except = except, .room = room, .event = event});
 }
 
 void effects_refuse(struct effects *effects, struct speaker speaker, enum relay_error error)

@@ -11,12 +11,12 @@ void relay_end_room(struct relay *relay, struct room *room, struct effects *effe
 {
     const struct relay_config *config = &relay->config;
     relay_discount_room(relay, room);
-    effects_add(effects, EFFECT_ROOM_GONE)->origin = room->origin;
+    effects_add_room_gone(effects, (struct effect_room_gone){room->origin_number});
     room_stop_counting(room);
     room_table_remove(&relay->rooms, room);
     list_remove(&room->pairing);
-    if (room->kept != NULL) {
-        list_remove(&room->kept->hostless);
+    if (room->retained != NULL) {
+        list_remove(&room->retained->hostless);
         relay_occupy(relay, room);
     }
     relay->closed = room;
@@ -30,7 +30,7 @@ static void close_room(struct relay *relay, struct room *room, struct effects *e
     while (room_next_client(room, &at, &client))
         relay_unseat(relay, client);
     if (room->member_count > 0)
-        effects_add(effects, EFFECT_ROOM_CLOSED)->room = room;
+        effects_add_room_closed(effects, (struct effect_room_closed){room});
     relay_end_room(relay, room, effects);
 }
 
@@ -69,17 +69,17 @@ bool relay_outlives(const struct relay *relay, const struct member *last, enum d
 void relay_desert(struct relay *relay, struct room *room)
 {
     const struct relay_config *config = &relay->config;
-    room->kept->deserted_ms = relay->now_ms;
-    list_append(&relay->deserted, &room->kept->deserted);
+    room->retained->deserted_ms = relay->now_ms;
+    list_append(&relay->deserted, &room->retained->deserted);
     config->room_deserted(config->context, room);
 }
 
 void relay_occupy(struct relay *relay, struct room *room)
 {
     const struct relay_config *config = &relay->config;
-    if (list_is_empty(&room->kept->deserted))
+    if (list_is_empty(&room->retained->deserted))
         return;
-    list_remove(&room->kept->deserted);
+    list_remove(&room->retained->deserted);
     config->room_occupied(config->context, room);
 }
 
@@ -95,9 +95,9 @@ static struct room *first_hostless(const struct relay *relay, int32_t *ret_left_
 {
     if (list_is_empty(&relay->hostless))
         return NULL;
-    const struct keepings *kept = CONTAINER_OF(relay->hostless.next, struct keepings, hostless);
-    *ret_left_ms = time_left_ms(relay, kept->host_left_ms, relay->config.host_grace_ms);
-    return kept->room;
+    const struct retained *retained = CONTAINER_OF(relay->hostless.next, struct retained, hostless);
+    *ret_left_ms = time_left_ms(relay, retained->host_left_ms, relay->config.host_grace_ms);
+    return retained->room;
 }
 
 /* The same for the room in which nobody has been the longest. */
@@ -105,9 +105,9 @@ static struct room *first_deserted(const struct relay *relay, int32_t *ret_left_
 {
     if (list_is_empty(&relay->deserted))
         return NULL;
-    const struct keepings *kept = CONTAINER_OF(relay->deserted.next, struct keepings, deserted);
-    *ret_left_ms = time_left_ms(relay, kept->deserted_ms, relay->config.empty_room_grace_ms);
-    return kept->room;
+    const struct retained *retained = CONTAINER_OF(relay->deserted.next, struct retained, deserted);
+    *ret_left_ms = time_left_ms(relay, retained->deserted_ms, relay->config.empty_room_grace_ms);
+    return retained->room;
 }
 
 int32_t relay_grace_left_ms(const struct relay *relay)
@@ -145,7 +145,7 @@ bool relay_end_first_deserted(struct relay *relay, struct effects *effects)
 
 void relay_end_deserted(struct relay *relay, struct vacancy *vacancy, struct effects *ret_effects)
 {
-    struct room *room = CONTAINER_OF(vacancy, struct keepings, vacancy)->room;
+    struct room *room = CONTAINER_OF(vacancy, struct retained, vacancy)->room;
     ret_effects->count = 0;
     relay_free_departed(relay);
     assert(room->member_count == 0);
@@ -183,7 +183,7 @@ bool relay_prove_room(struct relay *relay, struct effects *ret_effects)
     struct room *room = first_pairing(relay);
     list_remove(&room->pairing);
     room->is_proven = true;
-    effects_add(ret_effects, EFFECT_ROOM_PROVEN)->origin = room->origin;
+    effects_add_room_proven(ret_effects, (struct effect_room_proven){room->origin_number});
     return true;
 }
 

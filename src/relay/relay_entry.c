@@ -77,11 +77,11 @@ static bool set_url(struct relay *relay, struct room *room)
     size_t code_length = code_write(room->code, code);
     size_t length = url_template_fill(&relay->template, bytes_of(code, code_length),
                                       relay->config.instance.id, url);
-    room->kept->url = malloc(length);
-    if (room->kept->url == NULL || !relay_admit_bytes(relay, room, allocation_cost(length)))
+    room->retained->url = malloc(length);
+    if (room->retained->url == NULL || !relay_admit_bytes(relay, room, allocation_cost(length)))
         return false;
-    memcpy(room->kept->url, url, length);
-    room->kept->url_length = (uint16_t)length;
+    memcpy(room->retained->url, url, length);
+    room->retained->url_length = (uint16_t)length;
     return true;
 }
 
@@ -96,12 +96,12 @@ static void drop_room(struct relay *relay, struct room *room)
 static struct member *make_room(struct relay *relay, uint64_t code,
                                 const struct room_settings *settings, struct speaker speaker)
 {
-    struct room *room = room_new(code, settings->members_max, speaker.origin);
+    struct room *room = room_new(code, settings->members_max, speaker.origin_number);
     if (room == NULL)
         return NULL;
     room->maker = settings->maker;
     if (relay->config.crowds != NULL)
-        room_begin_counting(room, &relay->config.crowds[speaker.origin]);
+        room_begin_counting(room, &relay->config.crowds[speaker.origin_number]);
     struct member *member = room_add(room, settings->id, speaker.client);
     if (member == NULL || (settings->has_url && !set_url(relay, room)) ||
         !room_table_add(&relay->rooms, room)) {
@@ -132,7 +132,7 @@ static struct member *open_room(struct relay *relay, struct room_settings *setti
     } else {
         member = make_room(relay, code, settings, speaker);
         if (member == NULL)
-            effects_add(effects, EFFECT_NO_MEMORY);
+            effects_add_no_memory(effects, (struct effect_no_memory){speaker.client});
     }
     if (member == NULL)
         config->dismiss_room(config->context, settings->maker);
@@ -188,7 +188,7 @@ void relay_create(struct relay *relay, struct speaker speaker, const struct enve
     if (member == NULL)
         return;
     *speaker.seat = member;
-    effects_add(effects, EFFECT_ROOM_ADDED)->origin = speaker.origin;
+    effects_add_room_added(effects, (struct effect_room_added){speaker.origin_number});
     effects_tell_client(effects, speaker.client,
                         (struct event){.type = EVENT_CREATED,
                                        .room = member->room,
@@ -205,16 +205,13 @@ static void seat(struct relay *relay, struct speaker speaker, struct member *mem
     member->active_ms = relay->now_ms;
     effects_tell_client(effects, speaker.client,
                         (struct event){.type = EVENT_JOINED, .room = room, .peer = member});
-    if (room_state(room) != NULL) {
-        struct effect *effect = effects_add(effects, EFFECT_TELL_STATE);
-        effect->client = speaker.client;
-        effect->room = room;
-    }
-    if (room->kept == NULL)
+    if (room_state(room) != NULL)
+        effects_add_tell_state(effects, (struct effect_tell_state){speaker.client, room});
+    if (room->retained == NULL)
         return;
     relay_occupy(relay, room);
     if (member_is_host(member))
-        list_remove(&room->kept->hostless);
+        list_remove(&room->retained->hostless);
 }
 
 /* The newcomer takes over the place of a member who is here and has its id. */
@@ -222,7 +219,8 @@ static void replace_member(struct relay *relay, struct speaker speaker, struct m
                            struct effects *effects)
 {
     relay_unseat(relay, member->client);
-    effects_add(effects, EFFECT_REPLACED)->client = member->client;
+    effects_add_replaced(
+        effects, (struct effect_replaced){.client = member->client, .heir = speaker.client});
     member->client = speaker.client;
     seat(relay, speaker, member, effects);
 }
@@ -234,7 +232,7 @@ static bool may_bring(const struct relay *relay, struct speaker speaker, const s
     const struct relay_config *config = &relay->config;
     if (speaker.protocol == PROTOCOL_1 || config->may_bring(config->context, speaker.client, room))
         return true;
-    effects_add(effects, EFFECT_UNTOLD)->client = speaker.client;
+    effects_add_untold(effects, (struct effect_untold){speaker.client});
     return false;
 }
 
@@ -257,7 +255,7 @@ static void enter_room(struct relay *relay, struct speaker speaker, struct room 
         relay_discount_absent(relay, known);
     }
     if (member == NULL) {
-        effects_add(effects, EFFECT_NO_MEMORY);
+        effects_add_no_memory(effects, (struct effect_no_memory){speaker.client});
         return;
     }
     member->entered_ms = relay->now_ms;
@@ -285,7 +283,7 @@ static bool may_tell(const struct relay *relay, struct speaker speaker, bool is_
     const struct relay_config *config = &relay->config;
     if (config->may_tell(config->context, speaker.client, is_found))
         return true;
-    effects_add(effects, EFFECT_UNTOLD)->client = speaker.client;
+    effects_add_untold(effects, (struct effect_untold){speaker.client});
     return false;
 }
 
@@ -294,9 +292,9 @@ static void refuse_not_found(const struct relay *relay, struct effects *effects,
 {
     if (!may_tell(relay, speaker, false, effects))
         return;
-    struct effect *effect = effects_add(effects, EFFECT_NOT_FOUND);
-    effect->client = speaker.client;
-    effect->event = (struct event){.type = EVENT_ERROR, .error = ERROR_ROOM_NOT_FOUND};
+    struct event event = {.type = EVENT_ERROR, .error = ERROR_ROOM_NOT_FOUND};
+    effects_add_not_found(effects,
+                          (struct effect_not_found){.client = speaker.client, .event = event});
 }
 
 /* On the loop that has the code. */
@@ -322,15 +320,14 @@ static void carry_out(struct relay *relay, struct speaker speaker, uint64_t code
         enter_room(relay, speaker, room, member, id, effects);
 }
 
-static void move(struct relay *relay, uint32_t owner, uint64_t code, struct bytes id,
-                 struct effects *effects)
+static void move(struct relay *relay, struct speaker speaker, uint32_t owner, uint64_t code,
+                 struct bytes id, struct effects *effects)
 {
-    struct effect *effect = effects_add(effects, EFFECT_MOVE);
     relay->join.code = code;
     relay->join.id_length = id.length;
     memcpy(relay->join.id, id.data, id.length);
-    effect->loop = owner;
-    effect->join = &relay->join;
+    effects_add_move(effects, (struct effect_move){
+                                  .client = speaker.client, .loop = owner, .join = &relay->join});
 }
 
 void relay_join(struct relay *relay, struct speaker speaker, const struct envelope *envelope,
@@ -352,7 +349,7 @@ void relay_join(struct relay *relay, struct speaker speaker, const struct envelo
     if (owner == relay->config.loop_index)
         carry_out(relay, speaker, code, id_view(&id), effects);
     else
-        move(relay, owner, code, id_view(&id), effects);
+        move(relay, speaker, owner, code, id_view(&id), effects);
 }
 
 void relay_carry_out(struct relay *relay, struct speaker speaker, const struct join *join,

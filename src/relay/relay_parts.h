@@ -1,10 +1,12 @@
 /*
  * What the files of the relay share: relay.c receives and sends, relay_entry.c is about creating
- * and joining, relay_keeping.c about what a room keeps when its members are gone, relay_ending.c
+ * and joining, relay_retaining.c about what a room keeps when its members are gone, relay_ending.c
  * about how rooms end.
  */
 #ifndef PARTY_RELAY_RELAY_PARTS_H
 #define PARTY_RELAY_RELAY_PARTS_H
+
+#include <assert.h>
 
 #include "relay/relay.h"
 
@@ -23,8 +25,18 @@ static inline struct bytes id_view(const struct canonical_id *id)
 bool id_canonicalize(const struct relay *relay, const struct json_value *string,
                      struct canonical_id *ret_id);
 
-/* The next effect, for nobody yet. */
-struct effect *effects_add(struct effects *effects, enum effect_kind kind);
+/* For each kind a function that adds one: effects_add_replaced(effects, (struct
+ * effect_replaced){...}). */
+#define EFFECT_ADDER(name, member, fields)                                                        \
+    static inline void effects_add_##member(struct effects *effects, struct effect_##member what) \
+    {                                                                                             \
+        assert(effects->count < EFFECTS_MAX);                                                     \
+        struct effect *effect = &effects->items[effects->count++];                                \
+        effect->kind = EFFECT_##name;                                                             \
+        effect->member = what;                                                                    \
+    }
+
+FOR_EACH_EFFECT(EFFECT_ADDER)
 
 void effects_tell_client(struct effects *effects, uint32_t client, struct event event);
 

@@ -6,31 +6,31 @@
 
 #define SMALLEST_CAPACITY 4
 
-static struct keepings *keepings_new(struct room *room)
+static struct retained *retained_new(struct room *room)
 {
-    struct keepings *kept = calloc(1, sizeof *kept);
-    if (kept == NULL)
+    struct retained *retained = calloc(1, sizeof *retained);
+    if (retained == NULL)
         return NULL;
-    kept->room = room;
-    list_init(&kept->hostless);
-    list_init(&kept->deserted);
-    list_init(&kept->vacancy.link);
-    return kept;
+    retained->room = room;
+    list_init(&retained->hostless);
+    list_init(&retained->deserted);
+    list_init(&retained->vacancy.link);
+    return retained;
 }
 
-static void keepings_free(struct keepings *kept)
+static void retained_free(struct retained *retained)
 {
-    if (kept == NULL)
+    if (retained == NULL)
         return;
-    list_remove(&kept->hostless);
-    list_remove(&kept->deserted);
-    payload_release(kept->state);
-    free(kept->url);
-    free(kept->absent);
-    free(kept);
+    list_remove(&retained->hostless);
+    list_remove(&retained->deserted);
+    payload_release(retained->state);
+    free(retained->url);
+    free(retained->absent);
+    free(retained);
 }
 
-struct room *room_new(uint64_t code, uint32_t members_max, uint16_t origin)
+struct room *room_new(uint64_t code, uint32_t members_max, uint16_t origin_number)
 {
     struct room *room = calloc(1, sizeof *room);
     if (room == NULL)
@@ -38,11 +38,11 @@ struct room *room_new(uint64_t code, uint32_t members_max, uint16_t origin)
     list_init(&room->pairing);
     room->code = code;
     room->members_max = members_max;
-    room->origin = origin;
+    room->origin_number = origin_number;
     if (room_protocol(room) == PROTOCOL_1)
         return room;
-    room->kept = keepings_new(room);
-    if (room->kept != NULL)
+    room->retained = retained_new(room);
+    if (room->retained != NULL)
         return room;
     free(room);
     return NULL;
@@ -68,7 +68,7 @@ void room_free(struct room *room)
     list_remove(&room->pairing);
     for (uint32_t i = 0; i < room->known_count; i++)
         free(room_by_id(room)[i]);
-    keepings_free(room->kept);
+    retained_free(room->retained);
     free(room->members);
     free(room);
 }
@@ -134,16 +134,17 @@ static bool reserve_one(struct room *room)
     return true;
 }
 
-static bool reserve_absent(struct keepings *kept)
+static bool reserve_absent(struct retained *retained)
 {
-    if (kept->absent_count < kept->absent_capacity)
+    if (retained->absent_count < retained->absent_capacity)
         return true;
-    uint32_t capacity = kept->absent_capacity == 0 ? SMALLEST_CAPACITY : kept->absent_capacity * 2;
-    struct member **absent = realloc(kept->absent, capacity * sizeof *absent);
+    uint32_t capacity =
+        retained->absent_capacity == 0 ? SMALLEST_CAPACITY : retained->absent_capacity * 2;
+    struct member **absent = realloc(retained->absent, capacity * sizeof *absent);
     if (absent == NULL)
         return false;
-    kept->absent = absent;
-    kept->absent_capacity = capacity;
+    retained->absent = absent;
+    retained->absent_capacity = capacity;
     return true;
 }
 
@@ -160,16 +161,16 @@ static void shrink(struct room *room)
         room->members = smaller;
 }
 
-static void shrink_absent(struct keepings *kept)
+static void shrink_absent(struct retained *retained)
 {
-    uint32_t capacity = kept->absent_capacity / 2;
-    if (kept->absent_count > capacity / 2 || capacity < SMALLEST_CAPACITY)
+    uint32_t capacity = retained->absent_capacity / 2;
+    if (retained->absent_count > capacity / 2 || capacity < SMALLEST_CAPACITY)
         return;
-    struct member **smaller = realloc(kept->absent, capacity * sizeof *smaller);
+    struct member **smaller = realloc(retained->absent, capacity * sizeof *smaller);
     if (smaller == NULL)
         return;
-    kept->absent = smaller;
-    kept->absent_capacity = capacity;
+    retained->absent = smaller;
+    retained->absent_capacity = capacity;
 }
 
 static void insert(struct member **array, uint32_t *count, uint32_t at, struct member *member)
@@ -223,13 +224,13 @@ struct member *room_add(struct room *room, struct bytes id, uint32_t client)
 }
 
 /* How many of those who are gone were here for less long than this, or no longer. */
-static uint32_t count_shorter(const struct keepings *kept, uint32_t stayed_ms, bool or_equal)
+static uint32_t count_shorter(const struct retained *retained, uint32_t stayed_ms, bool or_equal)
 {
     uint32_t low = 0;
-    uint32_t high = kept->absent_count;
+    uint32_t high = retained->absent_count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        uint32_t other_ms = kept->absent[middle]->stayed_ms;
+        uint32_t other_ms = retained->absent[middle]->stayed_ms;
         if (other_ms < stayed_ms || (or_equal && other_ms == stayed_ms))
             low = middle + 1;
         else
@@ -240,33 +241,33 @@ static uint32_t count_shorter(const struct keepings *kept, uint32_t stayed_ms, b
 
 /* An absent member is searched for one by one among those who stayed equally long: it is done
  * seldom, and the array is read in one go. */
-static void forget_absence(struct keepings *kept, const struct member *member)
+static void forget_absence(struct retained *retained, const struct member *member)
 {
     if (member_is_host(member))
         return;
-    uint32_t at = count_shorter(kept, member->stayed_ms, false);
-    while (at < kept->absent_count && kept->absent[at] != member)
+    uint32_t at = count_shorter(retained, member->stayed_ms, false);
+    while (at < retained->absent_count && retained->absent[at] != member)
         at++;
-    take_out(kept->absent, &kept->absent_count, at, member);
-    shrink_absent(kept);
+    take_out(retained->absent, &retained->absent_count, at, member);
+    shrink_absent(retained);
 }
 
 void room_return(struct room *room, struct member *member, uint32_t client)
 {
     assert(member->client == CLIENT_NONE);
-    forget_absence(room->kept, member);
+    forget_absence(room->retained, member);
     member->client = client;
     bring_in(room, find_index(room, member->index), member);
 }
 
 bool room_retire(struct room *room, struct member *member)
 {
-    struct keepings *kept = room->kept;
+    struct retained *retained = room->retained;
     if (!member_is_host(member)) {
-        if (!reserve_absent(kept))
+        if (!reserve_absent(retained))
             return false;
-        insert(kept->absent, &kept->absent_count, count_shorter(kept, member->stayed_ms, true),
-               member);
+        insert(retained->absent, &retained->absent_count,
+               count_shorter(retained, member->stayed_ms, true), member);
     }
     take_away(room, member);
     member->client = CLIENT_NONE;
@@ -276,7 +277,7 @@ bool room_retire(struct room *room, struct member *member)
 void room_remove(struct room *room, struct member *member)
 {
     if (member->client == CLIENT_NONE)
-        forget_absence(room->kept, member);
+        forget_absence(room->retained, member);
     else
         take_away(room, member);
     take_out(room_by_id(room), &room->known_count, find_id(room, member_id(member)), member);

@@ -34,7 +34,7 @@ struct vacancy {
 };
 
 /* What a room of protocol 2 keeps that its members' connections do not need. */
-struct keepings {
+struct retained {
     struct room *room;
     struct payload *state; /* the retained state, as it is sent to members; NULL: none */
     uint8_t *url;          /* of the page for controllers, inside of a JSON string; NULL: none */
@@ -63,14 +63,14 @@ struct room {
     uint32_t members_max; /* who may be here at once */
     uint64_t code;        /* its number */
     struct room *next_in_bucket;
-    struct keepings *kept; /* NULL in protocol 1 */
+    struct retained *retained; /* NULL in protocol 1 */
     struct maker *maker;
     uint32_t *crowd; /* counts who is here in all rooms of this origin; NULL: nobody is counted */
     uint32_t next_index;
-    uint32_t paired_ms;  /* since when there are several members */
-    struct list pairing; /* in the relay's list of rooms that are to be proven */
-    bool is_proven;      /* it has had several members for a while */
-    uint16_t origin;     /* the server's note of where the creator came from */
+    uint32_t paired_ms;     /* since when there are several members */
+    struct list pairing;    /* in the relay's list of rooms that are to be proven */
+    bool is_proven;         /* it has had several members for a while */
+    uint16_t origin_number; /* the server's note of where the creator came from */
 };
 
 struct member {
@@ -101,14 +101,14 @@ static inline struct member **room_by_id(const struct room *room)
 /* Empty: the room has none. */
 static inline struct bytes room_url(const struct room *room)
 {
-    const struct keepings *kept = room->kept;
-    return kept == NULL ? (struct bytes){0} : bytes_of(kept->url, kept->url_length);
+    const struct retained *retained = room->retained;
+    return retained == NULL ? (struct bytes){0} : bytes_of(retained->url, retained->url_length);
 }
 
 /* The retained state, or NULL. */
 static inline struct payload *room_state(const struct room *room)
 {
-    return room->kept == NULL ? NULL : room->kept->state;
+    return room->retained == NULL ? NULL : room->retained->state;
 }
 
 static inline struct bytes member_id(const struct member *member)
@@ -131,7 +131,7 @@ static inline bool member_is_host(const struct member *member)
 }
 
 /* An empty room, or NULL when memory is short. */
-MUST_CHECK struct room *room_new(uint64_t code, uint32_t members_max, uint16_t origin);
+MUST_CHECK struct room *room_new(uint64_t code, uint32_t members_max, uint16_t origin_number);
 
 /* From now on `crowd` counts who is here, and those who are already. */
 void room_begin_counting(struct room *room, uint32_t *crowd);

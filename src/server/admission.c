@@ -1,4 +1,4 @@
-/* The rules of who may enter. Counting by address is left to places. */
+/* The rules of who may enter. Counting by subnet is left to subnets. */
 #include "server/admission.h"
 
 #include "proto/origin.h"
@@ -24,66 +24,66 @@ static bool refuse(struct loop *loop, struct conn *conn, enum conn_refusal refus
         return false;
     }
     atomic_fetch_sub_explicit(&server->connection_count, 1, memory_order_relaxed);
-    conn->refusal = refusal;
+    conn->refusal = refusal & 3u;
     return true;
 }
 
-static void leave_place(struct loop *loop, struct conn *conn)
+static void leave_subnet(struct loop *loop, struct conn *conn)
 {
-    struct places *places = &loop->server->places;
+    struct subnets *subnets = &loop->server->subnets;
     if (conn->is_counted)
-        places_remove_connection(places, conn->place, (enum places_kind)conn->kind);
+        subnets_remove_connection(subnets, conn->subnet, (enum subnets_kind)conn->kind);
     conn->is_counted = false;
-    places_leave(places, conn->place, loop_clock_ms(loop));
-    conn->place = PLACE_NONE;
+    subnets_leave(subnets, conn->subnet, loop_clock_ms(loop));
+    conn->subnet = SUBNET_NONE;
 }
 
 enum entry {
     ENTRY_MADE,
-    ENTRY_TOO_MANY, /* the connection has its place, but is not counted there */
+    ENTRY_TOO_MANY, /* the connection has its subnet, but is not counted there */
     ENTRY_REFUSED,  /* the same, and it is not worth a handshake to be told why */
     ENTRY_NO_MEMORY,
 };
 
-static struct places_limits limits_of(const struct server *server, struct address address)
+static struct subnets_limits limits_of(const struct server *server, struct address address)
 {
     uint64_t most = server->config->connections_per_address_max;
     bool is_private = address_is_private(address);
     if (most == CONNECTIONS_PER_ADDRESS_UNSET)
         most = is_private ? 0 : CONNECTIONS_PER_ADDRESS_MAX;
     bool has_handshakes = server->tls != NULL && !is_private;
-    return (struct places_limits){
+    return (struct subnets_limits){
         .connections = (uint32_t)most,
         .handshakes = has_handshakes ? HANDSHAKES_PER_ADDRESS_MAX : 0,
     };
 }
 
 /* The connection is one of this address from now on. */
-static enum entry enter_place(struct loop *loop, struct conn *conn, struct address address)
+static enum entry enter_subnet(struct loop *loop, struct conn *conn, struct address address)
 {
-    struct places *places = &loop->server->places;
-    leave_place(loop, conn);
-    conn->place = places_enter(places, address);
-    if (conn->place == PLACE_NONE)
+    struct subnets *subnets = &loop->server->subnets;
+    leave_subnet(loop, conn);
+    conn->subnet = subnets_enter(subnets, address);
+    if (conn->subnet == SUBNET_NONE)
         return ENTRY_NO_MEMORY;
-    enum places_entry entry = places_add_connection(
-        places, conn->place, (enum places_kind)conn->kind, limits_of(loop->server, address));
-    conn->is_counted = entry == PLACES_ENTERED;
+    enum subnets_entry entry = subnets_add_connection(
+        subnets, conn->subnet, (enum subnets_kind)conn->kind, limits_of(loop->server, address));
+    conn->is_counted = entry == SUBNETS_ENTERED;
     if (conn->is_counted)
         return ENTRY_MADE;
     loop->stats.counters[COUNTER_ADDRESS_REFUSED]++;
-    return entry == PLACES_TOO_MANY ? ENTRY_TOO_MANY : ENTRY_REFUSED;
+    return entry == SUBNETS_TOO_MANY ? ENTRY_TOO_MANY : ENTRY_REFUSED;
 }
 
 /* The same for one that may wait for its refusal. False: it may not. */
 static bool enter_or_refuse(struct loop *loop, struct conn *conn, struct address address)
 {
-    enum entry entry = enter_place(loop, conn, address);
+    enum entry entry = enter_subnet(loop, conn, address);
     return entry == ENTRY_MADE || (entry == ENTRY_TOO_MANY && refuse(loop, conn, REFUSAL_ADDRESS));
 }
 
 /* Whether there is a place for the connection, if need be one that somebody else has to give. */
-static bool has_place(struct loop *loop, const struct conn *conn, unsigned connections)
+static bool may_stay(struct loop *loop, const struct conn *conn, unsigned connections)
 {
     const struct server *server = loop->server;
     if (connections < server->connections_max)
@@ -98,7 +98,7 @@ static bool readmit(struct loop *loop, struct conn *conn)
 {
     struct server *server = loop->server;
     unsigned connections = atomic_load_explicit(&server->connection_count, memory_order_relaxed);
-    if (!conn->is_counted || !has_place(loop, conn, connections)) {
+    if (!conn->is_counted || !may_stay(loop, conn, connections)) {
         loop->stats.counters[COUNTER_FULL_REFUSED]++;
         return false;
     }
@@ -115,13 +115,13 @@ bool admission_accepted(struct loop *loop, struct conn *conn)
     unsigned before = atomic_fetch_add_explicit(&server->connection_count, 1, memory_order_relaxed);
     if (!loop->kernel->peer_address(conn->socket.fd, &peer))
         return false; /* it is gone already */
-    /* Everybody comes from the proxies' addresses: those are no places. */
+    /* Everybody comes from the proxies' addresses: those are no subnets of clients. */
     conn->is_proxied = is_trusted_proxy(server->config, peer);
     if (!conn->is_proxied && !enter_or_refuse(loop, conn, peer))
         return false;
     if (conn->is_proxied && before >= server->connections_max)
         return refuse(loop, conn, REFUSAL_FULL);
-    if (has_place(loop, conn, before))
+    if (may_stay(loop, conn, before))
         return true;
     loop->stats.counters[COUNTER_FULL_REFUSED]++;
     return refuse(loop, conn, REFUSAL_FULL);
@@ -136,7 +136,7 @@ bool admission_accepted_admin(struct server *server, struct conn *conn)
     /* The numbers are wanted most when all places are taken. */
     if (before < (uint64_t)server->connections_max + NEWCOMERS_ABOVE_MAX) {
         conn->is_admin = true;
-        conn->place = places_enter(&server->places, peer);
+        conn->subnet = subnets_enter(&server->subnets, peer);
         return true;
     }
     atomic_fetch_sub_explicit(&server->connection_count, 1, memory_order_relaxed);
@@ -149,7 +149,7 @@ void admission_left(struct loop *loop, struct conn *conn)
     atomic_uint *count =
         conn->refusal == REFUSAL_NONE ? &server->connection_count : &server->refusal_count;
     atomic_fetch_sub_explicit(count, 1, memory_order_relaxed);
-    leave_place(loop, conn);
+    leave_subnet(loop, conn);
 }
 
 bool admission_awaits_introduction(const struct loop *loop, const struct conn *conn)
@@ -162,27 +162,28 @@ bool admission_awaits_introduction(const struct loop *loop, const struct conn *c
     return proxy != NULL && proxy->introduces;
 }
 
-static void change_kind(struct loop *loop, struct conn *conn, enum places_kind kind)
+static void change_kind(struct loop *loop, struct conn *conn, enum subnets_kind kind)
 {
     if (conn->kind == kind)
         return;
     if (conn->is_counted)
-        places_change_kind(&loop->server->places, conn->place, (enum places_kind)conn->kind, kind);
+        subnets_change_kind(&loop->server->subnets, conn->subnet, (enum subnets_kind)conn->kind,
+                            kind);
     conn->kind = kind & 3u;
 }
 
 void admission_handshake_done(struct loop *loop, struct conn *conn)
 {
-    if (conn->kind == PLACES_HANDSHAKE)
-        change_kind(loop, conn, PLACES_OUTSIDE);
+    if (conn->kind == SUBNETS_HANDSHAKE)
+        change_kind(loop, conn, SUBNETS_OUTSIDE);
 }
 
 void admission_seat_changed(struct loop *loop, struct conn *conn)
 {
     if (conn->seat != NULL)
-        change_kind(loop, conn, PLACES_MEMBER);
-    else if (conn->kind == PLACES_MEMBER)
-        change_kind(loop, conn, PLACES_OUTSIDE);
+        change_kind(loop, conn, SUBNETS_MEMBER);
+    else if (conn->kind == SUBNETS_MEMBER)
+        change_kind(loop, conn, SUBNETS_OUTSIDE);
 }
 
 bool admission_learn_address(struct loop *loop, struct conn *conn, struct address address)
@@ -235,21 +236,21 @@ static bool origin_may_enter(const struct config *config, struct bytes origin)
     return config->allowed_origins.list.count == 0;
 }
 
-/* The place of a proxy that does not say whose a request is: then all of its clients are one. */
-static uint32_t enter_proxys_place(struct loop *loop, const struct conn *conn)
+/* The subnet of a proxy that does not say whose a request is: then all of its clients are one. */
+static uint32_t enter_proxys_subnet(struct loop *loop, const struct conn *conn)
 {
     struct address peer;
     return loop->kernel->peer_address(conn->socket.fd, &peer)
-               ? places_enter(&loop->server->places, peer)
-               : PLACE_NONE;
+               ? subnets_enter(&loop->server->subnets, peer)
+               : SUBNET_NONE;
 }
 
-static void take_proxys_place(struct loop *loop, struct conn *conn)
+static void take_proxys_subnet(struct loop *loop, struct conn *conn)
 {
     struct address peer;
-    if (conn->place != PLACE_NONE)
+    if (conn->subnet != SUBNET_NONE)
         return;
-    conn->place = enter_proxys_place(loop, conn);
+    conn->subnet = enter_proxys_subnet(loop, conn);
     if (!notices_is_raised(&loop->server->notices, NOTICE_SILENT_PROXY) &&
         loop->kernel->peer_address(conn->socket.fd, &peer))
         loop_raise_notice(loop, NOTICE_SILENT_PROXY, peer);
@@ -262,9 +263,9 @@ int admission_judge_upgrade(struct loop *loop, struct conn *conn,
     struct address address;
     enum entry entry = conn->refusal == REFUSAL_ADDRESS ? ENTRY_TOO_MANY : ENTRY_MADE;
     if (conn->is_proxied && find_forwarded(config, request, &address))
-        entry = enter_place(loop, conn, address);
+        entry = enter_subnet(loop, conn, address);
     else if (conn->is_proxied)
-        take_proxys_place(loop, conn);
+        take_proxys_subnet(loop, conn);
     if (conn->refusal == REFUSAL_FULL && (!conn->is_proxied || !readmit(loop, conn)))
         return 503;
     if (entry != ENTRY_MADE)
@@ -290,9 +291,9 @@ void admission_look_at_forwarding(struct loop *loop, const struct conn *conn,
 bool admission_address_of(const struct loop *loop, const struct conn *conn,
                           struct address *ret_address)
 {
-    if (conn->place == PLACE_NONE)
+    if (conn->subnet == SUBNET_NONE)
         return !conn->is_proxied && loop->kernel->peer_address(conn->socket.fd, ret_address);
-    *ret_address = places_address(&loop->server->places, conn->place);
+    *ret_address = subnets_address(&loop->server->subnets, conn->subnet);
     return true;
 }
 
@@ -303,9 +304,9 @@ bool admission_requester(const struct loop *loop, const struct conn *conn,
      * anybody. */
     if (request->is_forwarded)
         return conn->is_proxied && find_forwarded(loop->server->config, request, ret_address);
-    if (conn->place == PLACE_NONE)
+    if (conn->subnet == SUBNET_NONE)
         return loop->kernel->peer_address(conn->socket.fd, ret_address);
-    *ret_address = places_address(&loop->server->places, conn->place);
+    *ret_address = subnets_address(&loop->server->subnets, conn->subnet);
     return true;
 }
 
@@ -320,49 +321,49 @@ bool admission_is_inside(const struct loop *loop, const struct conn *conn,
 
 bool admission_hold_asker(struct loop *loop, struct conn *conn, const struct http_request *request)
 {
-    struct places *places = &loop->server->places;
+    struct subnets *subnets = &loop->server->subnets;
     struct address address;
-    conn->asker = conn->place;
+    conn->asker = conn->subnet;
     if (!conn->is_proxied)
-        places_hold(places, conn->place);
+        subnets_hold(subnets, conn->subnet);
     else if (find_forwarded(loop->server->config, request, &address))
-        conn->asker = places_enter(places, address);
+        conn->asker = subnets_enter(subnets, address);
     else
-        conn->asker = enter_proxys_place(loop, conn);
-    return conn->asker != PLACE_NONE;
+        conn->asker = enter_proxys_subnet(loop, conn);
+    return conn->asker != SUBNET_NONE;
 }
 
 void admission_release_asker(struct loop *loop, struct conn *conn)
 {
-    places_leave(&loop->server->places, conn->asker, loop_clock_ms(loop));
-    conn->asker = PLACE_NONE;
+    subnets_leave(&loop->server->subnets, conn->asker, loop_clock_ms(loop));
+    conn->asker = SUBNET_NONE;
 }
 
 bool admission_may_ask(struct loop *loop, const struct conn *conn)
 {
-    return places_may_ask(&loop->server->places, conn->asker, loop_clock_ms(loop));
+    return subnets_may_ask(&loop->server->subnets, conn->asker, loop_clock_ms(loop));
 }
 
 bool admission_may_tell(struct loop *loop, const struct conn *conn, bool is_found)
 {
-    return places_may_tell(&loop->server->places, conn->asker, !is_found, loop_clock_ms(loop));
+    return subnets_may_tell(&loop->server->subnets, conn->asker, !is_found, loop_clock_ms(loop));
 }
 
-bool admission_may_spend(struct loop *loop, uint32_t place)
+bool admission_may_spend(struct loop *loop, uint32_t subnet)
 {
-    return place == PLACE_NONE ||
-           places_may_spend(&loop->server->places, place, loop_clock_ms(loop));
+    return subnet == SUBNET_NONE ||
+           subnets_may_spend(&loop->server->subnets, subnet, loop_clock_ms(loop));
 }
 
-void admission_spend(struct loop *loop, uint32_t place, uint64_t cost)
+void admission_spend(struct loop *loop, uint32_t subnet, uint64_t cost)
 {
-    if (place != PLACE_NONE && cost > 0)
-        places_spend(&loop->server->places, place, cost, loop_clock_ms(loop));
+    if (subnet != SUBNET_NONE && cost > 0)
+        subnets_spend(&loop->server->subnets, subnet, cost, loop_clock_ms(loop));
 }
 
 bool admission_may_tell_joiner(struct loop *loop, struct conn *conn, bool is_found)
 {
-    if (!places_may_tell(&loop->server->places, conn->place, !is_found, loop_clock_ms(loop)))
+    if (!subnets_may_tell(&loop->server->subnets, conn->subnet, !is_found, loop_clock_ms(loop)))
         return false;
     if (!is_found && conn->failed_joins < UINT8_MAX)
         conn->failed_joins++;
@@ -377,12 +378,12 @@ bool admission_is_guesser(const struct loop *loop, const struct conn *conn)
 
 void admission_stop_waiting(struct loop *loop, struct conn *conn)
 {
-    struct places *places = &loop->server->places;
+    struct subnets *subnets = &loop->server->subnets;
     if (conn->state == CONN_DELAYED) {
-        places_end_waiting(places, conn->place);
+        subnets_end_waiting(subnets, conn->subnet);
     } else if (conn->state == CONN_WAITING) {
         if (!conn->is_awaited)
-            places_end_waiting(places, conn->asker);
+            subnets_end_waiting(subnets, conn->asker);
         admission_release_asker(loop, conn);
     }
 }

@@ -68,7 +68,7 @@ void admission_look_at_forwarding(struct loop *loop, const struct conn *conn,
                                   const struct http_request *request);
 
 /*
- * Whose question this is, in `conn->asker`: the place of the client that a trusted proxy tells of,
+ * Whose question this is, in `conn->asker`: the subnet of the client that a trusted proxy tells of,
  * else of that proxy, or the connection's own; held until admission_release_asker() or
  * admission_stop_waiting(). False: memory is short.
  */
@@ -77,8 +77,8 @@ MUST_CHECK bool admission_hold_asker(struct loop *loop, struct conn *conn,
 void admission_release_asker(struct loop *loop, struct conn *conn);
 
 /*
- * Whether the asker may ask for a room, and then, whether it may be told: see places_may_ask() and
- * places_may_tell(), which counts a miss.
+ * Whether the asker may ask for a room, and then, whether it may be told: see subnets_may_ask() and
+ * subnets_may_tell(), which counts a miss.
  */
 bool admission_may_ask(struct loop *loop, const struct conn *conn);
 bool admission_may_tell(struct loop *loop, const struct conn *conn, bool is_found);
@@ -87,8 +87,8 @@ bool admission_may_tell(struct loop *loop, const struct conn *conn, bool is_foun
  * Whether the asker, or the client of a connection, may ask for what costs work; and what it has
  * cost, in the units of `loop->work`.
  */
-bool admission_may_spend(struct loop *loop, uint32_t place);
-void admission_spend(struct loop *loop, uint32_t place, uint64_t cost);
+bool admission_may_spend(struct loop *loop, uint32_t subnet);
+void admission_spend(struct loop *loop, uint32_t subnet, uint64_t cost);
 
 /* admission_may_tell() for a connection that joins; a miss is counted for it as well. */
 bool admission_may_tell_joiner(struct loop *loop, struct conn *conn, bool is_found);
@@ -98,7 +98,7 @@ bool admission_is_guesser(const struct loop *loop, const struct conn *conn);
 
 /*
  * A connection that is WAITING or DELAYED is about to be something else: it gives back what it
- * holds for that, its place among those who wait for a refusal and the place of its asker.
+ * holds for that, its place among those who wait for a refusal and the subnet of its asker.
  */
 void admission_stop_waiting(struct loop *loop, struct conn *conn);
 

@@ -38,8 +38,8 @@ static uint64_t weigh(const struct loop *loop, const struct conn *conn)
         weight += weigh_bytes(input->reader.message.length + input->unread.length,
                               loop->now_ms - input->since_ms, loop->now_ms - conn->last_alive_ms);
     /* Who sends more than may be read has no claim to be waited for. */
-    uint64_t behind_ms = conn->is_held ? loop->now_ms - conn->behind_ms : 0;
-    if (conn->is_held)
+    uint64_t behind_ms = conn->is_paused ? loop->now_ms - conn->behind_ms : 0;
+    if (conn->is_paused)
         weight += weigh_bytes(RECEIVE_BACKLOG_BYTES, behind_ms, behind_ms);
     if (conn->tls != NULL && !tls_session_is_open(conn->tls)) {
         uint32_t quiet_ms = loop->now_ms - conn->last_alive_ms;

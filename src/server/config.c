@@ -462,7 +462,7 @@ static bool has_argument(int argument_count, char **arguments, const char *name)
 /* An empty variable is none. */
 static const char *variable(const char *name)
 {
-    const char *text = getenv(name);
+    const char *text = getenv(name); /* NOLINT(concurrency-mt-unsafe): one thread */
     return text == NULL || *text == '\0' ? NULL : text;
 }
 

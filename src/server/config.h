@@ -76,7 +76,7 @@ struct config {
     uint64_t clients_per_room_max;
     uint64_t client_id_bytes_max;
     uint64_t failed_joins_max;
-    uint64_t failed_joins_per_address_max; /* in PLACE_BUDGET_MS */
+    uint64_t failed_joins_per_address_max; /* in SUBNET_BUDGET_MS */
 
     uint64_t requires_origin; /* 0 or 1 */
     uint64_t is_free;         /* 0 or 1: loops are in no sandbox */

@@ -95,7 +95,7 @@ size_t conn_charge_all(const struct conn *conn)
     if (conn->tls != NULL)
         charge += tls_session_kept(conn->tls) +
                   (tls_session_is_open(conn->tls) ? TLS_SESSION_BYTES : TLS_HANDSHAKE_BYTES);
-    if (conn->is_held)
+    if (conn->is_paused)
         charge += RECEIVE_BACKLOG_BYTES;
     if (conn->is_blocked)
         charge += SEND_BACKLOG_BYTES;

@@ -68,12 +68,12 @@ struct conn {
     bool is_ending : 1;        /* in the loop's list of connections that leave or die */
     bool is_pinged : 1;        /* and has not been heard of since */
     bool is_blocked : 1;       /* output waits for the socket to take more */
-    bool is_held : 1;          /* input waits, and the socket is not read */
+    bool is_paused : 1;        /* input waits, and the socket is not read */
     bool is_awaited : 1;       /* its place must be kept until a snapshot is back */
     bool is_lost : 1;          /* nothing that is still to be sent matters: reset, do not close */
     bool response_is_head : 1; /* WAITING: the request was HEAD */
     bool response_closes : 1;  /* WAITING: and the connection ends with the response */
-    bool is_client : 1;        /* counted by `origin` */
+    bool is_client : 1;        /* counted by `origin_number` */
     bool is_proxied : 1;       /* a trusted proxy's: what it says of the client's address counts */
     bool is_introduced : 1;    /* its PROXY header was read: another one would be the client's */
     bool is_begun : 1;         /* its first bytes have been looked at */
@@ -82,12 +82,12 @@ struct conn {
     uint8_t loop : 6;          /* whose it is; kept for assertions */
     bool is_behind : 1;        /* it has sent more than may be read */
     bool speaks_2 : 1;         /* protocol 2, not 1 */
-    uint16_t origin : CONN_ORIGIN_BITS; /* in the server's origins */
-    bool said_farewell : 1;             /* its close frame means that it leaves: 1000, or no code */
-    bool is_admin : 1;                  /* of --admin-listen */
-    bool is_counted : 1;                /* among the connections of its place, as `kind` */
-    uint8_t kind : 2;                   /* enum places_kind; changed by admission alone */
-    uint32_t place;         /* in the server's places; PLACE_NONE: a proxy has not told it */
+    uint16_t origin_number : CONN_ORIGIN_BITS; /* in the server's origins */
+    bool said_farewell : 1; /* its close frame means that it leaves: 1000, or no code */
+    bool is_admin : 1;      /* of --admin-listen */
+    bool is_counted : 1;    /* among the connections of its subnet, as `kind` */
+    uint8_t kind : 2;       /* enum subnets_kind; changed by admission alone */
+    uint32_t subnet;        /* in the server's subnets; SUBNET_NONE: a proxy has not told it */
     uint32_t last_alive_ms; /* last sign of life */
     uint32_t due_ms;        /* when its entry in `deadline` is looked at */
     struct list deadline;
@@ -105,7 +105,7 @@ struct conn {
     struct outbox out;
     union {
         uint32_t rate_tokens; /* OPEN: thousandths of a frame that may be read */
-        uint32_t asker;       /* HTTP, WAITING: the place of who asks for a room, held */
+        uint32_t asker;       /* HTTP, WAITING: the subnet of who asks for a room, held */
     };
     uint32_t rate_filled_ms; /* when tokens were counted */
     int32_t byte_tokens;     /* bytes of frames that may be read; below 0: a debt */
@@ -137,9 +137,9 @@ static inline struct conn *conn_of_socket(struct poller_socket *socket)
     return CONTAINER_OF(socket, struct conn, socket);
 }
 
-static inline void conn_set_origin(struct conn *conn, uint16_t origin)
+static inline void conn_set_origin(struct conn *conn, uint16_t origin_number)
 {
-    conn->origin = origin & ((1u << CONN_ORIGIN_BITS) - 1);
+    conn->origin_number = origin_number & ((1u << CONN_ORIGIN_BITS) - 1);
 }
 
 /* Bytes that wait to be sent, in clear and encrypted. */
@@ -178,7 +178,7 @@ size_t conn_charge_all(const struct conn *conn);
 static ALWAYS_INLINE size_t conn_charge(const struct conn *conn)
 {
     bool may_be_charged =
-        conn->input != NULL || conn->tls != NULL || conn->is_held || conn->is_blocked;
+        conn->input != NULL || conn->tls != NULL || conn->is_paused || conn->is_blocked;
     return may_be_charged ? conn_charge_all(conn) : 0;
 }
 

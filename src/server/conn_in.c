@@ -9,15 +9,15 @@
 
 #include "server/admission.h"
 #include "server/allowance.h"
+#include "server/conn_life.h"
 #include "server/conn_out.h"
-#include "server/handover.h"
 #include "server/http/routes.h"
 #include "server/messages.h"
 #include "server/transport.h"
 
 static bool reads(const struct conn *conn)
 {
-    return (conn->state == CONN_HTTP || conn->state == CONN_OPEN) && !conn->is_held;
+    return (conn->state == CONN_HTTP || conn->state == CONN_OPEN) && !conn->is_paused;
 }
 
 /* False: the head is incomplete. */
@@ -54,14 +54,15 @@ static void keep_unread(struct loop *loop, struct conn *conn, struct bytes_mut i
 /* Its hello is there: its deadline is in the queue that its address deserves. */
 static void await_handshake(struct loop *loop, struct conn *conn)
 {
-    bool were_few = places_ask_handshake(&loop->server->places, conn->place, loop_clock_ms(loop));
+    bool were_few =
+        subnets_ask_handshake(&loop->server->subnets, conn->subnet, loop_clock_ms(loop));
     loop_set_deadline(loop, conn, were_few ? DEADLINE_HANDSHAKE : DEADLINE_MORE_HANDSHAKES);
 }
 
 /* The socket is not read until it is the connection's turn again: TCP slows the sender down. */
 static void hold(struct loop *loop, struct conn *conn, enum pause pause)
 {
-    conn->is_held = true;
+    conn->is_paused = true;
     if (!conn->is_behind)
         conn->behind_ms = loop->now_ms;
     conn->is_behind = true;
@@ -238,7 +239,7 @@ static void finish(struct loop *loop, struct conn *conn, size_t charge_before)
 {
     loop->charged += conn_charge(conn) - charge_before;
     if (conn->state == CONN_MOVING)
-        handover_send(loop, conn);
+        conn_life_send(loop, conn);
 }
 
 /* The kernel had it before the socket was paused. */
@@ -269,7 +270,7 @@ void conn_in_received(struct loop *loop, struct conn *conn, struct bytes_mut in)
         read_any(loop, conn, in);
     else
         read_first(loop, conn, in);
-    if (!conn->is_held)
+    if (!conn->is_paused)
         conn->is_behind = false; /* all that came at once was within its rate and share */
     finish(loop, conn, charge);
 }
@@ -307,7 +308,7 @@ void conn_in_resume(struct loop *loop, struct conn *conn)
     if (conn->state != CONN_HTTP && conn->state != CONN_OPEN)
         return; /* it died meanwhile, and is about to be freed */
     size_t charge = conn_charge(conn);
-    conn->is_held = false;
+    conn->is_paused = false;
     conn->last_alive_ms = loop->now_ms;
     loop->share_owner = NULL; /* its turn has come again */
     allowance_begin_share(loop, conn);
@@ -327,7 +328,7 @@ void conn_in_discard(struct loop *loop, struct conn *conn)
     /* It may have been held, or have waited for other loops. Its end is to be heard. */
     if (conn->state != CONN_DEAD && !conn->peer_has_ended)
         poller_resume(loop->poller, &conn->socket);
-    conn->is_held = false;
+    conn->is_paused = false;
     loop->charged += conn_charge(conn) - charge;
 }
 

@@ -253,7 +253,7 @@ void conn_out_flush(struct loop *loop, struct conn *conn)
         return;
     if (conn->state == CONN_CLOSING)
         finish_closing(loop, conn);
-    else if (conn->state == CONN_HTTP && conn->is_held)
+    else if (conn->state == CONN_HTTP && conn->is_paused)
         loop_set_deadline(loop, conn, DEADLINE_NEXT_TURN); /* its requests may be read again */
 }
 

@@ -113,7 +113,7 @@ static bool check_liveness(struct loop *loop, struct conn *conn)
     }
     uint32_t silence_ms = loop->now_ms - conn->last_alive_ms;
     bool is_over = silence_ms >= config->idle_timeout_ms && conn->is_pinged;
-    if (is_over && !conn->is_held) {
+    if (is_over && !conn->is_paused) {
         /* When there is more to do than time, its pong may be here and not have been read. */
         if (poller_may_have_input(loop->poller, &conn->socket))
             return true;
@@ -121,7 +121,7 @@ static bool check_liveness(struct loop *loop, struct conn *conn)
         conn_out_abandon(loop, conn);
         return false;
     }
-    if (silence_ms >= config->ping_interval_ms && !conn->is_pinged && !conn->is_held)
+    if (silence_ms >= config->ping_interval_ms && !conn->is_pinged && !conn->is_paused)
         ping(loop, conn);
     return conn->state == CONN_OPEN;
 }
@@ -172,7 +172,7 @@ static void expire(struct loop *loop, struct conn *conn, enum deadline_kind kind
         return;
     case DEADLINE_REQUEST:
         /* When there is more to do than time, it may be here and not have been read. */
-        if (!conn->is_held && poller_may_have_input(loop->poller, &conn->socket)) {
+        if (!conn->is_paused && poller_may_have_input(loop->poller, &conn->socket)) {
             loop_set_deadline(loop, conn, kind);
             return;
         }
@@ -201,7 +201,7 @@ static void expire(struct loop *loop, struct conn *conn, enum deadline_kind kind
     conn_out_abandon(loop, conn);
 }
 
-bool deadlines_check_held(struct loop *loop, struct conn *conn)
+bool deadlines_check_paused(struct loop *loop, struct conn *conn)
 {
     return !is_stalled(loop, conn) || check_liveness(loop, conn);
 }

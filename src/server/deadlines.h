@@ -10,7 +10,7 @@
 void deadlines_init(struct loop *loop);
 
 /* Whether a connection that is held may go on. False: its output has stalled, and it is closed. */
-MUST_CHECK bool deadlines_check_held(struct loop *loop, struct conn *conn);
+MUST_CHECK bool deadlines_check_paused(struct loop *loop, struct conn *conn);
 
 /* Handles what is due, at most EXPIRIES_PER_TURN. */
 void deadlines_check(struct loop *loop);

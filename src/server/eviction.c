@@ -1,43 +1,43 @@
 /* One round of mail: each loop looks through its connections, and chooses as many as are wanted. */
 #include "server/eviction.h"
 
-/* Begins a round, unless one is under way. The place is held for it. */
-static void begin_round(struct loop *loop, uint32_t place)
+/* Begins a round, unless one is under way. The subnet is held for it. */
+static void begin_round(struct loop *loop, uint32_t subnet)
 {
     struct server *server = loop->server;
     struct eviction *eviction = &server->eviction;
     if (atomic_exchange(&eviction->is_under_way, true)) {
-        places_leave(&server->places, place, loop_clock_ms(loop));
+        subnets_leave(&server->subnets, subnet, loop_clock_ms(loop));
         return;
     }
-    uint32_t handshakes = places_count(&server->places, place, PLACES_HANDSHAKE);
-    uint32_t outside = places_count(&server->places, place, PLACES_OUTSIDE);
-    eviction->place = place;
-    eviction->kind = handshakes > 0 ? PLACES_HANDSHAKE : PLACES_OUTSIDE;
+    uint32_t handshakes = subnets_count(&server->subnets, subnet, SUBNETS_HANDSHAKE);
+    uint32_t outside = subnets_count(&server->subnets, subnet, SUBNETS_OUTSIDE);
+    eviction->subnet = subnet;
+    eviction->kind = handshakes > 0 ? SUBNETS_HANDSHAKE : SUBNETS_OUTSIDE;
     uint32_t count = (handshakes > 0 ? handshakes : outside) / EVICTED_PART + 1;
     atomic_store(&eviction->left, count < EVICTED_AT_ONCE ? count : EVICTED_AT_ONCE);
     atomic_store(&eviction->loops_left, server->loop_count);
-    loop_raise_notice(loop, NOTICE_PLACES_TAKEN, places_first_address(&server->places, place));
+    loop_raise_notice(loop, NOTICE_PLACES_TAKEN, subnets_first_address(&server->subnets, subnet));
     for (uint32_t i = 0; i < server->loop_count; i++)
         mailbox_post(&server->loops[i]->mailbox, &server->loops[i]->evict_mail);
 }
 
 bool eviction_makes_room(struct loop *loop, const struct conn *newcomer)
 {
-    struct places *places = &loop->server->places;
-    uint32_t place = places_find_heaviest(places, newcomer->place, loop_clock_ms(loop));
-    if (place == PLACE_NONE)
+    struct subnets *subnets = &loop->server->subnets;
+    uint32_t subnet = subnets_find_heaviest(subnets, newcomer->subnet, loop_clock_ms(loop));
+    if (subnet == SUBNET_NONE)
         return false;
-    begin_round(loop, place);
+    begin_round(loop, subnet);
     return true;
 }
 
 /* Whether it is one of those that this round closes. */
-static bool is_wanted(const struct eviction *eviction, struct places *places,
+static bool is_wanted(const struct eviction *eviction, struct subnets *subnets,
                       const struct conn *conn)
 {
     return conn->is_counted && conn->kind == eviction->kind && conn->state != CONN_DEAD &&
-           places_is_within(places, conn->place, eviction->place);
+           subnets_is_within(subnets, conn->subnet, eviction->subnet);
 }
 
 /* One more may go. */
@@ -63,12 +63,12 @@ uint32_t eviction_choose(struct loop *loop, struct conn **ret_victims)
             struct conn *conn = conn_of_deadline(link);
             if (atomic_load(&eviction->left) == 0)
                 break;
-            if (is_wanted(eviction, &server->places, conn) && take_one(eviction))
+            if (is_wanted(eviction, &server->subnets, conn) && take_one(eviction))
                 ret_victims[count++] = conn;
         }
     }
     if (atomic_fetch_sub(&eviction->loops_left, 1) == 1) {
-        places_leave(&server->places, eviction->place, loop_clock_ms(loop));
+        subnets_leave(&server->subnets, eviction->subnet, loop_clock_ms(loop));
         atomic_store(&eviction->is_under_way, false);
     }
     return count;

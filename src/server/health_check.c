@@ -13,7 +13,7 @@
 
 #define ANSWER_BYTES_MAX 512 /* the status line is its beginning */
 
-static void give_up(int number)
+static _Noreturn void give_up(int number)
 {
     static const char sentence[] = "party-sockets: no answer in time\n";
     (void)number;
@@ -28,7 +28,7 @@ static void set_deadline(void)
     sigaction(SIGALRM, &action, NULL);
     sigemptyset(&alarms);
     sigaddset(&alarms, SIGALRM);
-    sigprocmask(SIG_UNBLOCK, &alarms, NULL); /* whoever started this may have blocked it */
+    pthread_sigmask(SIG_UNBLOCK, &alarms, NULL); /* whoever started this may have blocked it */
     signal(SIGPIPE, SIG_IGN);
     alarm(HEALTH_CHECK_TIMEOUT_S);
 }

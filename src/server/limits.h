@@ -25,13 +25,13 @@
 #define ORIGIN_BYTES_MAX 256 /* longer ones are counted as others */
 #define HISTORY_SAMPLES 60   /* of the charts: five minutes */
 #define HISTORY_INTERVAL_S 5
-#define KEPT_PART_OF_BUDGET 4 /* what rooms keep may be this part of --max-buffered-bytes */
-#define MAKER_PREFIX_BITS 48  /* of IPv6: what is one address that makes rooms */
-#define KEPT_PARTS_OF_MAKER 8 /* and the rooms of one address may keep a part of that */
-#define NEWCOMERS_LEAST 64    /* that an address may bring into any room in a minute */
-#define NEWCOMER_SETS 256     /* of a loop, in which that is counted */
+#define RETAINED_PART_OF_BUDGET 4 /* what rooms keep may be this part of --max-buffered-bytes */
+#define MAKER_PREFIX_BITS 48      /* of IPv6: what is one address that makes rooms */
+#define RETAINED_PARTS_OF_MAKER 8 /* and the rooms of one address may keep a part of that */
+#define NEWCOMERS_LEAST 64        /* that an address may bring into any room in a minute */
+#define NEWCOMER_SETS 256         /* of a loop, in which that is counted */
 #define NEWCOMER_WAYS 4
-#define PLACES_REMEMBERED_MAX 65536 /* addresses with misses, and nobody here any more */
+#define SUBNETS_REMEMBERED_MAX 65536 /* addresses with misses, and nobody here any more */
 
 /* Descriptors that are never a client's: three standard ones, the listener, a few a loop. */
 #define DESCRIPTORS_RESERVED 16
@@ -93,7 +93,7 @@
 #define THROTTLE_MS 20                /* without being read, when out of tokens */
 #define JOIN_PENALTY_MS 3000          /* before the answer to one miss too many */
 #define CHECKS_PER_TIMEOUT 8          /* how often silence and stalls are looked at */
-#define PLACE_BUDGET_MS (60 * 1000)   /* in which the misses of an address are forgotten */
+#define SUBNET_BUDGET_MS (60 * 1000)  /* in which the misses of an address are forgotten */
 /* Of a public address, unless an option says more or less; private ones have no such limit. */
 #define CONNECTIONS_PER_ADDRESS_MAX 4096
 #define HANDSHAKES_PER_ADDRESS_MAX 128 /* of TLS, that are unfinished */
@@ -107,7 +107,7 @@
 #define NEWCOMERS_ABOVE_MAX 64
 #define EVICTED_AT_ONCE 64
 #define EVICTED_PART 8 /* of what the address has */
-#define PLACES_LOOK_INTERVAL_MS \
+#define SUBNETS_LOOK_INTERVAL_MS \
     100 /* at least, between two times that the heaviest is looked for */
 /*
  * What requests and joins of one address may cost, in the units of WORK_PER_TURN, of which some 2
@@ -119,9 +119,9 @@
 #define JOIN_COST_PER_KIB 16  /* of what who joins is told */
 #define ANSWER_CACHED_MS 1000 /* is given again for so long, when it was much work to make */
 #define ANSWER_CACHED_WORK 4096
-#define PRIVATE_PLACE_BUDGETS 10 /* of misses, for loopback and private addresses */
+#define PRIVATE_SUBNET_BUDGETS 10 /* of misses, for loopback and private addresses */
 /* Who may wait for the answer to one miss too many; others have it at once. */
-#define WAITING_PER_PLACE_MAX 64
+#define WAITING_PER_SUBNET_MAX 64
 #define WAITING_MAX 4096
 /* How long a start waits for a port that is taken, and how often it looks. */
 #define PORT_WAIT_MS 3000

@@ -21,8 +21,8 @@
 #include "server/newcomers.h"
 #include "server/notices.h"
 #include "server/origins.h"
-#include "server/places.h"
 #include "server/stats.h"
+#include "server/subnets.h"
 
 #define SCRATCH_BYTES (16 * 1024)
 #define RANDOM_WORDS 64
@@ -43,8 +43,8 @@ struct eviction {
     atomic_bool is_under_way;
     atomic_uint loops_left; /* that have not done their part of it */
     atomic_uint left;       /* connections that are still to go */
-    uint32_t place;         /* whose they are; places_hold() keeps it */
-    enum places_kind kind;  /* and of which kind */
+    uint32_t subnet;        /* whose they are; subnets_hold() keeps it */
+    enum subnets_kind kind; /* and of which kind */
 };
 
 /* What the process has once. Counts are of all loops, and touched when something comes or goes. */
@@ -53,7 +53,7 @@ struct server {
     const struct kernel *kernel;
     struct conn_table connections;
     struct origins origins;
-    struct places places;
+    struct subnets subnets;
     struct makers makers;
     struct notices notices;
     struct tls_context *tls; /* NULL: plain TCP */
@@ -68,8 +68,8 @@ struct server {
     atomic_uint connection_count;
     atomic_uint refusal_count; /* connections above a limit that wait for their refusal */
     atomic_uint rooms;
-    atomic_size_t kept; /* bytes that rooms keep: states, URLs, members who are gone */
-    size_t kept_max;
+    atomic_size_t retained_bytes; /* bytes that rooms keep: states, URLs, members who are gone */
+    size_t retained_bytes_max;
     atomic_uint draining_loops;
     atomic_uint busy_loops; /* draining ones with rooms that are to be waited for */
     atomic_bool has_freed;  /* much memory, which the heap may give back */
@@ -120,7 +120,7 @@ struct drain {
  * HANDSHAKES_NS_PER_TURN, or one of them if that takes longer; then, if anybody plays here, there
  * is none for twice as long as they took. So they have a third of each loop's time and, together, a
  * third of the process's. Hellos of addresses that had few handshakes lately come first; that is
- * counted for the process, see places_ask_handshake(). Those of trusted proxies come first, too:
+ * counted for the process, see subnets_ask_handshake(). Those of trusted proxies come first, too:
  * their clients are not known yet.
  */
 struct handshakes {

@@ -41,7 +41,7 @@ struct loop *loop_thread_new(struct server *server, uint32_t index)
     loop->poller = server->kernel->poller_new(server->poller);
     if (loop->poller != NULL && !server->config->is_free && !poller_restrict(loop->poller))
         fprintf(stderr, "party-sockets: the kernel does not restrict the rings of io_uring: %s\n",
-                strerror(errno));
+                strerrordesc_np(errno));
     newcomers_init(&loop->newcomers, server->kernel);
     if (loop->poller != NULL && mailbox_init(&loop->mailbox, server->kernel) &&
         poller_watch(loop->poller, loop->mailbox.wake_fd) &&
@@ -85,7 +85,7 @@ static void give_up_rights(struct loop *loop)
     if (!atomic_exchange(&loop->server->lack_of_sandbox_is_told, true))
         fprintf(stderr,
                 "party-sockets: there is no sandbox, since the kernel does not allow it: %s\n",
-                strerror(errno));
+                strerrordesc_np(errno));
 }
 
 void *loop_thread_run(void *argument)

@@ -3,10 +3,10 @@
 
 #include "server/budget.h"
 #include "server/conn_in.h"
+#include "server/conn_life.h"
 #include "server/conn_out.h"
 #include "server/drain.h"
 #include "server/eviction.h"
-#include "server/handover.h"
 #include "server/http/gather.h"
 #include "server/http/routes.h"
 #include "server/perform.h"
@@ -14,7 +14,7 @@
 
 static void receive_connection(struct loop *loop, struct conn *conn)
 {
-    if (!handover_receive(loop, conn))
+    if (!conn_life_receive(loop, conn))
         return;
     if (loop->is_stopping)
         stopping_say_goodbye(loop, conn);
@@ -32,7 +32,7 @@ static void end_vacant_rooms(struct loop *loop)
     while (!loop_phase_is_over(loop) &&
            (vacancy = makers_take_over(&server->makers, loop->index)) != NULL) {
         relay_end_deserted(&loop->relay, vacancy, &effects);
-        perform_effects(loop, NULL, &effects);
+        perform_effects(loop, &effects);
         loop->work++;
     }
     if (loop_phase_is_over(loop) && !atomic_exchange(&loop->vacant_mail_is_posted, true))
@@ -100,5 +100,5 @@ void mail_drop(struct loop *loop, struct mail *mail)
     if (mail->kind == MAIL_SNAPSHOT_REQUEST || mail->kind == MAIL_SNAPSHOT_REPLY)
         gather_drop(mail);
     if (mail->kind == MAIL_CONNECTION)
-        handover_drop(loop, CONTAINER_OF(mail, struct conn, mail));
+        conn_life_drop(loop, CONTAINER_OF(mail, struct conn, mail));
 }

@@ -12,7 +12,7 @@ struct maker {
     uint32_t rooms;
     uint32_t vacant_count;
     bool has_ceiling;
-    atomic_size_t kept; /* by its rooms */
+    atomic_size_t retained_bytes; /* by its rooms */
     struct list vacant;
 };
 
@@ -87,17 +87,17 @@ bool makers_admit_bytes(struct maker *maker, size_t count, size_t most)
 {
     if (maker == NULL)
         return true;
-    size_t before = atomic_fetch_add_explicit(&maker->kept, count, memory_order_relaxed);
+    size_t before = atomic_fetch_add_explicit(&maker->retained_bytes, count, memory_order_relaxed);
     if (!maker->has_ceiling || before + count <= most)
         return true;
-    atomic_fetch_sub_explicit(&maker->kept, count, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&maker->retained_bytes, count, memory_order_relaxed);
     return false;
 }
 
 void makers_dismiss_bytes(struct maker *maker, size_t count)
 {
     if (maker != NULL)
-        atomic_fetch_sub_explicit(&maker->kept, count, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&maker->retained_bytes, count, memory_order_relaxed);
 }
 
 bool makers_add_vacancy(struct makers *makers, struct maker *maker, struct vacancy *vacancy,
@@ -109,7 +109,9 @@ bool makers_add_vacancy(struct makers *makers, struct maker *maker, struct vacan
     list_append(&maker->vacant, &vacancy->link);
     bool is_beyond = ++maker->vacant_count > VACANT_ROOMS_MAX;
     if (is_beyond) {
-        struct vacancy *oldest = CONTAINER_OF(list_pop_first(&maker->vacant), struct vacancy, link);
+        struct list *first = list_pop_first(&maker->vacant);
+        assert(first != NULL);
+        struct vacancy *oldest = CONTAINER_OF(first, struct vacancy, link);
         maker->vacant_count--;
         oldest->is_over = true;
         list_append(&makers->over[oldest->loop], &oldest->link);

@@ -14,7 +14,7 @@ static void note_entry(struct loop *loop, struct conn *conn, size_t told)
 {
     admission_seat_changed(loop, conn);
     if (conn->seat != NULL)
-        admission_spend(loop, conn->place, told / 1024 * JOIN_COST_PER_KIB);
+        admission_spend(loop, conn->subnet, told / 1024 * JOIN_COST_PER_KIB);
 }
 
 static struct speaker speaker_of(struct conn *conn)
@@ -22,7 +22,7 @@ static struct speaker speaker_of(struct conn *conn)
     return (struct speaker){
         .client = conn->handle,
         .protocol = conn_protocol(conn),
-        .origin = conn->origin,
+        .origin_number = conn->origin_number,
         .seat = &conn->seat,
     };
 }
@@ -32,7 +32,7 @@ static void act(struct loop *loop, struct conn *conn, const struct member *seat_
                 const struct effects *effects)
 {
     size_t waiting = seat_before == NULL ? conn_waiting(conn) : 0;
-    perform_effects(loop, conn, effects);
+    perform_effects(loop, effects);
     if (conn->seat != NULL)
         drain_note_life(loop, conn->seat->room);
     if (conn->seat != seat_before)

@@ -9,26 +9,26 @@ void newcomers_init(struct newcomers *newcomers, const struct kernel *kernel)
 }
 
 static struct newcomer_count *set_of(struct newcomers *newcomers, uint64_t code,
-                                     struct address place)
+                                     struct address subnet)
 {
-    uint64_t hash = address_hash(place, newcomers->keys) ^ code * 0x9E3779B97F4A7C15u;
+    uint64_t hash = address_hash(subnet, newcomers->keys) ^ code * 0x9E3779B97F4A7C15u;
     hash = (hash ^ newcomers->keys[0]) * (newcomers->keys[1] | 1);
     return newcomers->sets[(hash >> 32) % NEWCOMER_SETS];
 }
 
-static bool is_of(const struct newcomer_count *count, uint64_t code, struct address place)
+static bool is_of(const struct newcomer_count *count, uint64_t code, struct address subnet)
 {
-    return count->code == code && address_equal(count->place, place);
+    return count->code == code && address_equal(count->subnet, subnet);
 }
 
 /* The count of this address for this room, or one that may be forgotten for it. */
-static struct newcomer_count *find(struct newcomer_count *set, uint64_t code, struct address place,
+static struct newcomer_count *find(struct newcomer_count *set, uint64_t code, struct address subnet,
                                    uint32_t now_ms)
 {
     struct newcomer_count *least = &set[0];
     for (uint32_t i = 0; i < NEWCOMER_WAYS; i++) {
         bucket_leak(&set[i].bucket, set[i].most, now_ms);
-        if (is_of(&set[i], code, place))
+        if (is_of(&set[i], code, subnet))
             return &set[i];
         if (set[i].bucket.level < least->bucket.level)
             least = &set[i];
@@ -39,13 +39,13 @@ static struct newcomer_count *find(struct newcomer_count *set, uint64_t code, st
 bool newcomers_admit(struct newcomers *newcomers, uint64_t code, uint32_t seats,
                      struct address address, uint32_t now_ms)
 {
-    struct address place = address_place(address);
-    struct newcomer_count *set = set_of(newcomers, code, place);
-    struct newcomer_count *count = find(set, code, place, now_ms);
-    if (!is_of(count, code, place))
+    struct address subnet = address_subnet(address);
+    struct newcomer_count *set = set_of(newcomers, code, subnet);
+    struct newcomer_count *count = find(set, code, subnet, now_ms);
+    if (!is_of(count, code, subnet))
         *count = (struct newcomer_count){
             .code = code,
-            .place = place,
+            .subnet = subnet,
             .most = seats > NEWCOMERS_LEAST ? seats : NEWCOMERS_LEAST,
             .bucket.as_of_ms = now_ms,
         };

@@ -14,7 +14,7 @@
 
 struct newcomer_count {
     uint64_t code; /* of the room */
-    struct address place;
+    struct address subnet;
     uint32_t most;        /* newcomers a minute */
     struct bucket bucket; /* one newcomer is a minute in milliseconds */
 };

@@ -102,10 +102,10 @@ static uint16_t find_place(struct origins *origins)
 /* A client that calls itself `__other__` is counted with the others. */
 static uint16_t find_or_add(struct origins *origins, struct bytes name)
 {
-    for (uint16_t i = ORIGIN_OTHER; i < origins->count; i++) {
+    for (uint32_t i = ORIGIN_OTHER; i < origins->count; i++) {
         const struct origin_counts *item = &origins->items[i];
         if (bytes_equal(bytes_of(item->name, item->name_length), name))
-            return i;
+            return (uint16_t)i;
     }
     uint16_t number = find_place(origins);
     if (number != ORIGIN_OTHER)

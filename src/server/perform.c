@@ -80,27 +80,28 @@ static void count_deliveries(struct loop *loop, uint32_t count)
     loop->work += count;
 }
 
-static void tell_client(struct loop *loop, const struct effect *effect)
+static void tell_event(struct loop *loop, uint32_t client, const struct event *event)
 {
     struct frame frame = {0};
-    if (effect->event.type == EVENT_ERROR)
-        loop->stats.errors[effect->event.error]++;
-    if (!encode(loop, &effect->event, &frame)) {
-        abandon_recipient(loop, effect->client);
+    if (event->type == EVENT_ERROR)
+        loop->stats.errors[event->error]++;
+    if (!encode(loop, event, &frame)) {
+        abandon_recipient(loop, client);
         return;
     }
-    tell(loop, effect->client, &frame);
+    tell(loop, client, &frame);
     count_deliveries(loop, 1);
     payload_release(frame.payload);
 }
 
 static void tell_error(struct loop *loop, uint32_t client, enum relay_error error)
 {
-    const struct effect answer = {
-        .client = client,
-        .event = {.type = EVENT_ERROR, .error = error},
-    };
-    tell_client(loop, &answer);
+    tell_event(loop, client, &(struct event){.type = EVENT_ERROR, .error = error});
+}
+
+static void perform_to_client(struct loop *loop, const struct effect_to_client *effect)
+{
+    tell_event(loop, effect->client, &effect->event);
 }
 
 /* The frame to all members of the room but one; without a frame, they are lost. */
@@ -122,26 +123,32 @@ static void queue_for_room(struct loop *loop, const struct room *room, uint32_t 
     count_deliveries(loop, told);
 }
 
-static void tell_room(struct loop *loop, const struct effect *effect)
+static void perform_to_room(struct loop *loop, const struct effect_to_room *effect)
 {
     struct frame frame = {0};
     bool is_encoded = encode(loop, &effect->event, &frame);
-    queue_for_room(loop, effect->room, effect->client, is_encoded ? &frame : NULL);
+    queue_for_room(loop, effect->room, effect->except, is_encoded ? &frame : NULL);
     payload_release(frame.payload);
 }
 
-static void refuse_for_memory(struct loop *loop, struct conn *speaker)
+static void refuse_for_memory(struct loop *loop, uint32_t client)
 {
     loop->stats.counters[COUNTER_NO_MEMORY]++;
-    conn_out_close(loop, speaker, WS_CLOSE_TRY_AGAIN_LATER, BYTES("out of memory"));
+    conn_out_close(loop, loop_client(loop, client), WS_CLOSE_TRY_AGAIN_LATER,
+                   BYTES("out of memory"));
+}
+
+static void perform_no_memory(struct loop *loop, const struct effect_no_memory *effect)
+{
+    refuse_for_memory(loop, effect->client);
 }
 
 /* The frame that the others get is the one that is kept, and all who join later get it, too. */
-static void keep_state(struct loop *loop, struct conn *speaker, const struct effect *effect)
+static void perform_keep_state(struct loop *loop, const struct effect_keep_state *effect)
 {
     struct frame frame = {0};
     if (!encode_to_keep(loop, &effect->event, &frame)) {
-        refuse_for_memory(loop, speaker);
+        refuse_for_memory(loop, effect->client);
         return;
     }
     if (relay_keep_state(&loop->relay, effect->room, frame.payload))
@@ -151,9 +158,10 @@ static void keep_state(struct loop *loop, struct conn *speaker, const struct eff
     payload_release(frame.payload);
 }
 
-static void tell_state(struct loop *loop, const struct effect *effect)
+static void perform_tell_state(struct loop *loop, const struct effect_tell_state *effect)
 {
     struct payload *state = room_state(effect->room);
+    assert(state != NULL);
     const struct frame frame = {bytes_of(state->data, state->length), state};
     tell(loop, effect->client, &frame);
     count_deliveries(loop, 1);
@@ -178,13 +186,27 @@ static void turn_away(struct loop *loop, struct conn *conn)
 static void delay_answer(struct loop *loop, struct conn *conn)
 {
     loop->stats.counters[COUNTER_JOINS_PENALIZED]++;
-    if (!places_begin_waiting(&loop->server->places, conn->place)) {
+    if (!subnets_begin_waiting(&loop->server->subnets, conn->subnet)) {
         turn_away(loop, conn);
         return;
     }
     conn_set_state(conn, CONN_DELAYED);
     poller_pause(loop->poller, &conn->socket);
     loop_set_deadline(loop, conn, DEADLINE_PENALTY);
+}
+
+static void perform_untold(struct loop *loop, const struct effect_untold *effect)
+{
+    delay_answer(loop, loop_client(loop, effect->client));
+}
+
+static void perform_not_found(struct loop *loop, const struct effect_not_found *effect)
+{
+    struct conn *conn = loop_client(loop, effect->client);
+    if (admission_is_guesser(loop, conn))
+        delay_answer(loop, conn);
+    else
+        tell_event(loop, effect->client, &effect->event);
 }
 
 void perform_delayed_answer(struct loop *loop, struct conn *conn)
@@ -210,8 +232,9 @@ static void close_unseated(struct loop *loop, uint32_t client, enum counter coun
  * The connection goes to the loop that has the code, and its join with it; conn_in sends it away
  * when what it was about to read is kept.
  */
-static void move(struct loop *loop, struct conn *speaker, const struct effect *effect)
+static void perform_move(struct loop *loop, const struct effect_move *effect)
 {
+    struct conn *speaker = loop_client(loop, effect->client);
     struct conn_input *input = loop_need_input(loop, speaker);
     size_t length = offsetof(struct join, id) + effect->join->id_length;
     struct join *join = malloc(length);
@@ -226,14 +249,15 @@ static void move(struct loop *loop, struct conn *speaker, const struct effect *e
     speaker->move_target = effect->loop;
 }
 
-static void close_replaced(struct loop *loop, struct conn *heir, uint32_t client)
+static void perform_replaced(struct loop *loop, const struct effect_replaced *effect)
 {
-    allowance_inherit(loop, heir, loop_client(loop, client));
-    close_unseated(loop, client, COUNTER_REPLACED, WS_CLOSE_REPLACED, BYTES("replaced"));
+    allowance_inherit(loop, loop_client(loop, effect->heir), loop_client(loop, effect->client));
+    close_unseated(loop, effect->client, COUNTER_REPLACED, WS_CLOSE_REPLACED, BYTES("replaced"));
 }
 
-static void close_members(struct loop *loop, const struct room *room)
+static void perform_room_closed(struct loop *loop, const struct effect_room_closed *effect)
 {
+    const struct room *room = effect->room;
     uint32_t at = 0;
     uint32_t client;
     while (room_next_client(room, &at, &client))
@@ -242,53 +266,32 @@ static void close_members(struct loop *loop, const struct room *room)
     loop->work += room->member_count;
 }
 
-void perform_effects(struct loop *loop, struct conn *speaker, const struct effects *effects)
+static void perform_room_added(struct loop *loop, const struct effect_room_added *effect)
+{
+    origins_add_room(&loop->server->origins, effect->origin_number);
+}
+
+static void perform_room_gone(struct loop *loop, const struct effect_room_gone *effect)
+{
+    origins_remove_room(&loop->server->origins, effect->origin_number);
+}
+
+static void perform_room_proven(struct loop *loop, const struct effect_room_proven *effect)
+{
+    origins_prove(&loop->server->origins, effect->origin_number, loop->clock_ms);
+}
+
+#define PERFORM(name, member, fields)            \
+    case EFFECT_##name:                          \
+        perform_##member(loop, &effect->member); \
+        break;
+
+void perform_effects(struct loop *loop, const struct effects *effects)
 {
     for (uint32_t i = 0; i < effects->count; i++) {
         const struct effect *effect = &effects->items[i];
         switch (effect->kind) {
-        case EFFECT_TO_CLIENT:
-            tell_client(loop, effect);
-            break;
-        case EFFECT_NOT_FOUND:
-            if (admission_is_guesser(loop, speaker))
-                delay_answer(loop, speaker);
-            else
-                tell_client(loop, effect);
-            break;
-        case EFFECT_UNTOLD:
-            delay_answer(loop, speaker);
-            break;
-        case EFFECT_TO_ROOM:
-            tell_room(loop, effect);
-            break;
-        case EFFECT_KEEP_STATE:
-            keep_state(loop, speaker, effect);
-            break;
-        case EFFECT_TELL_STATE:
-            tell_state(loop, effect);
-            break;
-        case EFFECT_ROOM_CLOSED:
-            close_members(loop, effect->room);
-            break;
-        case EFFECT_REPLACED:
-            close_replaced(loop, speaker, effect->client);
-            break;
-        case EFFECT_MOVE:
-            move(loop, speaker, effect);
-            break;
-        case EFFECT_ROOM_ADDED:
-            origins_add_room(&loop->server->origins, effect->origin);
-            break;
-        case EFFECT_ROOM_GONE:
-            origins_remove_room(&loop->server->origins, effect->origin);
-            break;
-        case EFFECT_ROOM_PROVEN:
-            origins_prove(&loop->server->origins, effect->origin, loop->clock_ms);
-            break;
-        case EFFECT_NO_MEMORY:
-            refuse_for_memory(loop, speaker);
-            break;
+            FOR_EACH_EFFECT(PERFORM)
         }
     }
 }

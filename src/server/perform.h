@@ -4,8 +4,8 @@
 
 #include "server/loop.h"
 
-/* Performs the relay's effects in order. `speaker` is who caused them (NULL: nobody is left). */
-void perform_effects(struct loop *loop, struct conn *speaker, const struct effects *effects);
+/* Performs the relay's effects in order. */
+void perform_effects(struct loop *loop, const struct effects *effects);
 
 /* The time of a DELAYED connection is over: the answer, then 1008 or 1013. */
 void perform_delayed_answer(struct loop *loop, struct conn *conn);

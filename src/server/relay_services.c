@@ -50,9 +50,9 @@ static void room_deserted(void *context, struct room *room)
     struct loop *loop = context;
     struct server *server = loop->server;
     uint32_t target;
-    room->kept->vacancy.loop = loop->index;
+    room->retained->vacancy.loop = loop->index;
     drain_note_end(loop);
-    if (!makers_add_vacancy(&server->makers, room->maker, &room->kept->vacancy, &target))
+    if (!makers_add_vacancy(&server->makers, room->maker, &room->retained->vacancy, &target))
         return;
     struct loop *owner = server->loops[target];
     if (!atomic_exchange(&owner->vacant_mail_is_posted, true))
@@ -62,27 +62,27 @@ static void room_deserted(void *context, struct room *room)
 static void room_occupied(void *context, struct room *room)
 {
     struct loop *loop = context;
-    makers_remove_vacancy(&loop->server->makers, room->maker, &room->kept->vacancy);
+    makers_remove_vacancy(&loop->server->makers, room->maker, &room->retained->vacancy);
 }
 
 static bool admit_bytes(void *context, struct maker *maker, size_t count, bool is_certain)
 {
     struct server *server = ((struct loop *)context)->server;
-    size_t most = server->kept_max / KEPT_PARTS_OF_MAKER;
-    size_t before = atomic_fetch_add_explicit(&server->kept, count, memory_order_relaxed);
+    size_t most = server->retained_bytes_max / RETAINED_PARTS_OF_MAKER;
+    size_t before = atomic_fetch_add_explicit(&server->retained_bytes, count, memory_order_relaxed);
     /* One maker has many rooms: what is certain for them leaves the second half to the others. */
-    if (is_certain && before + count <= server->kept_max / 2)
+    if (is_certain && before + count <= server->retained_bytes_max / 2)
         most = SIZE_MAX;
-    if (before + count <= server->kept_max && makers_admit_bytes(maker, count, most))
+    if (before + count <= server->retained_bytes_max && makers_admit_bytes(maker, count, most))
         return true;
-    atomic_fetch_sub_explicit(&server->kept, count, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&server->retained_bytes, count, memory_order_relaxed);
     return false;
 }
 
 static void dismiss_bytes(void *context, struct maker *maker, size_t count)
 {
     struct server *server = ((struct loop *)context)->server;
-    atomic_fetch_sub_explicit(&server->kept, count, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&server->retained_bytes, count, memory_order_relaxed);
     makers_dismiss_bytes(maker, count);
 }
 

@@ -29,7 +29,7 @@ static bool set_limits(struct server *server, uint32_t descriptors)
     server->buffered_bytes_max = config->buffered_bytes_max;
     if (server->buffered_bytes_max == 0)
         server->buffered_bytes_max = machine_memory_bytes() / 4;
-    server->kept_max = server->buffered_bytes_max / KEPT_PART_OF_BUDGET;
+    server->retained_bytes_max = server->buffered_bytes_max / RETAINED_PART_OF_BUDGET;
     if (config->connections_max > most)
         fprintf(stderr, "party-sockets: the limit of descriptors allows %u connections only\n",
                 most);
@@ -57,8 +57,8 @@ bool server_init(struct server *server, uint32_t descriptors)
     server->started_ns = server->kernel->now_ns();
     return set_limits(server, descriptors) &&
            origins_init(&server->origins, config->origin_proof_ms == 0) &&
-           places_init(&server->places, (uint32_t)config->failed_joins_per_address_max,
-                       server->kernel) &&
+           subnets_init(&server->subnets, (uint32_t)config->failed_joins_per_address_max,
+                        server->kernel) &&
            makers_init(&server->makers) && make_loops(server);
 }
 
@@ -67,7 +67,7 @@ void server_release(struct server *server)
     for (uint32_t i = 0; i < server->loop_count; i++)
         loop_thread_free(server->loops[i]);
     makers_release(&server->makers);
-    places_release(&server->places);
+    subnets_release(&server->subnets);
     origins_release(&server->origins);
     conn_table_release(&server->connections);
 }

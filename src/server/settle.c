@@ -4,7 +4,7 @@
 #include "server/admission.h"
 #include "server/budget.h"
 #include "server/conn_in.h"
-#include "server/handover.h"
+#include "server/conn_life.h"
 #include "server/perform.h"
 
 void settle_leave_rooms(struct loop *loop)
@@ -16,7 +16,7 @@ void settle_leave_rooms(struct loop *loop)
         struct effects effects;
         relay_leave(&loop->relay, &conn->seat,
                     conn->said_farewell ? DEPARTURE_FAREWELL : DEPARTURE_CUT_OFF, &effects);
-        perform_effects(loop, NULL, &effects);
+        perform_effects(loop, &effects);
         admission_seat_changed(loop, conn);
         conn_in_discard(loop, conn);
         if (conn->state == CONN_DEAD && !conn->is_awaited) {
@@ -36,7 +36,7 @@ void settle_reap(struct loop *loop, size_t bytes_most)
         conn->is_ending = false;
         freed += conn_waiting(conn);
         loop_forget_dirty(loop, conn);
-        handover_reap(loop, conn);
+        conn_life_reap(loop, conn);
     }
 }
 

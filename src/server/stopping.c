@@ -2,8 +2,8 @@
 #include "server/stopping.h"
 
 #include "server/admission.h"
+#include "server/conn_life.h"
 #include "server/conn_out.h"
-#include "server/handover.h"
 #include "server/settle.h"
 
 void stopping_say_goodbye(struct loop *loop, struct conn *conn)
@@ -65,9 +65,9 @@ void stopping_wait_for_kernel(struct loop *loop)
         poller_wait(loop->poller, DETACHING_WAIT_MS);
         while (poller_next(loop->poller, &outcome)) {
             if (outcome.kind == OUTCOME_DETACHED)
-                handover_detached(loop, conn_of_socket(outcome.socket));
+                conn_life_detached(loop, conn_of_socket(outcome.socket));
             else if (outcome.kind == OUTCOME_ACCEPTED || outcome.kind == OUTCOME_OVERFLOWED)
-                handover_refuse(loop, outcome.fd);
+                conn_life_refuse(loop, outcome.fd);
         }
     }
 }

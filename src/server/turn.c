@@ -5,10 +5,10 @@
 
 #include "server/budget.h"
 #include "server/conn_in.h"
+#include "server/conn_life.h"
 #include "server/conn_out.h"
 #include "server/deadlines.h"
 #include "server/drain.h"
-#include "server/handover.h"
 #include "server/mail.h"
 #include "server/perform.h"
 #include "server/settle.h"
@@ -32,7 +32,7 @@ static uint64_t go_on(struct loop *loop)
     while (count-- > 0 && !list_is_empty(queue) && !loop_phase_is_over(loop)) {
         struct conn *conn = conn_of_deadline(queue->next);
         loop_set_deadline(loop, conn, DEADLINE_REQUEST); /* until it is known what it waits for */
-        if (deadlines_check_held(loop, conn))
+        if (deadlines_check_paused(loop, conn))
             conn_in_resume(loop, conn);
         settle_outcome(loop);
     }
@@ -86,7 +86,7 @@ static void handle_connection(struct loop *loop, const struct outcome *outcome)
     case OUTCOME_OVERFLOWED:
     case OUTCOME_ACCEPT_FAILED:
     case OUTCOME_WOKEN:
-        assert(!"an outcome that is no connection's");
+        assert(false && "an outcome that is no connection's");
     }
 }
 
@@ -96,25 +96,25 @@ static void handle_socket(struct loop *loop, const struct outcome *outcome)
     switch ((enum socket_owner)outcome->socket->owner) {
     case OWNER_CONNECTION:
         if (outcome->kind == OUTCOME_DETACHED)
-            handover_detached(loop, conn_of_socket(outcome->socket));
+            conn_life_detached(loop, conn_of_socket(outcome->socket));
         else
             handle_connection(loop, outcome);
         return;
     case OWNER_NONE:
         break;
     }
-    assert(!"an outcome of a socket that nobody owns");
+    assert(false && "an outcome of a socket that nobody owns");
 }
 
 static void handle_outcome(struct loop *loop, const struct outcome *outcome)
 {
     switch (outcome->kind) {
     case OUTCOME_ACCEPTED:
-        handover_accept(loop, outcome->fd);
+        conn_life_accept(loop, outcome->fd);
         break;
     case OUTCOME_OVERFLOWED:
         loop->stats.counters[COUNTER_ACCEPT_FAILED]++;
-        handover_refuse(loop, outcome->fd);
+        conn_life_refuse(loop, outcome->fd);
         break;
     case OUTCOME_ACCEPT_FAILED:
         stop_accepting(loop);
@@ -156,7 +156,7 @@ static void end_rooms(struct loop *loop)
 {
     struct effects effects;
     while (!loop_phase_is_over(loop) && relay_end_grace(&loop->relay, &effects)) {
-        perform_effects(loop, NULL, &effects);
+        perform_effects(loop, &effects);
         settle_outcome(loop);
     }
 }
@@ -166,7 +166,7 @@ static void prove_rooms(struct loop *loop)
 {
     struct effects effects;
     while (!loop_phase_is_over(loop) && relay_prove_room(&loop->relay, &effects)) {
-        perform_effects(loop, NULL, &effects);
+        perform_effects(loop, &effects);
         loop->work++;
     }
 }

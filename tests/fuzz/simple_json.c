@@ -48,8 +48,8 @@ static void skip_white(struct parser *parser)
 
 static bool take_digit(struct parser *parser)
 {
-    for (char digit = '0'; digit <= '9'; digit++) {
-        if (take(parser, digit))
+    for (const char *digit = "0123456789"; *digit != '\0'; digit++) {
+        if (take(parser, *digit))
             return true;
     }
     return false;

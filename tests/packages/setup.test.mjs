@@ -45,6 +45,14 @@ describe('scripts/setup', { concurrency: true }, () => {
       assert.deepEqual(await needs('test'), ['libcmocka-dev', 'nodejs', 'chromium', 'caddy']);
     }));
 
+  it('brings a second compiler and its analyser only to what looks at the code', () =>
+    onFreshMachine({}, async (machine) => {
+      const lint = await machine.packages('lint');
+      for (const name of ['clang', 'clang-tidy', 'clang-format']) assert.ok(lint.includes(name), name);
+      for (const name of ['nodejs', 'chromium', 'caddy']) assert.ok(!lint.includes(name), name);
+      assert.ok(!(await machine.packages('test')).includes('clang'));
+    }));
+
   it('brings what judges the unit, and what that judge calls', () =>
     onFreshMachine({}, async (machine) => {
       const names = await machine.packages('test');

@@ -67,7 +67,7 @@ void player_go_away(struct player *player, uint64_t for_ns)
 {
     player->state = STATE_AWAY;
     player->wire = NULL;
-    player->is_held = false;
+    player->is_paused = false;
     player->is_muted = false;
     player->recovers_ns = 0;
     player->acts_ns = network_now_ns() + for_ns;
@@ -215,7 +215,7 @@ static void suffer(struct player *player)
         break;
     case 3:
         player_trace(player, "hears nothing for a while");
-        player->is_held = true;
+        player->is_paused = true;
         link_hold(wire_link(player->wire), true);
         player->recovers_ns = network_now_ns() + network_random() % longest_ns;
         break;
@@ -240,7 +240,7 @@ static void recover(struct player *player)
     struct link *link = wire_link(player->wire);
     bool was_muted = player->is_muted;
     player->recovers_ns = 0;
-    player->is_held = false;
+    player->is_paused = false;
     /* Whose room is closed is told so for as long as a stall may last. */
     if (was_muted && link_is_open(link) && !is_over(player))
         player_fails(player, "was silent for longer than may be, and is still connected");

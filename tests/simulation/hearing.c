@@ -18,7 +18,8 @@ static bool others_are_seated(const struct player *player)
     const struct party *party = player->party;
     for (uint32_t i = 0; i < party->player_count; i++) {
         const struct player *other = &party->players[i];
-        if (other != player && other->state == STATE_SEATED && !other->is_held && !other->is_muted)
+        if (other != player && other->state == STATE_SEATED && !other->is_paused &&
+            !other->is_muted)
             return true;
     }
     return false;

@@ -49,7 +49,7 @@ struct link {
     struct pipe up;
     struct pipe down;
     bool is_reset;
-    bool is_held;
+    bool is_paused;
     bool is_stalled;
     bool is_in_heap;
     bool lacks_descriptor;
@@ -167,7 +167,7 @@ static void schedule(struct link *link)
         at_ns = link->up.first->arrives_ns;
     if (link->down.first != NULL && link->down.first->arrives_ns < at_ns)
         at_ns = link->down.first->arrives_ns;
-    if (at_ns == UINT64_MAX || link->is_in_heap || link->is_held)
+    if (at_ns == UINT64_MAX || link->is_in_heap || link->is_paused)
         return;
     if (network.heap_length == network.heap_capacity) {
         network.heap_capacity = network.heap_capacity * 2 + 64;
@@ -388,7 +388,7 @@ void network_deliver(void)
 {
     while (network.heap_length > 0 && network.heap[0].at_ns <= network.now_ns) {
         struct link *link = take_first();
-        if (!link->is_held)
+        if (!link->is_paused)
             deliver(link);
         schedule(link);
     }
@@ -483,11 +483,11 @@ bool link_is_open(const struct link *link)
     return link->fd >= 0 && !link->is_reset;
 }
 
-void link_hold(struct link *link, bool is_held)
+void link_hold(struct link *link, bool is_paused)
 {
-    link->is_held = is_held;
+    link->is_paused = is_paused;
     schedule(link);
-    if (!is_held && link->end_is_held)
+    if (!is_paused && link->end_is_held)
         tell_end(link, true);
 }
 
@@ -861,8 +861,8 @@ static void close_socket(int fd, bool resets)
     link->fd = -1;
     if (!link->is_reset && (resets || link->up.buffered > 0)) {
         reset(link);
-        link->end_is_held = link->is_held;
-        if (!link->is_held)
+        link->end_is_held = link->is_paused;
+        if (!link->is_paused)
             tell_end(link, true);
     } else if (!link->is_reset && !link->is_shut) {
         put(link, &link->down, (struct bytes){0}, true);

@@ -66,7 +66,7 @@ bool link_lacks_descriptor(const struct link *link);
 /* Whether the server has not closed its end. */
 bool link_is_open(const struct link *link);
 /* Packets vanish in both directions until this is switched off again. The link's ends stay open. */
-void link_hold(struct link *link, bool is_held);
+void link_hold(struct link *link, bool is_paused);
 /* The client does not read for a while: its kernel's buffer fills up. */
 void link_stall(struct link *link, bool is_stalled);
 

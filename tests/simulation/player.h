@@ -42,7 +42,7 @@ struct player {
     struct wire *wire;
     uint64_t acts_ns;
     uint64_t recovers_ns; /* held or stalled until then; 0: it is not */
-    bool is_held;
+    bool is_paused;
     bool is_closing; /* its host wants to close the room that it is in, or enters */
     bool is_muted;   /* held for good: it must be found out */
     uint32_t connections;

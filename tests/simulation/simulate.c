@@ -43,7 +43,7 @@ struct outcome_of_seed {
     uint64_t turns;
 };
 
-static void fail(const char *sentence, unsigned long long number)
+static _Noreturn void fail(const char *sentence, unsigned long long number)
 {
     fflush(stdout);
     fprintf(stderr, "%s: %llu\n", sentence, number);

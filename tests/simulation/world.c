@@ -261,8 +261,8 @@ void world_check_rest(void)
     }
     if (atomic_load(&server->rooms) != 0)
         fail("rooms that are still there", atomic_load(&server->rooms));
-    if (atomic_load(&server->kept) != 0)
-        fail("bytes that rooms still keep", atomic_load(&server->kept));
+    if (atomic_load(&server->retained_bytes) != 0)
+        fail("bytes that rooms still keep", atomic_load(&server->retained_bytes));
     if (atomic_load(&server->connection_count) != 0)
         fail("connections that are still counted", atomic_load(&server->connection_count));
 }

@@ -25,6 +25,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* NOLINTBEGIN(bugprone-reserved-identifier): the names that the linker's --wrap gives */
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
 void *__real_realloc(void *pointer, size_t size);
@@ -54,6 +55,7 @@ int __wrap_io_uring_submit_and_get_events(struct io_uring *ring);
 int __wrap_io_uring_submit_and_wait_timeout(struct io_uring *ring, struct io_uring_cqe **ret_first,
                                             unsigned least, struct __kernel_timespec *timeout,
                                             sigset_t *signals);
+/* NOLINTEND(bugprone-reserved-identifier) */
 
 static unsigned long failing_allocation;
 static unsigned long fault_permille;

@@ -1,28 +1,28 @@
-// The field on which worms crawl: movement, stars and bumps. Pure as game.js is, and told the time.
-// What leaves the field comes back on the other side.
+// The field on which worms crawl: movement, stars and bumps. Pure, as game.js is; its caller gives it the time.
+// A worm that leaves the field comes back on the other side.
 
 export const width = 1600;
 export const height = 900;
 export const thickness = 20;
 
 const stepSeconds = 1 / 60;
-const stepsMax = 10; // a turn; a screen that stood still does not run after the time
-const speed = 280; // a second
+const stepsMax = 10; // in one call; after a standstill, the screen does not make up for the lost time
+const speed = 280; // units of the field a second
 const turnRate = 3.3; // radians a second
-const latenessMax = 0.15; // seconds of a network that the game takes off, until as many have passed
-const pathLengthStart = 45; // points, one each step
+const latenessMax = 0.15; // seconds of latency that the game takes off; they come back with time
+const pathLengthStart = 45; // points; each step adds one
 const pathLengthMax = 300;
 const pathLengthPerStar = 18;
-const neckLength = 16; // points of one's own that one can't bump into
+const neckLength = 16; // points of its own line that a worm can't bump into
 const starReach = 34;
 const starsMax = 30;
-const droppedEach = 25; // points of a worm that bumped turn into a star
+const droppedEach = 25; // so many points of a worm that bumped become one star
 const pointsForBump = 2;
 const outSeconds = 1.5;
 const safeSeconds = 1.8;
 const placesTried = 12;
 
-/** `round` is one of the rounds in game.js. */
+/** A new field; `round` is one of the rounds in game.js. */
 export function newArena(round, indices, random = Math.random) {
   const arena = { round, random, worms: [], stars: [], unspentSeconds: 0 };
   for (const index of indices) addWorm(arena, index);
@@ -47,8 +47,8 @@ export function wormOf(arena, index) {
 }
 
 /**
- * From now on left (-1), right (1) or straight on (0). The network may have held up the beginning
- * of the last turn, or its end: how long the button was held on the phone is what counts.
+ * Steers a worm left (-1), right (1) or straight on (0) from now on. The network may have delayed the
+ * beginning or the end of the last turn. So the time counts for which the button was held on the phone.
  */
 export function steer(arena, index, turn, heldMilliseconds) {
   const worm = wormOf(arena, index);
@@ -63,7 +63,7 @@ export function steer(arena, index, turn, heldMilliseconds) {
   worm.turnedFor = 0;
 }
 
-/** Lets time pass, in steps of one length; returns what happened: stars, crashes and bumps. */
+/** Lets time pass, in steps of equal length. Returns what happened: stars, crashes and bumps. */
 export function advance(arena, seconds) {
   const happenings = [];
   arena.unspentSeconds = Math.min(arena.unspentSeconds + seconds, stepsMax * stepSeconds);
@@ -87,7 +87,7 @@ function wait(arena, worm) {
   if (worm.outFor <= 0) enter(arena, worm);
 }
 
-/** At that of a few random places from which others are farthest. */
+/** Puts a worm at one of a few random places: the one with the largest distance to all lines. */
 function enter(arena, worm) {
   const points = arena.worms.flatMap(({ path }) => path);
   const room = (place) => Math.min(...points.map((point) => distance(place, point)));
@@ -121,7 +121,7 @@ function eat(arena) {
   return happenings;
 }
 
-/** Found first and carried out then, so that of two heads that meet both are out. */
+/** Finds all bumps first and then carries them out. So when two heads meet, both worms are out. */
 function bump(arena) {
   const bumps = arena.worms
     .filter((worm) => worm.outFor <= 0 && worm.safeFor <= 0)

@@ -1,4 +1,4 @@
-// The two buttons of a phone, by thumbs, arrow keys or clicks. Of two held the later one counts.
+// The two buttons of a phone, for thumbs, arrow keys or clicks. When two are held, the later one counts.
 
 import { element } from './screens.js';
 
@@ -6,13 +6,13 @@ const buttons = [
   { name: 'left', direction: -1, key: 'ArrowLeft' },
   { name: 'right', direction: 1, key: 'ArrowRight' },
 ];
-const clickMilliseconds = 200; // that a turn by Enter, or by what speaks for a reader, takes
+const clickMilliseconds = 200; // so long is a turn by Enter or by a screen reader
 
-let held = []; // { source, direction }, the latest last; a source is a finger, a key or a click
+let held = []; // { source, direction }, the latest press last; a source is a finger, a key or a click
 let turn = 0;
 let tell = () => {};
 
-/** `steer(turn, milliseconds)` hears each new direction, and how long the last one was held. */
+/** Calls `steer(turn, milliseconds)` with each new direction, and with how long the last one was held. */
 export function prepareButtons(steer) {
   let turnedAt = performance.now();
   tell = () => {
@@ -24,11 +24,11 @@ export function prepareButtons(steer) {
   for (const { name, direction } of buttons) {
     const button = element(name);
     button.onpointerdown = ({ pointerId }) => {
-      button.setPointerCapture(pointerId); // a thumb may slide off
+      button.setPointerCapture(pointerId); // a thumb may slide off the button
       press(pointerId, direction);
     };
     button.onlostpointercapture = ({ pointerId }) => release(pointerId);
-    button.onclick = ({ detail }) => detail === 0 && tap(direction); // else it was a pointer's
+    button.onclick = ({ detail }) => detail === 0 && tap(direction); // otherwise the click is a pointer's
     button.oncontextmenu = (event) => event.preventDefault();
   }
   onkeydown = ({ key, repeat }) => {

@@ -1,4 +1,4 @@
-// The field on a canvas: drawn anew each frame, so that any size and any reload is right at once.
+// The field on a canvas. Each frame is drawn anew, so any size and any reload looks right at once.
 
 import { height, thickness, width } from './arena.js';
 import { colors } from './game.js';
@@ -39,7 +39,7 @@ export function drawArena(canvas, arena, players) {
   for (const spark of sparks) drawSpark(pen, spark, now - spark.begunAt);
 }
 
-/** As many dots as the screen has, and not one more. Returns dots for a unit of the field. */
+/** Gives the canvas as many dots as the screen has. Returns the dots for one unit of the field. */
 function fit(canvas) {
   const dots = Math.round(canvas.clientWidth * devicePixelRatio);
   if (canvas.width !== dots) {
@@ -67,7 +67,7 @@ function drawWorm(pen, worm, player) {
   pen.globalAlpha = 1;
 }
 
-/** Around `x`, but never out of the field. */
+/** Draws a text around `x`, but never outside the field. */
 function drawText(pen, text, x, y) {
   const half = pen.measureText(text).width / 2 + 8;
   pen.fillStyle = '#fff';

@@ -1,5 +1,5 @@
-// Players and phases: what the room's state carries, and what a reload of the screen brings back.
-// Knows of no page, no network and no clock. Phones may send anything, so everything is checked.
+// Players and phases. The room's state has them, and a reload of the screen brings them back.
+// This module knows no page, no network and no clock. Phones may send anything, so it checks everything.
 
 export const playersMax = 8;
 export const nameLengthMax = 12;
@@ -23,9 +23,9 @@ export const rounds = [
 ];
 
 const countdownSeconds = 4;
-const breakSeconds = 6; // a countdown with the scores to look at
+const breakSeconds = 6; // the countdown between two rounds shows the scores
 
-/** Phases: lobby, then countdown and round three times, results, and from there on again. */
+/** The phases: lobby; then countdown and round, three times; then results. A new game begins there. */
 export function newGame(roundSeconds = roundSecondsDefault) {
   return { phase: 'lobby', round: 0, secondsLeft: 0, roundSeconds, secondsToPlay: 0, players: [] };
 }
@@ -37,10 +37,10 @@ export function playerAt(game, index) {
 export const isIdle = (game) => game.phase === 'lobby' || game.phase === 'results';
 const isHere = (player) => !player.isAway;
 
-/** All seats are taken by players who are here; nobody is thrown out for somebody else. */
+/** Whether players who are here have all seats. The game throws none of them out for another player. */
 export const isFull = ({ players }) => players.length >= playersMax && players.every(isHere);
 
-/** Somebody introduces themselves, or changes their name and colour before a game. */
+/** Gives a new player a seat, or changes a player's name and colour before a game. */
 export function seat(game, index, { name, color }) {
   let player = playerAt(game, index);
   if (player && !isIdle(game)) return;
@@ -54,14 +54,14 @@ export function seat(game, index, { name, color }) {
   player.color = freeColor(game, player, color);
 }
 
-/** Who has the colour that is wanted goes first. */
+/** Removes an absent player: the one with the wanted colour, if there is one. */
 function replaceAbsent(game, color) {
   const away = game.players.filter((player) => player.isAway);
   const replaced = away.find((player) => player.color === color) ?? away[0];
   game.players = game.players.filter((player) => player !== replaced);
 }
 
-/** What `index` can't have. If there is no other seat, one of those who are away is replaced. */
+/** The colours that `index` can't have. If no seat is free, it may have an absent player's colour. */
 export function takenColors({ players }, index) {
   const others = players.filter((player) => player.index !== index);
   const lasting = others.length < playersMax ? others : others.filter(isHere);
@@ -72,7 +72,7 @@ function cleanName(name) {
   if (typeof name !== 'string') return '';
   const visible = name.slice(0, 100).replace(/\p{Default_Ignorable_Code_Point}/gu, '');
   const plain = visible.normalize('NFC').replace(/[\p{C}\p{Z}\s\u2800]+/gu, ' ').trim();
-  const slim = plain.replace(/(\p{M})\p{M}+/gu, '$1'); // no towers of accents
+  const slim = plain.replace(/(\p{M})\p{M}+/gu, '$1'); // at most one accent on a letter
   return shorten(slim, nameLengthMax);
 }
 
@@ -97,7 +97,7 @@ export function setReady(game, index, isReady) {
   if (player && isIdle(game)) player.isReady = isReady === true;
 }
 
-/** Whoever is away keeps seat and score, and nobody waits for them. */
+/** A player who is away keeps the seat and the score, and nobody waits for this player. */
 export function setAway(game, index, isAway) {
   const player = playerAt(game, index);
   if (!player) return;
@@ -110,7 +110,7 @@ export function addPoints(game, index, points) {
   if (player) player.score += points;
 }
 
-/** One alone could still have friends on their way; then somebody presses start. */
+/** Never true for one player alone, whose friends may be on their way. That player can press start. */
 export function isEverybodyReady(game) {
   const here = game.players.filter(isHere);
   return here.length >= 2 && here.every((player) => player.isReady);
@@ -128,7 +128,7 @@ function countDown(game, round, seconds) {
   game.secondsToPlay = game.roundSeconds;
 }
 
-/** Lets time pass; tells whether another phase has begun. */
+/** Lets time pass. Returns whether another phase has begun. */
 export function tick(game, seconds) {
   if (isIdle(game)) return false;
   game.secondsLeft -= seconds;
@@ -139,17 +139,17 @@ export function tick(game, seconds) {
   return true;
 }
 
-/** Enough of this countdown, or of this round. */
+/** Ends this countdown or this round. */
 export function skip(game) {
   if (!isIdle(game)) game.secondsLeft = 0;
 }
 
 function play(game) {
-  for (const player of game.players) player.inRound = true; // who comes later has to wait
+  for (const player of game.players) player.inRound = true; // players who come later have to wait
   Object.assign(game, { phase: 'round', secondsLeft: game.secondsToPlay });
 }
 
-/** The screen was loaded again: what was left of the round is played after another countdown. */
+/** After a reload of the screen: another countdown begins, and then the rest of the round. */
 export function interrupt(game) {
   if (game.phase !== 'round') return;
   game.secondsToPlay = game.secondsLeft;
@@ -158,7 +158,7 @@ export function interrupt(game) {
 
 export const scoreText = ({ score }) => (score === 1 ? '1 point' : `${score} points`);
 
-/** The best first, each with a place; equals share one. Who has not played is last, and has none. */
+/** All players, the best first, each with a place. Equal scores share a place. Others come last, without one. */
 export function ranking({ players }) {
   const sorted = players.filter(({ inRound }) => inRound).sort((a, b) => b.score - a.score);
   const place = ({ score }) => sorted.findIndex((other) => other.score === score) + 1;
@@ -166,6 +166,6 @@ export function ranking({ players }) {
   return [...placed, ...players.filter(({ inRound }) => !inRound)];
 }
 
-/** More than one if they share it, and nobody without a point. */
+/** The winners: several if they share the first place, and none without a point. */
 export const winners = (game) =>
   ranking(game).filter(({ place, score }) => place === 1 && score > 0);

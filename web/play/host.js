@@ -1,5 +1,5 @@
-// The screen: it decides what happens. Phones send what was pressed, and are told the state of the
-// game when that changes, and what happened to them when it happens.
+// The screen decides what happens. Phones send which button was pressed. They get the state of the game when
+// it changes, and a message when something happens to their worm.
 
 import { Party } from '../party-sockets.js';
 import { addWorm, advance, newArena, removeWorm, steer } from './arena.js';
@@ -13,8 +13,8 @@ import {
 } from './screens.js';
 import { playSound } from './sounds.js';
 
-const seats = playersMax + 2; // ours, and one more: nobody may have ours while we are loaded again
-const publishMilliseconds = 100; // phones may write as often as they like
+const seats = playersMax + 2; // one for this screen, and a spare one: nobody takes ours during a reload
+const publishMilliseconds = 100; // between two states, however often phones write
 const askMilliseconds = 4_000;
 
 let party;
@@ -51,7 +51,7 @@ function listen() {
   for (const button of document.querySelectorAll('.end')) button.onclick = () => askToEnd(button);
 }
 
-/** Anything may come here: a phone is somebody's browser. */
+/** Takes a message of a phone. A phone is somebody's browser and may send anything. */
 function receive(data, from) {
   if (data?.type === 'turn') {
     if (arena) steer(arena, from, data.turn, data.held);
@@ -66,7 +66,7 @@ function receive(data, from) {
 }
 
 function come(index) {
-  if (!playerAt(game, index)) return; // they introduce themselves first
+  if (!playerAt(game, index)) return; // new players send `hello` first
   setAway(game, index, false);
   if (arena && playerAt(game, index).inRound) addWorm(arena, index);
   publish();
@@ -91,7 +91,7 @@ function enterPhase() {
   if (game.phase !== 'lobby') playSound(game.phase);
 }
 
-/** The relay keeps it, for whoever joins later and for our own reload: with it the time goes on. */
+/** Sets the state. The relay keeps it for phones that join later, and for our own reload. */
 const publish = pace(publishMilliseconds, () => {
   const state = { ...game, secondsLeft: Math.ceil(game.secondsLeft) };
   const text = JSON.stringify(state);
@@ -101,7 +101,7 @@ const publish = pace(publishMilliseconds, () => {
   showGame();
 });
 
-/** What acts at once, but then only so often, however often it is called. */
+/** A function that calls `act` at once, and then at most once in `milliseconds`. */
 function pace(milliseconds, act) {
   let timer;
   let isCalled;
@@ -119,7 +119,7 @@ function pace(milliseconds, act) {
 function runFrame(now, before) {
   if (party.status === 'closed') return;
   requestAnimationFrame((later) => runFrame(later, now));
-  if (party.status !== 'connected') return; // nobody could steer
+  if (party.status !== 'connected') return; // without a connection nobody can steer
   const seconds = Math.min((now - before) / 1000, 0.25);
   if (tick(game, seconds)) enterPhase();
   if (arena) happen(advance(arena, seconds));
@@ -187,7 +187,7 @@ function showTime() {
   element('arena-time').textContent = game.phase === 'round' ? seconds : '';
 }
 
-/** The QR code's title is the address that it stands for; the relay knows what phones can reach. */
+/** Shows the QR code and its address, which is the code's title: the relay knows what phones can reach. */
 async function showRoom() {
   const svg = await fetchSvg(`../room/${party.room}/qr.svg`).catch(() => null);
   const address = svg?.querySelector('title')?.textContent ?? location.href;
@@ -206,7 +206,7 @@ async function fetchSvg(path) {
   return new DOMParser().parseFromString(await response.text(), 'image/svg+xml').documentElement;
 }
 
-/** It is for all, and beside other buttons. */
+/** Asks before it closes the room: that ends the game for all, and other buttons are close by. */
 function askToEnd(button) {
   if (button.textContent === 'Really close?') party.closeRoom();
   button.textContent = 'Really close?';

@@ -1,4 +1,4 @@
-// Which side of the game this page is: the screen that all look at, or a phone.
+// Chooses which side of the game this page is: the shared screen, or a phone.
 
 import { roundSecondsDefault } from './game.js';
 import { host } from './host.js';
@@ -16,7 +16,7 @@ for (const form of document.querySelectorAll('form.code')) {
 }
 
 document.getElementById('host').onclick = () => {
-  location.hash = 'host'; // so that a reload hosts again
+  location.hash = 'host'; // then a reload hosts again
   begin();
 };
 

@@ -1,4 +1,4 @@
-// A phone: two big buttons. It sends what is pressed, and shows what the screen decided.
+// A phone with two big buttons. It sends which button is pressed, and shows what the screen decided.
 
 import { Party } from '../party-sockets.js';
 import { prepareButtons, releaseButtons } from './buttons.js';
@@ -11,12 +11,12 @@ import {
 
 let party;
 let game;
-let memory; // what this browser keeps: its secret id in the room, its name and colour
-let hello; // what the form said
+let memory; // what this browser stores: its secret id in the room, its name and colour
+let hello; // the name and colour of the form
 let isEditing = false;
 let sendTurn;
 
-/** `player` tells several players in one browser apart, for trying things out. */
+/** `player` tells several players in one browser apart, for tests by hand. */
 export async function play(room, player) {
   show('entering');
   memory = recall(room, `wiggle-room ${player}`.trim());
@@ -28,7 +28,7 @@ export async function play(room, player) {
   }
   prepareForm();
   prepareStatus();
-  // A turn that comes late is worthless. How long the last one took was measured without a network.
+  // A late turn is worthless. The phone measured how long the last turn took, so no network is in it.
   const steer = (turn, held) => party.send(0, { type: 'turn', turn, held }, { volatile: true });
   sendTurn = prepareButtons(steer);
   listen();
@@ -43,7 +43,7 @@ function listen() {
   });
   party.on('message', feel);
   party.on('join', (peer) => {
-    if (peer === 0 && hello && !self()) party.send(0, hello); // it was away when we sent that
+    if (peer === 0 && hello && !self()) party.send(0, hello); // the screen was away when we sent `hello`
     showConnection();
   });
   party.on('leave', showConnection);
@@ -53,8 +53,8 @@ function listen() {
 }
 
 /**
- * In localStorage, so that the seat is found again when the tab was closed; the SDK by itself keeps
- * it for the tab only. A second tab takes the seat over, and the first one is told so.
+ * Reads the id from localStorage, so that the player has the seat again after the tab was closed. The SDK by
+ * itself stores the id for the tab only. A second tab takes the seat over, and the first tab says so.
  */
 function recall(room, key) {
   const id = Array.from(crypto.getRandomValues(new Uint32Array(4)), String).join('-');
@@ -64,7 +64,7 @@ function recall(room, key) {
     localStorage.setItem(key, JSON.stringify(kept));
     return { ...kept, key };
   } catch {
-    return { id }; // storage is forbidden; then a reload is another player
+    return { id }; // the browser forbids storage; then a reload is another player
   }
 }
 
@@ -90,7 +90,7 @@ function prepareForm() {
     hello = { type: 'hello', name: memory.name, color: memory.color };
     party.send(0, hello);
     isEditing = false;
-    document.activeElement.blur(); // so that the keyboard goes away
+    document.activeElement.blur(); // the keyboard goes away
   };
 }
 
@@ -120,7 +120,7 @@ const self = () => game && playerAt(game, party.id);
 function showGame() {
   const player = self();
   if (game && !player && isFull(game)) {
-    party.close(); // the seat that is left is the screen's
+    party.close(); // the last free seat is the screen's
     return;
   }
   if (game && !isIdle(game)) isEditing = false;
@@ -173,14 +173,14 @@ function whoIsMissing() {
   return 'Wait for friends, or press Start on the big screen.';
 }
 
-/** What happened to our worm: one sees it on the screen and feels it here. */
+/** Vibrates when something happens to our worm, which the player sees on the screen. */
 function feel(data, from) {
   const patterns = { star: 30, bump: [30, 40, 30], crash: 250 };
-  if (from !== 0 || !patterns[data?.type]) return; // other phones can write to us, too
+  if (from !== 0 || !patterns[data?.type]) return; // other phones can also send us messages
   if (navigator.userActivation?.hasBeenActive) navigator.vibrate?.(patterns[data.type]);
   const pad = element('pad');
   pad.classList.remove(...Object.keys(patterns));
-  void pad.offsetWidth; // so that the animation begins anew
+  void pad.offsetWidth; // the animation begins anew
   pad.classList.add(data.type);
 }
 
@@ -188,7 +188,7 @@ function showConnection() {
   const isScreenHere = party.peers.includes(0);
   if (party.status === 'reconnecting') showBanner('Reconnecting …');
   else showBanner(isScreenHere ? '' : 'The big screen is away. Waiting for it …');
-  if (party.status === 'connected') sendTurn(); // the last one may have been lost
+  if (party.status === 'connected') sendTurn(); // the last turn may have been lost
 }
 
 const reload = () => location.reload();

@@ -1,4 +1,4 @@
-// What both sides do with the page: one screen at a time, lists of players, a banner, a notice.
+// Parts of the page that both sides use: one screen at a time, lists of players, a banner, a notice.
 
 import { colors } from './game.js';
 
@@ -10,11 +10,11 @@ export function show(name) {
   const screens = document.querySelectorAll('main > section');
   for (const screen of screens) screen.hidden = screen.id !== name;
   scrollTo(0, 0);
-  const heading = element(name).querySelector('h1, h2, header'); // where who listens goes on
+  const heading = element(name).querySelector('h1, h2, header'); // a screen reader goes on here
   if (heading) Object.assign(heading, { tabIndex: -1 }).focus();
 }
 
-/** For those who listen instead of looking. */
+/** Speaks a text, for players with a screen reader. */
 export function say(text) {
   if (element('spoken').textContent !== text) element('spoken').textContent = text;
 }
@@ -28,7 +28,7 @@ export function paint(target, player) {
   target.style.setProperty('--color', player ? colors[player.color].value : '');
 }
 
-/** Names come from anybody: they are text, never markup. */
+/** Lists players. Anybody may choose a name, so the page shows names as text, never as markup. */
 export function listPlayers(list, players, describe) {
   const items = players.map((player) => {
     const item = document.createElement('li');
@@ -50,7 +50,7 @@ function part(className, text) {
   return span;
 }
 
-/** A full stop with a way on: `action` is what the big button does. */
+/** Shows a notice that ends the game for this page. The big button calls `action`. */
 export function showNotice(title, text, label, action, { offersCode = false } = {}) {
   element('notice-title').textContent = title;
   element('notice-text').textContent = text;
@@ -62,9 +62,9 @@ export function showNotice(title, text, label, action, { offersCode = false } = 
   say(`${title} ${text}`);
 }
 
-let wakeLock; // a promise of the last one: browsers let go of it when the page is hidden
+let wakeLock; // a promise of the last lock; a browser releases it when the page is hidden
 
-/** Where the browser lets us; a phone that sleeps is no controller. */
+/** Keeps the device awake, where the browser allows it: a sleeping phone is no controller. */
 export function keepAwake() {
   document.addEventListener('visibilitychange', askForWakeLock);
   askForWakeLock();

@@ -1,4 +1,4 @@
-// A few beeps. Browsers allow them only after somebody touched the page; until then it is silent.
+// A few beeps. Browsers allow sounds only after somebody touched the page. Until then the page is silent.
 
 const tunes = { // [hertz, seconds from now]
   countdown: [[440, 0], [554, 0.12], [659, 0.24]],

@@ -73,7 +73,7 @@ static struct room_answer describe_room(const struct loop *loop, uint64_t code)
     answer.clients = room->member_count;
     answer.members_max = room->members_max;
     answer.origin_length =
-        origins_name(&loop->server->origins, room->origin, (uint8_t *)answer.origin);
+        origins_name(&loop->server->origins, room->origin_number, (uint8_t *)answer.origin);
     struct bytes url = room_url(room);
     answer.url_length = (uint16_t)url.length;
     if (url.length == 0)

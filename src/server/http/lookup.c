@@ -47,7 +47,7 @@ static bool read_code(struct bytes text, uint64_t *ret_code)
 static void turn_away(struct loop *loop, struct conn *conn)
 {
     loop->stats.counters[COUNTER_JOINS_PENALIZED]++;
-    if (places_begin_waiting(&loop->server->places, conn->asker)) {
+    if (subnets_begin_waiting(&loop->server->subnets, conn->asker)) {
         poller_pause(loop->poller, &conn->socket);
         loop_set_deadline(loop, conn, DEADLINE_PENALTY);
         return;

@@ -106,7 +106,7 @@ static void write_gauges(struct writer *writer, const struct metrics *metrics)
          total->buffered},
         {{"party_sockets_kept_bytes", "gauge",
           "Bytes that rooms keep: states, URLs, members who are gone."},
-         metrics->kept_bytes},
+         metrics->retained_bytes},
         {{"party_sockets_loops", "gauge", "Event loops."}, metrics->loop_count},
         {{"party_sockets_draining", "gauge", "1 after SIGTERM, while rooms end."},
          metrics->is_draining},

@@ -13,7 +13,7 @@ struct metrics {
     uint32_t uptime_s;
     uint64_t resident_bytes;
     uint64_t heap_bytes;
-    uint64_t kept_bytes; /* by rooms: states, URLs, members who are gone */
+    uint64_t retained_bytes; /* by rooms: states, URLs, members who are gone */
     uint32_t loop_count;
     enum poller_kind poller;
     bool is_draining;

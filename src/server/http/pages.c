@@ -142,7 +142,7 @@ void pages_send_metrics(struct loop *loop, struct conn *conn, const struct answe
         .uptime_s = uptime_s(loop),
         .resident_bytes = machine_resident_bytes(),
         .heap_bytes = heap_bytes(loop),
-        .kept_bytes = atomic_load(&loop->server->kept),
+        .retained_bytes = atomic_load(&loop->server->retained_bytes),
         .loop_count = loop->server->loop_count,
         .poller = loop->server->poller,
         .is_draining = loop->relay.is_draining,

@@ -150,13 +150,13 @@ static void a_network_is_what_is_left_without_the_bits_behind_its_prefix(void **
 static void a_place_is_one_ipv4_address_or_a_64_of_ipv6(void **state)
 {
     (void)state;
-    assert_true(address_equal(address_place(address_from("2001:db8:1:2:3:4:5:6")),
-                              address_place(address_from("2001:db8:1:2:ffff::"))));
-    assert_false(address_equal(address_place(address_from("2001:db8:1:2::1")),
-                               address_place(address_from("2001:db8:1:3::1"))));
-    assert_false(address_equal(address_place(address_from("192.0.2.1")),
-                               address_place(address_from("192.0.2.2"))));
-    assert_true(address_is_private(address_place(address_from("::1"))));
+    assert_true(address_equal(address_subnet(address_from("2001:db8:1:2:3:4:5:6")),
+                              address_subnet(address_from("2001:db8:1:2:ffff::"))));
+    assert_false(address_equal(address_subnet(address_from("2001:db8:1:2::1")),
+                               address_subnet(address_from("2001:db8:1:3::1"))));
+    assert_false(address_equal(address_subnet(address_from("192.0.2.1")),
+                               address_subnet(address_from("192.0.2.2"))));
+    assert_true(address_is_private(address_subnet(address_from("::1"))));
 }
 
 static void addresses_that_the_world_does_not_reach_are_private(void **state)

@@ -59,7 +59,7 @@ static void pairs_release(struct pairs *pairs)
 /* The next outcome, waited for. */
 static struct outcome next(struct poller *poller)
 {
-    struct outcome outcome;
+    struct outcome outcome = {0};
     for (int turn = 0; turn < TURNS_MAX; turn++) {
         if (poller_next(poller, &outcome))
             return outcome;

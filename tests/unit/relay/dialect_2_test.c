@@ -44,9 +44,9 @@ static struct member *add(struct room *room, const char *id)
 /* Gives the room a URL, as url_template_fill() writes them. */
 static void set_url(struct room *room, const char *url)
 {
-    room->kept->url = (uint8_t *)strdup(url);
-    assert_non_null(room->kept->url);
-    room->kept->url_length = (uint16_t)strlen(url);
+    room->retained->url = (uint8_t *)strdup(url);
+    assert_non_null(room->retained->url);
+    room->retained->url_length = (uint16_t)strlen(url);
 }
 
 static void events_about_a_member_name_its_index_and_never_its_id(void **state)

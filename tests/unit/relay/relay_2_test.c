@@ -279,7 +279,7 @@ static void replaced_connection_loses_its_seat_unheard_even_in_a_full_room(void 
     init_three_members(&world, 3);
     join_room(&world, 4, "\\u0062", "111112");
     EXPECT_EFFECTS(&world, EFFECT_REPLACED, EFFECT_TO_CLIENT);
-    assert_int_equal(world.effects.items[0].client, 2);
+    assert_int_equal(world.effects.items[0].replaced.client, 2);
     assert_true(world.clients[2].was_replaced);
     expect_only(&world, 4, "{\"type\":\"joined\",\"room\":\"111112\",\"index\":1,\"peers\":[0,2]}");
     expect_silence(&world);
@@ -427,7 +427,7 @@ static void room_is_gone_with_its_last_member_and_with_whom_it_knew(void **state
     struct world world;
     world_init_2(&world);
     world_set_draws(&world, draws, ARRAY_LENGTH(draws));
-    world.clients[1].origin = 7;
+    world.clients[1].origin_number = 7;
     create_room(&world, 1, "a", 8);
     say(&world, 1, "{\"type\":\"set_state\",\"data\":1}");
     join_room(&world, 2, "b", "11112L");
@@ -436,7 +436,7 @@ static void room_is_gone_with_its_last_member_and_with_whom_it_knew(void **state
     drop(&world, 2);
     drop(&world, 3);
     EXPECT_EFFECTS(&world, EFFECT_ROOM_GONE);
-    assert_int_equal(world.effects.items[0].origin, 7);
+    assert_int_equal(world.effects.items[0].room_gone.origin_number, 7);
     assert_int_equal(world.relay.rooms.room_count, 0);
     forget_texts(&world);
     join_room(&world, 3, "a", "11112L");
@@ -497,7 +497,7 @@ static void joins_move_to_the_loop_that_owns_a_long_code(void **state)
             continue;
         }
         EXPECT_EFFECTS(&world, EFFECT_MOVE);
-        assert_int_equal(world.effects.items[0].loop, cases[i].loop);
+        assert_int_equal(world.effects.items[0].move.loop, cases[i].loop);
         assert_null(world.clients[1].seat);
     }
     create_room(&world, 1, "a", 2); /* the first code drawn that is this loop's */

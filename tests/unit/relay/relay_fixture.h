@@ -34,7 +34,7 @@
 struct fake_client {
     struct member *seat;
     enum protocol protocol;
-    uint16_t origin;
+    uint16_t origin_number;
     bool was_replaced;
     bool was_closed; /* with its room */
     uint32_t text_count;

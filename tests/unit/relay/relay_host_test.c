@@ -199,14 +199,14 @@ static void closing_ends_the_room_for_all_at_once(void **state)
     (void)state;
     struct world world;
     init_party(&world, 8);
-    world.clients[1].origin = 7; /* too late */
+    world.clients[1].origin_number = 7; /* too late */
     set_state(&world, 1, "1");
     drop(&world, 3);
     join_room(&world, 4, "d", "111112");
     forget_texts(&world);
     say(&world, 1, "{\"type\":\"close_room\",\"data\":1}");
     EXPECT_EFFECTS(&world, EFFECT_ROOM_CLOSED, EFFECT_ROOM_GONE);
-    assert_int_equal(world.effects.items[1].origin, 0);
+    assert_int_equal(world.effects.items[1].room_gone.origin_number, 0);
     expect_silence(&world);
     static const bool were_members[] = {false, true, true, false, true};
     for (uint32_t i = 0; i < ARRAY_LENGTH(were_members); i++) {
@@ -275,7 +275,7 @@ static void end_of_grace_has_the_effects_of_closing(void **state)
     (void)state;
     struct world world;
     world_init_2(&world);
-    world.clients[1].origin = 5;
+    world.clients[1].origin_number = 5;
     create_room(&world, 1, "a", 8);
     join_room(&world, 2, "b", "111112");
     drop(&world, 1);
@@ -286,10 +286,10 @@ static void end_of_grace_has_the_effects_of_closing(void **state)
     assert_true(relay_end_grace(&world.relay, &effects));
     assert_int_equal(effects.count, 2);
     assert_int_equal(effects.items[0].kind, EFFECT_ROOM_CLOSED);
-    assert_int_equal(effects.items[0].room->member_count, 1);
-    assert_int_equal(effects.items[0].room->members[0]->client, 2);
+    assert_int_equal(effects.items[0].room_closed.room->member_count, 1);
+    assert_int_equal(effects.items[0].room_closed.room->members[0]->client, 2);
     assert_int_equal(effects.items[1].kind, EFFECT_ROOM_GONE);
-    assert_int_equal(effects.items[1].origin, 5);
+    assert_int_equal(effects.items[1].room_gone.origin_number, 5);
     assert_null(world.clients[2].seat);
     assert_false(relay_end_grace(&world.relay, &effects));
     assert_int_equal(effects.count, 0);

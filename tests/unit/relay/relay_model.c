@@ -17,7 +17,7 @@ static void init_world(struct model *model, uint32_t loop, uint64_t seed)
     world->relay.config.instance = model->instance;
     world->relay.now_ms = FIRST_MS;
     for (uint32_t client = 0; client < WORLD_CLIENTS; client++) {
-        world->clients[client].origin = origin_of(client);
+        world->clients[client].origin_number = origin_of(client);
         world->clients[client].protocol = model->clients[client].protocol;
     }
 }
@@ -174,7 +174,8 @@ static void expect_departure(struct model *model, uint32_t client, enum departur
     if (room == NULL)
         return;
     if (is_end) {
-        assert_int_equal(expect_effect(world, EFFECT_ROOM_GONE)->origin, origin_of(room->creator));
+        assert_int_equal(expect_effect(world, EFFECT_ROOM_GONE)->room_gone.origin_number,
+                         origin_of(room->creator));
         clear_room(model, room);
         return;
     }

@@ -146,7 +146,7 @@ static size_t absent_size(const struct model_member *member)
                               : allocation_cost(sizeof(struct member) + strlen(member->id)) + 48;
 }
 
-static size_t kept_bytes(const struct model_room *room)
+static size_t retained_bytes(const struct model_room *room)
 {
     size_t bytes = room->url == NULL ? 0 : allocation_cost(strlen(room->url));
     bytes += room->state == NULL ? 0 : state_size(strlen(room->state));
@@ -161,7 +161,7 @@ bool is_room_for(const struct model *model, uint32_t loop, size_t bytes)
 {
     for (uint32_t i = 0; i < MODEL_ROOMS_MAX; i++) {
         if (model->rooms[i].is_live && model->rooms[i].loop == loop)
-            bytes += kept_bytes(&model->rooms[i]);
+            bytes += retained_bytes(&model->rooms[i]);
     }
     return bytes <= model->bytes_max;
 }

@@ -59,7 +59,7 @@ void expect_refusal(struct model *model, uint32_t client, const char *message)
     assert_int_equal(world->effects.count, 1);
     const struct effect *effect =
         expect_effect(world, is_not_found ? EFFECT_NOT_FOUND : EFFECT_TO_CLIENT);
-    assert_int_equal(effect->client, client);
+    assert_int_equal(is_not_found ? effect->not_found.client : effect->to_client.client, client);
     expect_error(world, client, message);
 }
 
@@ -230,7 +230,7 @@ static void expect_create(struct model *model, const struct said *said)
         struct model_room *room = first_deserted(model, model->clients[said->client].loop);
         const struct effect *gone = &world_of(model, said->client)->effects.items[0];
         assert_int_equal(gone->kind, EFFECT_ROOM_GONE);
-        assert_int_equal(gone->origin, origin_of(room->creator));
+        assert_int_equal(gone->room_gone.origin_number, origin_of(room->creator));
         clear_room(model, room);
         effect_count++;
     }
@@ -251,7 +251,8 @@ static void expect_create(struct model *model, const struct said *said)
         room->url = filled_url(model, url, code);
     add_member(model, room, said->client, simple_json_member(said->text, "clientId"));
     struct world *world = world_of(model, said->client);
-    assert_int_equal(expect_effect(world, EFFECT_ROOM_ADDED)->origin, origin_of(said->client));
+    assert_int_equal(expect_effect(world, EFFECT_ROOM_ADDED)->room_added.origin_number,
+                     origin_of(said->client));
     expect_created(model, said->client);
 }
 
@@ -301,7 +302,9 @@ static void expect_replacement(struct model *model, struct model_room *room,
 {
     struct world *world = world_of(model, client);
     uint32_t old = member->client;
-    assert_int_equal(expect_effect(world, EFFECT_REPLACED)->client, old);
+    const struct effect *replaced = expect_effect(world, EFFECT_REPLACED);
+    assert_int_equal(replaced->replaced.client, old);
+    assert_int_equal(replaced->replaced.heir, client);
     assert_true(world->clients[old].was_replaced);
     world->clients[old].was_replaced = false;
     model->clients[old].room = NULL;
@@ -376,10 +379,10 @@ static void expect_move(struct model *model, const struct said *said, uint32_t o
     struct world *old = world_of(model, said->client);
     assert_int_equal(old->effects.count, 1);
     const struct effect *effect = expect_effect(old, EFFECT_MOVE);
-    assert_int_equal(effect->loop, owner);
+    assert_int_equal(effect->move.loop, owner);
     expect_silence(old);
     model->clients[said->client].loop = owner;
-    carry_out(&model->worlds[owner], said->client, effect->join);
+    carry_out(&model->worlds[owner], said->client, effect->move.join);
 }
 
 static void expect_join_of(struct model *model, const struct said *said, const char *code)
@@ -409,7 +412,7 @@ static void expect_join(struct model *model, const struct said *said)
     if (fault == NULL && !is_non_empty_string(typed))
         fault = "room is required";
     char code[CODE_LENGTH_MAX + 1];
-    uint64_t number;
+    uint64_t number = 0;
     if (fault == NULL && !read_code(typed, code, &number))
         fault = "Room not found";
     if (fault != NULL) {
@@ -536,7 +539,7 @@ void expect_closing(struct model *model, struct model_room *room)
     if (!is_empty)
         assert_int_equal(world->effects.items[0].kind, EFFECT_ROOM_CLOSED);
     assert_int_equal(gone->kind, EFFECT_ROOM_GONE);
-    assert_int_equal(gone->origin, origin_of(room->creator));
+    assert_int_equal(gone->room_gone.origin_number, origin_of(room->creator));
     for (uint32_t i = 0; i < room->known_count; i++) {
         if (room->known[i].client == MODEL_NOBODY)
             continue;

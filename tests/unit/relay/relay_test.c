@@ -198,7 +198,7 @@ static void returning_member_replaces_its_connection_unheard_even_in_a_full_room
     init_three_members(&world, 3);
     join_room(&world, 4, "\\u0062", "aaab");
     EXPECT_EFFECTS(&world, EFFECT_REPLACED, EFFECT_TO_CLIENT);
-    assert_int_equal(world.effects.items[0].client, 2);
+    assert_int_equal(world.effects.items[0].replaced.client, 2);
     assert_true(world.clients[2].was_replaced);
     assert_null(world.clients[2].seat);
     assert_non_null(world.clients[4].seat);
@@ -564,9 +564,9 @@ static void join_moves_to_the_loop_that_owns_the_code(void **state)
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         join_room(&world, 1, "a", cases[i].code);
         EXPECT_EFFECTS(&world, EFFECT_MOVE);
-        const struct join *join = world.effects.items[0].join;
+        const struct join *join = world.effects.items[0].move.join;
         uint64_t code = 0;
-        assert_int_equal(world.effects.items[0].loop, cases[i].loop);
+        assert_int_equal(world.effects.items[0].move.loop, cases[i].loop);
         assert_null(world.clients[1].seat);
         assert_true(bytes_equal(bytes_of(join->id, join->id_length), BYTES("a")));
         assert_true(code_read(bytes_of_string(cases[i].read_as), &code));
@@ -748,18 +748,18 @@ static void room_is_gone_with_its_last_member_and_its_origin_is_told(void **stat
     (void)state;
     struct world world;
     world_init(&world);
-    world.clients[1].origin = 7;
-    world.clients[2].origin = 9;
+    world.clients[1].origin_number = 7;
+    world.clients[2].origin_number = 9;
     create_room(&world, 1, "a", 2);
     EXPECT_EFFECTS(&world, EFFECT_ROOM_ADDED, EFFECT_TO_CLIENT);
-    assert_int_equal(world.effects.items[0].origin, 7);
+    assert_int_equal(world.effects.items[0].room_added.origin_number, 7);
     join_room(&world, 2, "b", "AAAB");
     EXPECT_EFFECTS(&world, EFFECT_TO_CLIENT, EFFECT_TO_ROOM);
     drop(&world, 1);
     EXPECT_EFFECTS(&world, EFFECT_TO_ROOM);
     drop(&world, 2);
     EXPECT_EFFECTS(&world, EFFECT_ROOM_GONE);
-    assert_int_equal(world.effects.items[0].origin, 7);
+    assert_int_equal(world.effects.items[0].room_gone.origin_number, 7);
     assert_int_equal(world.relay.rooms.room_count, 0);
     forget_texts(&world);
     join_room(&world, 3, "a", "AAAB");

@@ -168,7 +168,7 @@ static void room_is_proven_by_several_members_for_a_while(void **state)
     struct world world;
     world_init_2(&world);
     world.relay.config.proof_ms = 1000;
-    world.clients[1].origin = 7;
+    world.clients[1].origin_number = 7;
     create_room(&world, 1, "a", 8);
     assert_int_equal(relay_proof_left_ms(&world.relay), -1);
     join_room(&world, 2, "b", "111112");
@@ -184,7 +184,7 @@ static void room_is_proven_by_several_members_for_a_while(void **state)
     assert_int_equal(relay_proof_left_ms(&world.relay), 500);
     assert_true(prove(&world, 500));
     EXPECT_EFFECTS(&world, EFFECT_ROOM_PROVEN);
-    assert_int_equal(world.effects.items[0].origin, 7);
+    assert_int_equal(world.effects.items[0].room_proven.origin_number, 7);
     drop(&world, 3);
     join_room(&world, 2, "b", "111112");
     assert_int_equal(relay_proof_left_ms(&world.relay), -1); /* once is enough */

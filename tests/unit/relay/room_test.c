@@ -22,17 +22,17 @@ static struct room *new_room_of_protocol_2(void)
 {
     struct room *room = room_new(CODE_2_FIRST + 5, 10, 3);
     assert_non_null(room);
-    assert_non_null(room->kept);
-    assert_ptr_equal(room->kept->room, room);
-    assert_true(list_is_empty(&room->kept->hostless));
-    assert_int_equal(room->kept->absent_count, 0);
+    assert_non_null(room->retained);
+    assert_ptr_equal(room->retained->room, room);
+    assert_true(list_is_empty(&room->retained->hostless));
+    assert_int_equal(room->retained->absent_count, 0);
     assert_null(room_state(room));
     return room;
 }
 
 static struct member *longest_gone(const struct room *room)
 {
-    return room->kept->absent_count == 0 ? NULL : room->kept->absent[0];
+    return room->retained->absent_count == 0 ? NULL : room->retained->absent[0];
 }
 
 static struct member *add(struct room *room, const char *id, uint32_t client)
@@ -62,10 +62,10 @@ static void new_room_is_empty_and_knows_what_it_was_told(void **state)
     struct room *room = new_room();
     assert_int_equal(room->code, 5);
     assert_int_equal(room->members_max, 10);
-    assert_int_equal(room->origin, 3);
+    assert_int_equal(room->origin_number, 3);
     assert_int_equal(room->member_count, 0);
     assert_int_equal(room->known_count, 0);
-    assert_null(room->kept);
+    assert_null(room->retained);
     assert_int_equal(room_url(room).length, 0);
     assert_null(room_state(room));
     assert_null(room_find_index(room, 0));
@@ -149,7 +149,7 @@ static void absent_member_is_known_but_not_here(void **state)
     assert_true(room_retire(room, member));
     expect_clients(room, (const uint32_t[]){1, 3}, 2);
     assert_int_equal(room->known_count, 3);
-    assert_int_equal(room->kept->absent_count, 1);
+    assert_int_equal(room->retained->absent_count, 1);
     assert_int_equal(member->client, CLIENT_NONE);
     assert_ptr_equal(room_find(room, BYTES("b")), member);
     assert_null(room_find_index(room, 1));
@@ -173,7 +173,7 @@ static void returning_member_has_its_place_by_index(void **state)
     expect_clients(room, (const uint32_t[]){10, 2, 13}, 3);
     room_return(room, members[1], 11);
     expect_clients(room, (const uint32_t[]){10, 11, 2, 13}, 4);
-    assert_int_equal(room->kept->absent_count, 0);
+    assert_int_equal(room->retained->absent_count, 0);
     for (uint32_t i = 0; i < 4; i++) {
         assert_int_equal(members[i]->index, i);
         assert_ptr_equal(room_find_index(room, i), members[i]);
@@ -190,7 +190,7 @@ static void index_of_who_was_removed_is_not_given_again(void **state)
     assert_int_equal(add(room, "b", 3)->index, 2);
     assert_true(room_retire(room, room_find(room, BYTES("b"))));
     remove_and_free(room, room_find(room, BYTES("b")));
-    assert_int_equal(room->kept->absent_count, 0);
+    assert_int_equal(room->retained->absent_count, 0);
     assert_int_equal(room->known_count, 1);
     assert_int_equal(add(room, "b", 4)->index, 3);
     room_free(room);

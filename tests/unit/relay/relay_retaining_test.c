@@ -181,8 +181,8 @@ static void members_who_are_gone_leave_memory_for_a_state(void **state)
         drop(&world, 2);
         forget_texts(&world);
     }
-    const struct keepings *kept = world.clients[1].seat->room->kept;
-    assert_in_range(kept->absent_bytes, ROOM_ABSENT_BYTES_MAX - 400, ROOM_ABSENT_BYTES_MAX);
+    const struct retained *retained = world.clients[1].seat->room->retained;
+    assert_in_range(retained->absent_bytes, ROOM_ABSENT_BYTES_MAX - 400, ROOM_ABSENT_BYTES_MAX);
     memset(text, ' ', sizeof text);
     text[0] = '[';
     text[STATE_SPAN_BYTES_MAX - 1] = ']';

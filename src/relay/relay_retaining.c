@@ -12,26 +12,26 @@
 bool relay_admit_bytes(const struct relay *relay, struct room *room, size_t count)
 {
     const struct relay_config *config = &relay->config;
-    size_t bytes = room->kept->bytes + count;
+    size_t bytes = room->retained->bytes + count;
     bool is_admitted =
-        bytes <= ROOM_KEPT_MAX &&
-        config->admit_bytes(config->context, room->maker, count, bytes <= ROOM_KEPT_CERTAIN);
+        bytes <= ROOM_RETAINED_MAX &&
+        config->admit_bytes(config->context, room->maker, count, bytes <= ROOM_RETAINED_CERTAIN);
     if (is_admitted)
-        room->kept->bytes = bytes;
+        room->retained->bytes = bytes;
     return is_admitted;
 }
 
 static void dismiss_bytes(const struct relay *relay, struct room *room, size_t count)
 {
-    assert(count <= room->kept->bytes);
-    room->kept->bytes -= count;
+    assert(count <= room->retained->bytes);
+    room->retained->bytes -= count;
     relay->config.dismiss_bytes(relay->config.context, room->maker, count);
 }
 
 void relay_discount_room(const struct relay *relay, struct room *room)
 {
-    if (room->kept != NULL)
-        dismiss_bytes(relay, room, room->kept->bytes);
+    if (room->retained != NULL)
+        dismiss_bytes(relay, room, room->retained->bytes);
 }
 
 /* What an absent member is counted with. A host is always remembered, so it is not counted. */
@@ -46,7 +46,7 @@ void relay_discount_absent(const struct relay *relay, struct member *member)
 {
     struct room *room = member->room;
     size_t cost = absent_cost(member);
-    room->kept->absent_bytes -= cost;
+    room->retained->absent_bytes -= cost;
     dismiss_bytes(relay, room, cost);
 }
 
@@ -54,17 +54,17 @@ static bool admit_absent(const struct relay *relay, struct member *member)
 {
     struct room *room = member->room;
     size_t cost = absent_cost(member);
-    if (room->kept->absent_bytes + cost > ROOM_ABSENT_BYTES_MAX ||
+    if (room->retained->absent_bytes + cost > ROOM_ABSENT_BYTES_MAX ||
         !relay_admit_bytes(relay, room, cost))
         return false;
-    room->kept->absent_bytes += cost;
+    room->retained->absent_bytes += cost;
     return true;
 }
 
 /* The first of those who are gone is forgotten. True: it was `member`, who is not counted yet. */
 static bool forget_first(struct relay *relay, struct room *room, struct member *member)
 {
-    struct member *first = room->kept->absent[0];
+    struct member *first = room->retained->absent[0];
     if (first != member)
         relay_discount_absent(relay, first);
     room_remove(room, first);
@@ -88,7 +88,7 @@ void relay_remember_absent(struct relay *relay, struct room *room, struct member
      * all that there is, even nothing more would be too much. */
     if (member_is_host(member))
         return;
-    bool is_forgotten = room->kept->absent_count > most && forget_first(relay, room, member);
+    bool is_forgotten = room->retained->absent_count > most && forget_first(relay, room, member);
     while (!is_forgotten && !admit_absent(relay, member))
         is_forgotten = forget_first(relay, room, member);
 }
@@ -116,11 +116,9 @@ void relay_set_state(const struct relay *relay, struct speaker speaker,
     } else if (!state_fits(envelope->data.raw)) {
         effects_refuse(effects, speaker, ERROR_STATE_TOO_LARGE);
     } else {
-        struct effect *effect = effects_add(effects, EFFECT_KEEP_STATE);
-        effect->client = speaker.client;
-        effect->room = member->room;
-        effect->event =
-            (struct event){.type = EVENT_STATE, .room = member->room, .data = envelope->data.raw};
+        struct room *room = member->room;
+        struct event event = {.type = EVENT_STATE, .room = room, .data = envelope->data.raw};
+        effects_add_keep_state(effects, (struct effect_keep_state){speaker.client, room, event});
     }
 }
 
@@ -131,14 +129,14 @@ static size_t state_cost(const struct payload *state)
 
 bool relay_keep_state(struct relay *relay, struct room *room, struct payload *state)
 {
-    struct keepings *kept = room->kept;
-    size_t before = state_cost(kept->state);
+    struct retained *retained = room->retained;
+    size_t before = state_cost(retained->state);
     size_t after = state_cost(state);
     if (after > before && !relay_admit_bytes(relay, room, after - before))
         return false;
     if (after < before)
         dismiss_bytes(relay, room, before - after);
-    payload_release(kept->state);
-    kept->state = payload_acquire(state);
+    payload_release(retained->state);
+    retained->state = payload_acquire(state);
     return true;
 }

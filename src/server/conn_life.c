@@ -2,7 +2,7 @@
  * Accepting, moving by mail, and the end. What is counted for a connection, here or in the process,
  * is counted and discounted in this file.
  */
-#include "server/handover.h"
+#include "server/conn_life.h"
 
 #include <assert.h>
 #include <sys/socket.h>
@@ -62,7 +62,7 @@ static void end_life(struct loop *loop, struct conn *conn)
     if (conn->is_client) {
         conn->is_client = false;
         loop->stats.clients--;
-        origins_remove_client(&loop->server->origins, conn->origin);
+        origins_remove_client(&loop->server->origins, conn->origin_number);
     }
     count_connection(loop, -1);
     handles_remove(&loop->connections, conn);
@@ -115,18 +115,18 @@ static void post(struct loop *loop, struct conn *conn, uint32_t target)
     mailbox_post(&loop->server->loops[target]->mailbox, &conn->mail);
 }
 
-void handover_refuse(struct loop *loop, int fd)
+void conn_life_refuse(struct loop *loop, int fd)
 {
     struct bytes answer = BYTES("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n"
                                 "Retry-After: 5\r\nConnection: close\r\n\r\n");
     loop->kernel->refuse(fd, loop->server->tls == NULL ? answer : (struct bytes){0});
 }
 
-void handover_accept(struct loop *loop, int fd)
+void conn_life_accept(struct loop *loop, int fd)
 {
     struct conn *conn = conn_table_at(&loop->server->connections, (uint32_t)fd);
     if (conn == NULL || loop->is_stopping) {
-        handover_refuse(loop, fd);
+        conn_life_refuse(loop, fd);
         return;
     }
     conn_begin(conn, fd);
@@ -135,7 +135,7 @@ void handover_accept(struct loop *loop, int fd)
         admission_left(loop, conn);
         conn_set_state(conn, CONN_DEAD);
         conn_end(conn);
-        handover_refuse(loop, fd);
+        conn_life_refuse(loop, fd);
         return;
     }
 
@@ -148,7 +148,7 @@ void handover_accept(struct loop *loop, int fd)
     post(loop, conn, place);
 }
 
-bool handover_accept_admin(struct server *server)
+bool conn_life_accept_admin(struct server *server)
 {
     int fd = accept4(server->admin_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0)
@@ -171,7 +171,7 @@ bool handover_accept_admin(struct server *server)
     return true;
 }
 
-void handover_send(struct loop *loop, struct conn *conn)
+void conn_life_send(struct loop *loop, struct conn *conn)
 {
     assert(conn->state == CONN_MOVING && conn->seat == NULL);
     list_remove(&conn->deadline);
@@ -190,13 +190,13 @@ void handover_send(struct loop *loop, struct conn *conn)
     post(loop, conn, conn->move_target);
 }
 
-bool handover_receive(struct loop *loop, struct conn *conn)
+bool conn_life_receive(struct loop *loop, struct conn *conn)
 {
     conn_set_state(conn, conn->is_client ? CONN_OPEN : CONN_HTTP);
     return adopt(loop, conn);
 }
 
-void handover_drop(struct loop *loop, struct conn *conn)
+void conn_life_drop(struct loop *loop, struct conn *conn)
 {
     enter_account(loop, conn);
     admission_left(loop, conn);
@@ -204,17 +204,17 @@ void handover_drop(struct loop *loop, struct conn *conn)
     loop->kernel->close(conn->socket.fd, conn->is_lost);
 }
 
-void handover_reap(struct loop *loop, struct conn *conn)
+void conn_life_reap(struct loop *loop, struct conn *conn)
 {
     list_remove(&conn->deadline);
     if (poller_detach(loop->poller, &conn->socket))
         end_life(loop, conn);
 }
 
-void handover_detached(struct loop *loop, struct conn *conn)
+void conn_life_detached(struct loop *loop, struct conn *conn)
 {
     if (conn->state == CONN_MOVING)
-        handover_send(loop, conn);
+        conn_life_send(loop, conn);
     else if (conn->state == CONN_DEAD && !conn->is_ending)
-        handover_reap(loop, conn);
+        conn_life_reap(loop, conn);
 }
