@@ -1,4 +1,4 @@
-/* Options, threads, signals. Everything else happens in the loops. */
+/* Options, threads and signals. Everything else happens in the loops. */
 #include <errno.h>
 #include <limits.h>
 #include <malloc.h>
@@ -25,7 +25,7 @@
 
 #define EXIT_USAGE 2
 #define LAN_ADDRESSES_MAX 8
-/* From here on memory comes from the kernel by itself and goes back to it when it is freed. */
+/* Longer allocations get pages of their own from the kernel, and free() gives these back. */
 #define SEPARATE_ALLOCATION_BYTES (64 * 1024)
 
 static void complain(const char *sentence)
@@ -33,7 +33,7 @@ static void complain(const char *sentence)
     fprintf(stderr, "party-sockets: %s\n", sentence);
 }
 
-/* A host as it stands in an address. */
+/* Prints a URL; an IPv6 host gets brackets. */
 static void print_address(const char *before, const char *scheme, const char *host, uint16_t port)
 {
     bool needs_brackets = strchr(host, ':') != NULL;
@@ -62,7 +62,7 @@ static void print_addresses(const struct server *server)
     fflush(stdout);
 }
 
-/* A broken certificate changes nothing, and is told. */
+/* Loads the certificate again. If that fails, the old one stays in use, and stderr says so. */
 static void reload_certificate(struct server *server)
 {
     char why[512];
@@ -76,16 +76,16 @@ static void reload_certificate(struct server *server)
     }
 }
 
-/* The main thread's own times. */
+/* What the main thread must do, and when. */
 struct schedule {
     bool is_draining;
-    bool is_trimming;    /* the heap is to give back what is free */
-    bool is_looking;     /* somebody asks for what is allocated */
-    bool is_deaf;        /* --admin-listen is not looked at, since descriptors are short */
-    uint32_t hears_ms;   /* when it is again */
-    uint32_t drained_ms; /* when the drain is over in any case */
-    uint32_t trimmed_ms; /* when the heap gave back memory last */
-    uint32_t looked_ms;  /* when it was looked at last */
+    bool is_trimming;      /* a loop has freed memory, which the heap must give back */
+    bool is_measuring;     /* a loop wants to know how much memory is allocated */
+    bool admin_is_paused;  /* descriptors are short, so --admin-listen is not polled */
+    uint32_t admin_due_ms; /* when it is polled again */
+    uint32_t drain_due_ms; /* when the drain ends at the latest */
+    uint32_t trimmed_ms;   /* when the heap was trimmed last */
+    uint32_t measured_ms;  /* when the heap was measured last */
 };
 
 static int milliseconds_until(uint32_t due_ms)
@@ -94,40 +94,44 @@ static int milliseconds_until(uint32_t due_ms)
     return left_ms < 0 ? 0 : left_ms;
 }
 
-/* Milliseconds until something is due; -1: nothing is. */
+/* Milliseconds until the main thread must act; -1: it need not. */
 static int time_to_wait(const struct schedule *schedule)
 {
-    int drain_ms = schedule->is_draining ? milliseconds_until(schedule->drained_ms) : INT_MAX;
+    int drain_ms = schedule->is_draining ? milliseconds_until(schedule->drain_due_ms) : INT_MAX;
     int trim_ms = schedule->is_trimming
                       ? milliseconds_until(schedule->trimmed_ms + HEAP_TRIM_INTERVAL_MS)
                       : INT_MAX;
-    int look_ms = schedule->is_looking
-                      ? milliseconds_until(schedule->looked_ms + HEAP_LOOK_INTERVAL_MS)
-                      : INT_MAX;
-    int hear_ms = schedule->is_deaf ? milliseconds_until(schedule->hears_ms) : INT_MAX;
-    int least_ms = drain_ms < trim_ms ? drain_ms : trim_ms;
-    if (look_ms < least_ms)
-        least_ms = look_ms;
-    if (hear_ms < least_ms)
-        least_ms = hear_ms;
-    return least_ms == INT_MAX ? -1 : least_ms;
+    int measure_ms = schedule->is_measuring
+                         ? milliseconds_until(schedule->measured_ms + HEAP_LOOK_INTERVAL_MS)
+                         : INT_MAX;
+    int admin_ms = schedule->admin_is_paused ? milliseconds_until(schedule->admin_due_ms) : INT_MAX;
+    int first_ms = drain_ms < trim_ms ? drain_ms : trim_ms;
+    if (measure_ms < first_ms)
+        first_ms = measure_ms;
+    if (admin_ms < first_ms)
+        first_ms = admin_ms;
+    return first_ms == INT_MAX ? -1 : first_ms;
 }
 
-/* Waits for a signal, for news from the loops, or for what is due. Returns the signal, or 0. */
+/*
+ * Waits for a signal, for a loop that wakes the main thread, or until the main thread must act.
+ * Returns the signal, or 0.
+ */
 static int wait_for_signal(struct server *server, int signal_fd, struct schedule *schedule)
 {
     int timeout_ms = time_to_wait(schedule);
-    schedule->is_deaf = schedule->is_deaf && timeout_ms > 0;
-    struct pollfd sources[] = {{.fd = signal_fd, .events = POLLIN},
-                               {.fd = server->news_fd, .events = POLLIN},
-                               {.fd = schedule->is_deaf ? -1 : server->admin_fd, .events = POLLIN}};
+    schedule->admin_is_paused = schedule->admin_is_paused && timeout_ms > 0;
+    struct pollfd sources[] = {
+        {.fd = signal_fd, .events = POLLIN},
+        {.fd = server->news_fd, .events = POLLIN},
+        {.fd = schedule->admin_is_paused ? -1 : server->admin_fd, .events = POLLIN}};
     struct signalfd_siginfo info;
     uint64_t news;
     if (poll(sources, 3, timeout_ms) <= 0)
         return 0;
     if ((sources[2].revents & POLLIN) != 0 && !conn_life_accept_admin(server)) {
-        schedule->is_deaf = true;
-        schedule->hears_ms = clock_now_ms() + ACCEPT_RETRY_MS;
+        schedule->admin_is_paused = true;
+        schedule->admin_due_ms = clock_now_ms() + ACCEPT_RETRY_MS;
     }
     if ((sources[1].revents & POLLIN) != 0)
         (void)!read(server->news_fd, &news, sizeof news);
@@ -139,15 +143,15 @@ static int wait_for_signal(struct server *server, int signal_fd, struct schedule
 static void begin_draining(struct server *server, struct schedule *schedule)
 {
     schedule->is_draining = true;
-    schedule->drained_ms = clock_now_ms() + (uint32_t)server->config->drain_timeout_ms;
+    schedule->drain_due_ms = clock_now_ms() + (uint32_t)server->config->drain_timeout_ms;
     for (uint32_t i = 0; i < server->loop_count; i++)
         mailbox_post(&server->loops[i]->mailbox, &server->loops[i]->drain_mail);
 }
 
 /*
- * After a peak most pages of the heap are free, and still resident, for something lives in between.
- * Giving them back takes some milliseconds, in which a loop that allocates may have to wait: so it
- * is done here, and seldom.
+ * After a peak most pages of the heap are free but resident, since used memory lies between them.
+ * malloc_trim() gives them back. It takes some milliseconds, in which a loop that allocates may
+ * have to wait. So the main thread does it, and seldom.
  */
 static void trim_heap(struct server *server, struct schedule *schedule)
 {
@@ -161,26 +165,28 @@ static void trim_heap(struct server *server, struct schedule *schedule)
     schedule->trimmed_ms = clock_now_ms();
 }
 
-/* Arenas are locked meanwhile, one after the other: so it is done here, and seldom, too. */
-static void look_at_heap(struct server *server, struct schedule *schedule)
+/*
+ * Measures the heap. That locks one arena after the other, so the main thread does it, and seldom.
+ */
+static void measure_heap(struct server *server, struct schedule *schedule)
 {
     if (atomic_exchange(&server->heap_is_asked, false))
-        schedule->is_looking = true;
-    bool is_due = clock_now_ms() - schedule->looked_ms >= HEAP_LOOK_INTERVAL_MS;
-    if (!schedule->is_looking || !is_due)
+        schedule->is_measuring = true;
+    bool is_due = clock_now_ms() - schedule->measured_ms >= HEAP_LOOK_INTERVAL_MS;
+    if (!schedule->is_measuring || !is_due)
         return;
     atomic_store(&server->heap_bytes, machine_heap_bytes());
-    schedule->is_looking = false;
-    schedule->looked_ms = clock_now_ms();
+    schedule->is_measuring = false;
+    schedule->measured_ms = clock_now_ms();
 }
 
 /*
- * Serves until the first signal to stop; then lets rooms end, until none is left, a second signal
- * comes or the time for it is over.
+ * Serves until the first signal to stop; then drains until no room is left to wait for, a second
+ * signal comes, or the time is over.
  */
 static void wait_for_end(struct server *server, int signal_fd)
 {
-    struct schedule schedule = {.trimmed_ms = clock_now_ms(), .looked_ms = clock_now_ms()};
+    struct schedule schedule = {.trimmed_ms = clock_now_ms(), .measured_ms = clock_now_ms()};
     atomic_store(&server->heap_bytes, machine_heap_bytes());
     for (;;) {
         int number = wait_for_signal(server, signal_fd, &schedule);
@@ -189,9 +195,9 @@ static void wait_for_end(struct server *server, int signal_fd)
             reload_certificate(server);
         notices_say(&server->notices);
         trim_heap(server, &schedule);
-        look_at_heap(server, &schedule);
+        measure_heap(server, &schedule);
         if (schedule.is_draining) {
-            bool is_over = milliseconds_until(schedule.drained_ms) == 0;
+            bool is_over = milliseconds_until(schedule.drain_due_ms) == 0;
             if (is_stop || is_over || drain_is_over(server))
                 return;
         } else if (is_stop) {
@@ -200,7 +206,7 @@ static void wait_for_end(struct server *server, int signal_fd)
     }
 }
 
-/* Runs the loops until they are to stop. False: threads are short. */
+/* Runs the loops until they stop. False: a thread could not be created. */
 static bool run(struct server *server, int signal_fd)
 {
     pthread_t threads[LOOPS_MAX];
@@ -212,7 +218,7 @@ static bool run(struct server *server, int signal_fd)
     if (is_running) {
         print_addresses(server);
         wait_for_end(server, signal_fd);
-        listener_end(server->listener_fd); /* who comes now is refused at once */
+        listener_end(server->listener_fd); /* from now on connections are refused at once */
         if (server->admin_fd >= 0)
             listener_end(server->admin_fd);
     }
@@ -223,7 +229,7 @@ static bool run(struct server *server, int signal_fd)
     return is_running;
 }
 
-/* Signals come to the main thread alone, as something to read; the loops inherit the mask. */
+/* Only the main thread gets signals, through a descriptor; the loops inherit the mask. */
 static int open_signals(void)
 {
     sigset_t signals;
@@ -236,7 +242,7 @@ static int open_signals(void)
     return signalfd(-1, &signals, SFD_CLOEXEC);
 }
 
-/* False: the one that was asked for does not work here. */
+/* False: the poller that the operator has chosen does not work here. */
 static bool choose_poller(const struct config *config, enum poller_kind *ret_kind)
 {
     *ret_kind = (enum poller_kind)config->poller;
@@ -250,8 +256,9 @@ static bool choose_poller(const struct config *config, enum poller_kind *ret_kin
 }
 
 /*
- * The port for all, and that for the numbers if there is one. Both are taken before either listens:
- * whoever can connect finds somebody who serves. Of what is not READY, nothing is left open.
+ * Opens the listener for all clients, and the one of --admin-listen if it is set. Both are bound
+ * before either listens, so no client can connect before both ports are ours. If the result is not
+ * READY, no descriptor is left open.
  */
 static enum listener_result open_listeners(struct server *server, char *ret_why,
                                            size_t why_capacity)
@@ -279,7 +286,7 @@ static enum listener_result open_listeners(struct server *server, char *ret_why,
     return result;
 }
 
-/* Whether a signal asks for the end within this time. Others change nothing before the start. */
+/* Whether a signal to stop comes within this time. SIGHUP has no effect before the start. */
 static bool is_stopped_within(int signal_fd, int wait_ms)
 {
     struct pollfd signals = {.fd = signal_fd, .events = POLLIN};
@@ -290,13 +297,13 @@ static bool is_stopped_within(int signal_fd, int wait_ms)
 
 enum opening {
     OPENING_DONE,
-    OPENING_FAILED, /* for the reason in `ret_why` */
+    OPENING_FAILED, /* `ret_why` says why */
     OPENING_STOPPED,
 };
 
 /*
- * A port may still be that of a process which is about to end, or which was killed: the kernel
- * takes some milliseconds to end an io_uring's accepting.
+ * The port may still belong to a process that is about to end, or was killed: the kernel takes some
+ * milliseconds to end accepts of an io_uring.
  */
 static enum opening wait_for_listeners(struct server *server, int signal_fd, char *ret_why,
                                        size_t why_capacity)

@@ -1,11 +1,11 @@
-/* Addresses. The text forms are left to the C library; asking the kernel is net's business. */
+/* IP addresses. The C library reads and writes their text forms. */
 #include "base/address.h"
 
 #include <arpa/inet.h>
 
 __extension__ typedef unsigned __int128 uint128;
 
-#define IPV4_PREFIX_LENGTH 96 /* of an IPv4-mapped address, before its own four octets */
+#define IPV4_PREFIX_LENGTH 96 /* bits of an IPv4-mapped address before its own four octets */
 
 static const uint8_t ipv4_prefix[12] = {[10] = 0xFF, [11] = 0xFF};
 
@@ -72,7 +72,7 @@ bool address_parse_with_port(struct bytes text, struct address *ret_address)
     return address_parse(text, ret_address);
 }
 
-static bool read_prefix_length(struct bytes text, unsigned most, uint8_t *ret_length)
+static bool read_prefix_length(struct bytes text, unsigned maximum, uint8_t *ret_length)
 {
     unsigned length = 0;
     if (text.length == 0 || text.length > 3)
@@ -83,7 +83,7 @@ static bool read_prefix_length(struct bytes text, unsigned most, uint8_t *ret_le
         length = length * 10 + (unsigned)(text.data[i] - '0');
     }
     *ret_length = (uint8_t)length;
-    return length <= most;
+    return length <= maximum;
 }
 
 static void clear_behind_prefix(struct address *address, unsigned prefix_length)
@@ -104,7 +104,7 @@ bool address_range_parse(struct bytes text, struct address_range *ret_range)
     if (!address_parse(address, &ret_range->base))
         return false;
 
-    /* Dotted text counts its bits from the address's own first one. */
+    /* The prefix length of an IPv4 range counts from the first bit of the IPv4 address. */
     unsigned offset = memchr(address.data, ':', address.length) == NULL ? IPV4_PREFIX_LENGTH : 0;
     uint8_t length = (uint8_t)(128 - offset);
     if (slash != NULL) {

@@ -1,10 +1,12 @@
-/* What memory costs, for accounts that are to be right for small pieces, too. */
+/* What an allocation costs the heap, so that accounts are right for small ones, too. */
 #ifndef PARTY_BASE_ALLOCATION_H
 #define PARTY_BASE_ALLOCATION_H
 
 #include <stddef.h>
 
-/* glibc's heap: each piece has a word of its own, is a multiple of 16 bytes, and has at least 32.
+/*
+ * In glibc's heap an allocation has a word of its own, is a multiple of 16 bytes, and has at least
+ * 32.
  */
 static inline size_t allocation_cost(size_t length)
 {

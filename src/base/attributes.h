@@ -10,7 +10,7 @@
 /* The structure that contains `member` at `pointer`. */
 #define CONTAINER_OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
-/* For what is done for each delivery, where the compiler's own judgement wavers. */
+/* For functions that each delivery calls, and that the compiler does not always inline. */
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 
 #endif

@@ -1,4 +1,4 @@
-/* Growable buffers. Knows nothing of what they hold. */
+/* Growable buffers. */
 #include "base/buf.h"
 
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /*
- * A growable buffer that owns its bytes and never exceeds the cap it was made with.
+ * A growable buffer that owns its bytes and never exceeds its maximum.
  *
- * Capacity doubles as bytes arrive, so memory follows what has arrived (at most twice of it), never
- * what was announced.
+ * The capacity doubles as bytes arrive. So the memory is at most twice what has arrived, whatever
+ * length a peer has announced.
  */
 #ifndef PARTY_BASE_BUF_H
 #define PARTY_BASE_BUF_H
@@ -14,16 +14,16 @@ struct buf {
     uint8_t *data;
     size_t length;
     size_t capacity;
-    size_t maximum; /* cap of `length`, in bytes */
+    size_t maximum; /* limit of `length`, in bytes */
 };
 
 enum buf_result {
     BUF_OK,
-    BUF_FULL,      /* the cap would be exceeded; nothing was appended */
-    BUF_NO_MEMORY, /* the allocator refused; nothing was appended */
+    BUF_FULL,      /* the bytes would exceed the maximum; nothing was appended */
+    BUF_NO_MEMORY, /* memory is short; nothing was appended */
 };
 
-/* An empty buffer; allocates nothing. */
+/* Makes an empty buffer; allocates nothing. */
 static inline void buf_init(struct buf *buf, size_t maximum)
 {
     *buf = (struct buf){.maximum = maximum};
@@ -33,14 +33,14 @@ static inline void buf_init(struct buf *buf, size_t maximum)
 void buf_release(struct buf *buf);
 
 /*
- * Gives back at most `count` bytes of the capacity, and what stood there: freeing much at once
- * takes long. It may fail, and changes nothing then.
+ * Frees at most `count` bytes of the capacity and the contents there, since freeing much at once
+ * takes long. If memory is short, it changes nothing.
  */
 void buf_shrink(struct buf *buf, size_t count);
 
 MUST_CHECK enum buf_result buf_append(struct buf *buf, struct bytes bytes);
 
-/* Makes room for `count` more bytes behind `length`, so that the caller may write there itself. */
+/* Reserves `count` bytes behind `length`, for the caller to write. */
 MUST_CHECK enum buf_result buf_reserve(struct buf *buf, size_t count);
 
 static inline struct bytes buf_view(const struct buf *buf)

@@ -1,7 +1,8 @@
 /*
  * Views of bytes that somebody else owns.
  *
- * A `bytes` never owns and is never NUL-terminated. Who hands one out says how long it stays valid.
+ * A `bytes` owns nothing and has no NUL at its end. A function that returns one says how long it is
+ * valid.
  */
 #ifndef PARTY_BASE_BYTES_H
 #define PARTY_BASE_BYTES_H
@@ -16,7 +17,7 @@ struct bytes {
     size_t length;
 };
 
-/* As `bytes`, for a reader that may change what it reads (WebSocket unmasking happens in place). */
+/* As `bytes`, for a reader that may change the bytes (WebSocket unmasking happens in place). */
 struct bytes_mut {
     uint8_t *data;
     size_t length;
@@ -40,7 +41,7 @@ static inline bool bytes_equal(struct bytes a, struct bytes b)
     return a.length == b.length && (a.length == 0 || memcmp(a.data, b.data, a.length) == 0);
 }
 
-/* Orders by content, then by length; any total order would do for its callers. */
+/* Orders by content, then by length; any total order would do for the callers. */
 static inline int bytes_compare(struct bytes a, struct bytes b)
 {
     size_t shorter = a.length < b.length ? a.length : b.length;
@@ -60,7 +61,7 @@ static inline uint8_t ascii_upper(uint8_t c)
     return c >= 'a' && c <= 'z' ? (uint8_t)(c - ('a' - 'A')) : c;
 }
 
-/* Compares ASCII letters without regard to case, every other byte exactly. */
+/* Compares ASCII letters without regard to case, and every other byte exactly. */
 static inline bool bytes_equal_ignore_case(struct bytes a, struct bytes b)
 {
     if (a.length != b.length)
@@ -72,14 +73,14 @@ static inline bool bytes_equal_ignore_case(struct bytes a, struct bytes b)
     return true;
 }
 
-/* ASCII letters are compared without regard to case. */
+/* Compares ASCII letters without regard to case. */
 static inline bool bytes_have_prefix(struct bytes text, struct bytes prefix)
 {
     return text.length >= prefix.length &&
            bytes_equal_ignore_case((struct bytes){text.data, prefix.length}, prefix);
 }
 
-/* The first `count` bytes are dropped from the view. */
+/* Drops the first `count` bytes from the view. */
 static inline void bytes_mut_skip(struct bytes_mut *view, size_t count)
 {
     view->data += count;

@@ -1,7 +1,7 @@
 /*
  * Intrusive doubly linked lists, circular through a head, as in BSD and Linux.
  *
- * The link lives in the object, so inserting can't fail, and removing needs no search. A link that
+ * The object contains its link, so appending can't fail, and removing needs no search. A link that
  * is in no list points to itself.
  */
 #ifndef PARTY_BASE_LIST_H
@@ -36,7 +36,7 @@ static inline void list_append(struct list *head, struct list *link)
     head->previous = link;
 }
 
-/* Takes the link out of whatever list it is in; harmless when it is in none. */
+/* Removes the link from its list; does nothing if it is in none. */
 static inline void list_remove(struct list *link)
 {
     link->previous->next = link->next;
@@ -44,7 +44,7 @@ static inline void list_remove(struct list *link)
     list_init(link);
 }
 
-/* Takes the first link out and returns it, or NULL when the list is empty. */
+/* Removes the first link and returns it; NULL: the list is empty. */
 static inline struct list *list_pop_first(struct list *head)
 {
     struct list *first = head->next;

@@ -1,9 +1,9 @@
 /*
- * Memory for one text that is mostly short: on the stack of its user, or from the heap where it is
+ * Memory for one text that is mostly short: on the caller's stack, or from the heap if it is
  * longer.
  *
  *     struct scratch scratch;
- *     uint8_t *text = scratch_take(&scratch, length);   NULL: no memory
+ *     uint8_t *text = scratch_take(&scratch, length);   NULL: memory is short
  *     ...
  *     scratch_release(&scratch);
  */
@@ -18,7 +18,7 @@
 #define SCRATCH_BYTES_ON_STACK 2048
 
 struct scratch {
-    uint8_t *from_heap; /* or NULL */
+    uint8_t *from_heap; /* NULL: the text is on the stack */
     uint8_t on_stack[SCRATCH_BYTES_ON_STACK];
 };
 

@@ -1,4 +1,4 @@
-/* The part of the writer that is not worth inlining. */
+/* The functions of the writer that are not worth inlining. */
 #include "base/writer.h"
 
 void writer_put_decimal(struct writer *writer, uint64_t number)

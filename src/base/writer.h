@@ -1,9 +1,9 @@
 /*
- * Writes text into memory of fixed size and counts what it would have taken.
+ * Writes text into memory of fixed size, and counts its length even beyond the end.
  *
- * Writing past the end is no error: nothing is stored there, `length` goes on counting, and the
- * caller sees writer_fits() fail and tries again with `length` bytes. That way one function serves
- * both to measure a text and to write it.
+ * Writing past the end is no error: nothing is stored there, and `length` continues to count. The
+ * caller then sees writer_fits() fail and tries again with `length` bytes. So one function can both
+ * measure a text and write it.
  */
 #ifndef PARTY_BASE_WRITER_H
 #define PARTY_BASE_WRITER_H
@@ -11,9 +11,9 @@
 #include "base/bytes.h"
 
 struct writer {
-    uint8_t *data; /* borrowed from the caller */
+    uint8_t *data; /* belongs to the caller */
     size_t capacity;
-    size_t length; /* bytes written, or that would have been */
+    size_t length; /* length of the text, stored or not */
 };
 
 static inline struct writer writer_over(uint8_t *data, size_t capacity)
@@ -46,7 +46,7 @@ static inline void writer_put_string(struct writer *writer, const char *string)
     writer_put(writer, bytes_of_string(string));
 }
 
-/* Latin-1, in UTF-8. */
+/* Writes Latin-1 text as UTF-8. */
 static inline void writer_put_latin_1(struct writer *writer, struct bytes text)
 {
     for (size_t i = 0; i < text.length; i++) {
@@ -57,13 +57,16 @@ static inline void writer_put_latin_1(struct writer *writer, struct bytes text)
     }
 }
 
-/* UTF-8 as the inside of a JSON string: quotation marks, backslashes and controls are escaped. */
+/*
+ * Writes UTF-8 text as the inside of a JSON string: escapes quotation marks, backslashes and
+ * controls.
+ */
 void writer_put_json_text(struct writer *writer, struct bytes text);
 
-/* Decimal digits, no leading zeros. */
+/* Writes decimal digits without leading zeros. */
 void writer_put_decimal(struct writer *writer, uint64_t number);
 
-/* What was written so far; only meaningful while writer_fits(). */
+/* The text so far; only valid while writer_fits(). */
 static inline struct bytes writer_view(const struct writer *writer)
 {
     return bytes_of(writer->data, writer->length);

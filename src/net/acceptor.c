@@ -1,4 +1,4 @@
-/* accept4(2) and what to do when descriptors are used up. */
+/* accept4(2), and what to do when descriptors are used up. */
 #include "net/acceptor.h"
 
 #include <errno.h>
@@ -35,7 +35,9 @@ static int accept_fd(int listener_fd)
     return accept4(listener_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 
-/* Descriptors are used up: the spare one makes room for a connection that is only to be refused. */
+/*
+ * Descriptors are used up: closes the spare one, to accept a connection that will only be refused.
+ */
 static struct outcome accept_on_spare(struct acceptor *acceptor, int listener_fd)
 {
     if (acceptor->spare_fd < 0)
@@ -57,12 +59,12 @@ bool acceptor_next(struct acceptor *acceptor, int listener_fd, int tries,
             return true;
         }
         if (errno == EAGAIN || errno == EINVAL)
-            return false; /* another loop was faster, or the listener has been ended */
+            return false; /* another loop accepted it, or listener_end() was called */
         if (acceptor_is_short(errno)) {
             *ret_outcome = accept_on_spare(acceptor, listener_fd);
             return true;
         }
-        /* ECONNABORTED, EINTR and errors of the network that belong to that connection alone. */
+        /* ECONNABORTED, EINTR, and network errors of that connection alone. */
     }
     return false;
 }

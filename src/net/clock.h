@@ -1,4 +1,4 @@
-/* Time as the loops count it. */
+/* The time of the loops. */
 #ifndef PARTY_NET_CLOCK_H
 #define PARTY_NET_CLOCK_H
 
@@ -14,8 +14,8 @@ static inline uint64_t clock_now_ns(void)
 }
 
 /*
- * Milliseconds of a clock that never jumps, in 32 bits. It wraps after 49 days: only differences
- * mean anything (unsigned subtraction), and only of times less than 24 days apart.
+ * Milliseconds of a clock that never jumps, in 32 bits. The value wraps after 49 days. So only
+ * differences mean anything (unsigned subtraction), and only of times less than 24 days apart.
  */
 static inline uint32_t clock_now_ms(void)
 {

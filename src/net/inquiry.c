@@ -1,4 +1,4 @@
-/* Blocking calls, which no loop could afford: only --check-health makes them. */
+/* Uses blocking calls, which no loop may make. Only --check-health does. */
 #include "net/inquiry.h"
 
 #include <errno.h>
@@ -10,7 +10,7 @@
 
 #include "net/socket.h"
 
-/* A connected socket, or -1 with errno of the last address that was tried. */
+/* Returns a connected socket, or -1 with errno of the last address. */
 static int connect_to_any(const struct addrinfo *addresses)
 {
     int error = 0;
@@ -51,7 +51,10 @@ static ssize_t read_some(int fd, SSL *ssl, char *out, size_t capacity)
     return ssl != NULL ? SSL_read(ssl, out, (int)capacity) : read(fd, out, capacity);
 }
 
-/* A question fits into an empty socket, so it goes out at once. `ssl`: NULL for plain text. */
+/*
+ * Sends the question and reads the answer. A question fits into an empty socket, so one call sends
+ * it. `ssl`: NULL for plain text.
+ */
 static bool ask(int fd, SSL *ssl, struct bytes question, char *ret_answer, size_t capacity)
 {
     size_t length = 0;
@@ -73,7 +76,7 @@ static bool ask_over_tls(int fd, struct bytes question, char *ret_answer, size_t
     SSL *ssl = context != NULL ? SSL_new(context) : NULL;
     bool is_answered = false;
     if (ssl != NULL) {
-        SSL_set_security_level(ssl, 0); /* it is not asked to trust the certificate */
+        SSL_set_security_level(ssl, 0); /* the certificate need not be trusted */
         is_answered = SSL_set_fd(ssl, fd) == 1 && SSL_connect(ssl) == 1 &&
                       ask(fd, ssl, question, ret_answer, capacity);
     }
@@ -82,7 +85,7 @@ static bool ask_over_tls(int fd, struct bytes question, char *ret_answer, size_t
     return is_answered;
 }
 
-/* It fits into an empty socket, so it goes out at once. */
+/* Sends the introduction. It fits into an empty socket, so one call sends it. */
 static bool introduce(int fd, const struct inquiry *inquiry)
 {
     struct address own;

@@ -1,4 +1,4 @@
-/* One question to one server, asked by a process that has nothing else to do meanwhile. */
+/* One request to one server, by a process that does nothing else meanwhile. */
 #ifndef PARTY_NET_INQUIRY_H
 #define PARTY_NET_INQUIRY_H
 
@@ -9,18 +9,17 @@
 struct inquiry {
     const char *host; /* a name or an address */
     uint16_t port;
-    /* What is sent first, before TLS, as far as who asks from this address is to; or NULL. */
+    /* Returns what to send before TLS from the address `own`; NULL: nothing to send. */
     struct bytes (*introduction)(const void *context, struct address own);
     const void *context;
-    bool is_secure; /* over TLS, whoever's certificate it is: for this machine's own servers */
+    bool is_secure; /* over TLS, with any certificate: meant for servers on the same machine */
     struct bytes question;
 };
 
 /*
- * Connects, sends the question and reads until the end, or until `capacity` bytes are read, which
- * must be at least 1. The answer is terminated by a NUL, for which there must be one byte more.
- * Blocks for as long as that takes: the caller sees to a deadline. False: a sentence is in
- * `ret_why`.
+ * Connects, sends the question, and reads until the end or until it has read `capacity` bytes,
+ * which must be at least 1. It adds a NUL to the answer, for which the buffer needs one more byte.
+ * It blocks, so the caller must set a deadline. False: `ret_why` says why.
  */
 MUST_CHECK bool inquiry_make(const struct inquiry *inquiry, char *ret_answer, size_t capacity,
                              char *ret_why, size_t why_capacity);

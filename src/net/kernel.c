@@ -1,4 +1,4 @@
-/* The real one. */
+/* The kernel table for Linux. */
 #include "net/kernel.h"
 
 #include <assert.h>
@@ -16,7 +16,7 @@ static uint64_t now_ns(void)
 
 static void fill_random(void *ret_bytes, size_t length)
 {
-    /* Up to 256 bytes are never interrupted and never short (getrandom(2)). */
+    /* getrandom(2): up to 256 bytes are neither interrupted nor cut short. */
     ssize_t filled = getrandom(ret_bytes, length, 0);
     assert(filled == (ssize_t)length);
 }
@@ -29,7 +29,7 @@ static int wake_new(void)
 static void wake_post(int wake_fd)
 {
     uint64_t one = 1;
-    /* When the counter is full, the descriptor is readable all the same. */
+    /* If the counter is full, write() fails, but the descriptor is readable. */
     (void)!write(wake_fd, &one, sizeof one);
 }
 

@@ -1,9 +1,9 @@
 /*
- * What a server asks of the system beside its pollers, in one table: the clock, random bits, and
- * what is asked of a descriptor now and then. Servers that are tested without sockets and without
- * waiting have another table (tests/simulation).
+ * The services of the system that a server uses beside its pollers, in one table: clock, random
+ * numbers, and calls on single sockets. The simulation has another table, without sockets and
+ * without waiting (tests/simulation).
  *
- * Every function may be called by any thread; a descriptor's by the thread that has it.
+ * Any thread may call these functions, but those for a descriptor only the thread that owns it.
  */
 #ifndef PARTY_NET_KERNEL_H
 #define PARTY_NET_KERNEL_H
@@ -20,7 +20,7 @@ struct kernel {
     /* See poller_new(). */
     struct poller *(*poller_new)(enum poller_kind kind);
 
-    /* Something to be woken by: a descriptor, or -1 with errno. Posting to it makes it readable. */
+    /* An event: a descriptor that wake_post() makes readable. -1: errno says why. */
     int (*wake_new)(void);
     void (*wake_post)(int wake_fd);
     void (*wake_read)(int wake_fd);
@@ -31,17 +31,19 @@ struct kernel {
     bool (*own_address)(int fd, struct address *ret_address);
     bool (*delivery)(int fd, struct socket_delivery *ret_delivery);
     bool (*is_broken)(int fd);
-    /* Nothing more will be sent. False: the connection is broken. */
+    /* Ends the sending side. False: the connection is broken. */
     bool (*shut)(int fd);
-    /* The descriptor is free again. `resets`: the kernel is to keep nothing for the peer. */
+    /*
+     * Closes the descriptor. `resets`: with a reset, so that the kernel keeps nothing for the peer.
+     */
     void (*close)(int fd, bool resets);
     void (*refuse)(int fd, struct bytes answer);
 };
 
-/* Linux. */
+/* The table for Linux. */
 extern const struct kernel kernel_linux;
 
-/* 32 bits of milliseconds, see clock_now_ms(). */
+/* The clock in milliseconds, 32 bits; see clock_now_ms(). */
 static inline uint32_t kernel_now_ms(const struct kernel *kernel)
 {
     return (uint32_t)(kernel->now_ns() / 1000000);

@@ -1,6 +1,7 @@
 /*
- * One listener is shared by all loops (EPOLLEXCLUSIVE), not one a loop with SO_REUSEPORT: an idle
- * loop takes what a busy one can't, and a port that is in use is refused by the kernel itself.
+ * All loops share one listener (EPOLLEXCLUSIVE). With a listener for each loop (SO_REUSEPORT), a
+ * busy loop would keep connections waiting that an idle one could accept, and the kernel would not
+ * refuse a port that another process uses.
  */
 #include "net/listener.h"
 
@@ -17,16 +18,19 @@
 #include <unistd.h>
 
 #define LISTEN_BACKLOG 4096
-/* The kernel doubles both. What is sent may be on its way in whole; what comes is read at once. */
+/*
+ * The kernel doubles both. All output of a client may be in flight at once; input is read at once.
+ */
 #define SEND_BUFFER_BYTES (256 * 1024)
 #define RECEIVE_BUFFER_BYTES (64 * 1024)
 /*
- * What may wait in the kernel before it is on its way. Without it a peer that does not read keeps
- * half a MiB there, which no budget of ours sees; with it some 48 KiB (measured).
+ * Output that the kernel may hold before it sends it. Without this limit a peer that does not read
+ * keeps half a MiB in the kernel, which --max-buffered-bytes does not count; with it some 48 KiB
+ * (measured).
  */
 #define UNSENT_BYTES_MAX (32 * 1024)
 
-/* Options that accepted sockets inherit on Linux, so that accepting costs no further calls. */
+/* Sets options, which accepted sockets inherit on Linux. So accepting needs no further calls. */
 static void set_options(int fd, int family)
 {
     int on = 1;
@@ -43,7 +47,7 @@ static void set_options(int fd, int family)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
 }
 
-/* A bound socket; or -1, and the error. */
+/* Returns a bound socket; -1: `ret_error` says why. */
 static int bind_address(const struct sockaddr *address, socklen_t length, int *ret_error)
 {
     int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -138,13 +142,13 @@ uint16_t listener_port(int listener_fd)
     return ntohs(((struct sockaddr_in *)&address)->sin_port);
 }
 
-int listener_lan_addresses(char (*ret_addresses)[ADDRESS_TEXT_MAX], int most)
+int listener_lan_addresses(char (*ret_addresses)[ADDRESS_TEXT_MAX], int limit)
 {
     struct ifaddrs *interfaces;
     if (getifaddrs(&interfaces) != 0)
         return 0;
     int count = 0;
-    for (struct ifaddrs *at = interfaces; at != NULL && count < most; at = at->ifa_next) {
+    for (struct ifaddrs *at = interfaces; at != NULL && count < limit; at = at->ifa_next) {
         bool is_usable = at->ifa_addr != NULL && at->ifa_addr->sa_family == AF_INET &&
                          (at->ifa_flags & IFF_UP) != 0 && (at->ifa_flags & IFF_LOOPBACK) == 0;
         if (!is_usable)

@@ -1,4 +1,4 @@
-/* Listening sockets, and the addresses a machine is reached by. */
+/* Listening sockets, and the machine's addresses. */
 #ifndef PARTY_NET_LISTENER_H
 #define PARTY_NET_LISTENER_H
 
@@ -14,34 +14,37 @@
 enum listener_result {
     LISTENER_READY,
     LISTENER_TAKEN,  /* another program has the port, perhaps not for long */
-    LISTENER_FAILED, /* and will again */
+    LISTENER_FAILED, /* for another reason, which will not pass */
 };
 
 /*
- * Takes `port` (0: the kernel chooses) of `host`, a name or an address; NULL: of every address,
- * IPv4 and IPv6. READY: `ret_fd` is the descriptor, non-blocking, which does not listen yet, and
- * the caller's. Else a sentence is in `ret_why`.
+ * Binds a socket to `port` (0: the kernel chooses) of `host`, a name or an address; NULL: of all
+ * addresses, IPv4 and IPv6. READY: `ret_fd` is non-blocking, does not listen yet, and belongs to
+ * the caller. Otherwise `ret_why` says why.
  */
 MUST_CHECK enum listener_result listener_bind(const char *host, uint16_t port, int *ret_fd,
                                               char *ret_why, size_t why_capacity);
 
-/* Listens: from now on clients can connect. TAKEN: another listens there since listener_bind(). */
+/*
+ * Begins to listen: clients can connect from now on. TAKEN: another program has begun to listen
+ * since listener_bind().
+ */
 MUST_CHECK enum listener_result listener_begin(int listener_fd, char *ret_why, size_t why_capacity);
 
-/* Both at once. The descriptor; or -1, and a sentence in `ret_why`. */
+/* Binds and listens. Returns the descriptor; -1: `ret_why` says why. */
 MUST_CHECK int listener_open(const char *host, uint16_t port, char *ret_why, size_t why_capacity);
 
 /*
- * Nobody can connect from now on, whoever still refers to the socket: an io_uring ring gives up
- * what it has only after its process has ended. Who waited to be accepted is reset. From any
- * thread; the descriptor stays the caller's to close.
+ * Ends listening for everybody who refers to the socket: an io_uring ring keeps its reference until
+ * the process has ended. Connections that wait to be accepted are reset. Safe from any thread. The
+ * caller must still close the descriptor.
  */
 void listener_end(int listener_fd);
 
-/* The port that a listening socket has, 0 when it can't be told. */
+/* The port of a listening socket; 0: unknown. */
 uint16_t listener_port(int listener_fd);
 
-/* Writes up to `most` IPv4 addresses of this machine that others on its network may use. */
-int listener_lan_addresses(char (*ret_addresses)[ADDRESS_TEXT_MAX], int most);
+/* Writes at most `limit` IPv4 addresses of this machine, for others in its network. */
+int listener_lan_addresses(char (*ret_addresses)[ADDRESS_TEXT_MAX], int limit);
 
 #endif

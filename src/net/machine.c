@@ -1,4 +1,4 @@
-/* Limits of memory and descriptors, read once at the start; and what is used, for who asks. */
+/* Reads limits of memory and descriptors at the start, and measures memory when asked. */
 #include "net/machine.h"
 
 #include <arpa/inet.h>
@@ -17,7 +17,7 @@
 
 #define CGROUP_ROOT "/sys/fs/cgroup"
 
-/* The number in a file; UINT64_MAX when there is none (no such file, or `max`). */
+/* Returns the number in a file; UINT64_MAX if there is no such file, or it says `max`. */
 static uint64_t read_limit(const char *path)
 {
     char text[32];
@@ -31,7 +31,10 @@ static uint64_t read_limit(const char *path)
     return strtoull(line, NULL, 10);
 }
 
-/* The least limit of a group and of those above it. Within a container `group` may not exist. */
+/*
+ * The lowest limit of a control group and the groups above it. Within a container `group` may not
+ * exist.
+ */
 static uint64_t least_limit_above(const char *hierarchy, char *group, const char *file)
 {
     uint64_t least = UINT64_MAX;
@@ -48,7 +51,7 @@ static uint64_t least_limit_above(const char *hierarchy, char *group, const char
     }
 }
 
-/* A line of /proc/self/cgroup: `0::/group` for version 2, `4:memory:/group` for version 1. */
+/* Reads a line of /proc/self/cgroup: `0::/group` is version 2, `4:memory:/group` is version 1. */
 static uint64_t limit_of_line(char *line)
 {
     line[strcspn(line, "\n")] = '\0';
@@ -80,18 +83,18 @@ uint64_t machine_memory_bytes(void)
     return least;
 }
 
-uint32_t machine_raise_descriptor_limit(uint32_t most)
+uint32_t machine_raise_descriptor_limit(uint32_t wanted)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return most;
+        return wanted;
     if (limit.rlim_cur < limit.rlim_max) {
         rlim_t soft = limit.rlim_cur;
         limit.rlim_cur = limit.rlim_max;
         if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
             limit.rlim_cur = soft;
     }
-    return limit.rlim_cur < most ? (uint32_t)limit.rlim_cur : most;
+    return limit.rlim_cur < wanted ? (uint32_t)limit.rlim_cur : wanted;
 }
 
 uint64_t machine_resident_bytes(void)
@@ -114,13 +117,15 @@ uint64_t machine_heap_bytes(void)
     return info.uordblks + info.hblkhd;
 }
 
-/* Connecting a UDP socket chooses a way, and sends nothing. */
+/*
+ * Asks for the route to a far address. Connecting a UDP socket chooses a route and sends nothing.
+ */
 static bool address_of_route(struct in_addr *ret_address)
 {
     struct sockaddr_in elsewhere = {
         .sin_family = AF_INET,
         .sin_port = htons(9),
-        .sin_addr.s_addr = htonl(0xCB007101), /* 203.0.113.1, nobody's (RFC 5737) */
+        .sin_addr.s_addr = htonl(0xCB007101), /* 203.0.113.1, which nobody has (RFC 5737) */
     };
     struct sockaddr_in own;
     socklen_t length = sizeof own;

@@ -1,4 +1,4 @@
-/* A locked queue with an eventfd. Mail is rare (moves, snapshots), so a lock is good enough. */
+/* A locked queue with an eventfd. Mail is rare (moves, snapshots), so a lock is fast enough. */
 #include "net/mailbox.h"
 
 bool mailbox_init(struct mailbox *mailbox, const struct kernel *kernel)
@@ -31,7 +31,8 @@ void mailbox_post(struct mailbox *mailbox, struct mail *mail)
 
 struct mail *mailbox_take_all(struct mailbox *mailbox)
 {
-    mailbox->kernel->wake_read(mailbox->wake_fd); /* which may still be under way for some mail */
+    mailbox->kernel->wake_read(
+        mailbox->wake_fd); /* another thread may post it later than its mail */
     pthread_mutex_lock(&mailbox->lock);
     struct mail *first = mailbox->first;
     mailbox->first = NULL;

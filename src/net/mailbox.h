@@ -1,8 +1,8 @@
 /*
- * Mail between loops: the only way anything crosses threads.
+ * Mail between threads: the only way in which objects pass from one thread to another.
  *
- * An entry is embedded in what is sent, so that posting can't fail. Who posts gives up ownership of
- * what the entry is part of; who takes it has it. An entry is in one mailbox at a time.
+ * An entry is embedded in the object that is sent, so posting can't fail. The poster gives the
+ * object up; the thread that takes the entry owns it. An entry is in one mailbox at a time.
  */
 #ifndef PARTY_NET_MAILBOX_H
 #define PARTY_NET_MAILBOX_H
@@ -14,7 +14,7 @@
 
 struct mail {
     struct mail *next;
-    int kind; /* the users' own enumeration */
+    int kind; /* the user's own enumeration */
 };
 
 struct mailbox {
@@ -22,17 +22,17 @@ struct mailbox {
     struct mail *first;
     struct mail *last;
     const struct kernel *kernel;
-    int wake_fd; /* readable while there is mail */
+    int wake_fd; /* readable while the mailbox has mail */
 };
 
 /* False: errno says why. */
 MUST_CHECK bool mailbox_init(struct mailbox *mailbox, const struct kernel *kernel);
 void mailbox_release(struct mailbox *mailbox);
 
-/* From any thread. */
+/* Safe from any thread. */
 void mailbox_post(struct mailbox *mailbox, struct mail *mail);
 
-/* The owner's thread: takes all mail, oldest first, linked by `next`; NULL when there is none. */
+/* Takes all mail, oldest first, linked by `next`; NULL: none. Only the owner's thread calls it. */
 struct mail *mailbox_take_all(struct mailbox *mailbox);
 
 #endif

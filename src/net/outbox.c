@@ -1,4 +1,4 @@
-/* Output queues. What the bytes mean, and how many may wait, is the connection's business. */
+/* Output queues. The connection decides what the bytes mean, and how many may wait. */
 #include "net/outbox.h"
 
 #include <assert.h>
@@ -7,11 +7,11 @@
 #define NO_PIECE UINT16_MAX
 
 struct outbox_chunk {
-    struct outbox_chunk *next; /* in an outbox: a ring */
+    struct outbox_chunk *next; /* in an outbox: next in the ring */
     struct payload *payload;   /* NULL: the bytes are in `data` */
-    uint32_t begin;            /* first byte that is not sent yet */
+    uint32_t begin;            /* first byte that was not sent yet */
     uint32_t end;
-    uint16_t first_piece; /* where the first piece that starts in here does, or NO_PIECE */
+    uint16_t first_piece; /* offset of the first piece that starts in this chunk, or NO_PIECE */
     uint16_t last_piece;
     uint16_t room; /* bytes of `data` behind `end`; 0 with a payload */
     uint8_t size;  /* enum chunk_size */
@@ -24,8 +24,8 @@ enum chunk_size {
 };
 
 static const struct {
-    uint16_t bytes; /* with the head */
-    uint16_t kept;  /* so many are kept for reuse, at most */
+    uint16_t bytes; /* with the chunk's head */
+    uint16_t kept;  /* chunks that a pool keeps for reuse, at most */
 } sizes[OUTBOX_SHELVES] = {
     [CHUNK_SMALL] = {OUTBOX_SMALL_CHUNK_BYTES, 4096},
     [CHUNK_LARGE] = {OUTBOX_CHUNK_BYTES, 1024},
@@ -131,7 +131,7 @@ static void fill(struct outbox *outbox, struct outbox_chunk *chunk, struct bytes
     outbox->length += (uint32_t)bytes.length;
 }
 
-/* As much of the bytes as there is room for, taken from the view. */
+/* Copies bytes into the last chunk as far as it has room, and skips them in `bytes`. */
 static void fill_last(struct outbox *outbox, struct bytes *bytes)
 {
     struct outbox_chunk *last = outbox->last;
@@ -145,7 +145,7 @@ static void fill_last(struct outbox *outbox, struct bytes *bytes)
     bytes->length -= part.length;
 }
 
-/* A piece starts at the end of what is in the chunk. */
+/* Notes that a piece starts at the end of the chunk's bytes. */
 static void note_piece(struct outbox_chunk *chunk)
 {
     chunk->last_piece = (uint16_t)chunk->end;
@@ -153,7 +153,7 @@ static void note_piece(struct outbox_chunk *chunk)
         chunk->first_piece = chunk->last_piece;
 }
 
-/* Large chunks for `length` bytes, linked; NULL when there are not enough. */
+/* Takes large chunks for `length` bytes, linked; NULL: memory is short. */
 static struct outbox_chunk *take_chunks(struct outbox_pool *pool, size_t length)
 {
     struct outbox_chunk *chunks = NULL;
@@ -181,7 +181,7 @@ static struct outbox_chunk *take_small(struct outbox_pool *pool)
     return chunk;
 }
 
-/* The last chunk has no room for the piece. */
+/* Appends a piece for which the last chunk has no room. */
 static bool append_in_new_chunks(struct outbox *outbox, struct outbox_pool *pool,
                                  struct bytes piece)
 {
@@ -232,11 +232,11 @@ static uint8_t *chunk_bytes(struct outbox_chunk *chunk)
     return chunk->payload != NULL ? chunk->payload->data : chunk->data;
 }
 
-int outbox_parts(const struct outbox *outbox, struct iovec *ret_parts, int most)
+int outbox_parts(const struct outbox *outbox, struct iovec *ret_parts, int limit)
 {
     int count = 0;
     struct outbox_chunk *at = first_chunk(outbox);
-    for (bool is_end = at == NULL; !is_end && count < most; at = at->next) {
+    for (bool is_end = at == NULL; !is_end && count < limit; at = at->next) {
         ret_parts[count].iov_base = chunk_bytes(at) + at->begin;
         ret_parts[count].iov_len = at->end - at->begin;
         count++;
@@ -278,8 +278,8 @@ void outbox_consume(struct outbox *outbox, struct outbox_pool *pool, size_t leng
 }
 
 /*
- * Cuts the chunk where a piece begins of which nothing was sent: at `begun` bytes or behind them.
- * False: no piece begins there.
+ * Cuts the chunk where a piece starts of which nothing was sent: at `begun` bytes or behind them.
+ * False: no piece starts there.
  */
 static bool cut_unbegun(struct outbox_chunk *chunk, uint32_t begun)
 {
@@ -312,7 +312,7 @@ void outbox_drop_unbegun(struct outbox *outbox, struct outbox_pool *pool, size_t
     }
     struct outbox dropped = *outbox;
     if (kept != NULL) {
-        /* Two rings out of one: up to `kept`, and what is behind it. */
+        /* Splits the ring in two: the chunks up to `kept`, and those behind it. */
         dropped.last = kept == outbox->last ? NULL : outbox->last;
         if (dropped.last != NULL)
             dropped.last->next = kept->next;
@@ -329,7 +329,7 @@ void outbox_clear(struct outbox *outbox, struct outbox_pool *pool)
     outbox->length = 0;
 }
 
-/* Charges what the outbox holds to an account, or takes it off (NULL: to or from none). */
+/* Moves what the outbox is charged from one account to another; NULL: none. */
 static void settle(struct outbox *outbox, size_t *from, size_t *to)
 {
     struct outbox_chunk *at = first_chunk(outbox);

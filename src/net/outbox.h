@@ -1,9 +1,9 @@
 /*
- * The queue of bytes that go out on one connection, and the pool that its chunks come from.
+ * A queue of bytes to send on one connection, and the pool of its chunks.
  *
- * What is appended at once is a *piece* (a frame, for example). Small pieces are copied into
- * chunks; large ones are shared payloads held by reference. Bytes do not move once queued, so a
- * send may be under way while more is appended. An empty outbox owns nothing.
+ * Each append adds a *piece* (a frame, for example). Small pieces are copied into chunks; large
+ * ones are shared payloads, which the queue refers to. Queued bytes do not move, so a send may be
+ * under way while the owner appends more. An empty outbox owns nothing.
  */
 #ifndef PARTY_NET_OUTBOX_H
 #define PARTY_NET_OUTBOX_H
@@ -15,8 +15,8 @@
 #include "base/payload.h"
 
 /*
- * Sizes of chunks, with their heads. A queue begins with a small one, so that a message to
- * thousands at once takes little of them; what does not fit goes on in large ones.
+ * Sizes of chunks, with their heads. A queue begins with a small chunk, so that a message to
+ * thousands of clients needs little memory for each. It continues in large ones.
  */
 #define OUTBOX_SMALL_CHUNK_BYTES 256
 #define OUTBOX_CHUNK_BYTES 2048
@@ -25,22 +25,22 @@
 struct outbox_chunk;
 
 struct outbox {
-    struct outbox_chunk *last; /* of a ring, so that it leads to the first; NULL when empty */
-    uint32_t length;           /* bytes queued; who appends sees to it that they stay below 4 GiB */
-    uint32_t since_ms;         /* the owner's note: when it was empty last */
+    struct outbox_chunk *last; /* last of a ring of chunks, which leads to the first; NULL: empty */
+    uint32_t length;           /* bytes queued; the caller keeps it below 4 GiB */
+    uint32_t since_ms;         /* the owner may note here when the queue was empty last */
 };
 
 /*
- * Chunks that wait for their next use, up to a bound. Belongs to one thread, as its outboxes do.
- * Chunks that are not needed for a while are given back, so that they don't keep the heap from
- * shrinking around them.
- * What the queues hold is charged to `account` and comes off it again.
+ * Chunks that wait for reuse; their number is bounded. A pool belongs to one thread, as the
+ * outboxes that use it do. outbox_pool_trim() frees chunks that nobody needed for a while, since
+ * they would keep the heap around them from shrinking. `account` is charged for what the queues
+ * hold.
  */
 struct outbox_pool {
     struct outbox_shelf {
         struct outbox_chunk *free;
         uint32_t free_count;
-        uint32_t unused_count; /* that have been free ever since outbox_pool_trim() */
+        uint32_t unused_count; /* chunks that were free ever since the last outbox_pool_trim() */
     } shelves[OUTBOX_SHELVES]; /* small and large ones */
     size_t *account;
 };
@@ -53,29 +53,31 @@ static inline bool outbox_pool_keeps_any(const struct outbox_pool *pool)
 
 void outbox_pool_release(struct outbox_pool *pool);
 
-/* Frees the chunks that were not needed since the last call. */
+/* Frees the chunks that no outbox needed since the last call. */
 void outbox_pool_trim(struct outbox_pool *pool);
 
-/* Appends a piece, copied. False: memory is short; nothing was appended. */
+/* Appends a copy of a piece. False: memory is short; nothing was appended. */
 MUST_CHECK bool outbox_append(struct outbox *outbox, struct outbox_pool *pool, struct bytes piece);
 
-/* Appends a piece whose bytes must not change any more; takes a reference of its own. */
+/* Appends a piece by reference. Its bytes must not change any more. False: memory is short. */
 MUST_CHECK bool outbox_append_payload(struct outbox *outbox, struct outbox_pool *pool,
                                       struct payload *payload);
 
-/* The front of the queue, for one send. Returns the number of parts, at most `most`. */
-int outbox_parts(const struct outbox *outbox, struct iovec *ret_parts, int most);
+/*
+ * Fills `ret_parts` with the front of the queue, for one send. Returns how many, at most `limit`.
+ */
+int outbox_parts(const struct outbox *outbox, struct iovec *ret_parts, int limit);
 
-/* Copies the front of the queue to `out`; returns how many bytes, at most `capacity`. */
+/* Copies the front of the queue to `out`. Returns the number of bytes, at most `capacity`. */
 size_t outbox_copy(const struct outbox *outbox, uint8_t *out, size_t capacity);
 
-/* Drops bytes that were sent from the front. */
+/* Drops sent bytes from the front. */
 void outbox_consume(struct outbox *outbox, struct outbox_pool *pool, size_t length);
 
 /*
- * Drops what is behind the piece at the front, and that too when nothing of it was consumed. The
- * first `begun` bytes, of which a send is under way, and the rest of their last piece stay. A few
- * small pieces may stay with them.
+ * Drops all pieces of which nothing was sent. It keeps a piece at the front of which some was
+ * consumed, and the pieces that contain the first `begun` bytes, for which a send is under way. It
+ * may keep a few more small pieces.
  */
 void outbox_drop_unbegun(struct outbox *outbox, struct outbox_pool *pool, size_t begun);
 
@@ -83,8 +85,8 @@ void outbox_drop_unbegun(struct outbox *outbox, struct outbox_pool *pool, size_t
 void outbox_clear(struct outbox *outbox, struct outbox_pool *pool);
 
 /*
- * The outbox leaves one thread's pool, or comes to another's: what it holds comes off the account,
- * or is charged to it. No payload in it may have other references, unless it is lasting.
+ * Discharge and charge what an outbox holds when it leaves one thread's pool and enters another's.
+ * No payload in it may have other references, unless it is lasting.
  */
 void outbox_leave(struct outbox *outbox, struct outbox_pool *pool);
 void outbox_enter(struct outbox *outbox, struct outbox_pool *pool);

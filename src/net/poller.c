@@ -1,4 +1,4 @@
-/* Which poller does it, and whether it can. */
+/* Chooses a poller by its kind, and tries whether it works. */
 #include "net/poller.h"
 
 #include <sys/socket.h>
@@ -104,8 +104,8 @@ bool poller_next(struct poller *poller, struct outcome *ret_outcome)
     return poller->operations->next(poller, ret_outcome);
 }
 
-/* Waits until an outcome of this kind comes, within bounds. */
-static bool comes(struct poller *poller, enum outcome_kind kind)
+/* Waits for an outcome of this kind, a bounded time. False: it did not come. */
+static bool wait_for(struct poller *poller, enum outcome_kind kind)
 {
     struct outcome outcome;
     for (int turn = 0; turn < TRIAL_TURNS_MAX; turn++) {
@@ -118,18 +118,18 @@ static bool comes(struct poller *poller, enum outcome_kind kind)
     return false;
 }
 
-/* A byte in, a byte out, and detaching, on a socket whose peer is `peer_fd`. */
+/* Receives and sends a byte and detaches, on a socket whose peer is `peer_fd`. */
 static bool try_socket(struct poller *poller, struct poller_socket *socket, int peer_fd)
 {
     const struct iovec byte = {.iov_base = (char[]){'x'}, .iov_len = 1};
     if (!poller_attach(poller, socket))
         return false;
-    bool works = write(peer_fd, "x", 1) == 1 && comes(poller, OUTCOME_RECEIVED);
+    bool works = write(peer_fd, "x", 1) == 1 && wait_for(poller, OUTCOME_RECEIVED);
     if (works) {
         ssize_t sent = poller_send(poller, socket, &byte, 1);
-        works = sent == 1 || (sent == POLLER_SEND_BEGUN && comes(poller, OUTCOME_SENT));
+        works = sent == 1 || (sent == POLLER_SEND_BEGUN && wait_for(poller, OUTCOME_SENT));
     }
-    bool is_detached = poller_detach(poller, socket) || comes(poller, OUTCOME_DETACHED);
+    bool is_detached = poller_detach(poller, socket) || wait_for(poller, OUTCOME_DETACHED);
     return works && is_detached;
 }
 

@@ -1,4 +1,4 @@
-/* What a poller is made of; poller.h says what each operation promises. */
+/* The operations of a poller; poller.h describes each. */
 #ifndef PARTY_NET_POLLER_BACKEND_H
 #define PARTY_NET_POLLER_BACKEND_H
 
@@ -23,18 +23,18 @@ struct poller_operations {
     bool (*next)(struct poller *poller, struct outcome *ret_outcome);
 };
 
-/* The first member of every backend's own record. */
+/* The first member of every poller's own structure. */
 struct poller {
     const struct poller_operations *operations;
 };
 
-/* NULL with errno set when the kernel refuses. */
+/* NULL: the kernel refuses; errno says why. */
 MUST_CHECK struct poller *poller_epoll_new(void);
 MUST_CHECK struct poller *poller_io_uring_new(void);
 
 /*
- * Short parts are sent as one, copied together: sendmsg() costs more than such a copy. (In lockstep
- * (100, 8, 16) it was 0.7 us, see docs/benchmarks.md.)
+ * Pollers copy short parts together and send them as one part, since sendmsg() costs more than the
+ * copy. (It was 0.7 us in lockstep (100, 8, 16), see docs/benchmarks.md.)
  */
 #define POLLER_GATHERED_BYTES_MAX 4096
 
@@ -46,7 +46,7 @@ static inline void poller_gather(uint8_t *out, const struct iovec *parts, int pa
     }
 }
 
-/* The length of all parts together. */
+/* The sum of the parts' lengths. */
 static inline size_t poller_parts_length(const struct iovec *parts, int part_count)
 {
     size_t length = 0;

@@ -1,8 +1,8 @@
 /*
- * The poller over epoll, level-triggered: what one turn leaves unread, the next one reports again.
+ * The poller over epoll, level-triggered: epoll reports input again that a turn has left unread.
  *
- * One recv and at most one send a connection and turn. Receiving happens in poller_next(), into one
- * buffer for all connections, so that an idle connection needs none.
+ * A connection gets one recv and at most one send in a turn. poller_next() receives into one buffer
+ * for all connections, so an idle connection needs none.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -16,11 +16,11 @@
 
 #define EVENTS_PER_WAIT 256
 #define RECEIVE_BUFFER_BYTES (64 * 1024)
-#define ACCEPTS_PER_WAIT 32 /* then others have their turn */
+#define ACCEPTS_PER_WAIT 32 /* after these, other events are handled */
 
-/* What an event is of: a socket's address, which is even, or one of these. */
+/* The source of an event: a socket's address, which is even, or one of these. */
 #define EVENT_WAKE UINT64_C(1)
-#define EVENT_LISTENER UINT64_C(3) /* the descriptor above it */
+#define EVENT_LISTENER UINT64_C(3) /* with the listener's descriptor shifted above it */
 #define EVENT_LISTENER_SHIFT 2
 
 /* poller_socket.state */
@@ -54,7 +54,7 @@ static void epoll_free(struct poller *base)
     free(poller);
 }
 
-/* What epoll does, it does by system calls of the thread's, which the sandbox sees. */
+/* Epoll works through system calls of the thread, which the sandbox filters. */
 static bool epoll_restrict(struct poller *base)
 {
     (void)base;
@@ -75,7 +75,7 @@ static bool control(struct epoll_poller *poller, int operation, int fd, uint32_t
 
 static bool epoll_listen(struct poller *base, int listener_fd)
 {
-    /* Exclusive: a new connection wakes one idle loop, not all of them. */
+    /* Exclusive: a new connection wakes one idle loop only. */
     return control(epoll_of(base), EPOLL_CTL_ADD, listener_fd, EPOLLIN | EPOLLEXCLUSIVE,
                    (uint64_t)listener_fd << EVENT_LISTENER_SHIFT | EVENT_LISTENER);
 }
@@ -85,7 +85,7 @@ static void epoll_stop_listening(struct poller *base, int listener_fd)
     (void)control(epoll_of(base), EPOLL_CTL_DEL, listener_fd, 0, 0);
 }
 
-/* Accepting is never under way: it is done at once, by who asks for outcomes. */
+/* Accepting never goes on by itself: epoll_next() accepts. */
 static bool epoll_is_accepting(struct poller *base)
 {
     (void)base;
@@ -110,7 +110,7 @@ static bool epoll_detach(struct poller *base, struct poller_socket *socket)
     struct epoll_poller *poller = epoll_of(base);
     socket->state = 0;
     (void)control(poller, EPOLL_CTL_DEL, socket->fd, 0, 0);
-    /* What the last wait reported of it is not to be told: it may be another thread's by then. */
+    /* Removes events of the socket, since another thread may own it when they would be reported. */
     for (int i = poller->event_at; i < poller->event_count; i++) {
         if (poller->events[i].data.u64 == (uintptr_t)socket)
             poller->events[i].events = 0;
@@ -185,7 +185,10 @@ static void epoll_wait_for_events(struct poller *base, int timeout_ms)
 {
     struct epoll_poller *poller = epoll_of(base);
     acceptor_restore(&poller->acceptor);
-    /* Those who were not told last time come first; else they would be drawn anew by chance. */
+    /*
+     * Events that were not reported go first. If epoll reported them anew, their order would be
+     * chance.
+     */
     int left = poller->event_count - poller->event_at;
     memmove(poller->events, poller->events + poller->event_at,
             (size_t)left * sizeof poller->events[0]);
@@ -193,12 +196,12 @@ static void epoll_wait_for_events(struct poller *base, int timeout_ms)
     if (left < EVENTS_PER_WAIT)
         count = epoll_wait(poller->epoll_fd, poller->events + left, EVENTS_PER_WAIT - left,
                            left > 0 ? 0 : timeout_ms);
-    poller->event_count = left + (count > 0 ? count : 0); /* EINTR: a turn with nothing in it */
+    poller->event_count = left + (count > 0 ? count : 0); /* EINTR: the turn has no outcome */
     poller->event_at = 0;
     poller->accepts_left = ACCEPTS_PER_WAIT;
 }
 
-/* True: an outcome was made. False: nothing (more) to accept. */
+/* True: there is an outcome. False: there is nothing to accept. */
 static bool accept_one(struct epoll_poller *poller, int listener_fd, struct outcome *ret_outcome)
 {
     if (poller->accepts_left-- <= 0)
@@ -210,7 +213,7 @@ static bool accept_one(struct epoll_poller *poller, int listener_fd, struct outc
     return true;
 }
 
-/* True: an outcome was made. False: the report was spurious. */
+/* True: there is an outcome. False: the event was spurious. */
 static bool receive(struct epoll_poller *poller, int fd, struct outcome *ret_outcome)
 {
     ssize_t received;
@@ -231,7 +234,7 @@ static bool receive(struct epoll_poller *poller, int fd, struct outcome *ret_out
     return true;
 }
 
-/* Takes one thing off an event's list of what happened; false when nothing is left of it. */
+/* Takes one outcome from an event. False: the event has none left. */
 static bool take_outcome(struct epoll_poller *poller, struct epoll_event *event,
                          struct outcome *ret_outcome)
 {
@@ -253,7 +256,7 @@ static bool take_outcome(struct epoll_poller *poller, struct epoll_event *event,
     if ((happened & (EPOLLIN | EPOLLRDHUP)) != 0)
         return receive(poller, ret_outcome->socket->fd, ret_outcome);
     ret_outcome->kind = OUTCOME_FAILED;
-    return happened != 0; /* error or hang-up on a socket that is not being read */
+    return happened != 0; /* an error or hang-up on a socket that is not read */
 }
 
 static bool epoll_next(struct poller *base, struct outcome *ret_outcome)

@@ -1,12 +1,13 @@
 /*
- * The poller over io_uring: receiving is asked for once and goes on by itself (multishot) into
- * buffers that the kernel takes from a ring; sends are put down, and go out together at the next
- * wait, which is the turn's only system call.
+ * The poller over io_uring. A multishot receive is requested once; it then delivers data again and
+ * again, in buffers that the kernel takes from a ring. Sends are queued, and submitted together
+ * with the next wait, which is the only system call of a turn.
  *
- * A request is named by its socket's address and the kind of request. A socket is given up only
- * when every request of it has had its last completion, so that none can be about a successor.
+ * A request is named by its socket's address and its kind. A socket is detached only when each of
+ * its requests has had its last completion, so no completion can be about a later socket at that
+ * address.
  *
- * Needs Linux 6.1. Whoever makes a poller asks poller_works() first: containers often forbid it.
+ * Needs Linux 6.1. Call poller_works() before creating a poller: containers often forbid io_uring.
  */
 #include <assert.h>
 #include <errno.h>
@@ -22,30 +23,33 @@
 #include "net/poller_backend.h"
 #include "net/socket.h"
 
-#define SUBMISSIONS 1024    /* that can be put down; then they are handed over within the turn */
-#define COMPLETIONS 16384   /* that the kernel can tell of without memory of its own */
+/* Queue of requests; when it is full, they are submitted within the turn. */
+#define SUBMISSIONS 1024
+#define COMPLETIONS 16384   /* completions that the kernel can queue without allocating memory */
 #define RECEIVE_BUFFERS 256 /* a power of two */
 #define RECEIVE_BUFFER_BYTES 1024
 #define RECEIVE_GROUP 0
-#define ACCEPT_TRIES 32       /* on connections that die meanwhile */
-#define MESSAGES_PER_BATCH 64 /* sends of several parts that can be put down */
+#define ACCEPT_TRIES 32       /* connections may die before they are accepted */
+#define MESSAGES_PER_BATCH 64 /* sends of several parts in the queue of requests */
 #define PARTS_PER_MESSAGE 64
-/* Then the kernel is out of memory for requests, and those who want one are closed. */
+/*
+ * After these the kernel is out of memory for requests, and connections that need one are closed.
+ */
 #define SUBMIT_TRIES 1000
 #define SUBMIT_RETRY_US 1000
 
 /* poller_socket.state */
 enum {
-    WANTED = 1,     /* receiving is wanted: not paused */
-    RECEIVING = 2,  /* a receive is under way */
-    POLLING = 4,    /* the socket was full, and will be told to be writable */
-    CANCELLING = 8, /* a cancellation is under way */
+    WANTED = 1,     /* the owner wants to receive: not paused */
+    RECEIVING = 2,  /* a receive request is under way */
+    POLLING = 4,    /* the socket was full; a poll request is under way */
+    CANCELLING = 8, /* a cancel request is under way */
     ENDED = 16,     /* nothing more will be received */
     DETACHING = 32,
-    CANCEL_MORE = 64, /* that cancellation was of receiving alone: when it is over, all the rest */
+    CANCEL_MORE = 64, /* that request cancels only the receive; cancel the rest afterwards */
 };
 
-/* What a completion is of: a socket's address with one of these below it, ... */
+/* The name of a request is a socket's address with one of these in its low bits, ... */
 enum request {
     REQUEST_RECEIVE,
     REQUEST_SEND,
@@ -57,13 +61,13 @@ enum request {
 /* ... or one of these, which are no addresses. */
 enum {
     NAME_ACCEPT = 4,
-    NAME_ACCEPTABLE = 8, /* the listener is readable, and descriptors are short */
+    NAME_ACCEPTABLE = 8, /* a poll of the listener, while descriptors are short */
     NAME_WAKE = 12,
     NAME_NOBODY = 16,
     NAMES_END = 20,
 };
 
-/* What a send of several parts reads when it is handed over. */
+/* The memory that a send of several parts reads when it is submitted. */
 union message {
     uint8_t gathered[POLLER_GATHERED_BYTES_MAX];
     struct {
@@ -77,16 +81,16 @@ struct uring_poller {
     struct io_uring ring;
     struct io_uring_buf_ring *buffer_ring; /* NULL until registered */
     uint8_t *buffers;
-    int lent;                       /* the buffer of the last outcome, or -1 */
-    struct poller_socket *detached; /* is to be told next; or NULL */
+    int lent; /* index of the buffer that the last outcome refers to; -1: none */
+    struct poller_socket *detached; /* the socket to report as detached next, or NULL */
     int listener_fd;
     int wake_fd;
-    unsigned
-        completions_left; /* completions of the last wait: what comes meanwhile is for the next */
-    bool is_listening;    /* it is wanted */
-    bool is_accepting;    /* a request is under way, of either kind */
-    bool is_watching;     /* one for the waking descriptor is */
-    bool is_short;        /* the last time that a request was wanted there was no place for it */
+    /* Completions of the last wait that are not handled yet. Later ones wait for the next wait. */
+    unsigned completions_left;
+    bool is_listening; /* listening is wanted */
+    bool is_accepting; /* an accept or poll request for the listener is under way */
+    bool is_watching;  /* a poll request for the wake descriptor is under way */
+    bool is_short;     /* there was no place for the last request that was wanted */
     struct acceptor acceptor;
     int message_count;
     union message messages[MESSAGES_PER_BATCH];
@@ -101,8 +105,8 @@ static struct uring_poller *uring_of(struct poller *poller)
     return CONTAINER_OF(poller, struct uring_poller, base);
 }
 
-/* Hands over what was put down, without waiting. */
-static void hand_over(struct uring_poller *poller)
+/* Submits the queued requests, without waiting. */
+static void submit(struct uring_poller *poller)
 {
     (void)io_uring_submit(&poller->ring);
     if (io_uring_sq_ready(&poller->ring) == 0)
@@ -110,8 +114,8 @@ static void hand_over(struct uring_poller *poller)
 }
 
 /*
- * A place for a request. NULL: there has been none for a second, since the kernel takes no more of
- * them; who asks then is told at once, until there is one again.
+ * Returns a place in the queue of requests. NULL: the kernel has taken no requests for a second.
+ * Later calls then fail at once, until the kernel takes requests again.
  */
 static struct io_uring_sqe *take_request(struct uring_poller *poller)
 {
@@ -120,7 +124,7 @@ static struct io_uring_sqe *take_request(struct uring_poller *poller)
     for (int i = 0; request == NULL && i < tries; i++) {
         if (i > 0)
             usleep(SUBMIT_RETRY_US);
-        hand_over(poller);
+        submit(poller);
         request = io_uring_get_sqe(&poller->ring);
     }
     if (request == NULL && !poller->is_short)
@@ -130,8 +134,11 @@ static struct io_uring_sqe *take_request(struct uring_poller *poller)
     return request;
 }
 
-/* There is no place for what the socket needs. What is under way with it ends by itself then. */
-static void give_up(const struct poller_socket *socket)
+/*
+ * Shuts a socket for which there was no place for a request. Requests of it that are under way then
+ * end by themselves.
+ */
+static void shut_socket(const struct poller_socket *socket)
 {
     (void)shutdown(socket->fd, SHUT_RDWR);
 }
@@ -157,7 +164,7 @@ static void recycle_lent(struct uring_poller *poller)
     poller->lent = -1;
 }
 
-/* False: there is no place for the request. */
+/* Requests a multishot receive. False: there is no place for the request. */
 static bool receive(struct uring_poller *poller, struct poller_socket *socket)
 {
     struct io_uring_sqe *request = take_request(poller);
@@ -175,14 +182,14 @@ static void receive_if_wanted(struct uring_poller *poller, struct poller_socket 
 {
     bool is_wanted = (socket->state & (WANTED | RECEIVING | ENDED | DETACHING)) == WANTED;
     if (is_wanted && !receive(poller, socket))
-        give_up(socket); /* the next send fails */
+        shut_socket(socket); /* the next send fails */
 }
 
 static void poll_for_room(struct uring_poller *poller, struct poller_socket *socket)
 {
     struct io_uring_sqe *request = take_request(poller);
     if (request == NULL) {
-        give_up(socket); /* which ends the receive, too */
+        shut_socket(socket); /* that ends the receive as well */
         return;
     }
     io_uring_prep_poll_add(request, socket->fd, POLLOUT);
@@ -198,7 +205,7 @@ static bool needs_cancelling(const struct poller_socket *socket)
     return (state & (RECEIVING | WANTED)) == RECEIVING;
 }
 
-/* Cancels what is under way and not wanted any more; a send is over by itself. */
+/* Cancels requests that are no longer wanted. A send is over by itself. */
 static void cancel_unwanted(struct uring_poller *poller, struct poller_socket *socket)
 {
     if (!needs_cancelling(socket))
@@ -210,7 +217,7 @@ static void cancel_unwanted(struct uring_poller *poller, struct poller_socket *s
     }
     struct io_uring_sqe *request = take_request(poller);
     if (request == NULL) {
-        give_up(socket);
+        shut_socket(socket);
         return;
     }
     if ((socket->state & DETACHING) != 0)
@@ -226,7 +233,7 @@ static bool is_busy(const struct poller_socket *socket)
     return socket->sending > 0 || (socket->state & (RECEIVING | POLLING | CANCELLING)) != 0;
 }
 
-/* A ring does much that a filter of system calls does not see. */
+/* Restricts the ring to the operations in use, since seccomp does not see what a ring does. */
 static bool uring_restrict(struct poller *base)
 {
     static const uint8_t used[] = {
@@ -249,12 +256,15 @@ static bool uring_restrict(struct poller *base)
 
 static void uring_start(struct poller *base)
 {
-    /* From here on the ring is this thread's (IORING_SETUP_SINGLE_ISSUER). */
+    /* From here on only this thread may use the ring (IORING_SETUP_SINGLE_ISSUER). */
     int result = io_uring_enable_rings(&uring_of(base)->ring);
     assert(result == 0);
 }
 
-/* Where there is no place for it, the next wait asks again; so it is of the two that follow. */
+/*
+ * Requests a multishot accept. If there is no place, the next wait tries again; the same holds for
+ * poll_listener() and poll_wake().
+ */
 static void accept_more(struct uring_poller *poller)
 {
     struct io_uring_sqe *request = take_request(poller);
@@ -266,7 +276,10 @@ static void accept_more(struct uring_poller *poller)
     poller->is_accepting = true;
 }
 
-/* Descriptors are short. The kernel says so even when nobody comes, so now it is asked who does. */
+/*
+ * Polls the listener while descriptors are short: an accept would fail at once even if no
+ * connection waits.
+ */
 static void poll_listener(struct uring_poller *poller)
 {
     struct io_uring_sqe *request = take_request(poller);
@@ -295,7 +308,7 @@ static void uring_stop_listening(struct poller *base, int listener_fd)
         return;
     struct io_uring_sqe *request = take_request(poller);
     if (request == NULL)
-        return; /* what is accepted is refused by the owner, until the listener is ended */
+        return; /* the owner refuses connections that are still accepted, until the listener ends */
     io_uring_prep_cancel_fd(request, listener_fd, IORING_ASYNC_CANCEL_ALL);
     io_uring_sqe_set_data64(request, NAME_NOBODY);
 }
@@ -355,15 +368,14 @@ static void uring_resume(struct poller *base, struct poller_socket *socket)
     receive_if_wanted(uring_of(base), socket);
 }
 
-/* A place for a message and one for its request, neither of which is handed over before the other.
- */
+/* Takes a message and a place for its request, so that neither is submitted without the other. */
 static bool take_message(struct uring_poller *poller, union message **ret_message,
                          struct io_uring_sqe **ret_request)
 {
     if (io_uring_sq_space_left(&poller->ring) == 0 || poller->message_count == MESSAGES_PER_BATCH)
-        hand_over(poller);
+        submit(poller);
     if (poller->message_count == MESSAGES_PER_BATCH)
-        return false; /* nothing was handed over: the kernel has no memory for requests */
+        return false; /* nothing was submitted: the kernel has no memory for requests */
     *ret_message = &poller->messages[poller->message_count];
     *ret_request = io_uring_get_sqe(&poller->ring);
     if (*ret_request == NULL)
@@ -372,7 +384,7 @@ static bool take_message(struct uring_poller *poller, union message **ret_messag
     return true;
 }
 
-/* Never waits within the kernel: so when a send has been handed over, it is over. */
+/* The kernel never waits with such a send: it is over as soon as it is submitted. */
 #define SEND_FLAGS (MSG_NOSIGNAL | MSG_DONTWAIT)
 
 static struct io_uring_sqe *send_one_part(struct uring_poller *poller, int fd,
@@ -419,14 +431,14 @@ static ssize_t uring_send(struct poller *base, struct poller_socket *socket,
     return POLLER_SEND_BEGUN;
 }
 
-/* What has been received waits in no particular order: any completion may be of this socket. */
+/* Completions are in no particular order: any of them may have input of this socket. */
 static bool uring_may_have_input(struct poller *base, const struct poller_socket *socket)
 {
     return io_uring_cq_ready(&uring_of(base)->ring) > 0 || socket_has_input(socket->fd);
 }
 
-/* What there was no place for. */
-static void ask_again(struct uring_poller *poller)
+/* Repeats requests for which there was no place. */
+static void repeat_requests(struct uring_poller *poller)
 {
     if (poller->is_listening && !poller->is_accepting)
         accept_more(poller);
@@ -440,8 +452,8 @@ static void uring_wait(struct poller *base, int timeout_ms)
     recycle_lent(poller);
     acceptor_restore(&poller->acceptor);
     if (poller->is_short)
-        ask_again(poller);
-    /* What is left over from before must not keep the kernel from its work. */
+        repeat_requests(poller);
+    /* Outcomes that are left must not keep the kernel from working on requests. */
     bool has_leftovers = poller->detached != NULL || io_uring_cq_ready(&poller->ring) > 0;
     if (timeout_ms == 0 || has_leftovers) {
         (void)io_uring_submit_and_get_events(&poller->ring);
@@ -457,14 +469,14 @@ static void uring_wait(struct poller *base, int timeout_ms)
     poller->completions_left = io_uring_cq_ready(&poller->ring);
 }
 
-/* The last completion of a receive: it is asked for anew where it is still wanted. */
+/* Handles the last completion of a receive, and requests a new one if it is still wanted. */
 static void receive_is_over(struct uring_poller *poller, struct poller_socket *socket)
 {
     socket->state &= (uint8_t)~RECEIVING;
     receive_if_wanted(poller, socket);
 }
 
-/* True: an outcome was made. */
+/* True: there is an outcome. */
 static bool received(struct uring_poller *poller, struct poller_socket *socket,
                      const struct io_uring_cqe *completion, struct outcome *ret_outcome)
 {
@@ -479,8 +491,10 @@ static bool received(struct uring_poller *poller, struct poller_socket *socket,
         else
             recycle(poller, buffer);
     }
-    /* A paused socket is not told of the peer's end: when it is resumed, the kernel reports it
-     * again. */
+    /*
+     * The end of a paused socket is not reported now: the kernel reports it again when the socket
+     * is resumed.
+     */
     if ((socket->state & (WANTED | DETACHING)) != WANTED)
         is_end = false;
     if (is_end || is_failure)
@@ -508,18 +522,18 @@ static void sent(struct uring_poller *poller, struct poller_socket *socket, int 
         poll_for_room(poller, socket);
 }
 
-/* A cancellation that found nothing may have come before what it was for. */
+/* Handles a cancel request that is over. If it found nothing, it may have preceded its target. */
 static void cancelled(struct uring_poller *poller, struct poller_socket *socket, int result)
 {
-    bool is_to_go_on = result < 0 || (socket->state & CANCEL_MORE) != 0;
+    bool must_continue = result < 0 || (socket->state & CANCEL_MORE) != 0;
     socket->state &= (uint8_t) ~(CANCELLING | CANCEL_MORE);
-    if (is_to_go_on)
+    if (must_continue)
         cancel_unwanted(poller, socket);
 }
 
-/* What a completion says of a socket, in one outcome or none. */
-static bool take_of_socket(struct uring_poller *poller, const struct io_uring_cqe *completion,
-                           struct outcome *ret_outcome)
+/* Turns a completion of a socket into an outcome. False: it has none. */
+static bool outcome_of_socket(struct uring_poller *poller, const struct io_uring_cqe *completion,
+                              struct outcome *ret_outcome)
 {
     struct poller_socket *socket =
         (struct poller_socket *)(uintptr_t)(completion->user_data & ~(uint64_t)REQUEST_MASK);
@@ -541,7 +555,7 @@ static bool take_of_socket(struct uring_poller *poller, const struct io_uring_cq
     return false;
 }
 
-/* True: an outcome was made. */
+/* True: there is an outcome. */
 static bool accepted(struct uring_poller *poller, const struct io_uring_cqe *completion,
                      struct outcome *ret_outcome)
 {
@@ -560,22 +574,23 @@ static bool accepted(struct uring_poller *poller, const struct io_uring_cqe *com
     return result >= 0;
 }
 
-/* Somebody comes while descriptors are short, or were. */
+/* Accepts a connection that came while descriptors were short. */
 static bool take_acceptable(struct uring_poller *poller, struct outcome *ret_outcome)
 {
     poller->is_accepting = false;
     if (!poller->is_listening)
         return false;
-    bool is_told = acceptor_next(&poller->acceptor, poller->listener_fd, ACCEPT_TRIES, ret_outcome);
-    if (is_told && ret_outcome->kind == OUTCOME_ACCEPTED)
+    bool has_outcome =
+        acceptor_next(&poller->acceptor, poller->listener_fd, ACCEPT_TRIES, ret_outcome);
+    if (has_outcome && ret_outcome->kind == OUTCOME_ACCEPTED)
         accept_more(poller);
-    else if (!is_told || ret_outcome->kind == OUTCOME_OVERFLOWED)
+    else if (!has_outcome || ret_outcome->kind == OUTCOME_OVERFLOWED)
         poll_listener(poller);
-    return is_told;
+    return has_outcome;
 }
 
-static bool take_of_name(struct uring_poller *poller, const struct io_uring_cqe *completion,
-                         struct outcome *ret_outcome)
+static bool outcome_of_name(struct uring_poller *poller, const struct io_uring_cqe *completion,
+                            struct outcome *ret_outcome)
 {
     switch (completion->user_data) {
     case NAME_ACCEPT:
@@ -588,11 +603,11 @@ static bool take_of_name(struct uring_poller *poller, const struct io_uring_cqe 
         ret_outcome->kind = OUTCOME_WOKEN;
         return true;
     default:
-        return false; /* a cancellation that nobody waits for */
+        return false; /* a cancel request that nobody waits for */
     }
 }
 
-/* A socket's last completion is followed by the news of that. */
+/* Has a socket reported as detached after its last completion. */
 static void note_detached(struct uring_poller *poller, struct poller_socket *socket)
 {
     if ((socket->state & DETACHING) == 0 || is_busy(socket))
@@ -601,7 +616,7 @@ static void note_detached(struct uring_poller *poller, struct poller_socket *soc
     poller->detached = socket;
 }
 
-static struct outcome tell_detached(struct uring_poller *poller)
+static struct outcome report_detached(struct uring_poller *poller)
 {
     struct poller_socket *socket = poller->detached;
     poller->detached = NULL;
@@ -619,17 +634,17 @@ static bool uring_next(struct poller *base, struct outcome *ret_outcome)
         bool is_socket = completion->user_data >= NAMES_END;
         poller->completions_left--;
         *ret_outcome = (struct outcome){0};
-        bool is_told = is_socket ? take_of_socket(poller, completion, ret_outcome)
-                                 : take_of_name(poller, completion, ret_outcome);
+        bool has_outcome = is_socket ? outcome_of_socket(poller, completion, ret_outcome)
+                                     : outcome_of_name(poller, completion, ret_outcome);
         if (is_socket)
             note_detached(poller, ret_outcome->socket);
         io_uring_cqe_seen(&poller->ring, completion);
-        if (is_told)
+        if (has_outcome)
             return true;
     }
     if (poller->detached == NULL)
         return false;
-    *ret_outcome = tell_detached(poller);
+    *ret_outcome = report_detached(poller);
     return true;
 }
 
@@ -704,7 +719,9 @@ struct poller *poller_io_uring_new(void)
     if (poller == NULL)
         return NULL;
     struct io_uring_params parameters = {
-        /* Completions are worked off in poller_wait() alone, by the thread that called start. */
+        /*
+         * The kernel completes requests only within poller_wait(), in the thread that called start.
+         */
         .flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_R_DISABLED |
                  IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE,
         .cq_entries = COMPLETIONS,

@@ -1,4 +1,4 @@
-/* Three system calls without functions of their own in libc, and a list. */
+/* A seccomp filter with a list of allowed calls, and Landlock rules. */
 #include "net/sandbox.h"
 
 #include <errno.h>
@@ -23,12 +23,12 @@
 #define OUR_ARCHITECTURE AUDIT_ARCH_AARCH64
 #endif
 
-/* What loops call, and libc for them. Where a comment names somebody, it is seldom. */
+/* The calls that loops make, and libc for them. A comment names a rare caller. */
 static const uint32_t allowed_calls[] = {
     /* sockets */
     __NR_accept4,
     __NR_close,
-    __NR_connect, /* a datagram socket's, see below: which address leads out */
+    __NR_connect, /* datagram sockets only, see below: to find the address of the default route */
     __NR_epoll_ctl,
     __NR_epoll_pwait,
     __NR_getpeername,
@@ -75,7 +75,7 @@ static const uint32_t allowed_calls[] = {
 #ifdef __NR_rseq
     __NR_rseq,
 #endif
-    /* files: the spare descriptor's, and how much memory is in use */
+    /* files: the spare descriptor, and the process's memory use */
     __NR_fstat,
     __NR_lseek,
     __NR_openat,
@@ -96,7 +96,7 @@ static const uint32_t allowed_calls[] = {
 #define ALLOWED_CALLS (sizeof allowed_calls / sizeof allowed_calls[0])
 #define FILTER_INSTRUCTIONS (ALLOWED_CALLS + 13)
 
-/* Landlock as the kernel has had it since 5.13; libc's headers are older than some of it. */
+/* Landlock's interface since Linux 5.13, defined here because libc's headers may be older. */
 #define LANDLOCK_VERSION_FLAG 1u
 #define LANDLOCK_PATH_BENEATH 1
 #define ACCESS_READ_FILE (UINT64_C(1) << 2)
@@ -104,7 +104,7 @@ static const uint32_t allowed_calls[] = {
 #define ACCESS_NET_ALL UINT64_C(3)
 
 struct landlock_rules {
-    uint64_t files; /* what is forbidden where no rule allows it */
+    uint64_t files; /* the rights that are taken away unless a rule allows them */
     uint64_t net;   /* since version 4 */
 };
 
@@ -115,7 +115,7 @@ struct __attribute__((packed)) landlock_path {
 
 static atomic_bool is_told;
 
-/* Async-signal-safe: only write(2), and no errno is changed. */
+/* Async-signal-safe: calls only write(2). The caller restores errno. */
 static void tell_once(int call)
 {
     char text[] =
@@ -160,14 +160,14 @@ static void allow_path(int rules_fd, const char *path, uint64_t access)
     close(rule.folder_fd);
 }
 
-/* Rights over files that each version of Landlock knows: 13, one more each in 2, 3 and 5. */
+/* The rights over files that a version of Landlock knows: 13, and one more each in 2, 3 and 5. */
 static uint64_t rights_of_files(long version)
 {
     unsigned count = version >= 5 ? 16 : version >= 3 ? 15 : version == 2 ? 14 : 13;
     return (UINT64_C(1) << count) - 1;
 }
 
-/* Without it the filter still holds. */
+/* Landlock may be missing; the filter works without it. */
 static void forbid_files(void)
 {
     long version = syscall(__NR_landlock_create_ruleset, NULL, 0, LANDLOCK_VERSION_FLAG);
@@ -201,9 +201,12 @@ static bool filter_calls(void)
     filter[length++] = SKIP_IF_EQUAL(OUR_ARCHITECTURE, 1);
     filter[length++] = RETURN(SECCOMP_RET_ERRNO | ENOSYS);
     filter[length++] = LOAD(nr);
-    for (size_t i = 0; i < ALLOWED_CALLS; i++) /* to the last instruction, as those below */
+    for (size_t i = 0; i < ALLOWED_CALLS; i++) /* skips to the last instruction */
         filter[length++] = SKIP_IF_EQUAL(allowed_calls[i], (uint8_t)(ALLOWED_CALLS - i + 7));
-    /* The machine's own addresses are asked of the kernel by sockets of two kinds, and no other. */
+    /*
+     * Only these two kinds of sockets may be created, and sockets bound: libc needs them to list
+     * the machine's addresses.
+     */
     filter[length++] = SKIP_IF_EQUAL(__NR_bind, 7);
     filter[length++] = SKIP_UNLESS_EQUAL(__NR_socket, 5);
     filter[length++] = LOAD(args[0]);
@@ -219,7 +222,7 @@ static bool filter_calls(void)
 #else
 static bool filter_calls(void)
 {
-    errno = ENOSYS; /* the registers of this machine are not known here */
+    errno = ENOSYS; /* refuse_call() does not know this machine's registers */
     return false;
 }
 #endif

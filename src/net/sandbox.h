@@ -1,14 +1,15 @@
 /*
- * What a thread gives up that only moves bytes between sockets: whoever takes it over finds nearly
- * nothing of the kernel there.
+ * Takes rights away from a thread that only moves bytes between sockets. So code that takes over
+ * the thread can use little of the kernel.
  *
- * - seccomp(2): a list of system calls that it needs. Any other fails with ENOSYS, and the first
- * one is said on stderr: nothing is killed for a call that a new libc makes.
- * - Landlock, where the kernel has it: of all files it reads /dev/null and the process's own in
- *   /proc; by TCP it connects to nobody and listens nowhere (Linux 6.7).
+ * - seccomp(2): a list of the system calls that the thread needs. Any other call fails with ENOSYS,
+ *   and the first one is printed on stderr. It does not kill the process, since a new libc may make
+ *   new calls.
+ * - Landlock, where the kernel has it: the thread may read /dev/null and /proc/self, and no other
+ *   files. It may not connect or listen by TCP (Linux 6.7).
  *
- * Other threads of the process stay free: certificates are read, and names looked up, by the main
- * one.
+ * Other threads of the process keep all rights: the main thread reads certificates and looks up
+ * names.
  */
 #ifndef PARTY_NET_SANDBOX_H
 #define PARTY_NET_SANDBOX_H
@@ -17,12 +18,14 @@
 
 #include "base/attributes.h"
 
-/* Once, before threads enter the sandbox: calls that are refused are told by a signal, SIGSYS. */
+/*
+ * Call it once before threads enter the sandbox: installs the handler for refused calls (SIGSYS).
+ */
 void sandbox_init(void);
 
 /*
- * For the calling thread, and those that it makes, for ever. False: the kernel has no seccomp, or
- * does not allow it; errno says why, and the thread is as free as before.
+ * Restricts the calling thread, and threads that it creates, for ever. False: the kernel has no
+ * seccomp or does not allow it, errno says why, and there is no filter.
  */
 MUST_CHECK bool sandbox_enter(void);
 

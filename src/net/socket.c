@@ -1,4 +1,4 @@
-/* Questions to the kernel that are asked seldom: of silent, blocked and refused connections. */
+/* Rare calls, for silent, blocked and refused connections. */
 #include "net/socket.h"
 
 #include <linux/sockios.h>
@@ -44,7 +44,7 @@ bool socket_has_input(int fd)
 
 bool socket_is_broken(int fd)
 {
-    struct pollfd question = {.fd = fd}; /* errors are told without being asked for */
+    struct pollfd question = {.fd = fd}; /* poll() reports errors though no events are requested */
     return poll(&question, 1, 0) > 0 && (question.revents & POLLERR) != 0;
 }
 
@@ -72,7 +72,7 @@ void socket_refuse(int fd, struct bytes answer)
     char ignored[4096];
     (void)!send(fd, answer.data, answer.length, MSG_NOSIGNAL | MSG_DONTWAIT);
     shutdown(fd, SHUT_WR);
-    /* What has come already would make close() reset the connection, and the answer be lost. */
+    /* Unread input would make close() reset the connection, and the peer lose the answer. */
     (void)!recv(fd, ignored, sizeof ignored, MSG_DONTWAIT);
     close(fd);
 }

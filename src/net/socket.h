@@ -1,34 +1,36 @@
-/* What the kernel knows of one connected TCP socket. */
+/* What the kernel knows about one connected TCP socket. */
 #ifndef PARTY_NET_SOCKET_H
 #define PARTY_NET_SOCKET_H
 
 #include "base/address.h"
 
-/* False when the peer's address can't be told (it is gone, or no IP address). */
+/* Writes the peer's address. False: the peer is gone, or has no IP address. */
 MUST_CHECK bool socket_peer_address(int fd, struct address *ret_address);
 
-/* The same of this side. */
+/* Writes this side's address. False: as above. */
 MUST_CHECK bool socket_own_address(int fd, struct address *ret_address);
 
-/* Whether bytes that arrived wait in the kernel to be received. */
+/* Whether the kernel has input that was not received yet. */
 bool socket_has_input(int fd);
 
-/* Whether the connection was reset, which a poller need not tell of a socket that is paused. */
+/* Whether the connection was reset. A poller need not report that for a paused socket. */
 bool socket_is_broken(int fd);
 
-/* How far the bytes that were sent have got. */
+/* How far sent bytes have got. */
 struct socket_delivery {
     uint32_t acknowledged; /* by the peer's kernel, since the connection began; wraps */
-    uint32_t in_flight;    /* taken by our kernel, and not acknowledged */
+    uint32_t in_flight;    /* in our kernel or on their way, and not acknowledged */
 };
 
 MUST_CHECK bool socket_delivery(int fd, struct socket_delivery *ret_delivery);
 
-/* Makes close() reset the connection, so that the kernel keeps nothing for a peer that is lost. */
+/* Makes close() reset the connection, so that the kernel keeps nothing for a lost peer. */
 void socket_reset_on_close(int fd);
 
-/* Sends what the socket takes of a short answer and closes it: for connections that can't be
- * served. */
+/*
+ * Sends as much of a short answer as the socket takes, and closes a connection that can't be
+ * served.
+ */
 void socket_refuse(int fd, struct bytes answer);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * OpenSSL over two BIOs of our own: reading takes from the view that was fed, writing appends to
- * the session's outbox. An idle session so keeps no buffers.
+ * OpenSSL over two BIOs of our own: reading takes from the bytes that were fed, writing appends to
+ * the session's outbox. So an idle session keeps no buffers.
  */
 #include "net/tls.h"
 
@@ -17,17 +17,17 @@
 #include "net/tls_tickets.h"
 #include "net/tls_trial.h"
 
-/* What may come at once, with what was kept before it. */
+/* Bytes that a poller may report at once, and bytes that were kept before. */
 #define UNREAD_BYTES_MAX (2 * POLLER_RECEIVED_BYTES_MAX)
 
-/* TLS 1.2: forward secrecy and authenticated encryption only. TLS 1.3 has nothing else. */
+/* TLS 1.2: forward secrecy and authenticated encryption only. TLS 1.3 offers nothing else. */
 #define CIPHERS_1_2 "ECDHE+AESGCM:ECDHE+CHACHA20"
 /*
- * Hellos and key updates that one connection may send (RFC 8446 4.6.3): each costs derivations of
- * keys, and nobody needs more of them than one in many gigabytes.
+ * Hellos and key updates that a peer may send (RFC 8446 4.6.3). Each costs key derivations, and an
+ * honest peer sends one in many gigabytes.
  */
 #define COSTLY_MESSAGES_MAX 32
-/* RFC 8446 5.1: type, version, length; and what that may be, encrypted ones of TLS 1.2 included. */
+/* RFC 8446 5.1: type, version, length; and the longest record, which TLS 1.2 allows. */
 #define RECORD_HEADER_BYTES 5
 #define RECORD_BYTES_MAX (16384 + 2048)
 
@@ -44,16 +44,16 @@ struct tls_session {
     SSL *ssl;
     struct outbox output;
     struct outbox_pool *pool;
-    struct bytes in; /* fed and not read yet; lies in `unread` or in the caller's memory */
+    struct bytes in; /* bytes that were fed and not read; in `unread` or in the caller's memory */
     struct buf unread;
     uint32_t costly_messages;
     uint32_t began_ms;
-    bool has_read;     /* of the hello */
-    bool has_answered; /* the hello */
+    bool has_read;     /* OpenSSL has read from the hello */
+    bool has_answered; /* OpenSSL has answered the hello */
     bool has_ended;
 };
 
-/* Takes what SSL wants next from what was fed. */
+/* Gives OpenSSL the next fed bytes. */
 static int read_fed(BIO *bio, char *out, size_t capacity, size_t *ret_length)
 {
     struct tls_session *session = BIO_get_data(bio);
@@ -96,7 +96,7 @@ static BIO_METHOD *method_new(void)
     return method;
 }
 
-/* Nobody is there to be asked for a passphrase. */
+/* Fails, since nobody can be asked for a passphrase. */
 static int refuse_passphrase(char *out, int capacity, int is_writing, void *context)
 {
     (void)out;
@@ -106,7 +106,7 @@ static int refuse_passphrase(char *out, int capacity, int is_writing, void *cont
     return 0;
 }
 
-/* Of the protocols that a client names (ALPN, RFC 7301) only HTTP/1.1 is spoken here. */
+/* ALPN (RFC 7301): of the protocols that a client offers, the server speaks HTTP/1.1 only. */
 static int choose_protocol(SSL *ssl, const unsigned char **ret_chosen, unsigned char *ret_length,
                            const unsigned char *offered, unsigned int offered_length, void *context)
 {
@@ -142,11 +142,11 @@ static bool use_ticket_key(const struct ticket_key *key, const unsigned char *iv
 }
 
 #define TICKET_FAILED (-1)
-#define TICKET_REFUSED 0 /* a new session, with a handshake of its own */
+#define TICKET_REFUSED 0 /* a full handshake begins a new session */
 #define TICKET_USED 1
 #define TICKET_USED_RENEW 2
 
-/* Called by OpenSSL for each ticket that is made, and for each that is shown. */
+/* OpenSSL calls this for each ticket that it creates, and for each that a client presents. */
 static int encrypt_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
                           EVP_MAC_CTX *mac, int is_new)
 {
@@ -164,7 +164,7 @@ static int encrypt_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_
     } else if (!ticket_keys_find(&context->ticket_keys, name, now_seconds(), &key)) {
         result = TICKET_REFUSED;
     } else if (use_ticket_key(&key, iv, false, cipher, mac)) {
-        /* In TLS 1.3 a ticket is for one use. */
+        /* In TLS 1.3 a ticket may be used once. */
         bool is_good = SSL_version(ssl) != TLS1_3_VERSION &&
                        memcmp(name, newest.name, sizeof newest.name) == 0;
         result = is_good ? TICKET_USED : TICKET_USED_RENEW;
@@ -183,7 +183,7 @@ static void configure(SSL_CTX *ssl_context, struct tls_context *context)
                                          SSL_OP_CIPHER_SERVER_PREFERENCE |
                                          SSL_OP_PRIORITIZE_CHACHA);
     SSL_CTX_set_mode(ssl_context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    /* Sessions are resumed by tickets: the client keeps them, and nothing is kept here. */
+    /* Tickets resume sessions: the client keeps them, and the server keeps nothing. */
     SSL_CTX_set_session_cache_mode(ssl_context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_session_id_context(ssl_context, (const unsigned char *)"party", 5);
     SSL_CTX_set_num_tickets(ssl_context, 1);
@@ -271,13 +271,16 @@ void tls_context_free(struct tls_context *context)
     free(context);
 }
 
-/* The last message of an answer: TLS 1.3 and resumptions end it with Finished. */
+/*
+ * Whether a message is the last one of the server's answer. Finished ends it in TLS 1.3 and for a
+ * resumption.
+ */
 static bool ends_answer(uint8_t type)
 {
     return type == SSL3_MT_FINISHED || type == SSL3_MT_SERVER_DONE;
 }
 
-/* OpenSSL tells each message of the handshake, the ones after it included. */
+/* OpenSSL calls this for each handshake message, those after the handshake included. */
 static void note_message(int is_ours, int version, int content_type, const void *data,
                          size_t length, SSL *ssl, void *pointer)
 {
@@ -303,7 +306,7 @@ static SSL *ssl_new(struct tls_context *context)
     SSL_CTX *current = context->current;
     SSL_CTX_up_ref(current);
     pthread_mutex_unlock(&context->lock);
-    SSL *ssl = SSL_new(current); /* has a reference of its own */
+    SSL *ssl = SSL_new(current); /* takes a reference of its own */
     SSL_CTX_free(current);
     return ssl;
 }
@@ -371,7 +374,7 @@ enum tls_result tls_session_read(struct tls_session *session, uint8_t *out, size
                                  size_t *ret_length)
 {
     session->has_read = true;
-    ERR_clear_error(); /* the queue of errors is the thread's, and SSL_get_error() looks at it */
+    ERR_clear_error(); /* SSL_get_error() reads the thread's queue of errors */
     int result = SSL_read_ex(session->ssl, out, capacity, ret_length);
     if (session->costly_messages > COSTLY_MESSAGES_MAX) {
         session->has_ended = true;
@@ -385,7 +388,7 @@ enum tls_result tls_session_read(struct tls_session *session, uint8_t *out, size
     case SSL_ERROR_ZERO_RETURN:
         return TLS_ENDED;
     default:
-        session->has_ended = true; /* after a fatal error nothing more may be said */
+        session->has_ended = true; /* after a fatal error nothing more may be sent */
         return TLS_FAILED;
     }
 }

@@ -1,9 +1,9 @@
 /*
- * TLS (OpenSSL) without sockets: bytes from the peer are fed in and read as plain text, plain text
- * is written and comes out as bytes for the peer, queued in the session's own outbox. So it is the
- * same whichever poller moves the bytes.
+ * TLS (OpenSSL) without sockets. The caller feeds bytes from the peer and reads plain text. It
+ * writes plain text, and the session queues bytes for the peer in its own outbox. So TLS works with
+ * any poller.
  *
- * A context belongs to the process and is safe from any thread; a session belongs to the loop that
+ * A context belongs to the process and is safe from any thread. A session belongs to the loop that
  * has its connection, and moves with it.
  */
 #ifndef PARTY_NET_TLS_H
@@ -14,20 +14,17 @@
 
 struct tls_context;
 
-/*
- * Loads a certificate with its chain and its key, both PEM files. NULL with a sentence in
- * `ret_why`.
- */
+/* Loads a certificate with its chain, and its key: PEM files. NULL: `ret_why` says why. */
 MUST_CHECK struct tls_context *tls_context_new(const char *certificate_path, const char *key_path,
                                                char *ret_why, size_t why_capacity);
 
 /*
- * Loads the files anew, for sessions to come; those that are there go on, and what was resumable
- * stays so. False, and nothing changed: a sentence is in `ret_why`.
+ * Loads the files again, for new sessions. Present sessions go on, and tickets stay valid. False:
+ * nothing was changed, and `ret_why` says why.
  */
 MUST_CHECK bool tls_context_reload(struct tls_context *context, char *ret_why, size_t why_capacity);
 
-/* Accepts NULL. Its sessions must have been freed. */
+/* Frees a context, or NULL. Its sessions must have been freed before. */
 void tls_context_free(struct tls_context *context);
 
 struct tls_session;
@@ -37,55 +34,56 @@ MUST_CHECK struct tls_session *tls_session_new(struct tls_context *context,
                                                struct outbox_pool *pool);
 void tls_session_free(struct tls_session *session);
 
-/* What is to be sent to the peer; the pool is the session's. */
+/* The bytes for the peer. The queue uses the session's pool. */
 struct outbox *tls_session_output(struct tls_session *session);
 
-/* The session leaves its loop (NULL), or comes to another, with what it has queued. */
+/* Takes the session, with its queue, away from its loop (NULL) or to another one. */
 void tls_session_set_pool(struct tls_session *session, struct outbox_pool *pool);
 
 enum tls_result {
     TLS_DATA,      /* plain text was read */
-    TLS_NEED_MORE, /* all that was fed is used up */
-    TLS_ENDED,     /* the peer said that it sends no more (close_notify) */
-    TLS_FAILED,    /* the connection is no good; what to tell the peer may be queued */
+    TLS_NEED_MORE, /* all fed bytes are used up */
+    TLS_ENDED,     /* the peer sends no more (close_notify) */
+    TLS_FAILED,    /* the connection is broken; an alert for the peer may be queued */
 };
 
 /*
- * Feeds bytes from the peer, which must stay valid until tls_session_settle(). After feeding,
- * read until it yields no data, or until the reader wants no more for now; then settle: what is
- * not read yet is kept, and is read on after the next feeding (which may be of nothing).
+ * Feeds bytes from the peer, which must stay valid until tls_session_settle(). The caller then
+ * reads until there is no data, or until it wants no more for now; then it settles. The session
+ * keeps unread bytes until after the next tls_session_feed(), which may feed nothing. False: memory
+ * is short.
  */
 MUST_CHECK bool tls_session_feed(struct tls_session *session, struct bytes in);
 enum tls_result tls_session_read(struct tls_session *session, uint8_t *out, size_t capacity,
                                  size_t *ret_length);
 MUST_CHECK bool tls_session_settle(struct tls_session *session);
 
-/* Bytes that the session keeps for later reading. */
+/* Bytes that the session keeps to be read later. */
 size_t tls_session_kept(const struct tls_session *session);
 
-/* Encrypts plain text, at most TLS_WRITE_BYTES_MAX, into the output. False: it failed. */
+/* Encrypts plain text, at most TLS_WRITE_BYTES_MAX, into the output. False: OpenSSL failed. */
 #define TLS_WRITE_BYTES_MAX 16384
 MUST_CHECK bool tls_session_write(struct tls_session *session, struct bytes text);
 
-/* Tells the peer, in the output, that no more will be sent (close_notify); once. */
+/* Queues a close_notify for the peer, once. */
 void tls_session_end(struct tls_session *session);
 
 /*
- * Whether the session has said all that it says in answer to a hello: before that, reading may take
- * milliseconds, for the certificate's key is used.
+ * Whether the session has sent its whole answer to the hello. Before that, reading may take
+ * milliseconds, since the certificate's key is used.
  */
 bool tls_session_has_answered(const struct tls_session *session);
 
 /*
- * Whether reading may bring the answer about: of the hello what is kept is a whole record, or it is
- * not the first.
+ * Whether reading may produce the answer: the unread bytes are a whole record, or some of the hello
+ * has been read.
  */
 bool tls_session_may_answer(const struct tls_session *session);
 
-/* Milliseconds since the session began. */
+/* Milliseconds since the session was created. */
 uint32_t tls_session_age_ms(const struct tls_session *session);
 
-/* Whether the handshake is done, and whether it resumed an earlier session. */
+/* Whether the handshake is complete, and whether it resumed an earlier session. */
 bool tls_session_is_open(const struct tls_session *session);
 bool tls_session_is_resumed(const struct tls_session *session);
 

@@ -1,4 +1,4 @@
-/* Two keys, the newer of which is used. */
+/* Keeps two keys, and encrypts with the newer one. */
 #include "net/tls_tickets.h"
 
 #include <openssl/crypto.h>
@@ -17,7 +17,7 @@ void ticket_keys_release(struct ticket_keys *keys)
     OPENSSL_cleanse(keys, sizeof *keys);
 }
 
-/* Under the lock. Nobody may have asked for a long time: then neither key is good any more. */
+/* Call it under the lock. After a long time without calls neither key may be used any more. */
 static void expire(struct ticket_keys *keys, uint64_t now_s)
 {
     uint64_t age_s = now_s - keys->since_s;
@@ -32,7 +32,10 @@ static void expire(struct ticket_keys *keys, uint64_t now_s)
 static bool make(struct ticket_keys *keys, uint64_t now_s)
 {
     struct ticket_key key;
-    /* An age counts from here only for the first key: those after it take over from one another. */
+    /*
+     * Only the first key's age counts from its creation. A later key replaces one at the end of its
+     * period.
+     */
     bool is_first = !keys->has_previous;
     if (RAND_bytes((unsigned char *)&key, sizeof key) != 1)
         return false;

@@ -1,10 +1,10 @@
 /*
- * OpenSSL says nothing when memory is short while it loads its ciphers: it goes on without the one
- * concerned, and without some of them no handshake ever succeeds.
+ * When memory is short while OpenSSL loads its ciphers, it silently goes on without some of them.
+ * Then every handshake may fail.
  */
 #include "net/tls_trial.h"
 
-/* A handshake has two flights each way at most; a ticket may follow. */
+/* A handshake has at most two flights in each direction; a ticket may follow. */
 #define STEPS_MAX 8
 
 static bool is_waiting(SSL *ssl, int result)
@@ -12,7 +12,7 @@ static bool is_waiting(SSL *ssl, int result)
     return result != 1 && SSL_get_error(ssl, result) == SSL_ERROR_WANT_READ;
 }
 
-/* Two ends, each of which writes what the other reads. */
+/* Makes a handshake between two ends, each of which reads what the other one writes. */
 static bool shake_hands(SSL *client, SSL *server)
 {
     for (int step = 0; step < STEPS_MAX; step++) {
@@ -55,7 +55,7 @@ bool tls_trial(SSL_CTX *server)
     SSL_CTX *client = SSL_CTX_new(TLS_client_method());
     if (client == NULL)
         return false;
-    SSL_CTX_set_security_level(client, 0); /* it is not asked to trust the certificate */
+    SSL_CTX_set_security_level(client, 0); /* the certificate need not be trusted */
     bool is_good =
         try_version(server, client, TLS1_2_VERSION) && try_version(server, client, TLS1_3_VERSION);
     SSL_CTX_free(client);

@@ -3,7 +3,7 @@
 
 #include "base/attributes.h"
 
-/* The field that a key names, or NULL. Most messages have two: type and data. */
+/* The field that a key names; NULL: none. Most messages have only type and data. */
 static struct json_value *field_for_key(struct envelope_parser *parser,
                                         const struct json_value *key)
 {

@@ -1,8 +1,8 @@
 /*
- * The envelope of a client's message: which type, and views of the fields that types have.
+ * The envelope of a client's message: its type, and views of the fields that messages may have.
  *
- * Fields are in any order; unknown ones are skipped; of a repeated one the last counts. What the
- * values mean (whether an id is acceptable, what `to` names) is decided by the relay.
+ * Fields may be in any order. Unknown fields are skipped, and of a repeated one the last counts.
+ * The relay decides what the values mean (whether an id is acceptable, what `to` names).
  */
 #ifndef PARTY_PROTO_ENVELOPE_H
 #define PARTY_PROTO_ENVELOPE_H
@@ -17,7 +17,7 @@ enum envelope_type {
     ENVELOPE_CLOSE_ROOM,
 };
 
-/* Views into the message; kind JSON_ABSENT where a field did not come. */
+/* Views into the message; a field that is missing has the kind JSON_ABSENT. */
 struct envelope {
     enum envelope_type type;
     struct json_value client_id;
@@ -31,26 +31,26 @@ struct envelope {
 enum envelope_result {
     ENVELOPE_OK,
     ENVELOPE_INVALID_JSON,
-    ENVELOPE_UNKNOWN_TYPE, /* valid JSON, but no object or no known `type` */
-    ENVELOPE_PAUSED,       /* the go is over, and the text is not */
+    ENVELOPE_UNKNOWN_TYPE, /* valid JSON, but no object, or no known `type` */
+    ENVELOPE_PAUSED,       /* the slice has ended before the text */
 };
 
-/* Validates the whole of `text` (which must be UTF-8) and picks out the fields, in one pass. */
+/* Validates the whole of `text`, which must be UTF-8, and picks out the fields, in one pass. */
 enum envelope_result envelope_parse(struct bytes text, struct envelope *ret_envelope);
 
 /*
- * The same in several goes, so that a long text takes nobody's time at once. The text must stay
- * where it is meanwhile.
+ * As envelope_parse(), in several slices, so that a long text does not delay other clients. The
+ * text must stay where it is until the last slice.
  */
 struct envelope_parser {
     struct json_walk walk;
     struct json_value type;
-    struct envelope envelope; /* the result, once envelope_continue() says OK */
+    struct envelope envelope; /* the result, when envelope_continue() returns OK */
 };
 
 void envelope_begin(struct envelope_parser *parser, struct bytes text);
 
-/* Reads on for about so many bytes. */
+/* Parses the next slice, of about `length` bytes. */
 enum envelope_result envelope_continue(struct envelope_parser *parser, size_t length);
 
 #endif

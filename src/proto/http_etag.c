@@ -1,4 +1,4 @@
-/* Lists of entity tags. A tag may hold commas, so that they can't be split as other lists are. */
+/* Lists of entity tags. A tag may contain commas, so http_list_next() can't split such a list. */
 #include "proto/http_etag.h"
 
 static void skip(struct bytes *text, size_t count)
@@ -7,14 +7,14 @@ static void skip(struct bytes *text, size_t count)
     text->length -= count;
 }
 
-/* Commas and white space before an element (RFC 9110 5.6.1: elements may be empty). */
+/* Skips commas and white space before an element (RFC 9110 5.6.1: elements may be empty). */
 static void skip_to_element(struct bytes *list)
 {
     while (list->length > 0 && memchr(", \t", list->data[0], 3) != NULL)
         skip(list, 1);
 }
 
-/* Takes a tag off the list, without the mark of a weak one. False: there is none. */
+/* Takes the first tag off the list, without the mark of a weak one. False: there is none. */
 static bool take_tag(struct bytes *list, struct bytes *ret_tag)
 {
     if (list->length >= 2 && memcmp(list->data, "W/", 2) == 0)

@@ -5,8 +5,8 @@
 #include "base/bytes.h"
 
 /*
- * Whether an If-None-Match header names the tag, by the weak comparison (RFC 9110 13.1.2), or `*`.
- * `etag` has its quotation marks. What is no list of tags names none from its fault on.
+ * Whether an If-None-Match header contains the tag, by weak comparison (RFC 9110 13.1.2), or is
+ * `*`. `etag` has its quotation marks. A malformed list ends before its first fault.
  */
 bool http_etag_is_listed(struct bytes if_none_match, struct bytes etag);
 

@@ -1,4 +1,6 @@
-/* Names of parameters are compared as they were written: nobody has a reason to escape ours. */
+/*
+ * Compares names of parameters as they are written: nobody has a reason to escape the names in use.
+ */
 #include "proto/http_query.h"
 
 static int hex_digit(uint8_t c)
@@ -30,7 +32,7 @@ bool http_percent_decode(struct bytes text, uint8_t *out, size_t capacity, size_
     return true;
 }
 
-/* Takes the first parameter off a query. False when none is left. */
+/* Takes the first parameter off a query. False: none is left. */
 static bool next_parameter(struct bytes *query, struct bytes *ret_parameter)
 {
     if (query->length == 0)

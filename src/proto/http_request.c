@@ -1,14 +1,16 @@
-/* Request heads. Strict where leniency has been an attack: line ends, folds, spaces before colons.
+/*
+ * Parses request heads. It is strict where leniency has allowed attacks: line ends, folded lines,
+ * spaces before colons.
  */
 #include "proto/http_request.h"
 
 #include "base/attributes.h"
 
 struct cursor {
-    const uint8_t *at;      /* the beginning of a line */
-    const uint8_t *scanned; /* up to here it is known to go on */
+    const uint8_t *at;      /* the beginning of the current line */
+    const uint8_t *scanned; /* the current line does not end before this */
     const uint8_t *end;
-    int status; /* why parsing failed */
+    int status; /* the answer if parsing fails */
 };
 
 static bool is_token_byte(uint8_t c)
@@ -91,7 +93,7 @@ static bool is_field_byte(uint8_t c)
     return c >= 0x20 ? c != 0x7F : c == '\t';
 }
 
-/* One line up to CRLF. A bare LF or another control byte is a fault at once. */
+/* Reads a line up to its CRLF. A bare LF or another control byte is invalid at once. */
 static enum http_parse_result read_line(struct cursor *cursor, struct bytes *ret_line)
 {
     const uint8_t *at = cursor->scanned > cursor->at ? cursor->scanned : cursor->at;
@@ -112,7 +114,7 @@ static enum http_parse_result read_line(struct cursor *cursor, struct bytes *ret
     return HTTP_PARSE_NEED_MORE;
 }
 
-/* Splits `line` at its first space. False when there is none. */
+/* Takes the part before the first space off `line`. False: there is no space. */
 static bool split_at_space(struct bytes *line, struct bytes *ret_word)
 {
     const uint8_t *space = memchr(line->data, ' ', line->length);
@@ -124,7 +126,7 @@ static bool split_at_space(struct bytes *line, struct bytes *ret_word)
     return true;
 }
 
-/* The length of `http://` and the like, in any case; 0: it begins with none. */
+/* The length of `http://` or the like, in any case; 0: the target begins with none. */
 static size_t scheme_length(struct bytes target)
 {
     static const char *const schemes[] = {"http://", "https://", "ws://", "wss://"};
@@ -138,9 +140,8 @@ static size_t scheme_length(struct bytes target)
 }
 
 /*
- * The path in origin form (/a?b) and in absolute form (http://host/a?b), RFC 9112 3.2; clients
- * behind proxies say ws:// as well. Empty for the forms that only other methods than GET and HEAD
- * have.
+ * The path of a target in origin form (/a?b) or absolute form (http://host/a?b), RFC 9112 3.2.
+ * Clients behind proxies send ws:// as well. Empty: a form that neither GET nor HEAD may have.
  */
 static struct bytes path_of_target(struct bytes target, struct bytes *ret_query)
 {
@@ -152,7 +153,7 @@ static struct bytes path_of_target(struct bytes target, struct bytes *ret_query)
             return (struct bytes){0};
         path = bytes_of(path.data + skipped, path.length - skipped);
         if (path.length == 0 || memchr("/?#", path.data[0], 3) != NULL)
-            return (struct bytes){0}; /* it names no host (RFC 9110 4.2.1) */
+            return (struct bytes){0}; /* the target names no host (RFC 9110 4.2.1) */
         while (path.length > 0 && memchr("/?#", path.data[0], 3) == NULL)
             path = bytes_of(path.data + 1, path.length - 1);
     }
@@ -218,7 +219,7 @@ static bool take_host(struct http_request *request, struct bytes value)
         if (is_white(value.data[i]))
             return false;
     }
-    bool is_first = !request->has_host; /* RFC 9112 3.2: more than one is a fault */
+    bool is_first = !request->has_host; /* RFC 9112 3.2: a second Host is invalid */
     request->has_host = true;
     request->host = value;
     return is_first;
@@ -229,7 +230,7 @@ static bool take_connection(struct http_request *request, struct bytes value)
     if (list_has(value, BYTES("upgrade")))
         request->connection_has_upgrade = true;
     if (list_has(value, BYTES("close"))) {
-        request->asks_to_close = true; /* whatever else is asked for (RFC 9112 9.3) */
+        request->asks_to_close = true; /* it overrides keep-alive (RFC 9112 9.3) */
         request->keeps_alive = false;
     } else if (request->minor_version == 0 && !request->asks_to_close &&
                list_has(value, BYTES("keep-alive")))
@@ -267,7 +268,7 @@ static bool take_transfer_encoding(struct http_request *request, struct bytes va
 
 static bool take_origin(struct http_request *request, struct bytes value)
 {
-    bool is_first = !request->has_origin; /* two would leave open which one is judged */
+    bool is_first = !request->has_origin; /* with two, it would be unclear which one is checked */
     request->origin = value;
     request->has_origin = true;
     return is_first;
@@ -307,20 +308,20 @@ static bool take_forwarded(struct http_request *request, struct bytes value)
     return true;
 }
 
-/* Each proxy adds its peer's address at the end, so the last headers are the ones to keep. */
+/* Each proxy appends its peer's address, so the last headers are kept. */
 static bool take_forwarded_for(struct http_request *request, struct bytes value)
 {
-    const uint8_t most = ARRAY_LENGTH(request->forwarded_for);
-    if (request->forwarded_for_count == most) {
+    const uint8_t count_max = ARRAY_LENGTH(request->forwarded_for);
+    if (request->forwarded_for_count == count_max) {
         memmove(request->forwarded_for, request->forwarded_for + 1,
-                (most - 1u) * sizeof request->forwarded_for[0]);
+                (count_max - 1u) * sizeof request->forwarded_for[0]);
         request->forwarded_for_count--;
     }
     request->forwarded_for[request->forwarded_for_count++] = value;
     return take_forwarded(request, value);
 }
 
-/* The first proxy is the one that the client spoke to. */
+/* The client has sent its request to the first proxy, so that one's value counts. */
 static bool take_forwarded_host(struct http_request *request, struct bytes value)
 {
     struct bytes host;
@@ -329,7 +330,7 @@ static bool take_forwarded_host(struct http_request *request, struct bytes value
     return take_forwarded(request, value);
 }
 
-/* Here, too, the client has spoken to the first proxy. */
+/* As for the host, the first proxy's value counts. */
 static bool take_forwarded_prefix(struct http_request *request, struct bytes value)
 {
     struct bytes prefix;
@@ -338,7 +339,7 @@ static bool take_forwarded_prefix(struct http_request *request, struct bytes val
     return take_forwarded(request, value);
 }
 
-/* Some proxies tell the scheme of the WebSocket: `wss` is https, `ws` is http. */
+/* Some proxies report the scheme of the WebSocket: `wss` is https, `ws` is http. */
 static bool take_forwarded_proto(struct http_request *request, struct bytes value)
 {
     struct bytes scheme;
@@ -373,7 +374,7 @@ static bool take_websocket_protocol(struct http_request *request, struct bytes v
 
 static const struct {
     const char *name;
-    bool (*take)(struct http_request *request, struct bytes value); /* false: 400 */
+    bool (*take)(struct http_request *request, struct bytes value); /* false: answer 400 */
 } header_takers[] = {
     {"Host", take_host},
     {"Connection", take_connection},
@@ -407,7 +408,10 @@ static const struct {
     {"Sec-WebSocket-Protocol", take_websocket_protocol},
 };
 
-/* A name, a colon right behind it, a value; folded lines begin with white space and are refused. */
+/*
+ * Parses a name, a colon right behind it, and a value. A folded line begins with white space, which
+ * no name contains, so it is refused.
+ */
 static bool parse_header(struct http_request *request, struct bytes line)
 {
     const uint8_t *colon = memchr(line.data, ':', line.length);
@@ -424,7 +428,7 @@ static bool parse_header(struct http_request *request, struct bytes line)
     return true;
 }
 
-/* Header lines up to the empty one. */
+/* Parses header lines up to the empty line. */
 static enum http_parse_result parse_headers(struct cursor *cursor, struct http_request *ret_request)
 {
     for (;;) {
@@ -439,23 +443,23 @@ static enum http_parse_result parse_headers(struct cursor *cursor, struct http_r
     }
 }
 
-/* The whole head, from its beginning. */
+/* Parses a complete head. */
 static enum http_parse_result parse_head(struct cursor *cursor, struct http_request *ret_request)
 {
-    /* One empty line before the request is forgiven (RFC 9112 2.2). */
+    /* RFC 9112 2.2: one empty line before the request is allowed. */
     if (cursor->end - cursor->at >= 2 && cursor->at[0] == '\r' && cursor->at[1] == '\n')
         cursor->at += 2;
     enum http_parse_result result = parse_request_line(cursor, ret_request);
     if (result == HTTP_PARSE_DONE)
         result = parse_headers(cursor, ret_request);
-    /* HTTP/1.0 knows no Host (load balancers' health checks speak it). */
+    /* HTTP/1.0 has no Host (load balancers' health checks use it). */
     bool needs_host = ret_request->minor_version >= 1;
     if (result == HTTP_PARSE_DONE && needs_host && !ret_request->has_host)
         return invalid(cursor, 400);
     return result;
 }
 
-/* The request's own line is read anew until it is there. */
+/* Notes what was checked. A request line that is incomplete is read again from its beginning. */
 static struct http_progress progress_of(const struct cursor *cursor, struct bytes in,
                                         const struct http_request *judged)
 {

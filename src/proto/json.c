@@ -1,4 +1,4 @@
-/* The validator. Strings as values (comparing, canonical form) are in json_string.c. */
+/* The JSON validator. json_string.c compares and canonicalises strings. */
 #include "proto/json.h"
 
 #include <assert.h>
@@ -7,23 +7,24 @@
 #include <stdlib.h>
 
 /*
- * In a go that may end before the text, `end` is that of the go. A step that fails there for want
- * of bytes is said again from its beginning in the next go, which ends further behind; so that this
- * takes no longer the longer a run is, what was read of it is noted in the walk.
+ * Scans one slice of a text. If the slice ends before the text, `end` is the slice's end. A step
+ * that fails there for want of bytes is repeated from its beginning in the next slice. The walk
+ * notes how far the step has read a run of digits, white space or string. So a long run does not
+ * make the repetition slow.
  */
 struct scanner {
     const uint8_t *at;
     const uint8_t *end;
-    struct json_walk *notes; /* NULL: there are none, and there is nothing to note */
-    bool goes_on;            /* the text does, behind `end` */
+    struct json_walk *notes; /* NULL: the text has one slice, so nothing needs notes */
+    bool has_more_text;      /* the text continues behind `end` */
 };
 
 #define CUT_BYTES 8 /* the longest that a step looks ahead: \uXXXX */
 
-/* Whether a step that has failed may have failed because the go ends there. */
+/* Whether a step that has failed may have failed because the slice ends. */
 static bool is_cut(const struct scanner *scanner)
 {
-    return scanner->goes_on && scanner->end - scanner->at < CUT_BYTES;
+    return scanner->has_more_text && scanner->end - scanner->at < CUT_BYTES;
 }
 
 enum run_kind {
@@ -77,7 +78,7 @@ static void skip_white_run(struct scanner *scanner)
     note_run(scanner, (struct json_run){.from = from, .kind = RUN_WHITE}, known);
 }
 
-/* Mostly there is none. */
+/* Inlined for the common case without white space. */
 static void skip_white(struct scanner *scanner)
 {
     if (scanner->at < scanner->end && *scanner->at <= ' ')
@@ -157,8 +158,8 @@ static bool is_short_escape(uint8_t letter)
 }
 
 /*
- * Escapes in a row; `at` is at the first backslash, and stays at that of one that is wrong or cut.
- * Surrogates may stand alone (RFC 8259 8.2).
+ * Reads consecutive escapes. `at` is at the first backslash; at the end it is behind the last
+ * escape, or at the backslash of a malformed or cut one. Surrogates may stand alone (RFC 8259 8.2).
  */
 static bool take_escapes(struct scanner *scanner)
 {
@@ -178,8 +179,9 @@ static bool take_escapes(struct scanner *scanner)
 #define HIGH_BITS EACH_BYTE(0x80)
 
 /*
- * The bytes of a word that end a run of plain text: quotes, backslashes, controls. Each has its
- * high bit set; so may bytes above the first have by mistake (a borrow goes upwards only).
+ * Finds the bytes of a word that end plain text: quotes, backslashes and control characters. The
+ * high bit of each is set in the result. It may also be set for bytes above the first one, since a
+ * borrow goes upwards; callers use only the first.
  */
 static uint64_t find_special_bytes(uint64_t word)
 {
@@ -191,7 +193,7 @@ static uint64_t find_special_bytes(uint64_t word)
     return found & HIGH_BITS;
 }
 
-/* The same for sixteen bytes at a time, and only whether there are any. */
+/* Whether any of sixteen bytes is special. */
 static bool has_special_bytes(const uint8_t *at)
 {
     typedef uint8_t vector __attribute__((vector_size(16)));
@@ -203,7 +205,7 @@ static bool has_special_bytes(const uint8_t *at)
     return (halves[0] | halves[1]) != 0;
 }
 
-/* Most strings are keys, which end in the first word, or long ones. */
+/* Most strings are keys, which end within the first word, or long. */
 static const uint8_t *skip_plain_text(const uint8_t *at, const uint8_t *end)
 {
     while (end - at >= (ptrdiff_t)sizeof(uint64_t)) {
@@ -221,7 +223,7 @@ static const uint8_t *skip_plain_text(const uint8_t *at, const uint8_t *end)
     return at;
 }
 
-/* `at` is behind the opening quote. */
+/* Reads the rest of a string; `at` is behind the opening quote. */
 static bool take_string_rest(struct scanner *scanner, bool *ret_has_escapes)
 {
     const uint8_t *from = scanner->at;
@@ -237,13 +239,13 @@ static bool take_string_rest(struct scanner *scanner, bool *ret_has_escapes)
         bool are_good = take_escapes(scanner);
         *ret_has_escapes |= scanner->at > escapes;
         if (!are_good || scanner->at == escapes)
-            break; /* the end, or a control character */
+            break; /* the end of the slice, or a control character */
     }
     note_run(scanner, (struct json_run){from, NULL, RUN_STRING, *ret_has_escapes}, known);
     return false;
 }
 
-/* `nesting` is of what is within the walk's object, which is a level of its own. */
+/* Enters a container. The outermost object of a walk is a level that `nesting` does not count. */
 static bool nesting_enter(struct json_nesting *nesting, uint32_t depth_max, bool is_object)
 {
     if (nesting->depth == depth_max)
@@ -251,8 +253,8 @@ static bool nesting_enter(struct json_nesting *nesting, uint32_t depth_max, bool
     uint64_t bit = (uint64_t)1 << (nesting->depth % 64);
     uint64_t *word = &nesting->is_object[nesting->depth / 64];
     if (nesting->depth % 64 == 0)
-        *word =
-            0; /* the bits above are set on the way up; a text seldom nests past the first word */
+        *word = 0; /* the levels above are set when they are entered; few texts nest beyond the
+                      first word */
     *word = is_object ? *word | bit : *word & ~bit;
     nesting->depth++;
     return true;
@@ -274,7 +276,10 @@ static bool take_key(struct scanner *scanner)
     return take_byte(scanner, ':');
 }
 
-/* A value that contains no other, or the opening of one that does (kind ARRAY or OBJECT). */
+/*
+ * Reads a value that contains no other, or the opening bracket of a container (kind ARRAY or
+ * OBJECT).
+ */
 static enum json_kind take_simple(struct scanner *scanner, bool *ret_has_escapes)
 {
     if (scanner->at == scanner->end)
@@ -299,20 +304,20 @@ static enum json_kind take_simple(struct scanner *scanner, bool *ret_has_escapes
         break;
     }
     bool is_number = take_number(scanner);
-    /* One that ends where the go does may go on. */
-    bool is_whole = !scanner->goes_on || scanner->at < scanner->end;
+    /* A number at the end of a slice may continue in the next one. */
+    bool is_whole = !scanner->has_more_text || scanner->at < scanner->end;
     return is_number && is_whole ? JSON_NUMBER : JSON_ABSENT;
 }
 
-/* What comes next within a container. */
+/* The next part of a container. */
 enum step {
     STEP_INVALID,
-    STEP_BEGIN, /* it has just been entered */
+    STEP_BEGIN, /* the container was just entered */
     STEP_VALUE, /* a value comes next */
     STEP_AFTER, /* a value has just ended */
 };
 
-/* Behind the opening bracket of a container that was just entered: it may be empty. */
+/* Reads on behind the opening bracket of a container, which may be empty. */
 static enum step begin_container(struct scanner *scanner, struct json_nesting *nesting)
 {
     bool is_object = nesting_is_in_object(nesting);
@@ -326,7 +331,7 @@ static enum step begin_container(struct scanner *scanner, struct json_nesting *n
     return STEP_VALUE;
 }
 
-/* Behind a value within a container: a comma and more, or the end of the container. */
+/* Reads on behind a value within a container: a comma and more, or the closing bracket. */
 static enum step continue_container(struct scanner *scanner, struct json_nesting *nesting)
 {
     bool is_object = nesting_is_in_object(nesting);
@@ -342,7 +347,7 @@ static enum step continue_container(struct scanner *scanner, struct json_nesting
     return STEP_VALUE;
 }
 
-/* A value, or the opening of a container, which is entered. */
+/* Reads a value, or enters a container. */
 static enum step take_nested(struct json_walk *walk, struct scanner *scanner)
 {
     bool has_escapes;
@@ -366,17 +371,20 @@ static enum step take_step(struct json_walk *walk, struct scanner *scanner, enum
     return take_nested(walk, scanner);
 }
 
-/* Parts of the text that consists of an object, or of one value. */
+/* Parts of a text that is an object or another value. */
 enum stage {
-    STAGE_START,  /* white space, and an opening brace if it is an object */
-    STAGE_MEMBER, /* a comma where one must be, and a key; or the closing brace */
-    STAGE_VALUE,  /* a member's, or the text's */
-    STAGE_WITHIN, /* a value that is a container has been entered */
+    STAGE_START,  /* white space, and the opening brace of an object */
+    STAGE_MEMBER, /* a comma if one is needed, and a key; or the closing brace */
+    STAGE_VALUE,  /* the value of a member, or of the text */
+    STAGE_WITHIN, /* inside a value that is a container */
     STAGE_YIELD,  /* the value has ended */
     STAGE_END,    /* only white space may follow */
 };
 
-/* A step has failed, or the go is over: the next one begins with the step that began at `first`. */
+/*
+ * Ends a slice, or the walk: a step has failed. The next slice repeats the step, which began at
+ * `first`.
+ */
 static enum json_next stop(struct json_walk *walk, const struct scanner *scanner,
                            const uint8_t *first)
 {
@@ -387,7 +395,7 @@ static enum json_next stop(struct json_walk *walk, const struct scanner *scanner
     return JSON_NEXT_PAUSED;
 }
 
-/* What is inside a container, from `walk->step` on. MEMBER: the container has ended. */
+/* Reads a container from `walk->step` on. MEMBER: the container has ended. */
 static enum json_next continue_value(struct json_walk *walk, struct scanner *scanner)
 {
     enum step step = walk->step;
@@ -404,7 +412,7 @@ static enum json_next continue_value(struct json_walk *walk, struct scanner *sca
     return JSON_NEXT_MEMBER;
 }
 
-/* Whether the text is an object. False: that can't be seen yet. */
+/* Finds out whether the text is an object. False: the slice ends before that is known. */
 static bool take_start(struct json_walk *walk, struct scanner *scanner)
 {
     skip_white(scanner);
@@ -415,7 +423,7 @@ static bool take_start(struct json_walk *walk, struct scanner *scanner)
     return true;
 }
 
-/* False: neither a member nor the object's end. */
+/* Reads a key and colon, or the object's end. False: it is neither. */
 static bool begin_member(struct json_walk *walk, struct scanner *scanner)
 {
     skip_white(scanner);
@@ -440,7 +448,7 @@ static bool begin_member(struct json_walk *walk, struct scanner *scanner)
     return true;
 }
 
-/* One value, or the opening of one that is a container. */
+/* Reads a value, or enters it if it is a container. False: it is invalid or cut. */
 static bool begin_value(struct json_walk *walk, struct scanner *scanner)
 {
     struct json_value *value = &walk->value;
@@ -457,14 +465,14 @@ static bool begin_value(struct json_walk *walk, struct scanner *scanner)
     return nesting_enter(&walk->nesting, JSON_DEPTH_MAX - 1, value->kind == JSON_OBJECT);
 }
 
-/* Whether nothing but white space follows, as far as can be seen. */
+/* Whether only white space follows up to the end of the text. */
 static bool take_end(struct scanner *scanner)
 {
     skip_white(scanner);
-    return scanner->at == scanner->end && !scanner->goes_on;
+    return scanner->at == scanner->end && !scanner->has_more_text;
 }
 
-/* Goes on to the next stage, or stays in one that is cut. False: it has failed. */
+/* Reads one stage. False: it is invalid or cut. */
 static bool take_stage(struct json_walk *walk, struct scanner *scanner)
 {
     switch ((enum stage)walk->stage) {
@@ -501,12 +509,12 @@ void json_walk_allow(struct json_walk *walk, size_t length)
 enum json_next json_walk_next(struct json_walk *walk, struct json_value *ret_key,
                               struct json_value *ret_value)
 {
-    bool goes_on = walk->pause < walk->end;
+    bool has_more_text = walk->pause < walk->end;
     struct scanner scanner = {
         .at = walk->at,
         .end = walk->pause,
-        .notes = goes_on || walk->run_count > 0 ? walk : NULL,
-        .goes_on = goes_on,
+        .notes = has_more_text || walk->run_count > 0 ? walk : NULL,
+        .has_more_text = has_more_text,
     };
     for (;;) {
         const uint8_t *first = scanner.at;
@@ -558,8 +566,9 @@ double json_member_number(const struct json_value *value)
     if (value->raw.length > JSON_NUMBER_BYTES_MAX)
         return NAN;
     /*
-     * The grammar has been checked, and a comma, a bracket or white space stands behind a member of
-     * an object, so strtod() stops there. No locale is ever set.
+     * strtod() stops at the byte behind the number: after a member of an object there is always a
+     * comma, a bracket or white space, since the walk has validated the text. The process never
+     * sets a locale.
      */
     return strtod((const char *)value->raw.data, NULL);
 }

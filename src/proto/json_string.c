@@ -1,11 +1,11 @@
-/* JSON strings as values: comparing them, and the one canonical form of each. */
+/* Compares, decodes and canonicalises JSON strings. */
 #include "proto/json.h"
 
 #include <assert.h>
 
 #include "proto/utf8.h"
 
-/* The contents of a validated string, read one character at a time. */
+/* Reads the contents of a validated string character by character. */
 struct string_reader {
     const uint8_t *at;
     const uint8_t *end;
@@ -41,7 +41,7 @@ static bool is_low_surrogate(uint32_t unit)
     return unit >= 0xDC00 && unit <= 0xDFFF;
 }
 
-/* Reads the escape behind a backslash: a code point, or a surrogate that stands alone. */
+/* Reads the escape behind a backslash: a code point, or a lone surrogate. */
 static uint32_t next_escaped(struct string_reader *reader)
 {
     uint8_t letter = *reader->at++;
@@ -89,7 +89,7 @@ bool json_string_equals_decoded(const struct json_value *string, struct bytes te
     return reader.at == reader.end;
 }
 
-/* The escape that a character must have, or 0: the letter of a short one, or 'u'. */
+/* The escape that a character needs: the letter of a short one, or 'u'; 0: none. */
 static uint8_t escape_letter(uint32_t character)
 {
     switch (character) {
@@ -144,7 +144,7 @@ bool json_string_canonicalize(const struct json_value *string, uint8_t *out, siz
         uint8_t form[CANONICAL_CHARACTER_MAX];
         size_t form_length = 1;
         if (*reader.at != '\\') {
-            /* What stands unescaped in a valid string needs no escape. */
+            /* A character that a valid string contains unescaped needs no escape. */
             form[0] = *reader.at++;
             ret_sizes->decoded++;
         } else {
@@ -183,7 +183,7 @@ bool json_string_decode(const struct json_value *string, uint8_t *out, size_t ca
     return true;
 }
 
-/* Reads over a string whose opening quote was read, and returns its canonical length. */
+/* Reads the rest of a string behind its opening quote, and returns its canonical length. */
 static size_t skip_string(struct string_reader *reader)
 {
     size_t length = 0;

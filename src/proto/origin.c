@@ -1,4 +1,4 @@
-/* Patterns of origins. */
+/* Matches origins with patterns. */
 #include "proto/origin.h"
 
 #include "base/attributes.h"
@@ -32,7 +32,7 @@ static bool is_scheme(struct bytes scheme)
     return length > 0 && ascii_lower(scheme.data[0]) >= 'a';
 }
 
-/* Of the web: there is no origin of such a scheme without a host. */
+/* Whether origins with this scheme, one of the web, always have a host. */
 static bool scheme_has_hosts(struct bytes scheme)
 {
     return bytes_equal_ignore_case(scheme, BYTES("https://")) ||
@@ -46,7 +46,9 @@ static bool has_wildcard(struct bytes host)
     return host.length > 2 && host.data[0] == '*' && host.data[1] == '.';
 }
 
-/* Takes the port off, with its colon; empty if there is none. The colons of `[::1]` begin none. */
+/*
+ * Removes the port with its colon; empty: there is none. The colons of `[::1]` do not begin a port.
+ */
 static struct bytes take_port(struct bytes *host)
 {
     size_t at = host->length;
@@ -61,7 +63,10 @@ static struct bytes take_port(struct bytes *host)
     return port;
 }
 
-/* With its colon, as browsers write it: 1 to 65535, without a zero before it; or none. */
+/*
+ * Whether a port, with its colon, is as browsers write it: 1 to 65535 without leading zeros; or
+ * empty.
+ */
 static bool is_port(struct bytes port)
 {
     uint32_t number = 0;
@@ -87,7 +92,10 @@ static bool is_default_port(struct bytes scheme, struct bytes port)
     return false;
 }
 
-/* An origin in its two parts, without a port that is the scheme's own. False: it has none. */
+/*
+ * Splits an origin into scheme and host, and drops the scheme's default port. False: it has no
+ * scheme.
+ */
 static bool split_origin(struct bytes origin, struct bytes *ret_scheme, struct bytes *ret_host)
 {
     if (!split_scheme(origin, ret_scheme, ret_host))
@@ -98,7 +106,7 @@ static bool split_origin(struct bytes origin, struct bytes *ret_scheme, struct b
     return true;
 }
 
-/* `host`, `host:port` or `[::1]:port`; that it can be resolved is not asked. */
+/* Whether the text is `host`, `host:port` or `[::1]:port`; the host need not exist. */
 static bool is_host(struct bytes host)
 {
     struct bytes port = take_port(&host);
@@ -114,7 +122,7 @@ static bool is_host(struct bytes host)
     return host.length > 0 && is_port(port);
 }
 
-/* What a star may stand for: no port, no address. */
+/* Whether a star may stand for the text: labels of a name, but no port and no address. */
 static bool are_labels(struct bytes text)
 {
     for (size_t i = 0; i < text.length; i++) {
@@ -124,7 +132,7 @@ static bool are_labels(struct bytes text)
     return text.length > 0 && text.data[0] != '.';
 }
 
-/* What stands behind or before a host in other URLs, and is no part of an origin. */
+/* Finds a part of a URL that an origin does not have, and returns what to write instead. */
 static const char *find_more_than_host(struct bytes rest)
 {
     static const struct {
@@ -182,7 +190,7 @@ bool origin_matches(struct bytes origin, struct bytes pattern)
         return false;
     if (!has_wildcard(pattern_host))
         return bytes_equal_ignore_case(host, pattern_host);
-    /* Everything from the dot on; what stands before it is some labels of a name. */
+    /* The suffix begins with the dot; only labels of a name may precede it. */
     struct bytes suffix = bytes_of(pattern_host.data + 1, pattern_host.length - 1);
     if (host.length <= suffix.length || !has_suffix(host, suffix))
         return false;

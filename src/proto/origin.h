@@ -1,12 +1,10 @@
 /*
- * Origins as browsers send them (RFC 6454 6.2), and patterns of those that may enter.
+ * Origins as browsers send them (RFC 6454 6.2), and patterns of origins that may enter.
  *
- * A pattern is an origin, `https://game.example` or `http://localhost:8080`, or one whose host
- * begins with a star and a dot. That is every host below the rest, at any depth, and not the rest
- * itself. Schemes of apps are as good (`capacitor://localhost`), and need no host (`file://`,
- * `app://`). `null`
- * may be listed too (sandboxed frames, files). The port that a scheme has of its own is the same as
- * none.
+ * A pattern is an origin, such as `https://game.example` or `http://localhost:8080`, or an origin
+ * whose host begins with `*.`. That matches all hosts below the rest, at any depth, but not the
+ * rest itself. Schemes of apps are allowed (`capacitor://localhost`) and need no host (`file://`,
+ * `app://`). So is `null` (sandboxed frames, files). A scheme's default port equals no port.
  */
 #ifndef PARTY_PROTO_ORIGIN_H
 #define PARTY_PROTO_ORIGIN_H
@@ -14,12 +12,12 @@
 #include "base/bytes.h"
 
 /*
- * NULL if the text is a pattern: scheme, host and perhaps a port, nothing behind. Otherwise what it
- * should be instead, as a phrase for people.
+ * Returns NULL if the text is a pattern: scheme, host, perhaps a port, and nothing else. Otherwise
+ * returns what it should be instead, as a phrase for people.
  */
 const char *origin_pattern_fault(struct bytes pattern);
 
-/* Whether the origin is one that the (valid) pattern means. ASCII case does not matter. */
+/* Whether a valid pattern matches the origin, without regard to ASCII case. */
 bool origin_matches(struct bytes origin, struct bytes pattern);
 
 #endif

@@ -1,16 +1,18 @@
-/* Both versions of the PROXY protocol. Ports and extra fields (TLVs) are checked for their place,
- * not for what they say. */
+/*
+ * Parses both versions of the PROXY protocol. Ports and extra fields (TLVs) must be in their
+ * places; their values are not used.
+ */
 #include "proto/proxy_header.h"
 
-#define TEXT_LENGTH_MAX 107 /* with its CRLF (section 2.1) */
+#define TEXT_LENGTH_MAX 107 /* with the CRLF (section 2.1) */
 
 #define BINARY_HEADER_LENGTH 16
-#define COMMAND_LOCAL 0x20 /* version 2 in the upper half */
+#define COMMAND_LOCAL 0x20 /* the upper half byte is the version, 2 */
 #define COMMAND_PROXY 0x21
 #define FAMILY_IPV4 0x1
 #define FAMILY_IPV6 0x2
 #define FAMILY_UNIX 0x3
-#define ADDRESSES_LENGTH_IPV4 12 /* both addresses and both ports */
+#define ADDRESSES_LENGTH_IPV4 12 /* two addresses and two ports */
 #define ADDRESSES_LENGTH_IPV6 36
 #define ADDRESSES_LENGTH_UNIX 216
 
@@ -18,7 +20,7 @@ static const struct bytes text_signature = {(const uint8_t *)"PROXY ", 6};
 static const struct bytes binary_signature = {
     (const uint8_t *)"\x0D\x0A\x0D\x0A\x00\x0D\x0A\x51\x55\x49\x54\x0A", 12};
 
-/* NONE, NEED_MORE while the input is shorter than the signature, or DONE. */
+/* NONE: it differs; NEED_MORE: the input is shorter than the signature; DONE: it matches. */
 static enum proxy_result match_signature(struct bytes in, struct bytes signature)
 {
     size_t length = in.length < signature.length ? in.length : signature.length;
@@ -27,7 +29,7 @@ static enum proxy_result match_signature(struct bytes in, struct bytes signature
     return length < signature.length ? PROXY_NEED_MORE : PROXY_DONE;
 }
 
-/* Takes the next word of a line whose words are parted by one space each. */
+/* Takes the next word of a line in which single spaces separate words. */
 static struct bytes next_word(struct bytes *line)
 {
     const uint8_t *space = line->length > 0 ? memchr(line->data, ' ', line->length) : NULL;
@@ -55,19 +57,19 @@ static bool is_port(struct bytes text)
     return port <= 65535;
 }
 
-/* Whether the text form of the address is the one that the header announced. */
+/* Parses an address, which must be of the family that the header has named. */
 static bool parse_address(struct bytes text, bool is_ipv6, struct address *ret_address)
 {
     bool has_colon = text.length > 0 && memchr(text.data, ':', text.length) != NULL;
     return has_colon == is_ipv6 && address_parse(text, ret_address);
 }
 
-/* `TCP4 source destination port port` behind the signature. */
+/* Parses `TCP4 source destination port port`, which follows the signature. */
 static enum proxy_result parse_text_line(struct bytes line, struct proxy_header *ret_header)
 {
     struct bytes family = next_word(&line);
     if (bytes_equal(family, BYTES("UNKNOWN")))
-        return PROXY_DONE; /* whatever follows is to be ignored */
+        return PROXY_DONE; /* section 2.1: ignore the rest of the line */
     bool is_ipv6 = bytes_equal(family, BYTES("TCP6"));
     if (!is_ipv6 && !bytes_equal(family, BYTES("TCP4")))
         return PROXY_INVALID;
@@ -120,7 +122,7 @@ static enum proxy_result parse_addresses(struct bytes in, size_t length,
     case FAMILY_UNIX:
         return length < ADDRESSES_LENGTH_UNIX ? PROXY_INVALID : PROXY_DONE;
     default:
-        return PROXY_DONE; /* unspecified: the receiver goes by the connection (section 2.2) */
+        return PROXY_DONE; /* unspecified: the connection's own address counts (section 2.2) */
     }
 }
 

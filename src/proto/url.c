@@ -1,7 +1,7 @@
 /*
- * URLs. Comments name states, parsers and terms of the WHATWG URL Standard, which has no lasting
- * numbers for its sections. Behind the authority nothing can make a URL invalid, so that path,
- * query and fragment are not looked at.
+ * Classifies URLs. Comments name states, parsers and terms of the WHATWG URL Standard, which has no
+ * permanent section numbers. Nothing after the authority can make a URL invalid, so path, query and
+ * fragment are not read.
  */
 #include "proto/url.h"
 
@@ -55,7 +55,7 @@ static bool take_scheme(struct bytes *text, struct bytes *ret_scheme)
 {
     const uint8_t *colon = text->length > 0 ? memchr(text->data, ':', text->length) : NULL;
     if (colon == NULL || !is_letter(text->data[0]))
-        return false; /* relative, and there is no base */
+        return false; /* a relative URL, for which there is no base */
     *ret_scheme = bytes_of(text->data, (size_t)(colon - text->data));
     for (size_t i = 1; i < ret_scheme->length; i++) {
         uint8_t c = ret_scheme->data[i];
@@ -66,7 +66,7 @@ static bool take_scheme(struct bytes *text, struct bytes *ret_scheme)
     return true;
 }
 
-/* The special schemes, but for `file`, which has rules of its own. */
+/* The special schemes without `file`, which has rules of its own. */
 static bool is_special_scheme(struct bytes scheme)
 {
     static const char *const special[] = {"http", "https", "ws", "wss", "ftp"};
@@ -77,7 +77,7 @@ static bool is_special_scheme(struct bytes scheme)
     return false;
 }
 
-/* What stands before path, query and fragment. */
+/* The part before path, query and fragment. */
 static struct bytes authority_of(struct bytes text, bool is_special)
 {
     size_t length = 0;
@@ -87,19 +87,19 @@ static struct bytes authority_of(struct bytes text, bool is_special)
     return bytes_of(text.data, length);
 }
 
-/* Forbidden host code points; those up to U+0020 are in no text that comes so far. */
+/* Forbidden host code points; url_classify() has refused those up to U+0020. */
 static bool is_forbidden_in_host(uint8_t c)
 {
     return c != 0 && strchr("#/:<>?@[\\]^|", c) != NULL;
 }
 
-/* Forbidden domain code points, and what is not ASCII. */
+/* Forbidden domain code points, and bytes that are not ASCII. */
 static bool is_forbidden_in_domain(uint8_t c)
 {
     return c <= ' ' || c >= 0x7F || c == '%' || is_forbidden_in_host(c);
 }
 
-/* The byte that the text begins with, percent-decoded. */
+/* Takes the first byte off the text, percent-decoded. */
 static uint8_t take_decoded_byte(struct bytes *text)
 {
     uint8_t byte = text->data[0];
@@ -116,7 +116,7 @@ static uint8_t take_decoded_byte(struct bytes *text)
     return byte;
 }
 
-/* Takes what stands before the first dot, and the dot. */
+/* Takes the part before the first dot off the domain, with the dot. */
 static struct bytes take_label(struct bytes *domain)
 {
     const uint8_t *dot = domain->length > 0 ? memchr(domain->data, '.', domain->length) : NULL;
@@ -126,7 +126,7 @@ static struct bytes take_label(struct bytes *domain)
     return label;
 }
 
-/* The IPv4 number parser. What is too large for an address stays too large. */
+/* The IPv4 number parser. A number that is too large for an address stays too large. */
 static bool parse_ipv4_number(struct bytes text, uint64_t *ret_number)
 {
     unsigned radix = 10;
@@ -140,7 +140,7 @@ static bool parse_ipv4_number(struct bytes text, uint64_t *ret_number)
         text = without_first(text, 1);
     }
 
-    *ret_number = 0; /* and that it is for `0x` or `0` alone */
+    *ret_number = 0; /* the value of `0x` and `0` */
     for (size_t i = 0; i < text.length; i++) {
         unsigned digit = digit_value(text.data[i]);
         if (digit >= radix)
@@ -160,7 +160,7 @@ static bool are_digits(struct bytes text)
     return true;
 }
 
-/* The ends-in-a-number checker, for a domain whose last dot, if it ends in one, is dropped. */
+/* The ends-in-a-number checker, for a domain whose last dot is already removed. */
 static bool ends_in_a_number(struct bytes domain)
 {
     const uint8_t *dot = memrchr(domain.data, '.', domain.length);
@@ -170,14 +170,14 @@ static bool ends_in_a_number(struct bytes domain)
     return domain.length > 0 && (are_digits(domain) || parse_ipv4_number(domain, &number));
 }
 
-/* The IPv4 parser, for what ends in a number; so where the domain is empty, a part was last. */
+/* The IPv4 parser, for a domain that ends in a number; so an empty rest follows the last part. */
 static bool is_ipv4(struct bytes domain)
 {
     for (unsigned parts = 1; parts <= IPV4_PARTS_MAX; parts++) {
         uint64_t number;
         if (!parse_ipv4_number(take_label(&domain), &number))
             return false;
-        if (domain.length == 0) /* the last part fills all octets that are left */
+        if (domain.length == 0) /* the last part fills all remaining octets */
             return number < UINT64_C(1) << 8 * (IPV4_PARTS_MAX + 1 - parts);
         if (number > UINT8_MAX)
             return false;
@@ -186,7 +186,7 @@ static bool is_ipv4(struct bytes domain)
 }
 
 /*
- * The IPv6 parser takes what inet_pton() takes: no zone, `::` for one group or more, and an
+ * The IPv6 parser accepts what inet_pton() does: no zone, `::` for one group or more, and an
  * embedded IPv4 address of four parts without leading zeros. An IPv4 address alone has no colon.
  */
 static bool is_ipv6(struct bytes text)
@@ -196,13 +196,13 @@ static bool is_ipv6(struct bytes text)
            address_parse(text, &address);
 }
 
-/* `[address]`, for a host that begins with a bracket. */
+/* Whether a host that begins with a bracket is `[address]`. */
 static bool is_bracketed_ipv6(struct bytes host)
 {
     return host.data[host.length - 1] == ']' && is_ipv6(bytes_of(host.data + 1, host.length - 2));
 }
 
-/* The host parser for special schemes; an empty host is for its callers to judge. */
+/* The host parser for special schemes. It accepts an empty host, which callers must check. */
 static bool is_domain_or_address(struct bytes host)
 {
     if (host.length > 0 && host.data[0] == '[')
@@ -216,14 +216,14 @@ static bool is_domain_or_address(struct bytes host)
         decoded[length++] = byte;
     }
 
-    /* Domain to ASCII changes no more than case: labels may be of any length, even empty. */
+    /* Domain to ASCII changes only the case: labels may have any length, even 0. */
     if (length > 0 && decoded[length - 1] == '.')
         length--;
     struct bytes domain = bytes_of(decoded, length);
     return !ends_in_a_number(domain) || is_ipv4(domain);
 }
 
-/* The opaque-host parser, which is for all other schemes. */
+/* The opaque-host parser, for all other schemes. */
 static bool is_opaque_host(struct bytes host)
 {
     if (host.length > 0 && host.data[0] == '[')
@@ -235,7 +235,7 @@ static bool is_opaque_host(struct bytes host)
     return true;
 }
 
-/* The port state: it may be empty, and begin with any number of zeros. */
+/* The port state: a port may be empty, and begin with any number of zeros. */
 static bool is_port(struct bytes text)
 {
     unsigned port = 0;
@@ -246,7 +246,7 @@ static bool is_port(struct bytes text)
     return port <= PORT_MAX;
 }
 
-/* Parts the host from its port at the first colon that is in no brackets (host state). */
+/* Splits host and port at the first colon outside of brackets (host state). */
 static bool split_port(struct bytes *host, struct bytes *ret_port)
 {
     bool is_inside_brackets = false;
@@ -263,7 +263,10 @@ static bool split_port(struct bytes *host, struct bytes *ret_port)
     return false;
 }
 
-/* User, host and port (authority state, host state): only a host that stands alone may be empty. */
+/*
+ * Checks user, host and port (authority state, host state). A host may be empty only without user
+ * and port.
+ */
 static bool is_authority(struct bytes authority, bool is_special)
 {
     struct bytes host = authority;
@@ -277,14 +280,14 @@ static bool is_authority(struct bytes authority, bool is_special)
     return is_port(port) && (is_special ? is_domain_or_address(host) : is_opaque_host(host));
 }
 
-/* `C:` or `C|`, which is the first of the path where a host would be (file host state). */
+/* `C:` or `C|`, which begins the path in the place of a host (file host state). */
 static bool is_windows_drive_letter(struct bytes text)
 {
     return text.length == 2 && is_letter(text.data[0]) &&
            (text.data[1] == ':' || text.data[1] == '|');
 }
 
-/* What follows `file:` (file state and those after it). There is neither user nor port. */
+/* Checks what follows `file:` (file state and later ones). It has neither user nor port. */
 static bool is_rest_of_file(struct bytes rest)
 {
     if (rest.length < 2 || !is_slash(rest.data[0], true) || !is_slash(rest.data[1], true))
@@ -293,7 +296,7 @@ static bool is_rest_of_file(struct bytes rest)
     return is_windows_drive_letter(host) || is_domain_or_address(host);
 }
 
-/* What follows the colon of a scheme. */
+/* Checks what follows the colon of a scheme. */
 static bool is_rest(struct bytes rest, struct bytes scheme)
 {
     if (bytes_equal_ignore_case(scheme, BYTES("file")))

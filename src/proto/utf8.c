@@ -1,9 +1,9 @@
-/* UTF-8, checked byte by byte with a fast path for ASCII, which is nearly all that games send. */
+/* Checks UTF-8 byte by byte, with a fast path for ASCII, which nearly all bytes of games are. */
 #include "proto/utf8.h"
 
 #define HIGH_BITS 0x8080808080808080u
 
-/* What a lead byte demands of the bytes behind it (Unicode 15, table 3-7). False: no lead byte. */
+/* Sets what must follow a lead byte (Unicode 15, table 3-7). False: it is no lead byte. */
 static bool begin_sequence(struct utf8_state *state, uint8_t lead)
 {
     uint8_t lowest = 0x80;
@@ -15,15 +15,15 @@ static bool begin_sequence(struct utf8_state *state, uint8_t lead)
     } else if (lead >= 0xE0 && lead <= 0xEF) {
         left = 2;
         if (lead == 0xE0)
-            lowest = 0xA0; /* shorter forms exist below */
+            lowest = 0xA0; /* lower bytes would make an overlong form */
         if (lead == 0xED)
-            highest = 0x9F; /* surrogates above */
+            highest = 0x9F; /* higher bytes would make a surrogate */
     } else if (lead >= 0xF0 && lead <= 0xF4) {
         left = 3;
         if (lead == 0xF0)
             lowest = 0x90;
         if (lead == 0xF4)
-            highest = 0x8F; /* beyond U+10FFFF above */
+            highest = 0x8F; /* higher bytes would exceed U+10FFFF */
     } else {
         return false;
     }

@@ -1,4 +1,4 @@
-/* Frame headers and masking. What a sequence of frames means is ws_message's business. */
+/* Frame headers and masking. ws_message checks sequences of frames. */
 #include "proto/ws_frame.h"
 
 #define FINAL_BIT 0x80
@@ -30,7 +30,7 @@ static bool opcode_is_known(uint8_t opcode)
     return opcode <= WS_OPCODE_BINARY || (opcode >= WS_OPCODE_CLOSE && opcode <= WS_OPCODE_PONG);
 }
 
-/* No extension is ever negotiated, so reserved bits are faults (RFC 6455 5.2). */
+/* The server negotiates no extension, so reserved bits are faults (RFC 6455 5.2). */
 static bool first_byte_is_valid(uint8_t byte)
 {
     uint8_t opcode = byte & OPCODE_BITS;
@@ -48,7 +48,7 @@ static bool second_byte_is_valid(uint8_t byte, uint8_t opcode)
     return !ws_opcode_is_control(opcode) || (byte & LENGTH_BITS) <= WS_CONTROL_PAYLOAD_MAX;
 }
 
-/* The shortest form is required and the top bit of 64 is zero (RFC 6455 5.2). */
+/* The shortest form is required, and the top bit of 64 is zero (RFC 6455 5.2). */
 static bool extended_length_is_valid(uint64_t length, size_t length_bytes)
 {
     if (length_bytes == 2)
@@ -92,7 +92,10 @@ enum ws_frame_result ws_frame_parse(struct bytes in, struct ws_frame_header *ret
 
 void ws_frame_unmask(uint8_t *data, size_t length, const uint8_t mask[4], uint64_t offset)
 {
-    /* The key rotated to where `data` starts, again and again, so that many bytes go at a time. */
+    /*
+     * The mask, rotated to the position of `data`, is repeated, so that many bytes are unmasked at
+     * once.
+     */
     typedef uint32_t vector __attribute__((vector_size(16)));
     uint8_t key[4];
     for (size_t i = 0; i < sizeof key; i++)
@@ -140,6 +143,6 @@ bool ws_close_code_is_valid(uint16_t code)
 {
     if (code >= 3000 && code <= 4999)
         return true;
-    /* 1004 is reserved; 1005, 1006 and 1015 only ever stand for "no close frame came". */
+    /* 1004 is reserved; 1005, 1006 and 1015 stand for "no close frame came" and are never sent. */
     return code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006;
 }

@@ -1,6 +1,6 @@
 /*
- * WebSocket frames on the wire (RFC 6455 5.2), the server's side: what comes in must be masked,
- * what goes out is not.
+ * WebSocket frames on the wire (RFC 6455 5.2), the server's side: frames from clients must be
+ * masked, frames to clients are not.
  */
 #ifndef PARTY_PROTO_WS_FRAME_H
 #define PARTY_PROTO_WS_FRAME_H
@@ -16,12 +16,12 @@ enum ws_opcode {
     WS_OPCODE_PONG = 0xA,
 };
 
-/* Close codes that this server sends or tells apart (RFC 6455 7.4.1 and our own range). */
+/* Close codes that this server sends or distinguishes (RFC 6455 7.4.1, and 4000 to 4999). */
 enum ws_close_code {
     WS_CLOSE_NORMAL = 1000,
     WS_CLOSE_GOING_AWAY = 1001,
     WS_CLOSE_PROTOCOL_ERROR = 1002,
-    WS_CLOSE_NO_STATUS = 1005, /* never on the wire: the close frame had no code */
+    WS_CLOSE_NO_STATUS = 1005, /* never sent: the close frame had no code */
     WS_CLOSE_INVALID_TEXT = 1007,
     WS_CLOSE_POLICY = 1008,
     WS_CLOSE_TOO_BIG = 1009,
@@ -40,7 +40,7 @@ struct ws_frame_header {
     uint64_t payload_length;
     uint8_t mask[4];
     uint8_t header_length; /* bytes on the wire before the payload */
-    uint8_t opcode;        /* enum ws_opcode, nothing else */
+    uint8_t opcode;        /* a value of enum ws_opcode */
     bool is_final;
 };
 
@@ -51,8 +51,8 @@ enum ws_frame_result {
 };
 
 /*
- * Reads one header from a client. Stateless: call it again with more bytes after NEED_MORE. What
- * can't become a valid header is INVALID at its first wrong byte.
+ * Parses a frame header from a client. Stateless: after NEED_MORE call it again with more bytes. A
+ * header that can't become valid is INVALID at its first wrong byte.
  */
 enum ws_frame_result ws_frame_parse(struct bytes in, struct ws_frame_header *ret_header);
 
@@ -68,7 +68,7 @@ static inline bool ws_opcode_is_control(uint8_t opcode)
     return (opcode & 0x8) != 0;
 }
 
-/* Whether a peer may put this code into a close frame (RFC 6455 7.4, IANA's registry). */
+/* Whether a peer may send this code in a close frame (RFC 6455 7.4, IANA's registry). */
 bool ws_close_code_is_valid(uint16_t code);
 
 #endif

@@ -1,4 +1,4 @@
-/* The opening handshake. Who may connect (origins, limits) is decided elsewhere. */
+/* The opening handshake. Admission decides who may connect. */
 #include "proto/ws_handshake.h"
 
 #include <nettle/base64.h>
@@ -61,7 +61,7 @@ void ws_handshake_write_lack(struct writer *writer, const struct http_request *r
 {
     const struct {
         bool is_there;
-        const char *what;
+        const char *name;
     } needs[] = {
         {request->minor_version >= 1, "HTTP/1.1"},
         {request->upgrades_to_websocket, "the header Upgrade: websocket"},
@@ -72,7 +72,7 @@ void ws_handshake_write_lack(struct writer *writer, const struct http_request *r
         if (needs[i].is_there)
             continue;
         writer_put_string(writer, between);
-        writer_put_string(writer, needs[i].what);
+        writer_put_string(writer, needs[i].name);
         between = " and ";
     }
     if (writer->length > 0)

@@ -7,40 +7,40 @@
 
 #define WS_ACCEPT_LENGTH 28
 
-/* Whether the request wants a WebSocket at all, however badly it asks for it. */
+/* Whether the request is for a WebSocket, valid or not. */
 bool ws_handshake_is_wanted(const struct http_request *request);
 
 /*
- * Judges a request that wants one: 101, or the status of the refusal (400, 405, 426).
- * 426 is to be answered with `Sec-WebSocket-Version: 13`.
+ * Judges a request for a WebSocket. Returns 101, or the status of the refusal (400, 405, 426). A
+ * response with 426 needs the header `Sec-WebSocket-Version: 13`.
  */
 int ws_handshake_check(const struct http_request *request);
 
 /*
- * Of a request that is refused with 400: writes what a handshake needs and this one lacks, as
- * proxies leave it when they are not told to pass it on. Nothing if that is not what is wrong.
+ * Writes which parts of a handshake a request lacks that is refused with 400: those that proxies
+ * remove unless they are configured to pass them on. Writes nothing if it has all of them.
  */
 void ws_handshake_write_lack(struct writer *writer, const struct http_request *request);
 
 /* The value of Sec-WebSocket-Accept for a key (RFC 6455 4.2.2); not NUL-terminated. */
 void ws_handshake_accept(struct bytes key, uint8_t ret_accept[WS_ACCEPT_LENGTH]);
 
-/* Names of subprotocols are compared byte for byte (RFC 6455 1.9: they are identifiers). */
+/* Names of subprotocols, which are compared byte for byte (RFC 6455 1.9: they are identifiers). */
 struct ws_subprotocols {
-    const struct bytes *known; /* those that the server speaks */
+    const struct bytes *known; /* the subprotocols that the server speaks */
     size_t known_count;
-    struct bytes own; /* what all of this server's begin with, those of other versions, too */
+    struct bytes own; /* prefix of all of this server's names, in every version */
 };
 
 /*
- * Picks the subprotocol to answer with: the first offered that is known; else the first offered
- * that does not begin as this server's own (browsers give up when none is chosen, and do so rightly
- * when they speak a version that the server does not); else empty.
+ * Chooses the subprotocol of the response: the first offered one that is known; else the first
+ * offered one without this server's own prefix; else empty. Browsers give up when the server
+ * chooses none. That is right when they offer a version that the server does not speak.
  */
 struct bytes ws_handshake_choose_protocol(const struct http_request *request,
                                           const struct ws_subprotocols *subprotocols);
 
-/* Writes the 101 response for a request that ws_handshake_check() found good. */
+/* Writes the 101 response to a request for which ws_handshake_check() has returned 101. */
 void ws_handshake_write_response(struct writer *writer, const struct http_request *request,
                                  struct bytes protocol);
 

@@ -1,4 +1,4 @@
-/* Puts frames together. Headers come from ws_frame; what a message says is no business of this. */
+/* Joins frames to messages. ws_frame parses headers; the callers interpret messages. */
 #include "proto/ws_message.h"
 
 #include <assert.h>
@@ -25,12 +25,12 @@ void ws_reader_release(struct ws_reader *reader)
     buf_release(&reader->message);
 }
 
-bool ws_reader_free_some(struct ws_reader *reader, size_t most)
+bool ws_reader_free_some(struct ws_reader *reader, size_t limit)
 {
-    if (!reader->message_was_yielded || reader->message.capacity <= most)
+    if (!reader->message_was_yielded || reader->message.capacity <= limit)
         return false;
-    buf_shrink(&reader->message, most);
-    return reader->message.capacity > most;
+    buf_shrink(&reader->message, limit);
+    return reader->message.capacity > limit;
 }
 
 bool ws_reader_is_idle(const struct ws_reader *reader)
@@ -53,7 +53,9 @@ static enum ws_read_kind fail(struct ws_read *ret_read, enum ws_close_code code)
     return WS_READ_ERROR;
 }
 
-/* A header that came in pieces: bytes are moved to `header` until it is whole or wrong. */
+/*
+ * Moves a header that comes in pieces, byte by byte, to `header` until it is complete or invalid.
+ */
 static enum ws_frame_result gather_header(struct ws_reader *reader, struct bytes_mut *input)
 {
     while (input->length > 0) {
@@ -82,7 +84,10 @@ static enum ws_frame_result read_header(struct ws_reader *reader, struct bytes_m
     return result;
 }
 
-/* Whether `frame` may come here (RFC 6455 5.4), and fits. Returns 0 or the code to fail with. */
+/*
+ * Whether `frame` may come here (RFC 6455 5.4), and fits the limit. Returns 0, or the code to fail
+ * with.
+ */
 static uint16_t judge_frame(const struct ws_reader *reader)
 {
     const struct ws_frame_header *frame = &reader->frame;
@@ -96,7 +101,7 @@ static uint16_t judge_frame(const struct ws_reader *reader)
     return 0;
 }
 
-/* The frame is paid for, and its payload may come. */
+/* Begins the frame: charges it, and expects its payload. */
 static void begin_frame(struct ws_reader *reader)
 {
     const struct ws_frame_header *frame = &reader->frame;
@@ -113,7 +118,7 @@ static void begin_frame(struct ws_reader *reader)
     }
 }
 
-/* The next header. Returns 0 when there is one, or not all of it; or the code to fail with. */
+/* Reads the next header. Returns 0 if it is valid or incomplete; else the code to fail with. */
 static uint16_t read_next_header(struct ws_reader *reader, struct bytes_mut *input)
 {
     enum ws_frame_result result = read_header(reader, input);
@@ -126,12 +131,15 @@ static uint16_t read_next_header(struct ws_reader *reader, struct bytes_mut *inp
     return judge_frame(reader);
 }
 
-/* Begins the next frame, or returns what there is instead. */
+/* Begins the next frame, or returns why it does not. */
 static enum ws_read_kind find_frame(struct ws_reader *reader, struct bytes_mut *input,
                                     struct ws_read *ret_read)
 {
     if (!reader->has_header) {
-        /* Frames are what costs work: empty fragments yield nothing and take six bytes each. */
+        /*
+         * Frames are limited because each costs work: an empty fragment yields nothing and takes
+         * six bytes.
+         */
         if (reader->frames_left == 0 && input->length > 0)
             return ret_read->kind = WS_READ_OUT_OF_FRAMES;
         uint16_t fault = read_next_header(reader, input);
@@ -146,7 +154,7 @@ static enum ws_read_kind find_frame(struct ws_reader *reader, struct bytes_mut *
     return WS_READ_NEED_MORE;
 }
 
-/* The part of the frame's payload that the input holds, unmasked and taken from it. */
+/* Takes the part of the frame's payload that the input contains, and unmasks it. */
 static struct bytes take_payload(struct ws_reader *reader, struct bytes_mut *input)
 {
     uint64_t left = reader->frame.payload_length - reader->frame_received;
@@ -198,8 +206,7 @@ static enum ws_read_kind read_control(struct ws_reader *reader, struct bytes_mut
     return ret_read->kind;
 }
 
-/* The message is whole: `last_part` alone, or what was gathered when there is something gathered.
- */
+/* Yields a complete message: `last_part` alone, or all parts if earlier ones were kept. */
 static enum ws_read_kind yield_message(struct ws_reader *reader, struct bytes last_part,
                                        struct ws_read *ret_read)
 {
@@ -223,7 +230,10 @@ static enum ws_read_kind read_data(struct ws_reader *reader, struct bytes_mut *i
                                    struct ws_read *ret_read)
 {
     struct bytes part = take_payload(reader, input);
-    /* Binary messages, too, are checked as they come: all of a long one at its end takes long. */
+    /*
+     * Binary messages are checked as they come, too: checking a long one at its end would take
+     * long.
+     */
     if (!reader->is_no_text && !utf8_feed(&reader->utf8, part)) {
         if (reader->message_opcode == WS_OPCODE_TEXT)
             return fail(ret_read, WS_CLOSE_INVALID_TEXT);
@@ -253,9 +263,9 @@ enum ws_read_kind ws_reader_next(struct ws_reader *reader, struct bytes_mut *inp
     ret_read->kind = WS_READ_NEED_MORE;
     for (;;) {
         if (!reader->is_in_frame) {
-            enum ws_read_kind why_not = find_frame(reader, input, ret_read);
+            enum ws_read_kind kind_instead = find_frame(reader, input, ret_read);
             if (!reader->is_in_frame)
-                return why_not;
+                return kind_instead;
         } else if (input->length == 0) {
             return WS_READ_NEED_MORE;
         }

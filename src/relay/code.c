@@ -1,15 +1,15 @@
-/* Codes as text and number. Who has which code is room_table's business. */
+/* Room codes as text and as numbers. room_table knows which codes are in use. */
 #include "relay/code.h"
 
 #include "base/attributes.h"
-#include "obscene_codes.h" /* obscene_words: made from obscene_codes.txt by the build */
+#include "obscene_codes.h" /* `obscene_words`, which the build generates from obscene_codes.txt */
 
-#define REGION_SHIFT 30 /* of a code of protocol 2: five bits above are the region's */
+#define REGION_SHIFT 30 /* in a code of protocol 2, the five bits above are the region's index */
 
 static const char alphabet_1[] = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"; /* no 0 O 1 I */
 static const char alphabet_2[] = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
 
-/* The order is part of the protocol. */
+/* The protocol defines the order of regions. */
 static const char regions[][4] = {
     "ams", "arn", "bom", "cdg", "dfw", "ewr", "fra", "gru", "iad",
     "jnb", "lax", "lhr", "nrt", "ord", "sin", "sjc", "syd", "yyz",
@@ -54,14 +54,14 @@ bool code_read(struct bytes text, uint64_t *ret_code)
             return false;
         number = number * base + (uint64_t)(found - alphabet);
     }
-    /* Base58 reaches a little further than 35 bits. */
+    /* Six characters of base58 reach a little further than 35 bits. */
     if (is_long && number >= CODE_2_COUNT)
         return false;
     *ret_code = is_long ? CODE_2_FIRST + number : number;
     return true;
 }
 
-/* The letter that a character of a code may be read as. */
+/* The letter that people may read a character of a code as. */
 static uint8_t fold_look_alike(uint8_t c)
 {
     static const char from[] = "123456789LQV";

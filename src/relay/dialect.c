@@ -1,4 +1,4 @@
-/* Which dialect an event is told in, and what both have in common. */
+/* Chooses the dialect of an event, and writes the parts that both dialects share. */
 #include "relay/dialect.h"
 
 #include "relay/dialect_1.h"
@@ -19,7 +19,10 @@ void dialect_write_data(struct writer *writer, struct bytes data)
     writer_put(writer, data);
 }
 
-/* The detail is a client's own text: UTF-8 without control characters. */
+/*
+ * The detail comes from a client: it is UTF-8 without control characters, and its quotes and
+ * backslashes need escapes.
+ */
 static void write_error(struct writer *writer, const struct event *event)
 {
     WRITER_PUT(writer, "{\"type\":\"error\",\"message\":\"");

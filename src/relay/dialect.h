@@ -1,4 +1,4 @@
-/* Events as JSON text, in the protocol of the room that they are about. */
+/* Writes events as JSON text, in the protocol of their room. */
 #ifndef PARTY_RELAY_DIALECT_H
 #define PARTY_RELAY_DIALECT_H
 
@@ -7,7 +7,7 @@
 
 void dialect_write(struct writer *writer, const struct event *event);
 
-/* What has the same form in both protocols, for the two dialects. */
+/* Parts that have the same form in both dialects. */
 void dialect_write_code(struct writer *writer, const struct room *room);
 void dialect_write_data(struct writer *writer, struct bytes data);
 

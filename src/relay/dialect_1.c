@@ -1,4 +1,4 @@
-/* Events of protocol 1. `data` and ids are spliced as they are: both are known to be valid JSON. */
+/* Events of protocol 1. `data` and ids are copied unchanged: both are known to be valid JSON. */
 #include "relay/dialect_1.h"
 
 #include "relay/dialect.h"

@@ -1,5 +1,4 @@
-/* Events of protocol 2. `data` and `url` are spliced as they are: both are known to be valid JSON.
- */
+/* Events of protocol 2. `data` and `url` are copied unchanged: both are known to be valid JSON. */
 #include "relay/dialect_2.h"
 
 #include "relay/dialect.h"

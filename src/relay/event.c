@@ -1,4 +1,4 @@
-/* What errors are called. */
+/* The texts and codes of errors. */
 #include "relay/event.h"
 
 static const struct {

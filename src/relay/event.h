@@ -1,6 +1,4 @@
-/*
- * What the relay tells a client, as values. A dialect writes it as text.
- */
+/* Events: what the relay tells a client, as values. A dialect writes an event as text. */
 #ifndef PARTY_RELAY_EVENT_H
 #define PARTY_RELAY_EVENT_H
 
@@ -18,9 +16,9 @@ enum event_type {
 };
 
 /*
- * What a client is refused with, each in one line: its name here; its text, as protocols 1 and 2
- * send it, plain ASCII that needs no escaping; and its code, by which programs know it and which
- * never changes.
+ * The reasons to refuse a client's message, each in one line: its name here; its text, which is
+ * plain ASCII without need of escapes; and its code, which never changes and by which programs know
+ * the error.
  */
 /* clang-format off */
 #define FOR_EACH_RELAY_ERROR(X) \
@@ -34,7 +32,7 @@ enum event_type {
     X(URL_NO_STRING, "url must be a string", "url-not-a-string") \
     X(URL_TOO_LARGE, "url too large", "url-too-large") \
     X(URL_SPACES, "url must not contain spaces or control characters", "url-has-spaces") \
-    X(URL_PLACEHOLDER, "Unknown url placeholder", "url-placeholder") /* `detail` says which */ \
+    X(URL_PLACEHOLDER, "Unknown url placeholder", "url-placeholder") /* `detail` is the placeholder */ \
     X(URL_BRACE, "url has an unmatched placeholder brace", "url-brace") \
     X(URL_INVALID, "url is not a valid URL", "url-invalid") \
     X(URL_NOT_HTTPS, "url must be an https URL", "url-not-https") \
@@ -64,22 +62,23 @@ enum relay_error {
 const char *relay_error_text(enum relay_error error);
 const char *relay_error_code(enum relay_error error);
 
-/* Which of the servers behind one name this is. Letters, digits, `.`, `-` and `_`; empty: unset. */
+/* This server among several behind one name. Letters, digits, `.`, `-` and `_`; empty: unset. */
 struct instance {
     struct bytes id;
     struct bytes region;
 };
 
-/* Views are valid as long as the message that caused the event, and the room, are. */
+/* Views are valid as long as the room and the message that caused the event. */
 struct event {
     enum event_type type;
     enum relay_error error;  /* ERROR */
-    const struct room *room; /* of all but ERROR */
-    const struct member
-        *peer; /* CREATED, JOINED (who is told); PEER_JOINED, PEER_LEFT; MESSAGE (the sender) */
+    const struct room *room; /* for all types but ERROR */
+    /* CREATED, JOINED: the recipient; PEER_JOINED, PEER_LEFT: the other one; MESSAGE: the sender.
+     */
+    const struct member *peer;
     const struct instance *instance; /* CREATED */
-    struct bytes data;   /* MESSAGE, STATE: the value as it was written, empty when there is none */
-    struct bytes detail; /* ERROR: what follows its text, UTF-8; empty for most */
+    struct bytes data;   /* MESSAGE, STATE: the JSON value as the client wrote it; empty: none */
+    struct bytes detail; /* ERROR: follows the error's text, UTF-8; mostly empty */
 };
 
 #endif

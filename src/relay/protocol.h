@@ -1,10 +1,10 @@
-/* Which protocol a connection speaks, and with it the room that it creates. */
+/* The protocol of a connection, and of the rooms that its client creates. */
 #ifndef PARTY_RELAY_PROTOCOL_H
 #define PARTY_RELAY_PROTOCOL_H
 
 enum protocol {
-    PROTOCOL_1 = 1, /* members are known by their clientId */
-    PROTOCOL_2 = 2, /* members are known by an index; the clientId stays between client and relay */
+    PROTOCOL_1 = 1, /* a clientId names a member */
+    PROTOCOL_2 = 2, /* an index names a member; only its client and the relay know the clientId */
 };
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Which message is whose: one function for each type of envelope. Sending, which is done most, is
- * here.
+ * Receives messages: one function for each type of envelope. `send`, the most frequent one, is in
+ * this file.
  */
 #include "relay/relay_parts.h"
 
@@ -49,7 +49,7 @@ bool id_canonicalize(const struct relay *relay, const struct json_value *string,
            sizes.written <= (size_t)ID_CANONICAL_FACTOR * relay->config.id_bytes_max;
 }
 
-/* In protocol 1, values of `to` that JavaScript takes for false mean everyone else. */
+/* In protocol 1, values of `to` that JavaScript takes for false mean all other members. */
 static bool names_everyone(enum protocol protocol, const struct json_value *to)
 {
     if (protocol == PROTOCOL_2)
@@ -68,7 +68,7 @@ static bool names_everyone(enum protocol protocol, const struct json_value *to)
     }
 }
 
-/* Who is here and is meant by `to`: an id, or in protocol 2 an index; or NULL. */
+/* The present member that `to` names, by id, or in protocol 2 by index; NULL: there is none. */
 static struct member *find_target(const struct relay *relay, const struct room *room,
                                   const struct json_value *to)
 {
@@ -104,7 +104,9 @@ static void receive_send(const struct relay *relay, struct speaker speaker,
         return;
     }
     const struct member *target = find_target(relay, sender->room, &envelope->to);
-    /* Clients try their connection by messages to themselves: those are no game. */
+    /*
+     * Clients send messages to themselves to test their connection; that is no activity in a game.
+     */
     if (target != sender)
         sender->active_ms = relay->now_ms;
     if (target != NULL)
@@ -127,8 +129,8 @@ void relay_receive_envelope(struct relay *relay, struct speaker speaker,
     assert(result != ENVELOPE_PAUSED);
     ret_effects->count = 0;
     relay_free_departed(relay);
-    bool is_later = speaker.protocol == PROTOCOL_1 && envelope->type > ENVELOPE_SEND;
-    if (result == ENVELOPE_OK && is_later)
+    bool is_protocol_2_type = speaker.protocol == PROTOCOL_1 && envelope->type > ENVELOPE_SEND;
+    if (result == ENVELOPE_OK && is_protocol_2_type)
         result = ENVELOPE_UNKNOWN_TYPE;
     if (result != ENVELOPE_OK) {
         bool is_json = result == ENVELOPE_UNKNOWN_TYPE;
@@ -168,7 +170,7 @@ void relay_receive_garbage(struct speaker speaker, struct effects *ret_effects)
     effects_refuse(ret_effects, speaker, ERROR_INVALID_JSON);
 }
 
-/* The member of a room of protocol 2 may come back. */
+/* Makes a member of a room of protocol 2 absent; its client may come back. */
 static void become_absent(struct relay *relay, struct member *member, enum departure departure)
 {
     struct room *room = member->room;

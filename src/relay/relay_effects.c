@@ -1,4 +1,4 @@
-/* The effects that many messages have. */
+/* Functions for frequent effects. */
 #include "relay/relay_parts.h"
 
 void effects_tell_client(struct effects *effects, uint32_t client, struct event event)

@@ -1,12 +1,15 @@
 /*
- * How rooms end: the host closes them, the host's time is over, or nobody is in them and the time
- * of that is over. Which of them a drain waits for, and which are played in.
+ * How rooms end: the host closes them, or the time without a host or without members is over. Also
+ * which rooms a drain waits for, and which prove their origin.
  */
 #include <assert.h>
 
 #include "relay/relay_parts.h"
 
-/* The room is in no table any more, and nobody will be told of it again but by these effects. */
+/*
+ * Takes a room out of the table and all lists. Only the effects of this call still refer to it; the
+ * next call frees it.
+ */
 void relay_end_room(struct relay *relay, struct room *room, struct effects *effects)
 {
     const struct relay_config *config = &relay->config;
@@ -54,8 +57,9 @@ bool relay_outlives(const struct relay *relay, const struct member *last, enum d
     if (departure == DEPARTURE_CUT_OFF)
         return true;
     /*
-     * When a Wi-Fi fails, some close the socket that they take for dead, and TCP delivers the
-     * farewell when it is back: it means as little as the ends of the others.
+     * When a Wi-Fi fails, some clients close the socket that they take for dead. TCP delivers their
+     * close frame when the Wi-Fi is back. Then it means no more than the cut-off of the other
+     * members.
      */
     for (uint32_t i = 0; i < room->known_count; i++) {
         const struct member *other = room_by_id(room)[i];
@@ -83,14 +87,14 @@ void relay_occupy(struct relay *relay, struct room *room)
     config->room_occupied(config->context, room);
 }
 
-/* Rooms of a list have one length of time, so that the first to come is the first to end. */
+/* All rooms of a list have the same grace, so the first in the list is due first. */
 static int32_t time_left_ms(const struct relay *relay, uint32_t since_ms, uint32_t grace_ms)
 {
     int32_t left = (int32_t)(since_ms + grace_ms - relay->now_ms);
     return left < 0 ? 0 : left;
 }
 
-/* The room whose host is gone the longest, and what is left of its time; NULL: there is none. */
+/* The first room without its host, and what is left of its grace; NULL: there is none. */
 static struct room *first_hostless(const struct relay *relay, int32_t *ret_left_ms)
 {
     if (list_is_empty(&relay->hostless))
@@ -100,7 +104,7 @@ static struct room *first_hostless(const struct relay *relay, int32_t *ret_left_
     return retained->room;
 }
 
-/* The same for the room in which nobody has been the longest. */
+/* The first room without members, and what is left of its grace; NULL: there is none. */
 static struct room *first_deserted(const struct relay *relay, int32_t *ret_left_ms)
 {
     if (list_is_empty(&relay->deserted))
@@ -116,8 +120,8 @@ int32_t relay_grace_left_ms(const struct relay *relay)
     int32_t deserted_ms = INT32_MAX;
     (void)first_hostless(relay, &hostless_ms);
     (void)first_deserted(relay, &deserted_ms);
-    int32_t least_ms = hostless_ms < deserted_ms ? hostless_ms : deserted_ms;
-    return least_ms == INT32_MAX ? -1 : least_ms;
+    int32_t first_ms = hostless_ms < deserted_ms ? hostless_ms : deserted_ms;
+    return first_ms == INT32_MAX ? -1 : first_ms;
 }
 
 bool relay_end_grace(struct relay *relay, struct effects *ret_effects)
@@ -160,7 +164,7 @@ void relay_begin_proof(struct relay *relay, struct room *room)
     list_append(&relay->pairing, &room->pairing);
 }
 
-/* The room that has had several members the longest, of those that are not proven; or NULL. */
+/* The room that has had several members for longest without proof; NULL: there is none. */
 static struct room *first_pairing(const struct relay *relay)
 {
     if (list_is_empty(&relay->pairing))

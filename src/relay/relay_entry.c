@@ -1,6 +1,6 @@
 /*
- * Creating and joining: who may, where, and what the newcomer hears. The order of the checks is
- * part of the protocol.
+ * Create and join: checks, limits, and what the new member hears. The protocol defines the order of
+ * the checks.
  */
 #include <assert.h>
 #include <math.h>
@@ -10,8 +10,8 @@
 #include "relay/relay_parts.h"
 
 /*
- * How often a code is drawn before giving up, for each loop: with 95 codes in 100 taken, one
- * `create` in some 10^22 fails that need not.
+ * Codes that are drawn before `create` gives up, for each loop. Even when 95 of 100 codes are in
+ * use, it gives up in vain only once in some 10^22 times.
  */
 #define CODE_DRAWS_PER_LOOP 1024
 
@@ -20,7 +20,7 @@ static bool is_non_empty_string(const struct json_value *value)
     return value->kind == JSON_STRING && value->raw.length > 2;
 }
 
-/* What create and join check first. False: refused. */
+/* The first checks of create and join. False: the client was refused. */
 static bool check_newcomer(const struct relay *relay, struct speaker speaker,
                            const struct envelope *envelope, struct canonical_id *ret_id,
                            struct effects *effects)
@@ -62,12 +62,12 @@ static bool draw_code(struct relay *relay, enum protocol protocol, uint64_t *ret
     return false;
 }
 
-/* What a create has asked for, judged. */
+/* What a valid `create` asks for. */
 struct room_settings {
     uint32_t members_max;
     struct bytes id;
     struct maker *maker;
-    bool has_url; /* in relay->template */
+    bool has_url; /* relay->template is valid */
 };
 
 static bool set_url(struct relay *relay, struct room *room)
@@ -85,14 +85,14 @@ static bool set_url(struct relay *relay, struct room *room)
     return true;
 }
 
-/* Gives up a room that is in no table. */
+/* Frees a room that is in no table. */
 static void drop_room(struct relay *relay, struct room *room)
 {
     relay_discount_room(relay, room);
     room_free(room);
 }
 
-/* A room with its first member, in the table; NULL when memory is short. */
+/* Creates a room with its first member, and adds it to the table. NULL: memory is short. */
 static struct member *make_room(struct relay *relay, uint64_t code,
                                 const struct room_settings *settings, struct speaker speaker)
 {
@@ -113,7 +113,7 @@ static struct member *make_room(struct relay *relay, uint64_t code,
     return member;
 }
 
-/* The room and the code are there to be had, or the speaker hears why not. */
+/* Creates a room if the limits allow it and a code is free. NULL: the speaker is told why not. */
 static struct member *open_room(struct relay *relay, struct room_settings *settings,
                                 struct speaker speaker, struct effects *effects)
 {
@@ -139,7 +139,7 @@ static struct member *open_room(struct relay *relay, struct room_settings *setti
     return member;
 }
 
-/* False: refused. */
+/* Reads maxClients. False: the client was refused. */
 static bool read_max_clients(const struct relay *relay, struct speaker speaker,
                              const struct json_value *value, uint32_t *ret_members_max,
                              struct effects *effects)
@@ -149,7 +149,7 @@ static bool read_max_clients(const struct relay *relay, struct speaker speaker,
         effects_refuse(effects, speaker, ERROR_MAX_CLIENTS);
         return false;
     }
-    /* A fraction admits as many as a whole count can stay below it: 1.5 admits two. */
+    /* A room admits members while their count is below the number: 1.5 admits two. */
     double ceiling = ceil(max_clients);
     *ret_members_max = relay->config.members_max;
     if (ceiling < *ret_members_max)
@@ -157,7 +157,7 @@ static bool read_max_clients(const struct relay *relay, struct speaker speaker,
     return true;
 }
 
-/* False: refused. Protocol 1 knows no templates. */
+/* Reads a URL template, which protocol 1 does not have. False: the client was refused. */
 static bool read_url(struct relay *relay, struct speaker speaker, const struct json_value *value,
                      bool *ret_has_url, struct effects *effects)
 {
@@ -196,9 +196,9 @@ void relay_create(struct relay *relay, struct speaker speaker, const struct enve
                                        .instance = &relay->config.instance});
 }
 
-/* The speaker has this seat now, and hears what it missed; nothing newer can come before. */
-static void seat(struct relay *relay, struct speaker speaker, struct member *member,
-                 struct effects *effects)
+/* Gives the speaker its seat, and queues what it has missed, before any newer event. */
+static void give_seat(struct relay *relay, struct speaker speaker, struct member *member,
+                      struct effects *effects)
 {
     struct room *room = member->room;
     *speaker.seat = member;
@@ -214,7 +214,7 @@ static void seat(struct relay *relay, struct speaker speaker, struct member *mem
         list_remove(&room->retained->hostless);
 }
 
-/* The newcomer takes over the place of a member who is here and has its id. */
+/* Gives the seat of a present member to a client that joins with the same id. */
 static void replace_member(struct relay *relay, struct speaker speaker, struct member *member,
                            struct effects *effects)
 {
@@ -222,10 +222,10 @@ static void replace_member(struct relay *relay, struct speaker speaker, struct m
     effects_add_replaced(
         effects, (struct effect_replaced){.client = member->client, .heir = speaker.client});
     member->client = speaker.client;
-    seat(relay, speaker, member, effects);
+    give_seat(relay, speaker, member, effects);
 }
 
-/* Whether one more newcomer may come from there; else the speaker is sent away. */
+/* Whether the client's address may bring one more new member; if not, the client is sent away. */
 static bool may_bring(const struct relay *relay, struct speaker speaker, const struct room *room,
                       struct effects *effects)
 {
@@ -236,7 +236,7 @@ static bool may_bring(const struct relay *relay, struct speaker speaker, const s
     return false;
 }
 
-/* `known` is who comes back, or NULL. */
+/* Adds a new member, or lets the absent member `known` come back. */
 static void enter_room(struct relay *relay, struct speaker speaker, struct room *room,
                        struct member *known, struct bytes id, struct effects *effects)
 {
@@ -261,22 +261,22 @@ static void enter_room(struct relay *relay, struct speaker speaker, struct room 
     member->entered_ms = relay->now_ms;
     if (room->member_count == 2)
         relay_begin_proof(relay, room);
-    seat(relay, speaker, member, effects);
+    give_seat(relay, speaker, member, effects);
     effects_tell_room(effects, room, speaker.client,
                       (struct event){.type = EVENT_PEER_JOINED, .room = room, .peer = member});
 }
 
-/* The number of the code that `string` spells; false when no room can have it. */
+/* Reads the code that `string` spells. False: no room can have it. */
 static bool read_code(const struct json_value *string, uint64_t *ret_code)
 {
-    uint8_t decoded[CODE_LENGTH_MAX]; /* the canonical form of a possible code has no escapes */
+    uint8_t decoded[CODE_LENGTH_MAX]; /* the canonical form of a valid code has no escapes */
     struct json_string_sizes sizes;
     if (!json_string_canonicalize(string, decoded, sizeof decoded, &sizes))
         return false;
     return code_read(bytes_of(decoded, sizes.written), ret_code);
 }
 
-/* Whether the speaker may hear what its code has found; else nothing that depends on it is said. */
+/* Whether the speaker may hear if its code names a room; if not, no answer depends on that. */
 static bool may_tell(const struct relay *relay, struct speaker speaker, bool is_found,
                      struct effects *effects)
 {
@@ -297,7 +297,7 @@ static void refuse_not_found(const struct relay *relay, struct effects *effects,
                           (struct effect_not_found){.client = speaker.client, .event = event});
 }
 
-/* On the loop that has the code. */
+/* Carries out a join, on the loop that owns the code. */
 static void carry_out(struct relay *relay, struct speaker speaker, uint64_t code, struct bytes id,
                       struct effects *effects)
 {

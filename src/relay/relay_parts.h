@@ -1,7 +1,6 @@
 /*
- * What the files of the relay share: relay.c receives and sends, relay_entry.c is about creating
- * and joining, relay_retaining.c about what a room keeps when its members are gone, relay_ending.c
- * about how rooms end.
+ * What the files of the relay share. relay.c receives messages, relay_entry.c creates and joins,
+ * relay_retaining.c keeps what a room retains for absent members, relay_ending.c ends rooms.
  */
 #ifndef PARTY_RELAY_RELAY_PARTS_H
 #define PARTY_RELAY_RELAY_PARTS_H
@@ -21,35 +20,37 @@ static inline struct bytes id_view(const struct canonical_id *id)
     return bytes_of(id->data, id->length);
 }
 
-/* False: the id is longer than ids may be here. */
+/* False: the id is too long. */
 bool id_canonicalize(const struct relay *relay, const struct json_value *string,
                      struct canonical_id *ret_id);
 
-/* For each kind a function that adds one: effects_add_replaced(effects, (struct
- * effect_replaced){...}). */
-#define EFFECT_ADDER(name, member, fields)                                                        \
-    static inline void effects_add_##member(struct effects *effects, struct effect_##member what) \
-    {                                                                                             \
-        assert(effects->count < EFFECTS_MAX);                                                     \
-        struct effect *effect = &effects->items[effects->count++];                                \
-        effect->kind = EFFECT_##name;                                                             \
-        effect->member = what;                                                                    \
+/*
+ * Defines for each kind a function that adds an effect: effects_add_replaced(effects, (struct
+ * effect_replaced){...}).
+ */
+#define EFFECT_ADDER(name, member, fields)                                                         \
+    static inline void effects_add_##member(struct effects *effects, struct effect_##member value) \
+    {                                                                                              \
+        assert(effects->count < EFFECTS_MAX);                                                      \
+        struct effect *effect = &effects->items[effects->count++];                                 \
+        effect->kind = EFFECT_##name;                                                              \
+        effect->member = value;                                                                    \
     }
 
 FOR_EACH_EFFECT(EFFECT_ADDER)
 
 void effects_tell_client(struct effects *effects, uint32_t client, struct event event);
 
-/* To all but `except`, which may be CLIENT_NONE. */
+/* To all members but `except`, which may be CLIENT_NONE. */
 void effects_tell_room(struct effects *effects, struct room *room, uint32_t except,
                        struct event event);
 
 void effects_refuse(struct effects *effects, struct speaker speaker, enum relay_error error);
 
-/* A client who has a seat has none from now on. */
+/* Takes the seat away from a client that has one. */
 void relay_unseat(const struct relay *relay, uint32_t client);
 
-/* The messages of each type. */
+/* One function for each type of message. */
 void relay_create(struct relay *relay, struct speaker speaker, const struct envelope *envelope,
                   struct effects *effects);
 void relay_join(struct relay *relay, struct speaker speaker, const struct envelope *envelope,
@@ -58,32 +59,35 @@ void relay_set_state(const struct relay *relay, struct speaker speaker,
                      const struct envelope *envelope, struct effects *effects);
 void relay_close_room(struct relay *relay, struct speaker speaker, struct effects *effects);
 
-/* A member has left who may come back: the room of protocol 2 remembers it, if there is memory. */
+/* Remembers a member that left a room of protocol 2 and may come back, if memory allows it. */
 void relay_remember_absent(struct relay *relay, struct room *room, struct member *member);
 
-/* Whether a room of protocol 2 lives on when its last member leaves like this. */
+/* Whether a room of protocol 2 lives on when its last member leaves in this way. */
 bool relay_outlives(const struct relay *relay, const struct member *last, enum departure departure);
 
-/* Nobody is in the room of protocol 2 from now on; or somebody again, if nobody was. */
+/*
+ * Note that a room of protocol 2 has lost its last member; or that it has a member again, if it had
+ * none.
+ */
 void relay_desert(struct relay *relay, struct room *room);
 void relay_occupy(struct relay *relay, struct room *room);
 
-/* Counts what a room keeps. False: it keeps too much, or rooms do in all. */
+/* Counts bytes that a room retains. False: the room retains too much, or all rooms do. */
 MUST_CHECK bool relay_admit_bytes(const struct relay *relay, struct room *room, size_t count);
 
-/* What the room keeps is not counted any more. */
+/* Discounts all that the room retains. */
 void relay_discount_room(const struct relay *relay, struct room *room);
 
-/* A member is back: its id is no longer counted among what the room keeps. */
+/* Discounts what the room retained for a member that has come back. */
 void relay_discount_absent(const struct relay *relay, struct member *member);
 
-/* There are several members in the room from now on. */
+/* Notes that the room has several members from now on. */
 void relay_begin_proof(struct relay *relay, struct room *room);
 
-/* Ends the room in which nobody has been the longest. False: somebody is in each room. */
+/* Ends the room that has been without members for longest. False: all rooms have members. */
 bool relay_end_first_deserted(struct relay *relay, struct effects *effects);
 
-/* The room is in no table any more; it is freed at the next call. */
+/* Takes a room out of the table and all lists; the next call frees it. */
 void relay_end_room(struct relay *relay, struct room *room, struct effects *effects);
 
 /* Frees what the effects of the last call pointed to. */

@@ -1,12 +1,14 @@
-/* What a room keeps beside its members' connections: who is gone, and the state. */
+/* What a room retains without need of a connection: absent members and the state. */
 #include <assert.h>
 #include <stdlib.h>
 
 #include "base/allocation.h"
 #include "relay/relay_parts.h"
 
-/* Pointers to a member that is known: in two arrays of the room, and in that of who is gone. Arrays
- * grow by doubling. */
+/*
+ * Pointers to an absent member: in two arrays of the room, and in that of absent members. Arrays
+ * grow by doubling.
+ */
 #define ARRAYS_BYTES (2 * 3 * sizeof(struct member *))
 
 bool relay_admit_bytes(const struct relay *relay, struct room *room, size_t count)
@@ -34,7 +36,10 @@ void relay_discount_room(const struct relay *relay, struct room *room)
         dismiss_bytes(relay, room, room->retained->bytes);
 }
 
-/* What an absent member is counted with. A host is always remembered, so it is not counted. */
+/*
+ * The bytes that are counted for an absent member. A host is always remembered, so it is not
+ * counted.
+ */
 static size_t absent_cost(const struct member *member)
 {
     if (member_is_host(member))
@@ -61,7 +66,7 @@ static bool admit_absent(const struct relay *relay, struct member *member)
     return true;
 }
 
-/* The first of those who are gone is forgotten. True: it was `member`, who is not counted yet. */
+/* Forgets the first absent member. True: it was `member`, which is not counted yet. */
 static bool forget_first(struct relay *relay, struct room *room, struct member *member)
 {
     struct member *first = room->retained->absent[0];
@@ -75,20 +80,24 @@ static bool forget_first(struct relay *relay, struct room *room, struct member *
     return first == member;
 }
 
-/* Who was here shortest is forgotten first, be it the one who has just left. */
+/*
+ * The member that was present for the shortest time is forgotten first, even if it has just left.
+ */
 void relay_remember_absent(struct relay *relay, struct room *room, struct member *member)
 {
-    uint32_t most = room->members_max > ABSENT_LEAST ? room->members_max : ABSENT_LEAST;
+    uint32_t limit = room->members_max > ABSENT_LEAST ? room->members_max : ABSENT_LEAST;
     if (!room_retire(room, member)) {
         room_remove(room, member);
         relay->departed = member;
         return;
     }
-    /* An absent host is never forgotten, so its bytes are not counted: when others have just taken
-     * all that there is, even nothing more would be too much. */
+    /*
+     * An absent host is never forgotten, so its bytes are not counted: if other members have used
+     * up the limit, admit_absent() would refuse even a cost of 0.
+     */
     if (member_is_host(member))
         return;
-    bool is_forgotten = room->retained->absent_count > most && forget_first(relay, room, member);
+    bool is_forgotten = room->retained->absent_count > limit && forget_first(relay, room, member);
     while (!is_forgotten && !admit_absent(relay, member))
         is_forgotten = forget_first(relay, room, member);
 }

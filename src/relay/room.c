@@ -1,4 +1,4 @@
-/* Members of a room. The rules of who may enter are in relay.c. */
+/* Members of a room. relay_entry.c has the rules for entering. */
 #include "relay/room.h"
 
 #include <assert.h>
@@ -73,7 +73,7 @@ void room_free(struct room *room)
     free(room);
 }
 
-/* Where in `by_id` the id is, or where it would have to go. */
+/* The position of an id in `by_id`, or where it would be inserted. */
 static uint32_t find_id(const struct room *room, struct bytes id)
 {
     uint32_t low = 0;
@@ -88,7 +88,7 @@ static uint32_t find_id(const struct room *room, struct bytes id)
     return low;
 }
 
-/* The same in `members` for an index. */
+/* The position of an index in `members`, or where it would be inserted. */
 static uint32_t find_index(const struct room *room, uint32_t index)
 {
     uint32_t low = 0;
@@ -119,7 +119,7 @@ struct member *room_find_index(const struct room *room, uint32_t index)
     return room->members[at];
 }
 
-/* Makes room for one more known member. */
+/* Reserves capacity for one more known member. */
 static bool reserve_one(struct room *room)
 {
     if (room->known_count < room->capacity)
@@ -148,7 +148,7 @@ static bool reserve_absent(struct retained *retained)
     return true;
 }
 
-/* After many have been forgotten, so that a room costs what is counted for it. */
+/* Halves the arrays after many members were forgotten, so that a room costs what is counted. */
 static void shrink(struct room *room)
 {
     uint32_t capacity = room->capacity / 2;
@@ -180,25 +180,25 @@ static void insert(struct member **array, uint32_t *count, uint32_t at, struct m
     ++*count;
 }
 
-static void take_out(struct member **array, uint32_t *count, uint32_t at,
-                     const struct member *member)
+static void remove_at(struct member **array, uint32_t *count, uint32_t at,
+                      const struct member *member)
 {
     assert(at < *count && array[at] == member);
     --*count;
     memmove(array + at, array + at + 1, (*count - at) * sizeof *array);
 }
 
-/* Among those who are here, and counted with them. */
-static void bring_in(struct room *room, uint32_t at, struct member *member)
+/* Inserts a member among the present ones, and counts it. */
+static void add_present(struct room *room, uint32_t at, struct member *member)
 {
     insert(room->members, &room->member_count, at, member);
     if (room->crowd != NULL)
         ++*room->crowd;
 }
 
-static void take_away(struct room *room, const struct member *member)
+static void remove_present(struct room *room, const struct member *member)
 {
-    take_out(room->members, &room->member_count, find_index(room, member->index), member);
+    remove_at(room->members, &room->member_count, find_index(room, member->index), member);
     if (room->crowd != NULL)
         --*room->crowd;
 }
@@ -219,11 +219,11 @@ struct member *room_add(struct room *room, struct bytes id, uint32_t client)
     };
     memcpy(member->id, id.data, id.length);
     insert(room_by_id(room), &room->known_count, find_id(room, id), member);
-    bring_in(room, room->member_count, member);
+    add_present(room, room->member_count, member);
     return member;
 }
 
-/* How many of those who are gone were here for less long than this, or no longer. */
+/* Absent members that stayed for a shorter time than `stayed_ms`; with `or_equal`, not longer. */
 static uint32_t count_shorter(const struct retained *retained, uint32_t stayed_ms, bool or_equal)
 {
     uint32_t low = 0;
@@ -239,8 +239,10 @@ static uint32_t count_shorter(const struct retained *retained, uint32_t stayed_m
     return low;
 }
 
-/* An absent member is searched for one by one among those who stayed equally long: it is done
- * seldom, and the array is read in one go. */
+/*
+ * Members that stayed equally long are searched one by one: that is rare, and the array is read in
+ * sequence.
+ */
 static void forget_absence(struct retained *retained, const struct member *member)
 {
     if (member_is_host(member))
@@ -248,7 +250,7 @@ static void forget_absence(struct retained *retained, const struct member *membe
     uint32_t at = count_shorter(retained, member->stayed_ms, false);
     while (at < retained->absent_count && retained->absent[at] != member)
         at++;
-    take_out(retained->absent, &retained->absent_count, at, member);
+    remove_at(retained->absent, &retained->absent_count, at, member);
     shrink_absent(retained);
 }
 
@@ -257,7 +259,7 @@ void room_return(struct room *room, struct member *member, uint32_t client)
     assert(member->client == CLIENT_NONE);
     forget_absence(room->retained, member);
     member->client = client;
-    bring_in(room, find_index(room, member->index), member);
+    add_present(room, find_index(room, member->index), member);
 }
 
 bool room_retire(struct room *room, struct member *member)
@@ -269,7 +271,7 @@ bool room_retire(struct room *room, struct member *member)
         insert(retained->absent, &retained->absent_count,
                count_shorter(retained, member->stayed_ms, true), member);
     }
-    take_away(room, member);
+    remove_present(room, member);
     member->client = CLIENT_NONE;
     return true;
 }
@@ -279,8 +281,8 @@ void room_remove(struct room *room, struct member *member)
     if (member->client == CLIENT_NONE)
         forget_absence(room->retained, member);
     else
-        take_away(room, member);
-    take_out(room_by_id(room), &room->known_count, find_id(room, member_id(member)), member);
+        remove_present(room, member);
+    remove_at(room_by_id(room), &room->known_count, find_id(room, member_id(member)), member);
     shrink(room);
     member->room = NULL;
 }

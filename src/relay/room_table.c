@@ -1,4 +1,6 @@
-/* Rooms by code. Codes are drawn at random by ourselves, so nobody can choose colliding ones. */
+/*
+ * Rooms by code. The relay draws codes at random, so nobody can choose codes that share a bucket.
+ */
 #include "relay/room_table.h"
 
 #include <assert.h>
@@ -37,7 +39,7 @@ struct room *room_table_find(const struct room_table *table, uint64_t code)
     return room;
 }
 
-/* Keeps about one room a bucket, at most. */
+/* Keeps at most about one room for each bucket. */
 static bool grow_when_full(struct room_table *table)
 {
     if (table->room_count < table->bucket_count)

@@ -10,15 +10,17 @@ struct room_table {
     uint32_t room_count;
 };
 
-/* Forgets the table's memory, and frees the rooms in it. */
+/* Frees the table and the rooms in it. */
 void room_table_release(struct room_table *table);
 
 struct room *room_table_find(const struct room_table *table, uint64_t code);
 
-/* Adds a room whose code is not in the table yet. False: memory is short, nothing changed. */
+/*
+ * Adds a room whose code is not in the table yet. False: memory is short, and nothing was changed.
+ */
 MUST_CHECK bool room_table_add(struct room_table *table, struct room *room);
 
-/* Takes a room out; it is not freed. */
+/* Removes a room without freeing it. */
 void room_table_remove(struct room_table *table, struct room *room);
 
 #endif

@@ -1,9 +1,9 @@
-/* Room codes and instance ids have no character that a URL would have to encode. */
+/* Room codes and instance ids need no escapes in a URL. */
 #include "relay/url_template.h"
 
 #include "proto/url.h"
 
-/* U+0000 to 0020 and 007F; C1 controls are two bytes in UTF-8: C2 80 to C2 9F. */
+/* U+0000 to 0020 and 007F; C1 controls, which are C2 80 to C2 9F in UTF-8. */
 static bool has_space_or_control(struct bytes text)
 {
     for (size_t i = 0; i < text.length; i++) {
@@ -15,7 +15,7 @@ static bool has_space_or_control(struct bytes text)
     return false;
 }
 
-/* The placeholder that begins here, with its braces; empty: none does. */
+/* The placeholder that begins at `at`, with its braces; empty: none does. */
 static struct bytes placeholder_at(struct bytes text, size_t at)
 {
     if (text.data[at] != '{')
@@ -33,7 +33,7 @@ static bool is_known(struct bytes placeholder)
            bytes_equal(placeholder, BYTES("{instance}"));
 }
 
-/* False: one is unknown, or a brace belongs to none. */
+/* False: a placeholder is unknown, or a brace belongs to none. */
 static bool check_placeholders(struct bytes text, enum relay_error *ret_error,
                                struct bytes *ret_detail)
 {
@@ -84,7 +84,7 @@ bool url_template_read(const struct json_value *value, struct bytes instance_id,
     if (!json_string_canonicalize(value, canonical, sizeof canonical, &sizes) ||
         sizes.decoded > URL_TEMPLATE_BYTES_MAX)
         return false;
-    *ret_error = ERROR_URL_INVALID; /* a URL has no surrogates that stand alone */
+    *ret_error = ERROR_URL_INVALID; /* a URL has no lone surrogates */
     if (!json_string_decode(value, ret_template->text, sizeof ret_template->text,
                             &ret_template->length))
         return false;
@@ -111,7 +111,7 @@ void url_template_write_address(struct writer *writer, struct bytes url)
 {
     for (size_t i = 0; i < url.length; i++) {
         if (url.data[i] == '\\')
-            i++; /* no other escape than of a quote and of a backslash was written */
+            i++; /* url_template_fill() escapes only quotes and backslashes */
         writer_put_byte(writer, url.data[i]);
     }
 }

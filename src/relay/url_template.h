@@ -1,6 +1,6 @@
 /*
- * The template of the page that controllers load: a URL in which {room} and {instance} stand for
- * what a room's creator can't know.
+ * URL templates for the page that controllers load. {room} and {instance} stand for values that a
+ * room's creator can't know.
  */
 #ifndef PARTY_RELAY_URL_TEMPLATE_H
 #define PARTY_RELAY_URL_TEMPLATE_H
@@ -10,8 +10,8 @@
 #include "relay/event.h"
 
 #define URL_TEMPLATE_BYTES_MAX 512
-#define INSTANCE_BYTES_MAX 64 /* of an instance's id, and of a region */
-/* Each {instance} becomes longer; what is left may be quotes that need a backslash. */
+#define INSTANCE_BYTES_MAX 64 /* of an instance id, and of a region */
+/* Each {instance} may become longer, and each other byte may be a quote that needs a backslash. */
 #define URL_FILLED_BYTES_MAX (URL_TEMPLATE_BYTES_MAX * 7)
 
 struct url_template {
@@ -20,18 +20,18 @@ struct url_template {
 };
 
 /*
- * Reads the `url` of a `create` and judges it in the protocol's order. False: `ret_error` says what
- * is wrong, and `ret_detail`, which points into the template, which part.
+ * Reads the `url` of a `create`, and checks it in the protocol's order. False: `ret_error` says
+ * what is wrong, and `ret_detail`, which points into the template, which part.
  */
 bool url_template_read(const struct json_value *value, struct bytes instance_id,
                        struct url_template *ret_template, enum relay_error *ret_error,
                        struct bytes *ret_detail);
 
-/* Fills the placeholders and returns the length; the result is the inside of a JSON string. */
+/* Fills the placeholders, and escapes the URL for a JSON string. Returns its length. */
 size_t url_template_fill(const struct url_template *template, struct bytes room,
                          struct bytes instance_id, uint8_t ret_url[URL_FILLED_BYTES_MAX]);
 
-/* Writes the address that such a result is, as it stands outside of JSON. */
+/* Writes such a URL without the escapes. */
 void url_template_write_address(struct writer *writer, struct bytes url);
 
 #endif

@@ -1,4 +1,4 @@
-/* The rules of who may enter. Counting by subnet is left to subnets. */
+/* The rules of admission. The counts by subnet are in subnets. */
 #include "server/admission.h"
 
 #include "proto/origin.h"
@@ -10,8 +10,8 @@ static bool is_trusted_proxy(const struct config *config, struct address address
 }
 
 /*
- * One of a few connections that may wait for their refusal to be read. Those do not count as
- * connections, or they would keep others out. False: no more of them.
+ * Makes the connection one of the few that may wait until the client reads their refusal. They do
+ * not count as connections, or they would keep others out. False: too many wait already.
  */
 static bool refuse(struct loop *loop, struct conn *conn, enum conn_refusal refusal)
 {
@@ -40,25 +40,25 @@ static void leave_subnet(struct loop *loop, struct conn *conn)
 
 enum entry {
     ENTRY_MADE,
-    ENTRY_TOO_MANY, /* the connection has its subnet, but is not counted there */
-    ENTRY_REFUSED,  /* the same, and it is not worth a handshake to be told why */
+    ENTRY_TOO_MANY, /* the connection holds its subnet, which does not count it */
+    ENTRY_REFUSED,  /* the same, and the connection is closed without a refusal */
     ENTRY_NO_MEMORY,
 };
 
 static struct subnets_limits limits_of(const struct server *server, struct address address)
 {
-    uint64_t most = server->config->connections_per_address_max;
+    uint64_t limit = server->config->connections_per_address_max;
     bool is_private = address_is_private(address);
-    if (most == CONNECTIONS_PER_ADDRESS_UNSET)
-        most = is_private ? 0 : CONNECTIONS_PER_ADDRESS_MAX;
+    if (limit == CONNECTIONS_PER_ADDRESS_UNSET)
+        limit = is_private ? 0 : CONNECTIONS_PER_ADDRESS_MAX;
     bool has_handshakes = server->tls != NULL && !is_private;
     return (struct subnets_limits){
-        .connections = (uint32_t)most,
+        .connections = (uint32_t)limit,
         .handshakes = has_handshakes ? HANDSHAKES_PER_ADDRESS_MAX : 0,
     };
 }
 
-/* The connection is one of this address from now on. */
+/* Counts the connection in the subnet of this address, and no longer in its old one. */
 static enum entry enter_subnet(struct loop *loop, struct conn *conn, struct address address)
 {
     struct subnets *subnets = &loop->server->subnets;
@@ -75,15 +75,18 @@ static enum entry enter_subnet(struct loop *loop, struct conn *conn, struct addr
     return entry == SUBNETS_TOO_MANY ? ENTRY_TOO_MANY : ENTRY_REFUSED;
 }
 
-/* The same for one that may wait for its refusal. False: it may not. */
+/*
+ * As enter_subnet(); a connection above the limit may wait for its refusal. False: it must be
+ * closed.
+ */
 static bool enter_or_refuse(struct loop *loop, struct conn *conn, struct address address)
 {
     enum entry entry = enter_subnet(loop, conn, address);
     return entry == ENTRY_MADE || (entry == ENTRY_TOO_MANY && refuse(loop, conn, REFUSAL_ADDRESS));
 }
 
-/* Whether there is a place for the connection, if need be one that somebody else has to give. */
-static bool may_stay(struct loop *loop, const struct conn *conn, unsigned connections)
+/* Whether there is a place for the connection, or one can be evicted for it. */
+static bool has_place(struct loop *loop, const struct conn *conn, unsigned connections)
 {
     const struct server *server = loop->server;
     if (connections < server->connections_max)
@@ -92,13 +95,15 @@ static bool may_stay(struct loop *loop, const struct conn *conn, unsigned connec
            eviction_makes_room(loop, conn);
 }
 
-/* A proxy's connection that was one above the limit: its client is known now, who may have a place.
+/*
+ * Gives a place to a proxy's connection that came above the limit, now that its client's address is
+ * known: connections of another address may be evicted for it.
  */
 static bool readmit(struct loop *loop, struct conn *conn)
 {
     struct server *server = loop->server;
     unsigned connections = atomic_load_explicit(&server->connection_count, memory_order_relaxed);
-    if (!conn->is_counted || !may_stay(loop, conn, connections)) {
+    if (!conn->is_counted || !has_place(loop, conn, connections)) {
         loop->stats.counters[COUNTER_FULL_REFUSED]++;
         return false;
     }
@@ -114,14 +119,14 @@ bool admission_accepted(struct loop *loop, struct conn *conn)
     struct address peer;
     unsigned before = atomic_fetch_add_explicit(&server->connection_count, 1, memory_order_relaxed);
     if (!loop->kernel->peer_address(conn->socket.fd, &peer))
-        return false; /* it is gone already */
-    /* Everybody comes from the proxies' addresses: those are no subnets of clients. */
+        return false; /* the peer is gone already */
+    /* All clients come from the proxies' addresses, so these are not counted as subnets. */
     conn->is_proxied = is_trusted_proxy(server->config, peer);
     if (!conn->is_proxied && !enter_or_refuse(loop, conn, peer))
         return false;
     if (conn->is_proxied && before >= server->connections_max)
         return refuse(loop, conn, REFUSAL_FULL);
-    if (may_stay(loop, conn, before))
+    if (has_place(loop, conn, before))
         return true;
     loop->stats.counters[COUNTER_FULL_REFUSED]++;
     return refuse(loop, conn, REFUSAL_FULL);
@@ -133,7 +138,7 @@ bool admission_accepted_admin(struct server *server, struct conn *conn)
     if (!server->kernel->peer_address(conn->socket.fd, &peer))
         return false;
     unsigned before = atomic_fetch_add_explicit(&server->connection_count, 1, memory_order_relaxed);
-    /* The numbers are wanted most when all places are taken. */
+    /* The operator needs the numbers most when all places are taken. */
     if (before < (uint64_t)server->connections_max + NEWCOMERS_ABOVE_MAX) {
         conn->is_admin = true;
         conn->subnet = subnets_enter(&server->subnets, peer);
@@ -188,7 +193,7 @@ void admission_seat_changed(struct loop *loop, struct conn *conn)
 
 bool admission_learn_address(struct loop *loop, struct conn *conn, struct address address)
 {
-    /* One proxy behind another: the next word is that one's. */
+    /* One proxy behind another: the next header comes from the outer one. */
     conn->is_proxied = is_trusted_proxy(loop->server->config, address);
     if (conn->is_proxied)
         return true;
@@ -200,8 +205,9 @@ bool admission_learn_address(struct loop *loop, struct conn *conn, struct addres
 }
 
 /*
- * The client's address in X-Forwarded-For: every proxy adds its peer's at the end, so it is the
- * last one that is no trusted proxy's; what stands before that anybody may have written.
+ * Finds the client's address in X-Forwarded-For. Every proxy appends the address of its peer. So
+ * the client's is the last one that belongs to no trusted proxy; anybody may have written what is
+ * before it.
  */
 static bool find_forwarded(const struct config *config, const struct http_request *request,
                            struct address *ret_address)
@@ -236,7 +242,9 @@ static bool origin_may_enter(const struct config *config, struct bytes origin)
     return config->allowed_origins.list.count == 0;
 }
 
-/* The subnet of a proxy that does not say whose a request is: then all of its clients are one. */
+/*
+ * Holds the subnet of a proxy that does not report its client's address: all its clients share it.
+ */
 static uint32_t enter_proxys_subnet(struct loop *loop, const struct conn *conn)
 {
     struct address peer;
@@ -300,8 +308,10 @@ bool admission_address_of(const struct loop *loop, const struct conn *conn,
 bool admission_requester(const struct loop *loop, const struct conn *conn,
                          const struct http_request *request, struct address *ret_address)
 {
-    /* A proxy that forwards nothing speaks for itself; who is no trusted one, and forwards, for
-     * anybody. */
+    /*
+     * A peer that forwards a request can't speak for its client unless it is a trusted proxy. A
+     * trusted proxy that forwards nothing asks for itself.
+     */
     if (request->is_forwarded)
         return conn->is_proxied && find_forwarded(loop->server->config, request, ret_address);
     if (conn->subnet == SUBNET_NONE)

@@ -1,4 +1,4 @@
-/* Tokens by time, and what is left of the loop's share. */
+/* Tokens, which connections earn with time, and what is left of the share of a turn. */
 #include "server/allowance.h"
 
 #include "server/admission.h"
@@ -7,7 +7,7 @@
 #define FRAME_BURST_SECONDS 2
 #define BYTE_BURST_SECONDS 8
 
-/* What a connection may have at once of bytes. */
+/* The most tokens for bytes that a connection may have. */
 static int32_t byte_burst(const struct loop *loop)
 {
     return (int32_t)(loop->server->config->byte_rate_max * BYTE_BURST_SECONDS);
@@ -21,22 +21,23 @@ void allowance_fill(struct loop *loop, struct conn *conn)
     conn->rate_filled_ms = loop->now_ms;
 }
 
-/* Tokens that were earned since the last time. */
+/* Adds the tokens that the connection has earned since the last call. */
 static void earn_tokens(struct loop *loop, struct conn *conn)
 {
     const struct config *config = loop->server->config;
     uint64_t elapsed_ms = loop->now_ms - conn->rate_filled_ms;
-    /* A thousandth of a frame a millisecond for each frame a second. */
+    /* For each frame a second, a connection earns a thousandth of a frame in a millisecond. */
     uint64_t burst = config->message_rate_max * FRAME_BURST_SECONDS * FRAME_TOKENS;
     uint64_t tokens = conn->rate_tokens + elapsed_ms * config->message_rate_max;
     conn->rate_tokens = (uint32_t)(tokens < burst ? tokens : burst);
     uint64_t bytes_missing = (uint64_t)((int64_t)byte_burst(loop) - conn->byte_tokens);
-    uint64_t bytes = elapsed_ms * ((config->byte_rate_max + 999) / 1000); /* whole ones a ms */
+    uint64_t bytes =
+        elapsed_ms * ((config->byte_rate_max + 999) / 1000); /* rounded up to whole bytes */
     conn->byte_tokens += (int32_t)(bytes < bytes_missing ? bytes : bytes_missing);
     conn->rate_filled_ms = loop->now_ms;
 }
 
-/* Frames that may be read now: what the rate allows, and at most what is left of the share. */
+/* Frames that may be read now: as many as the rate allows, and at most those left of the share. */
 static uint32_t count_allowed_frames(const struct loop *loop, const struct conn *conn)
 {
     if (loop->server->config->message_rate_max == 0)
@@ -124,7 +125,7 @@ void allowance_pay(struct loop *loop, struct conn *conn, struct allowance given,
     uint32_t frames = given.frames - reader->frames_left;
     loop->share_left -= frames;
     uint32_t tokens = frames * FRAME_TOKENS;
-    /* Who has taken over a seat meanwhile may have less than was given. */
+    /* The connection may have inherited fewer tokens meanwhile than it was given. */
     if (loop->server->config->message_rate_max > 0)
         conn->rate_tokens = conn->rate_tokens > tokens ? conn->rate_tokens - tokens : 0;
     if (loop->server->config->byte_rate_max > 0)

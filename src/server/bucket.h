@@ -1,22 +1,25 @@
 /*
- * A leaky bucket: what is poured in leaks out evenly. Whoever fills it above its brim has asked for
- * too much. The unit is the owner's; where one unit leaks in a millisecond, or a whole number does,
- * nothing is ever rounded.
+ * A leaky bucket. Callers add units to the level, which leaks at a constant rate; a level above the
+ * caller's limit means that the caller's client asked for too much. The caller chooses the unit. It
+ * chooses one of which a whole number leaks in a millisecond, so that no rounding is needed.
  */
 #ifndef PARTY_SERVER_BUCKET_H
 #define PARTY_SERVER_BUCKET_H
 
 #include <stdint.h>
 
-/* Another thread's clock may be a little ahead; longer differences are time that has passed. */
+/*
+ * Clocks of two threads may differ: an elapsed time that is negative by less than this counts as 0.
+ * Larger differences are time that has passed.
+ */
 #define BUCKET_CLOCKS_APART_MS (60 * 1000)
 
 struct bucket {
     uint64_t level;
-    uint32_t as_of_ms; /* of the monotonic clock */
+    uint32_t as_of_ms; /* the monotonic clock when the level was updated last */
 };
 
-/* Brings the level up to date: `rate` units leak in a millisecond. */
+/* Updates the level to `now_ms`; `rate` units leak in a millisecond. */
 static inline void bucket_leak(struct bucket *bucket, uint64_t rate, uint32_t now_ms)
 {
     uint32_t elapsed_ms = now_ms - bucket->as_of_ms;

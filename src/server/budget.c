@@ -1,21 +1,21 @@
-/* Leases, and the choice of victims. */
+/* Leases of the budget, and the choice of victims when it is spent. */
 #include "server/budget.h"
 
 #include "server/conn_out.h"
 
-/* Shed until this part of the budget is free again, so that a choice of victims is not for one. */
+/* Shedding frees this part of the budget, so that one round of weighing closes many victims. */
 #define RELIEF_DIVISOR 16
 
 /*
- * What moves at this many bytes a millisecond does not age: it is on its way to be complete, or to
- * be read. (64 KB a second: what a phone on a poor network has.) What is slower, ages.
+ * Bytes that move at this rate do not age: they will soon be complete, or read. (64 KB a second is
+ * what a phone on a poor network has.) Bytes that move more slowly age.
  */
 #define FAIR_BYTES_PER_MS 64
-#define YOUTH_DIVISOR 1024 /* the little that the time of what moves counts all the same */
+#define YOUTH_DIVISOR 1024 /* bytes that move weigh this small part of their time all the same */
 
 /*
- * Bytes times time: how long they are there beyond what is fair for so many, and how long nothing
- * at all has moved.
+ * Weighs bytes by time: the time that they have been buffered beyond what is fair for their number,
+ * and the time in which nothing has moved.
  */
 static uint64_t weigh_bytes(uint64_t bytes, uint64_t elapsed_ms, uint64_t quiet_ms)
 {
@@ -29,7 +29,7 @@ static size_t bytes_in_use(const struct conn *conn)
     return conn_charge(conn) + conn_waiting(conn);
 }
 
-/* How much it helps, and how much it is deserved, that this connection goes. */
+/* The weight of a connection: how many bytes closing it frees, times how long it has held them. */
 static uint64_t weigh(const struct loop *loop, const struct conn *conn)
 {
     uint64_t weight = 0;
@@ -37,7 +37,7 @@ static uint64_t weigh(const struct loop *loop, const struct conn *conn)
     if (input != NULL)
         weight += weigh_bytes(input->reader.message.length + input->unread.length,
                               loop->now_ms - input->since_ms, loop->now_ms - conn->last_alive_ms);
-    /* Who sends more than may be read has no claim to be waited for. */
+    /* A client that sends more than it may has no claim to fair time. */
     uint64_t behind_ms = conn->is_paused ? loop->now_ms - conn->behind_ms : 0;
     if (conn->is_paused)
         weight += weigh_bytes(RECEIVE_BACKLOG_BYTES, behind_ms, behind_ms);
@@ -54,7 +54,10 @@ static uint64_t weigh(const struct loop *loop, const struct conn *conn)
     return weight;
 }
 
-/* Four classes for each doubling of the weight; who holds nothing is in class 0. */
+/*
+ * The class of a weight: four classes for each doubling. Connections that hold nothing are in class
+ * 0.
+ */
 static unsigned class_of(uint64_t weight)
 {
     if (weight < 4)
@@ -63,7 +66,7 @@ static unsigned class_of(uint64_t weight)
     return exponent * 4 + (unsigned)(weight >> (exponent - 2) & 3);
 }
 
-/* Mail to every loop, which the last one to handle it goes on from. */
+/* Posts a mail to every loop. The last loop that handles its mail goes on; see end_round(). */
 static void begin_round(struct server *server, size_t mail_offset)
 {
     atomic_store_explicit(&server->shedding.loops_left, server->loop_count, memory_order_relaxed);
@@ -79,8 +82,10 @@ static bool end_round(struct server *server)
     return atomic_fetch_sub(&server->shedding.loops_left, 1) == 1;
 }
 
-/* All connections together weigh what they do: the lightest class that must go so that enough is
- * freed, and how much of that class. */
+/*
+ * Chooses the lightest class whose connections must be closed to free enough, and how many bytes of
+ * that class.
+ */
 static void choose_victims(struct server *server)
 {
     struct shedding *shedding = &server->shedding;
@@ -113,7 +118,9 @@ void budget_weigh(struct loop *loop)
     }
 }
 
-/* Whether the connection is to go; of the lightest class only so many are. */
+/*
+ * Whether the connection must be closed. The lightest class loses only as many bytes as are needed.
+ */
 static bool is_victim(struct loop *loop, const struct conn *conn)
 {
     struct shedding *shedding = &loop->server->shedding;
@@ -151,7 +158,10 @@ void budget_shed(struct loop *loop)
     }
 }
 
-/* A heap that has shrunk in the middle is not smaller: the main thread sees to it. */
+/*
+ * Keeps the peak of what the loop has in use. After a large fall the main thread trims the heap,
+ * since free() does not give back pages from its middle.
+ */
 static void note_peak(struct loop *loop)
 {
     if (loop->charged > loop->charged_at_most)
@@ -172,7 +182,7 @@ void budget_settle(struct loop *loop)
     note_peak(loop);
     size_t wanted = (loop->charged / LEASE_BYTES + 1) * LEASE_BYTES;
     atomic_store_explicit(&loop->leased, wanted, memory_order_relaxed);
-    /* Unsigned arithmetic: adding the difference takes away what is given back. */
+    /* Unsigned arithmetic wraps around: a difference below 0 is subtracted. */
     size_t difference = wanted - leased;
     size_t before = atomic_fetch_add_explicit(&server->leased, difference, memory_order_relaxed);
     bool is_spent = wanted > leased && before + difference > server->buffered_bytes_max;

@@ -15,8 +15,8 @@
 enum value_kind {
     VALUE_TEXT,
     VALUE_NUMBER,
-    VALUE_DURATION, /* `10s`, `250ms`; kept in milliseconds */
-    VALUE_FLAG,     /* needs no value on the command line */
+    VALUE_DURATION, /* `10s`, `250ms`; stored in milliseconds */
+    VALUE_FLAG,     /* may stand without a value on the command line */
     VALUE_POLLER,
     VALUE_ENDPOINT, /* an address and a port */
     VALUE_PREFIX,   /* the beginning of a path */
@@ -31,17 +31,20 @@ struct option {
     const char *environment;
     size_t offset; /* in struct config */
     enum value_kind kind;
-    uint64_t least;
-    uint64_t most;
+    uint64_t minimum;
+    uint64_t maximum;
     const char *help;
     struct unset {
-        const char *text; /* in brackets behind the help */
-        bool is_value;    /* which is read as if it were given; else set_defaults() finds one */
+        const char *text; /* what --help shows in brackets */
+        bool is_value; /* `text` is read as the option's value; else set_defaults() computes one */
     } unset;
-    const char *fallback; /* another variable, for where the first is not set; or NULL */
+    const char *fallback; /* a variable that is read when `environment` is not set; or NULL */
 };
 
-/* What an option is when nobody gives it: a value, or words for one that depends on the machine. */
+/*
+ * The value of an option that is not given: a constant, or a description of one that depends on the
+ * machine.
+ */
 #define STANDARD(value) \
     {                   \
         value, true     \
@@ -51,7 +54,7 @@ struct option {
         words, false     \
     }
 
-/* The sentence about what is wrong, for the user. */
+/* A buffer for the sentence that tells the user what is wrong. */
 struct complaint {
     char *text;
     size_t capacity;
@@ -171,7 +174,7 @@ static const struct option options[] = {
      OTHERWISE("none"), NULL},
 };
 
-/* The sentence stays one line whatever the value is. */
+/* Replaces control characters in the value, so that the sentence stays one line. */
 static bool complain(struct complaint complaint, const char *name, const char *wanted,
                      const char *text)
 {
@@ -249,28 +252,28 @@ static bool read_poller(const char *text, uint64_t *ret_poller)
     return false;
 }
 
-/* A variable's name may tell the unit, then its value has none. */
+/* A variable whose name ends with the unit _MS has a plain number as its value. */
 static bool is_in_milliseconds(const struct option *option, const char *name)
 {
     size_t length = strlen(name);
     return name == option->environment && length > 3 && strcmp(name + length - 3, "_MS") == 0;
 }
 
-/* A number, a duration, a flag or a poller. */
+/* Reads a number, a duration, a flag or a poller. */
 static bool set_number(const struct option *option, void *field, const char *name, const char *text,
                        struct complaint complaint)
 {
     char wanted[96];
     uint64_t value = 0;
     bool is_good = false;
-    unsigned long long least = option->least;
-    unsigned long long most = option->most;
+    unsigned long long minimum = option->minimum;
+    unsigned long long maximum = option->maximum;
     if (option->kind == VALUE_DURATION && is_in_milliseconds(option, name)) {
-        snprintf(wanted, sizeof wanted, "milliseconds, from %llu to %llu", least, most);
+        snprintf(wanted, sizeof wanted, "milliseconds, from %llu to %llu", minimum, maximum);
         is_good = read_number(text, &value);
     } else if (option->kind == VALUE_DURATION) {
         snprintf(wanted, sizeof wanted, "a duration such as 10s or 250ms, from %llums to %llums",
-                 least, most);
+                 minimum, maximum);
         is_good = read_duration(text, &value);
     } else if (option->kind == VALUE_FLAG) {
         snprintf(wanted, sizeof wanted, "true or false");
@@ -279,10 +282,10 @@ static bool set_number(const struct option *option, void *field, const char *nam
         snprintf(wanted, sizeof wanted, "auto, epoll or io_uring");
         is_good = read_poller(text, &value);
     } else {
-        snprintf(wanted, sizeof wanted, "a whole number from %llu to %llu", least, most);
+        snprintf(wanted, sizeof wanted, "a whole number from %llu to %llu", minimum, maximum);
         is_good = read_number(text, &value);
     }
-    if (!is_good || value < option->least || value > option->most)
+    if (!is_good || value < option->minimum || value > option->maximum)
         return complain(complaint, name, wanted, text);
     *(uint64_t *)field = value;
     return true;
@@ -300,7 +303,7 @@ bool config_is_name(struct bytes text)
     return text.length > 0 && text.length <= INSTANCE_BYTES_MAX;
 }
 
-/* It stands in events, headers and labels as it is. */
+/* Only plain characters, since events, headers and labels contain the name unescaped. */
 static bool set_name(const char **field, const char *name, const char *text,
                      struct complaint complaint)
 {
@@ -309,7 +312,7 @@ static bool set_name(const char **field, const char *name, const char *text,
            complain(complaint, name, "at most 64 letters, digits, '.', '-' or '_'", text);
 }
 
-/* `127.0.0.1:9000`, `localhost:9000` or `[::1]:9000`. */
+/* Reads `127.0.0.1:9000`, `localhost:9000` or `[::1]:9000`. */
 static bool read_endpoint(const char *text, struct endpoint *ret_endpoint)
 {
     const char *colon = strrchr(text, ':');
@@ -365,7 +368,7 @@ static bool set_url(const char **field, const char *name, const char *text,
     return is_good || complain(complaint, name, "an http or https URL", text);
 }
 
-/* NULL: it was added. Otherwise what is wanted instead. */
+/* NULL: the item was added. Otherwise what the option wants instead. */
 static const char *add_origin(struct origin_list *origins, struct bytes item)
 {
     if (origins->list.count == ALLOWED_ORIGINS_MAX)
@@ -376,7 +379,10 @@ static const char *add_origin(struct origin_list *origins, struct bytes item)
     return fault;
 }
 
-/* `proxy:10.0.0.0/8` introduces its connections, `10.0.0.0/8` does not. NULL: it was added. */
+/*
+ * Adds a trusted proxy; `proxy:10.0.0.0/8` introduces its connections, `10.0.0.0/8` does not. NULL:
+ * it was added. Otherwise what the option wants instead.
+ */
 static const char *add_proxy(struct proxy_list *proxies, struct bytes item)
 {
     const struct bytes prefix = BYTES("proxy:");
@@ -401,7 +407,7 @@ const struct trusted_proxy *config_find_proxy(const struct config *config, struc
     return found;
 }
 
-/* Adds the parts of `text`, which commas separate. */
+/* Adds the items of `text`, which commas separate. */
 static bool add_to_list(const struct option *option, void *field, const char *name,
                         const char *text, struct complaint complaint)
 {
@@ -418,7 +424,7 @@ static bool add_to_list(const struct option *option, void *field, const char *na
     }
 }
 
-/* `name` is how the user said it: the option's name or the variable's. */
+/* `name` is the option's name or the variable's, for the user. */
 static bool set_option(struct config *config, const struct option *option, const char *name,
                        const char *text, struct complaint complaint)
 {
@@ -437,7 +443,7 @@ static bool set_option(struct config *config, const struct option *option, const
         return set_url(field, name, text, complaint);
     case VALUE_ORIGINS:
     case VALUE_PROXIES: {
-        struct config_list *list = field; /* either list begins with it */
+        struct config_list *list = field; /* both list structures begin with it */
         bool is_environment = name == option->environment;
         if (list->is_from_environment && !is_environment)
             list->count = 0;
@@ -449,7 +455,7 @@ static bool set_option(struct config *config, const struct option *option, const
     }
 }
 
-/* The options that are no settings, but say what to do. */
+/* Whether the arguments contain an option that is a command, not a setting. */
 static bool has_argument(int argument_count, char **arguments, const char *name)
 {
     for (int i = 1; i < argument_count; i++) {
@@ -459,14 +465,14 @@ static bool has_argument(int argument_count, char **arguments, const char *name)
     return false;
 }
 
-/* An empty variable is none. */
+/* The value of a variable, or NULL if it is unset or empty. */
 static const char *variable(const char *name)
 {
     const char *text = getenv(name); /* NOLINT(concurrency-mt-unsafe): one thread */
     return text == NULL || *text == '\0' ? NULL : text;
 }
 
-/* Whether it runs where proxies understand `fly-replay`. */
+/* Whether the process runs on Fly, whose proxies understand `fly-replay`. */
 static bool is_on_fly(void)
 {
     return variable("FLY_MACHINE_ID") != NULL;
@@ -516,7 +522,7 @@ static const struct option *find_option(const char *argument, size_t name_length
     return NULL;
 }
 
-/* `--name value` and `--name=value`. Advances `*at` over what it took. */
+/* Reads `--name value` or `--name=value`. Advances `*at` past what it read. */
 static bool read_argument(struct config *config, int argument_count, char **arguments, int *at,
                           struct complaint complaint)
 {
@@ -542,8 +548,8 @@ static bool read_argument(struct config *config, int argument_count, char **argu
     return set_option(config, option, option->name, value, complaint);
 }
 
-/* What no option can be judged by alone. */
-static bool fits_together(const struct config *config, enum config_result use,
+/* Checks what depends on more than one option. */
+static bool is_consistent(const struct config *config, enum config_result use,
                           struct complaint complaint)
 {
     const char *why = NULL;
@@ -578,7 +584,7 @@ enum config_result config_read(int argument_count, char **arguments, struct conf
             return CONFIG_INVALID;
         }
     }
-    return fits_together(ret_config, result, complaint) ? result : CONFIG_INVALID;
+    return is_consistent(ret_config, result, complaint) ? result : CONFIG_INVALID;
 }
 
 struct instance config_instance(const struct config *config)

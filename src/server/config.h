@@ -1,4 +1,4 @@
-/* What the operator may set: options, and the environment where an option is not given. */
+/* The settings of the operator: options, and environment variables where an option is not given. */
 #ifndef PARTY_SERVER_CONFIG_H
 #define PARTY_SERVER_CONFIG_H
 
@@ -11,7 +11,7 @@
 #include "relay/event.h"
 #include "server/limits.h"
 
-/* A repeatable option. What the command line gives replaces what the environment gave. */
+/* The state of a repeatable option. Items of the command line replace those of the environment. */
 struct config_list {
     uint32_t count;
     bool is_from_environment;
@@ -22,10 +22,10 @@ struct origin_list {
     struct bytes items[ALLOWED_ORIGINS_MAX]; /* patterns, see proto/origin.h */
 };
 
-/* Proxies whose word about addresses counts. */
+/* Proxies that the server trusts to report the addresses of their clients. */
 struct trusted_proxy {
     struct address_range range;
-    bool introduces; /* each of its connections begins with a PROXY header */
+    bool introduces; /* each connection of this proxy begins with a PROXY header */
 };
 
 struct proxy_list {
@@ -33,26 +33,28 @@ struct proxy_list {
     struct trusted_proxy items[TRUSTED_PROXIES_MAX];
 };
 
-#define CONNECTIONS_PER_ADDRESS_UNSET UINT64_MAX /* a limit for public addresses alone */
+/* An operator who sets no limit gets one for public addresses only. */
+#define CONNECTIONS_PER_ADDRESS_UNSET UINT64_MAX
 
-#define POLLER_AUTO POLLER_KINDS /* the last one that works */
+#define POLLER_AUTO POLLER_KINDS /* the last poller of `enum poller_kind` that works */
 
-/* Numbers that count connections or failed joins may be 0, which means that there is no limit. */
+/* A limit of connections or failed joins that is 0 means no limit. */
 struct config {
     const char *host; /* NULL: every address */
     uint64_t port;
     uint64_t loops;
-    uint64_t poller;             /* enum poller_kind, or POLLER_AUTO */
-    const char *admin_listen;    /* ADDRESS:PORT, see config_admin_endpoint(); NULL: none */
+    uint64_t poller; /* enum poller_kind, or POLLER_AUTO */
+    const char
+        *admin_listen; /* ADDRESS:PORT, see config_admin_endpoint(); NULL: no listener of its own */
     const char *tls_certificate; /* files, PEM; both NULL: no TLS */
     const char *tls_key;
 
-    uint64_t protocol;         /* enum protocol, of clients that name none */
+    uint64_t protocol;         /* enum protocol of clients that name none */
     const char *instance_id;   /* letters, digits, `.`, `-` and `_`; NULL: unset */
-    const char *region;        /* the same */
-    const char *path_prefix;   /* of a proxy, below which the server is; NULL: none */
+    const char *region;        /* as instance_id */
+    const char *path_prefix;   /* path below which a proxy has the server; NULL: none */
     uint64_t asks_for_replays; /* 0 or 1: the platform's proxy understands `fly-replay` */
-    const char *dashboard_url; /* NULL: the server has a page of its own */
+    const char *dashboard_url; /* NULL: the server shows a page of its own */
 
     uint64_t ping_interval_ms;
     uint64_t idle_timeout_ms;
@@ -60,15 +62,15 @@ struct config {
     uint64_t stall_timeout_ms;
     uint64_t drain_timeout_ms;
     uint64_t host_grace_ms;
-    uint64_t origin_proof_ms;     /* 0: an origin is listed as soon as it comes */
-    uint64_t empty_room_grace_ms; /* 0: a room ends with its last member */
+    uint64_t origin_proof_ms;     /* 0: an origin is listed with its first connection */
+    uint64_t empty_room_grace_ms; /* 0: a room ends when its last member leaves */
 
-    uint64_t request_bytes_max; /* of a request's head */
+    uint64_t request_bytes_max; /* of a request head */
     uint64_t message_bytes_max;
     uint64_t message_rate_max; /* frames a second; 0: no limit */
     uint64_t byte_rate_max;    /* bytes a second of frames; 0: no limit */
     uint64_t queue_bytes_max;
-    uint64_t buffered_bytes_max; /* 0: a quarter of the memory there is */
+    uint64_t buffered_bytes_max; /* 0: a quarter of the machine's memory */
 
     uint64_t connections_max; /* 0: as many as descriptors and memory allow */
     uint64_t connections_per_address_max;
@@ -76,10 +78,10 @@ struct config {
     uint64_t clients_per_room_max;
     uint64_t client_id_bytes_max;
     uint64_t failed_joins_max;
-    uint64_t failed_joins_per_address_max; /* in SUBNET_BUDGET_MS */
+    uint64_t failed_joins_per_address_max; /* misses in SUBNET_BUDGET_MS */
 
     uint64_t requires_origin; /* 0 or 1 */
-    uint64_t is_free;         /* 0 or 1: loops are in no sandbox */
+    uint64_t is_free;         /* 0 or 1: loops enter no sandbox */
     struct origin_list allowed_origins;
     struct proxy_list trusted_proxies;
 };
@@ -88,8 +90,8 @@ enum config_result {
     CONFIG_RUN,
     CONFIG_HELP,
     CONFIG_VERSION,
-    CONFIG_CHECK_HEALTH, /* of the server that this is the configuration of */
-    CONFIG_INVALID,      /* `ret_why` has the sentence */
+    CONFIG_CHECK_HEALTH, /* ask the server that has this configuration */
+    CONFIG_INVALID,      /* `ret_why` says what is wrong */
 };
 
 /* Strings in the result point into `arguments` or the environment. */
@@ -97,11 +99,13 @@ MUST_CHECK enum config_result config_read(int argument_count, char **arguments,
                                           struct config *ret_config, char *ret_why,
                                           size_t why_capacity);
 
-/* The proxy that is trusted at this address, or NULL. Of several one that introduces is found. */
+/*
+ * Returns the trusted proxy at this address, or NULL. If several entries match, one that introduces
+ * its connections is preferred.
+ */
 const struct trusted_proxy *config_find_proxy(const struct config *config, struct address address);
 
-/* Where the numbers are told when `admin_listen` is set: the host without brackets, and the port.
- */
+/* The address for /metrics and /stats when `admin_listen` is set; the host is without brackets. */
 #define ENDPOINT_HOST_BYTES_MAX 256
 struct endpoint {
     char host[ENDPOINT_HOST_BYTES_MAX];
@@ -109,13 +113,13 @@ struct endpoint {
 };
 struct endpoint config_admin_endpoint(const struct config *config);
 
-/* Which of several servers this is, for the relay. */
+/* The relay's name among several servers: instance id and region. */
 struct instance config_instance(const struct config *config);
 
-/* Whether a text may be an instance's id, or a region: 1 to 64 letters, digits, `.`, `-` or `_`. */
+/* Whether a text is a valid instance id or region: 1 to 64 letters, digits, `.`, `-` or `_`. */
 bool config_is_name(struct bytes text);
 
-/* Prints what --help tells, made from the same table that the options are read by. */
+/* Prints the text of --help, which the table of options yields. */
 void config_print_help(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* States and storage of connections. What is done with them is in conn_in, conn_out and loop. */
+/* States and storage of connections. conn_in, conn_out and conn_life handle them. */
 #include "server/conn.h"
 
 #include <assert.h>
@@ -12,8 +12,8 @@
 
 #define BIT(state) (1u << (state))
 
-/* The states that each may be left for. */
-static const uint32_t ways_out[] = {
+/* The legal next states of each state. */
+static const uint32_t next_states[] = {
     [CONN_FREE] = BIT(CONN_HTTP),
     [CONN_HTTP] =
         BIT(CONN_WAITING) | BIT(CONN_OPEN) | BIT(CONN_CLOSING) | BIT(CONN_MOVING) | BIT(CONN_DEAD),
@@ -28,7 +28,7 @@ static const uint32_t ways_out[] = {
 
 void conn_set_state(struct conn *conn, enum conn_state state)
 {
-    assert((ways_out[conn->state] & BIT(state)) != 0);
+    assert((next_states[conn->state] & BIT(state)) != 0);
     conn->state = (uint8_t)state;
 }
 
@@ -60,8 +60,10 @@ struct conn_input *conn_need_input(struct conn *conn, size_t message_bytes_max, 
     ws_reader_init(&input->reader, message_bytes_max);
     input->parser = NULL;
     input->head = (struct http_progress){0};
-    /* A request head and what one receive brings behind it, or behind a message; and what the
-     * kernel had received when the socket was paused. */
+    /*
+     * Room for a request head and what one receive appends to it or to a message, and for input
+     * that the kernel had received when the socket was paused.
+     */
     buf_init(&input->unread, UNREAD_BYTES_MAX);
     input->join = NULL;
     input->since_ms = now_ms;
@@ -109,7 +111,7 @@ bool conn_table_init(struct conn_table *table, uint32_t capacity)
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (table->items == MAP_FAILED)
         return false;
-    /* Only touched pages are resident; huge ones would make the first connection cost 2 MiB. */
+    /* Only touched pages become resident; with huge pages the first connection would cost 2 MiB. */
     madvise(table->items, size, MADV_NOHUGEPAGE);
     table->capacity = capacity;
     return true;

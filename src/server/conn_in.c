@@ -1,6 +1,6 @@
 /*
- * The way in. Bytes come in the loop's shared receive buffer and are read there; a connection keeps
- * a copy only of what is incomplete when they end, or of what it may not have read yet.
+ * Input. Bytes arrive in the loop's shared receive buffer and are read there. A connection keeps a
+ * copy only of an incomplete rest, or of input that it may not read yet.
  */
 #include "server/conn_in.h"
 
@@ -20,7 +20,7 @@ static bool reads(const struct conn *conn)
     return (conn->state == CONN_HTTP || conn->state == CONN_OPEN) && !conn->is_paused;
 }
 
-/* False: the head is incomplete. */
+/* Reads and handles a request. False: its head is incomplete. */
 static bool read_request(struct loop *loop, struct conn *conn, struct bytes_mut *in)
 {
     struct http_request request;
@@ -51,7 +51,10 @@ static void keep_unread(struct loop *loop, struct conn *conn, struct bytes_mut i
         conn_out_lose_for_memory(loop, conn);
 }
 
-/* Its hello is there: its deadline is in the queue that its address deserves. */
+/*
+ * Puts the connection, whose hello is complete, into the queue for its address: many handshakes
+ * lately, or few.
+ */
 static void await_handshake(struct loop *loop, struct conn *conn)
 {
     bool were_few =
@@ -59,14 +62,17 @@ static void await_handshake(struct loop *loop, struct conn *conn)
     loop_set_deadline(loop, conn, were_few ? DEADLINE_HANDSHAKE : DEADLINE_MORE_HANDSHAKES);
 }
 
-/* The socket is not read until it is the connection's turn again: TCP slows the sender down. */
-static void hold(struct loop *loop, struct conn *conn, enum pause pause)
+/*
+ * Pauses the connection: the loop does not read the socket until the connection may go on, so TCP
+ * slows the sender down.
+ */
+static void pause_reading(struct loop *loop, struct conn *conn, enum pause pause)
 {
     conn->is_paused = true;
     if (!conn->is_behind)
         conn->behind_ms = loop->now_ms;
     conn->is_behind = true;
-    conn->is_pinged = false; /* it was read just now */
+    conn->is_pinged = false; /* the connection was read just now */
     poller_pause(loop->poller, &conn->socket);
     if (pause == PAUSE_RATE) {
         loop->stats.counters[COUNTER_THROTTLED]++;
@@ -79,7 +85,7 @@ static void hold(struct loop *loop, struct conn *conn, enum pause pause)
     }
 }
 
-/* Reads on, state by state, until the input is used up or has to wait. */
+/* Reads the input, in each state that it leads to, until it is used up or must wait. */
 static void read_input(struct loop *loop, struct conn *conn, struct bytes_mut in)
 {
     enum pause pause = PAUSE_NONE;
@@ -102,7 +108,7 @@ static void read_input(struct loop *loop, struct conn *conn, struct bytes_mut in
     if (in.length > 0 && must_wait)
         keep_unread(loop, conn, in);
     if (pause != PAUSE_NONE && reads(conn))
-        hold(loop, conn, pause);
+        pause_reading(loop, conn, pause);
 }
 
 /* Takes the unread bytes away from the connection; the caller releases them. */
@@ -117,8 +123,10 @@ static struct buf take_unread(struct conn *conn)
     return unread;
 }
 
-/* Whether the head that waits is still not whole. It goes on where it was, however small its pieces
- * are. */
+/*
+ * Whether the request head that waits is still incomplete. Parsing continues where it stopped, so
+ * many small pieces cost no more than one.
+ */
 static bool head_goes_on(const struct loop *loop, struct conn *conn)
 {
     struct http_request request;
@@ -130,7 +138,7 @@ static bool head_goes_on(const struct loop *loop, struct conn *conn)
                                  &request, &length, &status) == HTTP_PARSE_NEED_MORE;
 }
 
-/* Plain text: what is unread of earlier, then this. */
+/* Reads plain text: first the unread bytes, then `in`. */
 static void read_text(struct loop *loop, struct conn *conn, struct bytes_mut in)
 {
     if (conn->input == NULL || conn->input->unread.length == 0) {
@@ -148,7 +156,10 @@ static void read_text(struct loop *loop, struct conn *conn, struct bytes_mut in)
     buf_release(&unread);
 }
 
-/* A hello is kept; when it is whole, the connection waits, unread, for its turn to be answered. */
+/*
+ * Keeps the bytes of a TLS hello. When the hello is complete, pauses the connection until the loop
+ * serves its handshake.
+ */
 static void keep_hello(struct loop *loop, struct conn *conn, struct bytes_mut in)
 {
     struct tls_session *tls = conn->tls;
@@ -164,10 +175,10 @@ static void keep_hello(struct loop *loop, struct conn *conn, struct bytes_mut in
         conn_out_abandon(loop, conn);
         return;
     }
-    hold(loop, conn, PAUSE_HANDSHAKE);
+    pause_reading(loop, conn, PAUSE_HANDSHAKE);
 }
 
-/* Feeds what came (perhaps nothing) and reads on. */
+/* Feeds the TLS session with `in`, which may be empty, and reads the plain text. */
 static void read_tls(struct loop *loop, struct conn *conn, struct bytes_mut in)
 {
     struct bytes_mut text;
@@ -182,7 +193,7 @@ static void read_tls(struct loop *loop, struct conn *conn, struct bytes_mut in)
         if (result == TLS_DATA)
             read_text(loop, conn, text);
         if (allowance_share_is_used_up(loop) && reads(conn))
-            hold(loop, conn, PAUSE_SHARE);
+            pause_reading(loop, conn, PAUSE_SHARE);
     }
     if (!tls_session_settle(conn->tls))
         result = TLS_FAILED;
@@ -191,8 +202,8 @@ static void read_tls(struct loop *loop, struct conn *conn, struct bytes_mut in)
     if (result == TLS_ENDED) {
         conn_in_ended(loop, conn);
     } else if (result == TLS_FAILED) {
-        outbox_clear(&conn->out, &loop->pool); /* can't be encrypted any more */
-        conn_out_finish(loop, conn);           /* OpenSSL has queued what is to be said */
+        outbox_clear(&conn->out, &loop->pool); /* it can't be encrypted any more */
+        conn_out_finish(loop, conn);           /* OpenSSL has queued an alert, which is sent */
     }
 }
 
@@ -204,7 +215,7 @@ static void read_any(struct loop *loop, struct conn *conn, struct bytes_mut in)
         read_text(loop, conn, in);
 }
 
-/* The very first bytes: they tell what the connection is. */
+/* Reads the first bytes of a connection, which tell what it speaks. */
 static void read_first(struct loop *loop, struct conn *conn, struct bytes_mut in)
 {
     struct buf unread = take_unread(conn);
@@ -233,7 +244,9 @@ static void read_first(struct loop *loop, struct conn *conn, struct bytes_mut in
     buf_release(&unread);
 }
 
-/* Settles what the connection is charged. One that is to move goes now, and is not touched again.
+/*
+ * Updates the loop's charge for the connection. Sends a MOVING connection to its new loop; the
+ * caller must not touch it afterwards.
  */
 static void finish(struct loop *loop, struct conn *conn, size_t charge_before)
 {
@@ -242,7 +255,7 @@ static void finish(struct loop *loop, struct conn *conn, size_t charge_before)
         conn_life_send(loop, conn);
 }
 
-/* The kernel had it before the socket was paused. */
+/* Keeps input that the kernel had received before the socket was paused. */
 static void keep_for_later(struct loop *loop, struct conn *conn, struct bytes_mut in)
 {
     if (conn->tls == NULL)
@@ -258,7 +271,7 @@ void conn_in_received(struct loop *loop, struct conn *conn, struct bytes_mut in)
     conn->last_alive_ms = loop->now_ms;
     conn->is_pinged = false;
     if (conn->state == CONN_CLOSING || conn->state == CONN_LINGERING)
-        return; /* discarded */
+        return; /* input is discarded */
     size_t charge = conn_charge(conn);
     if (!reads(conn)) {
         keep_for_later(loop, conn, in);
@@ -271,17 +284,20 @@ void conn_in_received(struct loop *loop, struct conn *conn, struct bytes_mut in)
     else
         read_first(loop, conn, in);
     if (!conn->is_paused)
-        conn->is_behind = false; /* all that came at once was within its rate and share */
+        conn->is_behind = false; /* all that came at once was within the rate and the share */
     finish(loop, conn, charge);
 }
 
-/* A long message that is parsed, the join that made it move, and what waited behind them. */
+/*
+ * Parses on a long message, carries out the join that made the connection move, and reads the input
+ * that waited behind them.
+ */
 static void read_on(struct loop *loop, struct conn *conn)
 {
     if (conn->input != NULL) {
         enum pause pause = messages_parse_on(loop, conn);
         if (pause != PAUSE_NONE)
-            hold(loop, conn, pause);
+            pause_reading(loop, conn, pause);
         if (!reads(conn))
             return;
     }
@@ -306,11 +322,11 @@ static void read_on(struct loop *loop, struct conn *conn)
 void conn_in_resume(struct loop *loop, struct conn *conn)
 {
     if (conn->state != CONN_HTTP && conn->state != CONN_OPEN)
-        return; /* it died meanwhile, and is about to be freed */
+        return; /* it was closed meanwhile and will be freed soon */
     size_t charge = conn_charge(conn);
     conn->is_paused = false;
     conn->last_alive_ms = loop->now_ms;
-    loop->share_owner = NULL; /* its turn has come again */
+    loop->share_owner = NULL; /* the connection has a new share */
     allowance_begin_share(loop, conn);
     read_on(loop, conn);
     if (reads(conn) && !conn->peer_has_ended) {
@@ -325,7 +341,7 @@ void conn_in_discard(struct loop *loop, struct conn *conn)
 {
     size_t charge = conn_charge(conn);
     conn_drop_input(conn);
-    /* It may have been held, or have waited for other loops. Its end is to be heard. */
+    /* The connection may have been paused or WAITING. The loop must hear of the peer's end. */
     if (conn->state != CONN_DEAD && !conn->peer_has_ended)
         poller_resume(loop->poller, &conn->socket);
     conn->is_paused = false;
@@ -335,7 +351,7 @@ void conn_in_discard(struct loop *loop, struct conn *conn)
 void conn_in_ended(struct loop *loop, struct conn *conn)
 {
     if (conn->state == CONN_MOVING)
-        return; /* the new loop hears of it as well */
+        return; /* the new loop's poller reports it again */
     if (conn->state == CONN_OPEN)
         loop->stats.counters[COUNTER_PEER_ENDED]++;
     conn->peer_has_ended = true;

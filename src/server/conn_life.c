@@ -1,6 +1,6 @@
 /*
- * Accepting, moving by mail, and the end. What is counted for a connection, here or in the process,
- * is counted and discounted in this file.
+ * Accepting connections, moving them by mail, and freeing them. Only this file counts connections,
+ * for the loop and for the process.
  */
 #include "server/conn_life.h"
 
@@ -17,7 +17,7 @@ static void count_connection(struct loop *loop, int change)
     atomic_store_explicit(&loop->load, (unsigned)loop->stats.connections, memory_order_relaxed);
 }
 
-/* Frees all that a connection owns, but for its place. */
+/* Frees all that a connection owns, except its place. */
 static void release_contents(struct loop *loop, struct conn *conn)
 {
     outbox_clear(&conn->out, &loop->pool);
@@ -26,7 +26,7 @@ static void release_contents(struct loop *loop, struct conn *conn)
     conn_drop_input(conn);
 }
 
-/* What a connection in the mail holds comes to this loop's account. */
+/* Charges this loop for what a connection that came by mail holds. */
 static void enter_account(struct loop *loop, struct conn *conn)
 {
     outbox_enter(&conn->out, &loop->pool);
@@ -35,8 +35,8 @@ static void enter_account(struct loop *loop, struct conn *conn)
     loop->charged += conn_charge(conn);
 }
 
-/* The emptiest loop, when this one has clearly more connections than it; else this one. */
-static uint32_t place_for_newcomer(const struct loop *loop)
+/* The emptiest loop, if this one has clearly more connections; else this one. */
+static uint32_t choose_loop(const struct loop *loop)
 {
     const struct server *server = loop->server;
     uint32_t best = loop->index;
@@ -51,10 +51,13 @@ static uint32_t place_for_newcomer(const struct loop *loop)
     return best;
 }
 
-/* What the connection has, and what is counted for it; then its place, and its descriptor. */
+/*
+ * Frees what the connection owns, ends its counting, then frees its place and closes its
+ * descriptor.
+ */
 static void end_life(struct loop *loop, struct conn *conn)
 {
-    int fd = conn->socket.fd; /* closed last: it is the place's number */
+    int fd = conn->socket.fd; /* closed last, since the descriptor is the number of the place */
     bool is_lost = conn->is_lost;
     loop->charged -= conn_charge(conn);
     admission_left(loop, conn);
@@ -71,8 +74,8 @@ static void end_life(struct loop *loop, struct conn *conn)
 }
 
 /*
- * A connection begins its life here, or goes on with it after a move. False: memory is short, and
- * it is no more.
+ * Takes over a connection that is new or has moved here. False: memory was short, and the
+ * connection is freed.
  */
 static bool adopt(struct loop *loop, struct conn *conn)
 {
@@ -92,7 +95,7 @@ static bool adopt(struct loop *loop, struct conn *conn)
         end_life(loop, conn);
         return false;
     }
-    /* Loops have each their own idea of time. */
+    /* Each loop has its own time: it cuts out gaps in which the process stood still. */
     conn->last_alive_ms = loop->now_ms;
     conn->rate_filled_ms = loop->now_ms;
     if (conn->is_behind)
@@ -108,7 +111,7 @@ static bool adopt(struct loop *loop, struct conn *conn)
     return true;
 }
 
-/* From here on the connection is the other loop's. */
+/* Posts the connection to the other loop, which owns it from here on. */
 static void post(struct loop *loop, struct conn *conn, uint32_t target)
 {
     conn->mail.kind = MAIL_CONNECTION;
@@ -139,13 +142,13 @@ void conn_life_accept(struct loop *loop, int fd)
         return;
     }
 
-    uint32_t place = place_for_newcomer(loop);
-    if (place == loop->index) {
+    uint32_t target = choose_loop(loop);
+    if (target == loop->index) {
         (void)adopt(loop, conn);
         return;
     }
     conn_set_state(conn, CONN_MOVING);
-    post(loop, conn, place);
+    post(loop, conn, target);
 }
 
 bool conn_life_accept_admin(struct server *server)
@@ -182,7 +185,7 @@ void conn_life_send(struct loop *loop, struct conn *conn)
     outbox_leave(&conn->out, &loop->pool);
     if (conn->tls != NULL)
         tls_session_set_pool(conn->tls, NULL);
-    conn->is_blocked = false; /* the new loop tries again */
+    conn->is_blocked = false; /* the new loop tries to send again */
     count_connection(loop, -1);
     loop->stats.clients--;
     loop->stats.counters[COUNTER_MOVED]++;

@@ -1,43 +1,43 @@
-/* How connections come to a loop, and how they leave it: the kernel's, another loop's, for ever. */
+/* How a connection comes to a loop, moves to another one, and is freed. */
 #ifndef PARTY_SERVER_CONN_LIFE_H
 #define PARTY_SERVER_CONN_LIFE_H
 
 #include "server/loop.h"
 
-/* A new connection: it begins its life here, on a loop that has clearly fewer, or not at all. */
+/* Takes a new connection: here, on a loop that has clearly fewer connections, or refuses it. */
 void conn_life_accept(struct loop *loop, int fd);
 
 /*
- * A new connection of --admin-listen, if there is one: from the main thread, to the first loop.
- * False: it can't be had now, as when descriptors are short; try again later.
+ * Accepts a connection of --admin-listen, if there is one, for the first loop. The main thread
+ * calls it. False: accept fails for now, as when descriptors are short; try again later.
  */
 MUST_CHECK bool conn_life_accept_admin(struct server *server);
 
-/* The descriptor is closed at once; what is said to the peer is best effort. */
+/* Closes the descriptor at once. The peer may get a 503 before, but need not. */
 void conn_life_refuse(struct loop *loop, int fd);
 
 /*
- * The connection, which is MOVING, goes to the loop `move_target`: as soon as the poller is done
- * with it, which OUTCOME_DETACHED may have to tell first. Then it is not touched again here.
+ * Sends the connection, which is MOVING, to the loop `move_target` as soon as the poller has let go
+ * of it; that may take until OUTCOME_DETACHED. Afterwards this loop must not touch it.
  */
 void conn_life_send(struct loop *loop, struct conn *conn);
 
 /*
- * Mail of kind MAIL_CONNECTION: it is this loop's now, and may go on reading. False: memory is
- * short, and it is no more.
+ * Handles MAIL_CONNECTION: the connection belongs to this loop now and may be read. False: memory
+ * was short, and the connection is freed.
  */
 MUST_CHECK bool conn_life_receive(struct loop *loop, struct conn *conn);
 
-/* The same mail, after the loops have ended. */
+/* Frees the connection of such mail, after the loops have ended. */
 void conn_life_drop(struct loop *loop, struct conn *conn);
 
 /*
- * A dead connection is freed, and gives its place in the table back: as soon as the poller is done
- * with it, as above.
+ * Frees a dead connection and its place in the table, as soon as the poller has let go of it; that
+ * may take until OUTCOME_DETACHED.
  */
 void conn_life_reap(struct loop *loop, struct conn *conn);
 
-/* The poller is done with a connection that was to go, to another loop or for ever. */
+/* The poller has let go of a connection: sends or frees it, whichever was begun. */
 void conn_life_detached(struct loop *loop, struct conn *conn);
 
 #endif

@@ -1,4 +1,4 @@
-/* Queues, closes and sends. Nothing is sent here but by conn_out_flush(), once a turn. */
+/* Queues output, closes connections, and sends. Only conn_out_flush() sends, once a turn. */
 #include "server/conn_out.h"
 
 #include <assert.h>
@@ -28,19 +28,22 @@ void conn_out_lose_peer(struct loop *loop, struct conn *conn)
     conn_out_abandon(loop, conn);
 }
 
-/* Bytes at the front of the queue that are being sent. Of TLS, it is records: they have left it. */
+/*
+ * Bytes at the front of the queue that the socket is sending. Under TLS the socket sends records,
+ * whose bytes have left this queue.
+ */
 static size_t begun_bytes(const struct conn *conn)
 {
     return conn->tls == NULL ? conn->socket.sending : 0;
 }
 
-/* Whether there is room for so much more. */
+/* Whether the queue has room for `length` bytes more; closes the connection if not. */
 static bool has_room(struct loop *loop, struct conn *conn, size_t length)
 {
     size_t waiting = conn->out.length - begun_bytes(conn);
     if (waiting == 0) {
         conn->out.since_ms = loop->now_ms;
-        return true; /* one message is always admitted to an empty queue */
+        return true; /* an empty queue admits one message of any length */
     }
     if (waiting + length <= loop->server->config->queue_bytes_max)
         return true;
@@ -49,7 +52,10 @@ static bool has_room(struct loop *loop, struct conn *conn, size_t length)
     return false;
 }
 
-/* Whether the connection still takes output of its own making, and has room for it. */
+/*
+ * Whether the connection's state allows output that is no WebSocket message, and its queue has
+ * room.
+ */
 static bool may_queue(struct loop *loop, struct conn *conn, size_t length)
 {
     bool takes_output =
@@ -91,7 +97,7 @@ void conn_out_payload(struct loop *loop, struct conn *conn, struct payload *payl
         append_payload(loop, conn, payload);
 }
 
-/* What is done most: once for each delivery. */
+/* The most frequent call: once for each delivery. */
 void conn_out_frame(struct loop *loop, struct conn *conn, const struct frame *frame)
 {
     if (conn->state != CONN_OPEN || !has_room(loop, conn, frame->bytes.length))
@@ -129,7 +135,7 @@ void conn_out_finish(struct loop *loop, struct conn *conn)
 {
     if (conn->state != CONN_OPEN && conn->state != CONN_HTTP && conn->state != CONN_WAITING)
         return;
-    /* A response that nobody reads has the time of a request. */
+    /* A response that the client does not read has as much time as a request. */
     enum deadline_kind kind = conn->state == CONN_OPEN ? DEADLINE_FLUSH : DEADLINE_REQUEST;
     admission_stop_waiting(loop, conn);
     conn_set_state(conn, CONN_CLOSING);
@@ -150,7 +156,7 @@ void conn_out_close(struct loop *loop, struct conn *conn, uint16_t code, struct 
             memcpy(payload + 2, reason.data, reason.length);
         length = 2 + reason.length;
     }
-    /* However full the queue is: the last frame always has a place. */
+    /* The close frame is queued however full the queue is. */
     struct control_frame frame = encode_control(WS_OPCODE_CLOSE, bytes_of(payload, length));
     append(loop, conn, bytes_of(frame.data, frame.length));
     conn_out_finish(loop, conn);
@@ -159,15 +165,17 @@ void conn_out_close(struct loop *loop, struct conn *conn, uint16_t code, struct 
 void conn_out_close_for_queue(struct loop *loop, struct conn *conn, struct bytes reason)
 {
     outbox_drop_unbegun(&conn->out, &loop->pool, begun_bytes(conn));
-    /* The close frame can only follow what was begun; when that is long, it is not worth waiting.
+    /*
+     * The close frame must follow the frame that was begun; if that is long, the close frame is not
+     * worth the wait.
      */
-    if (conn->state != CONN_OPEN || conn_waiting(conn) > LAST_WORDS_BYTES_MAX)
+    if (conn->state != CONN_OPEN || conn_waiting(conn) > BEGUN_BYTES_BEFORE_CLOSE_MAX)
         conn_out_abandon(loop, conn);
     else
         conn_out_close(loop, conn, WS_CLOSE_TRY_AGAIN_LATER, reason);
 }
 
-/* Everything is out. A closing connection shuts its side and waits for the peer's end. */
+/* All output is sent. A closing connection shuts its side and waits for the peer's end. */
 static void finish_closing(struct loop *loop, struct conn *conn)
 {
     if (conn->peer_has_ended || !loop->kernel->shut(conn->socket.fd)) {
@@ -179,7 +187,10 @@ static void finish_closing(struct loop *loop, struct conn *conn)
     loop_set_deadline(loop, conn, DEADLINE_LINGER);
 }
 
-/* What the peer acknowledges from now on is taken while output waits; what it did before is not. */
+/*
+ * Notes what the peer has acknowledged when output begins to wait: later acknowledgements are
+ * progress of that output.
+ */
 static void begin_blocking(struct loop *loop, struct conn *conn)
 {
     struct socket_delivery delivery;
@@ -187,7 +198,7 @@ static void begin_blocking(struct loop *loop, struct conn *conn)
         conn->acknowledged = delivery.acknowledged;
 }
 
-/* What went out leaves its queue; a full socket blocks the connection. */
+/* Takes sent bytes off their queue; a full socket blocks the connection. */
 static void note_sent(struct loop *loop, struct conn *conn, struct outbox *output, size_t sent,
                       bool is_full)
 {
@@ -200,8 +211,8 @@ static void note_sent(struct loop *loop, struct conn *conn, struct outbox *outpu
 }
 
 /*
- * One send. Returns the bytes that went out; 0 when no more can now, when that will be told later,
- * or when the connection is lost.
+ * Sends once. Returns the bytes that the socket took; 0: it takes no more now, the poller will
+ * report the send later, or the connection is lost.
  */
 static size_t send_once(struct loop *loop, struct conn *conn, struct outbox *output)
 {
@@ -224,7 +235,7 @@ static bool may_send(const struct conn *conn)
     return !conn->is_blocked && conn->socket.sending == 0 && conn->state != CONN_DEAD;
 }
 
-/* Sends until the socket takes no more, or the connection has had its share of the turn. */
+/* Sends until the socket takes no more, or the connection has used up its share of the turn. */
 static void send_share(struct loop *loop, struct conn *conn)
 {
     size_t share = SEND_BYTES_PER_TURN;
@@ -254,7 +265,8 @@ void conn_out_flush(struct loop *loop, struct conn *conn)
     if (conn->state == CONN_CLOSING)
         finish_closing(loop, conn);
     else if (conn->state == CONN_HTTP && conn->is_paused)
-        loop_set_deadline(loop, conn, DEADLINE_NEXT_TURN); /* its requests may be read again */
+        loop_set_deadline(loop, conn,
+                          DEADLINE_NEXT_TURN); /* so that its further requests are read */
 }
 
 void conn_out_sent(struct loop *loop, struct conn *conn, size_t sent, bool is_full)
@@ -263,7 +275,7 @@ void conn_out_sent(struct loop *loop, struct conn *conn, size_t sent, bool is_fu
     struct outbox *output = conn->tls != NULL ? tls_session_output(conn->tls) : &conn->out;
     note_sent(loop, conn, output, sent, is_full);
     if (!is_full)
-        conn->out.since_ms = loop->now_ms; /* all that had been queued was taken */
+        conn->out.since_ms = loop->now_ms; /* the socket took all that was queued */
     loop->charged += conn_charge(conn) - charge;
     bool has_more_to_do = conn_waiting(conn) > 0 || conn->state != CONN_OPEN;
     if (has_more_to_do && conn->state != CONN_MOVING)

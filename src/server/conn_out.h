@@ -1,22 +1,22 @@
-/* Everything that goes out on a connection, and how it is closed. */
+/* The output of a connection, and the ways to close it. */
 #ifndef PARTY_SERVER_CONN_OUT_H
 #define PARTY_SERVER_CONN_OUT_H
 
 #include "server/loop.h"
 
-/* An encoded frame: in the loop's scratch memory, or shared. */
+/* An encoded frame, in the loop's scratch memory or in a shared payload. */
 struct frame {
     struct bytes bytes;
     struct payload *payload; /* NULL: copy `bytes` */
 };
 
-/* Queues a frame with a message, if the connection is an open WebSocket; else it is forgotten. */
+/* Queues a frame with a message if the connection is an open WebSocket; else drops it. */
 void conn_out_frame(struct loop *loop, struct conn *conn, const struct frame *frame);
 
 /* Queues bytes that are no frame (HTTP). */
 void conn_out_bytes(struct loop *loop, struct conn *conn, struct bytes bytes);
 
-/* As conn_out_bytes(), shared; the caller keeps its reference. */
+/* As conn_out_bytes(), for a shared payload; the caller keeps its reference. */
 void conn_out_payload(struct loop *loop, struct conn *conn, struct payload *payload);
 
 /* Queues a control frame with at most 125 bytes. */
@@ -24,38 +24,42 @@ void conn_out_control(struct loop *loop, struct conn *conn, enum ws_opcode opcod
                       struct bytes payload);
 
 /*
- * Closes a WebSocket: what is queued goes out, then a close frame with the code (1005: none) and
- * reason, then the connection lingers. The room is left when the current outcome is done.
+ * Closes a WebSocket: it sends what is queued, then a close frame with the code (1005: none) and
+ * reason; then the connection lingers. The client leaves its room after the current outcome.
  */
 void conn_out_close(struct loop *loop, struct conn *conn, uint16_t code, struct bytes reason);
 
-/* Closes without a frame once what is queued is out. */
+/* Closes without a close frame once all that is queued is sent. */
 void conn_out_finish(struct loop *loop, struct conn *conn);
 
 /*
- * As conn_out_close() with 1013 and the reason, but what is queued is dropped, the frame that was
- * begun excepted. Who does not read sees no close frame.
+ * As conn_out_close() with 1013 and the reason, but drops what is queued, except the frame that the
+ * socket has begun to send. A peer that does not read sees no close frame.
  */
 void conn_out_close_for_queue(struct loop *loop, struct conn *conn, struct bytes reason);
 
-/* The connection is over, and nothing is left to be sent. */
+/* Ends the connection; nothing is left to send. */
 void conn_out_end(struct loop *loop, struct conn *conn);
 
-/* The connection is lost: nothing more goes out, and the kernel is to forget what it has. */
+/* Ends the connection and drops what is queued, here and in the kernel. */
 void conn_out_abandon(struct loop *loop, struct conn *conn);
 
-/* The same, for the peer's connection has failed. */
+/* As conn_out_abandon(), for a connection that failed on the peer's side or in the network. */
 void conn_out_lose_peer(struct loop *loop, struct conn *conn);
 
-/* The same for want of memory: a connection that would miss something is lost, never a silent gap.
+/*
+ * As conn_out_abandon(), when memory is short: the client would miss an event, and must never do so
+ * unnoticed.
  */
 void conn_out_lose_for_memory(struct loop *loop, struct conn *conn);
 
-/* Sends what is queued, as far as the socket and the share of a turn go. */
+/* Sends what is queued, as far as the socket and the connection's share of the turn allow. */
 void conn_out_flush(struct loop *loop, struct conn *conn);
 
-/* The poller's news about a send, and about a socket that was full; what is left is flushed with
- * everything else. */
+/*
+ * Handle a send that the poller reports as over, and a socket that has room again. The turn's flush
+ * sends what is left.
+ */
 void conn_out_sent(struct loop *loop, struct conn *conn, size_t sent, bool is_full);
 void conn_out_writable(struct loop *loop, struct conn *conn);
 

@@ -1,12 +1,12 @@
 /*
- * What a loop counts, each in one line: its name here, what people read of it (/stats), and where
- * it is in the metrics. A new one is one line more.
+ * The counters of a loop, each in one line: its name in the code, its text in /stats, and its place
+ * in the metrics. A new counter needs only a new line here.
  *
  *     ONE(name, text, metric, help)    a metric of its own, party_sockets_METRIC
  *     CLOSE(name, text, reason)        party_sockets_closes_total{reason="..."}
  *     REFUSAL(name, text, reason)      party_sockets_refusals_total{reason="..."}
  *
- * They count since the start.
+ * They count from the start of the process.
  */
 #ifndef PARTY_SERVER_COUNTERS_H
 #define PARTY_SERVER_COUNTERS_H
@@ -19,7 +19,7 @@
     ONE(BYTES_IN, "bytes received", "received_bytes_total", "Bytes read from sockets.") \
     ONE(BYTES_OUT, "bytes sent", "sent_bytes_total", "Bytes written to sockets.") \
     ONE(MOVED, "connections moved between loops", "moved_total", "Connections moved between loops.") \
-    CLOSE(PEER_CLOSED, "closed by the client", "client") /* the client said goodbye with a close frame */ \
+    CLOSE(PEER_CLOSED, "closed by the client", "client") /* the client sent a close frame */ \
     CLOSE(PEER_ENDED, "ended without a close frame", "ended") \
     CLOSE(PEER_LOST, "connection failed", "lost") \
     CLOSE(REPLACED, "closed: replaced", "replaced") /* 4000 */ \
@@ -29,10 +29,10 @@
     CLOSE(GOING_AWAY, "closed: server is stopping", "going_away") /* 1001 */ \
     ONE(PINGED, "silent clients pinged", "pings_total", "Silent clients pinged.") \
     CLOSE(SILENT, "gone after the idle timeout", "silent") /* --idle-timeout */ \
-    CLOSE(UNREQUESTED, "requests timed out", "request_timeout") /* --request-timeout: a request not complete, or its answer not read */ \
+    CLOSE(UNREQUESTED, "requests timed out", "request_timeout") /* --request-timeout: the client did not complete a request, or did not read its response */ \
     CLOSE(QUEUE_FULL, "too slow: queue full", "queue_full") /* --max-queue-bytes */ \
     CLOSE(STALLED, "too slow: output stalled", "stalled") /* --stall-timeout */ \
-    CLOSE(EVICTED, "closed to make room for others", "evicted") /* all places were taken */ \
+    CLOSE(EVICTED, "closed to make room for others", "evicted") /* another connection needed the place */ \
     CLOSE(SHED, "closed to free memory", "shed") /* --max-buffered-bytes */ \
     ONE(THROTTLED, "pauses for the message or byte rate", "throttled_total", "Pauses for --max-message-rate or --max-byte-rate.") \
     ONE(TURN_USED_UP, "shares of a turn used up", "turns_used_up_total", "Times that a client had its share of a loop's turn.") \
@@ -44,7 +44,7 @@
     ONE(TLS_HANDSHAKES, "TLS handshakes", "tls_handshakes_total", "TLS handshakes.") \
     ONE(TLS_RESUMED, "TLS handshakes that resumed a session", "tls_resumed_total", "TLS handshakes that resumed a session.") \
     ONE(TLS_FAILED, "TLS failures", "tls_failures_total", "TLS failures.") \
-    REFUSAL(TLS_MISMATCHED, "TLS or plain text on the wrong port", "transport") /* plain text where TLS is spoken, or the other way round */ \
+    REFUSAL(TLS_MISMATCHED, "TLS or plain text on the wrong port", "transport") /* the peer spoke plain text where TLS was expected, or TLS where plain text was */ \
     ONE(ACCEPT_FAILED, "connections the kernel could not give", "accept_failures_total", "Connections that the kernel could not give.") \
     CLOSE(NO_MEMORY, "lost for want of memory", "no_memory")
 /* clang-format on */

@@ -1,4 +1,4 @@
-/* Silence, stalls, requests, penalties and closing: what happens when the time is over. */
+/* What happens when a deadline is due: silence, stalls, requests, penalties and closing. */
 #include "server/deadlines.h"
 
 #include "server/allowance.h"
@@ -7,7 +7,7 @@
 #include "server/http/lookup.h"
 #include "server/perform.h"
 
-/* Often enough for the shortest of the times that are checked there. */
+/* The interval of liveness checks: an eighth of the shortest timeout that they check. */
 static uint32_t check_interval_ms(const struct config *config)
 {
     uint64_t shortest = config->ping_interval_ms;
@@ -40,12 +40,15 @@ void deadlines_init(struct loop *loop)
 }
 
 /*
- * Asks the kernel how far output has got. The peer's kernel acknowledges for a phone that sleeps,
- * so that what is acknowledged is no sign of life by itself. But it is one when output has waited
- * since the last look, for then that kernel is full and somebody reads; and a ping that is still
- * behind older output can't have been answered: while that output advances, silence proves nothing.
- * So what is taken makes up for time, at a rate that even a poor network has: a full kernel takes a
- * little now and then, too.
+ * Asks the kernel how far output has got. The peer's kernel acknowledges even for a phone that
+ * sleeps, so an acknowledgement alone is no sign of life. It is one in two cases. When output has
+ * waited since the last check, the peer's kernel is full, and only a client that reads makes room
+ * there. And while a ping is still behind older output, the client can't have answered it; as long
+ * as that output advances, silence proves nothing.
+ *
+ * In both cases each acknowledged byte makes up for some silence, at a rate that even a poor
+ * network has. A fixed rate is needed, since a full kernel takes a little now and then without any
+ * reader.
  */
 static void look_at_delivery(struct loop *loop, struct conn *conn)
 {
@@ -65,8 +68,8 @@ static void look_at_delivery(struct loop *loop, struct conn *conn)
 }
 
 /*
- * A ping that comes late, since there was more to do than time, leaves as long for its answer as
- * one that is in time.
+ * When a busy loop sends a ping late, the client gets as much time to answer as after one that was
+ * sent in time.
  */
 static void forgive_lateness(struct loop *loop, struct conn *conn)
 {
@@ -81,7 +84,7 @@ static void ping(struct loop *loop, struct conn *conn)
 {
     struct socket_delivery delivery = {0};
     forgive_lateness(loop, conn);
-    conn->is_behind = false; /* all that it had sent was read long ago */
+    conn->is_behind = false; /* all that the client had sent was read long ago */
     conn_out_control(loop, conn, WS_OPCODE_PING, (struct bytes){0});
     loop->stats.counters[COUNTER_PINGED]++;
     conn->is_pinged = true;
@@ -98,8 +101,9 @@ static bool is_stalled(const struct loop *loop, const struct conn *conn)
 }
 
 /*
- * Silence for --ping-interval gets a ping, for --idle-timeout the end. Output that waits without
- * advancing for --stall-timeout does too. False: the connection is closed.
+ * Pings the client after --ping-interval of silence, and ends the connection after --idle-timeout.
+ * Closes it when output has waited for --stall-timeout without advancing. False: the connection is
+ * closed.
  */
 static bool check_liveness(struct loop *loop, struct conn *conn)
 {
@@ -114,7 +118,7 @@ static bool check_liveness(struct loop *loop, struct conn *conn)
     uint32_t silence_ms = loop->now_ms - conn->last_alive_ms;
     bool is_over = silence_ms >= config->idle_timeout_ms && conn->is_pinged;
     if (is_over && !conn->is_paused) {
-        /* When there is more to do than time, its pong may be here and not have been read. */
+        /* When the loop is busy, the pong may have arrived without having been read. */
         if (poller_may_have_input(loop->poller, &conn->socket))
             return true;
         loop->stats.counters[COUNTER_SILENT]++;
@@ -127,8 +131,8 @@ static bool check_liveness(struct loop *loop, struct conn *conn)
 }
 
 /*
- * The peer has not closed after us. While it still takes what was sent before, it may go on, for a
- * bounded time. False: what is left is lost.
+ * The peer has not closed after us. While it still acknowledges output, the connection goes on
+ * lingering, for a bounded time. False: the output that is left is lost.
  */
 static bool linger_on(struct loop *loop, struct conn *conn)
 {
@@ -137,7 +141,7 @@ static bool linger_on(struct loop *loop, struct conn *conn)
     if (!loop->kernel->delivery(conn->socket.fd, &delivery))
         return false;
     if (delivery.in_flight == 0) {
-        conn_out_end(loop, conn); /* it has it all */
+        conn_out_end(loop, conn); /* the peer has acknowledged all output */
         return true;
     }
     bool advances = delivery.acknowledged != conn->acknowledged;
@@ -156,7 +160,10 @@ static void expire(struct loop *loop, struct conn *conn, enum deadline_kind kind
             loop_set_deadline(loop, conn, DEADLINE_LIVENESS);
         return;
     case DEADLINE_THROTTLE:
-        /* Nothing else looks at one who is throttled all the time, nor tells that it is broken. */
+        /*
+         * No other deadline checks a connection that is paused for its rate again and again, and
+         * the poller does not report that its socket is broken.
+         */
         if (loop->kernel->is_broken(conn->socket.fd))
             conn_out_lose_peer(loop, conn);
         else if (check_liveness(loop, conn) && allowance_lets_resume(loop, conn))
@@ -171,7 +178,7 @@ static void expire(struct loop *loop, struct conn *conn, enum deadline_kind kind
             perform_delayed_answer(loop, conn);
         return;
     case DEADLINE_REQUEST:
-        /* When there is more to do than time, it may be here and not have been read. */
+        /* When the loop is busy, the request may have arrived without having been read. */
         if (!conn->is_paused && poller_may_have_input(loop->poller, &conn->socket)) {
             loop_set_deadline(loop, conn, kind);
             return;
@@ -179,7 +186,7 @@ static void expire(struct loop *loop, struct conn *conn, enum deadline_kind kind
         loop->stats.counters[COUNTER_UNREQUESTED]++;
         break;
     case DEADLINE_FLUSH:
-        /* What was promised goes out for as long as it advances. */
+        /* Queued output may be sent for as long as it advances. */
         look_at_delivery(loop, conn);
         if (loop->now_ms - conn->progress_ms < loop->deadline_length_ms[kind]) {
             loop_set_deadline(loop, conn, kind);
@@ -216,8 +223,7 @@ void deadlines_check(struct loop *loop)
             if ((int32_t)(loop->now_ms - conn->due_ms) < 0)
                 break;
             if (conn->state == CONN_DEAD) {
-                loop_set_deadline(loop, conn,
-                                  kind); /* about to be freed: nothing is due any more */
+                loop_set_deadline(loop, conn, kind); /* it will be freed soon: nothing is due */
                 continue;
             }
             list_remove(&conn->deadline);

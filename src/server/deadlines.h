@@ -1,6 +1,6 @@
 /*
- * What is looked at in time. Deadlines of one kind have one length, so each kind is a queue that is
- * looked at from its head. Every connection of a loop is in exactly one of them.
+ * Deadlines. All deadlines of one kind have the same length, so each kind is a queue that is
+ * checked from its head. Every connection of a loop is in exactly one queue.
  */
 #ifndef PARTY_SERVER_DEADLINES_H
 #define PARTY_SERVER_DEADLINES_H
@@ -9,10 +9,10 @@
 
 void deadlines_init(struct loop *loop);
 
-/* Whether a connection that is held may go on. False: its output has stalled, and it is closed. */
+/* Whether a paused connection may be resumed. False: its output has stalled, and it is closed. */
 MUST_CHECK bool deadlines_check_paused(struct loop *loop, struct conn *conn);
 
-/* Handles what is due, at most EXPIRIES_PER_TURN. */
+/* Handles the deadlines that are due, at most EXPIRIES_PER_TURN of each kind. */
 void deadlines_check(struct loop *loop);
 
 /* Milliseconds until the first deadline; -1 when there is none. */

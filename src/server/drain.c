@@ -1,7 +1,7 @@
 /*
- * Each loop says whether it has a room to be waited for. Rooms in which nobody is, or whose only
- * member is quiet, are not: a screen may show its code all night. Time alone makes a room quiet, so
- * a loop looks again each DRAIN_LOOK_INTERVAL_MS.
+ * Each loop says whether it has a room to wait for. A room without members, or whose only member
+ * sends nothing, is not waited for: a screen may show a room's code all night. A room becomes quiet
+ * just by the passing of time, so a loop searches again every DRAIN_LOOK_INTERVAL_MS.
  */
 #include "server/drain.h"
 

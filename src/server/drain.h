@@ -1,25 +1,31 @@
-/* A drain: no more rooms are made, and it is over when no room is left that anybody plays in. */
+/*
+ * A drain: the server creates no more rooms, and the drain is over when clients play in none of
+ * those that are left.
+ */
 #ifndef PARTY_SERVER_DRAIN_H
 #define PARTY_SERVER_DRAIN_H
 
 #include "server/loop.h"
 
-/* The loop drains from now on. */
+/* Begins the loop's drain. */
 void drain_begin(struct loop *loop);
 
-/* A room of the loop has ended, or nobody is in it any more: the drain may be over. */
+/* A room of the loop has ended or lost its last member: the drain may be over. */
 void drain_note_end(struct loop *loop);
 
-/* A member has entered this room of the loop or said something: the drain may not be over here. */
+/*
+ * A member has entered this room of the loop or sent a message: the loop may have to wait for the
+ * room.
+ */
 void drain_note_life(struct loop *loop, const struct room *room);
 
-/* Looks whether a room is left to be waited for, when it is time to, and tells the main thread. */
+/* Searches for a room to wait for, when a search is due, and wakes the main thread on a change. */
 void drain_check(struct loop *loop);
 
-/* Milliseconds until the next look; -1: none is due. */
+/* Milliseconds until the next search; -1: none is due. */
 int drain_wait_ms(const struct loop *loop);
 
-/* Whether no loop has a room that the drain waits for. Any thread may ask. */
+/* Whether no loop has a room that the drain waits for. Safe from any thread. */
 bool drain_is_over(struct server *server);
 
 #endif

@@ -1,7 +1,10 @@
-/* Records are made when the socket takes them, of all that waits. */
+/* Makes TLS records only when the socket can take them, from all output that waits. */
 #include "server/egress.h"
 
-/* Encrypts the next part of what waits, and the farewell when all is out and no more will come. */
+/*
+ * Encrypts the next part of the output; or the close_notify when all output is sent and no more
+ * follows.
+ */
 static bool encrypt_next(struct loop *loop, struct conn *conn)
 {
     if (conn->out.length == 0) {

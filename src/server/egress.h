@@ -1,12 +1,12 @@
-/* What goes from a connection's queue to its socket: the queue itself, or what TLS makes of it. */
+/* The output from a connection's queue to its socket: plain text, or TLS records made from it. */
 #ifndef PARTY_SERVER_EGRESS_H
 #define PARTY_SERVER_EGRESS_H
 
 #include "server/loop.h"
 
 /*
- * What is to be sent next: the connection's queue, or what TLS makes of the beginning of it, and of
- * the end of a connection. NULL: TLS failed.
+ * Returns the queue to send from: the connection's own, or that of its TLS session, after the next
+ * part of the connection's output, or its close_notify, has been encrypted. NULL: TLS failed.
  */
 struct outbox *egress_output(struct loop *loop, struct conn *conn);
 

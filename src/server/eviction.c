@@ -1,7 +1,7 @@
-/* One round of mail: each loop looks through its connections, and chooses as many as are wanted. */
+/* A round of mail: each loop chooses victims among its connections until there are enough. */
 #include "server/eviction.h"
 
-/* Begins a round, unless one is under way. The subnet is held for it. */
+/* Begins a round, or gives the held subnet back if a round is under way. */
 static void begin_round(struct loop *loop, uint32_t subnet)
 {
     struct server *server = loop->server;
@@ -32,16 +32,16 @@ bool eviction_makes_room(struct loop *loop, const struct conn *newcomer)
     return true;
 }
 
-/* Whether it is one of those that this round closes. */
-static bool is_wanted(const struct eviction *eviction, struct subnets *subnets,
-                      const struct conn *conn)
+/* Whether the connection is of the subnet and kind that this round closes. */
+static bool is_candidate(const struct eviction *eviction, struct subnets *subnets,
+                         const struct conn *conn)
 {
     return conn->is_counted && conn->kind == eviction->kind && conn->state != CONN_DEAD &&
            subnets_is_within(subnets, conn->subnet, eviction->subnet);
 }
 
-/* One more may go. */
-static bool take_one(struct eviction *eviction)
+/* Counts down the victims of the round. False: there are enough. */
+static bool claim_victim(struct eviction *eviction)
 {
     unsigned left = atomic_load(&eviction->left);
     while (left > 0) {
@@ -56,14 +56,14 @@ uint32_t eviction_choose(struct loop *loop, struct conn **ret_victims)
     struct server *server = loop->server;
     struct eviction *eviction = &server->eviction;
     uint32_t count = 0;
-    /* By their deadlines, since who has waited the longest is to go first. */
+    /* In the order of deadlines: the connections that have waited for longest are chosen first. */
     for (int kind = 0; kind < DEADLINE_KINDS; kind++) {
         LIST_FOR_EACH(link, &loop->deadlines[kind])
         {
             struct conn *conn = conn_of_deadline(link);
             if (atomic_load(&eviction->left) == 0)
                 break;
-            if (is_wanted(eviction, &server->subnets, conn) && take_one(eviction))
+            if (is_candidate(eviction, &server->subnets, conn) && claim_victim(eviction))
                 ret_victims[count++] = conn;
         }
     }

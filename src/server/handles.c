@@ -1,10 +1,10 @@
-/* Vacant places are a stack, so that the places in use stay close together. */
+/* Vacant places form a stack, so that the places in use stay close together. */
 #include "server/handles.h"
 
 #include <stdlib.h>
 
 #define PLACES_AT_FIRST 64
-#define NO_PLACE HANDLE_INDEX_MASK /* no index, so that no handle is CLIENT_NONE either */
+#define NO_PLACE HANDLE_INDEX_MASK /* is no index, so no handle equals CLIENT_NONE */
 
 #define VACANT_BIT 1u
 #define GENERATION_SHIFT 8

@@ -1,6 +1,6 @@
 /*
- * What `curl --fail http://localhost:3000/health` would do in an image that has no curl. The
- * deadline is a signal, since it is to hold for looking up the name and for TLS as well.
+ * Does what `curl --fail http://localhost:3000/health` would do, for an image that has no curl. The
+ * deadline is a signal, since it must also bound the look-up of the name and the TLS handshake.
  */
 #include "server/health_check.h"
 
@@ -11,7 +11,8 @@
 
 #include "net/inquiry.h"
 
-#define ANSWER_BYTES_MAX 512 /* the status line is its beginning */
+/* The answer begins with the status line, which is all that is needed. */
+#define ANSWER_BYTES_MAX 512
 
 static _Noreturn void give_up(int number)
 {
@@ -28,12 +29,15 @@ static void set_deadline(void)
     sigaction(SIGALRM, &action, NULL);
     sigemptyset(&alarms);
     sigaddset(&alarms, SIGALRM);
-    pthread_sigmask(SIG_UNBLOCK, &alarms, NULL); /* whoever started this may have blocked it */
+    pthread_sigmask(SIG_UNBLOCK, &alarms, NULL); /* the parent process may have blocked it */
     signal(SIGPIPE, SIG_IGN);
     alarm(HEALTH_CHECK_TIMEOUT_S);
 }
 
-/* Where a proxy introduces its connections, one from that address has to, too. */
+/*
+ * The PROXY header that the server expects when it listens on the address of a proxy that
+ * introduces its connections; else none.
+ */
 static struct bytes introduction(const void *config, struct address own)
 {
     const struct trusted_proxy *proxy = config_find_proxy(config, own);

@@ -1,4 +1,4 @@
-/* Rings of samples. */
+/* The ring of samples. */
 #include "server/history.h"
 
 static void move_to(struct history *history, uint64_t next)
@@ -36,7 +36,7 @@ void history_advance(struct history *history, uint64_t now_ns, const struct hist
     put(history, &sample);
     sample.messages = 0;
     sample.deliveries = 0;
-    /* Of those that were slept through, what would be overwritten is not written. */
+    /* Skips intervals whose samples would be overwritten at once. */
     if (next - history->next > HISTORY_SLOTS)
         move_to(history, next - HISTORY_SLOTS);
     while (history->next < next)

@@ -1,4 +1,4 @@
-/* Lists that a connection is in, and the clock that a turn is measured by. */
+/* The lists that a connection is in, and the clock that bounds a phase. */
 #include "server/loop.h"
 
 #include <assert.h>

@@ -1,9 +1,9 @@
 /*
- * An event loop: one thread with its own rooms, connections, timers, buffers and counters. This is
- * what all that a loop does stands on; `turn.h` is what it does.
+ * An event loop: one thread with its own rooms, connections, timers, buffers and counters. This
+ * header has the structures and lists that all parts of a loop use; `turn.h` runs the loop.
  *
- * Loops share what is in `struct server`. Everything else in a loop is touched by its own thread
- * alone, but for what is atomic.
+ * All loops share `struct server`. Only the loop's own thread uses the other fields of a loop,
+ * except atomic ones.
  */
 #ifndef PARTY_SERVER_LOOP_H
 #define PARTY_SERVER_LOOP_H
@@ -29,25 +29,32 @@
 
 #define SHED_CLASSES 256
 
-/* How it is found out who goes when the budget is spent; see budget. */
+/* How loops choose the connections to close when the budget is spent; see budget. */
 struct shedding {
     atomic_bool is_under_way;
-    atomic_uint loops_left;                     /* that have not done their part of the round */
-    atomic_size_t bytes_of_class[SHED_CLASSES]; /* in use by connections, by classes of weight */
-    unsigned lightest;                          /* class of a victim */
-    atomic_size_t lightest_left;                /* bytes of that class that are to be freed */
+    atomic_uint loops_left; /* loops that have not done their part of the round */
+    /* Bytes in use by connections of each class of weight. */
+    atomic_size_t bytes_of_class[SHED_CLASSES];
+    unsigned lightest;           /* lightest class of the victims */
+    atomic_size_t lightest_left; /* bytes of that class that are still to be freed */
 };
 
-/* Who goes when all places are taken; see eviction. A round is written by who began it. */
+/*
+ * How loops choose the connections to close when all places are taken; see eviction. The loop that
+ * begins a round writes the plain fields.
+ */
 struct eviction {
     atomic_bool is_under_way;
-    atomic_uint loops_left; /* that have not done their part of it */
-    atomic_uint left;       /* connections that are still to go */
-    uint32_t subnet;        /* whose they are; subnets_hold() keeps it */
-    enum subnets_kind kind; /* and of which kind */
+    atomic_uint loops_left; /* loops that have not done their part of the round */
+    atomic_uint left;       /* connections that are still to be closed */
+    uint32_t subnet;        /* whose connections are closed; held by subnets_hold() for the round */
+    enum subnets_kind kind; /* the kind of connections that are closed */
 };
 
-/* What the process has once. Counts are of all loops, and touched when something comes or goes. */
+/*
+ * State of the process that all loops share. Counts are sums of all loops; a loop changes them when
+ * a connection or room begins or ends.
+ */
 struct server {
     const struct config *config;
     const struct kernel *kernel;
@@ -58,8 +65,12 @@ struct server {
     struct notices notices;
     struct tls_context *tls; /* NULL: plain TCP */
     int listener_fd;
-    int admin_fd; /* a listener, too, of the main thread; -1: there is none */
-    int news_fd;  /* an eventfd: the main thread is to look at what follows */
+    int admin_fd; /* listener of --admin-listen, which the main thread accepts from; -1: none */
+    /*
+     * An eventfd. A loop writes to it when the main thread is to read notices, drain and heap
+     * fields.
+     */
+    int news_fd;
     enum poller_kind poller;
     uint32_t loop_count;
     uint64_t started_ns;
@@ -68,154 +79,164 @@ struct server {
     atomic_uint connection_count;
     atomic_uint refusal_count; /* connections above a limit that wait for their refusal */
     atomic_uint rooms;
-    atomic_size_t retained_bytes; /* bytes that rooms keep: states, URLs, members who are gone */
+    atomic_size_t retained_bytes; /* bytes that rooms retain: states, URLs, absent members */
     size_t retained_bytes_max;
     atomic_uint draining_loops;
-    atomic_uint busy_loops; /* draining ones with rooms that are to be waited for */
-    atomic_bool has_freed;  /* much memory, which the heap may give back */
+    atomic_uint busy_loops; /* draining loops that still have a room to wait for */
+    atomic_bool has_freed;  /* a loop has freed much memory: the main thread trims the heap */
     atomic_bool heap_is_asked;
     atomic_bool lack_of_sandbox_is_told;
-    atomic_size_t heap_bytes; /* allocated and not freed, when the main thread looked last */
-    atomic_size_t leased;     /* of the budget, by all loops */
+    atomic_size_t heap_bytes; /* allocated and not freed, as the main thread measured last */
+    atomic_size_t leased;     /* bytes of the budget that all loops have leased */
     struct shedding shedding;
     struct eviction eviction;
     struct loop *loops[LOOPS_MAX];
 };
 
 enum deadline_kind {
-    DEADLINE_NEXT_TURN, /* has had its share of a turn, and more input */
-    DEADLINE_REQUEST,   /* a request to be complete, or its response to be read */
+    DEADLINE_NEXT_TURN, /* the connection has used up its share of a turn, and has more input */
+    DEADLINE_REQUEST,   /* the client must complete its request, or read its response */
     DEADLINE_LIVENESS,
-    DEADLINE_THROTTLE,        /* out of tokens */
-    DEADLINE_HANDSHAKE,       /* its TLS handshake to be served, of an address that had few */
-    DEADLINE_MORE_HANDSHAKES, /* the same, of one that had more */
-    DEADLINE_PENALTY,         /* a failed join too many */
-    DEADLINE_FLUSH,           /* output to go out before a close */
-    DEADLINE_LINGER,          /* the peer to close after us */
+    DEADLINE_THROTTLE,  /* a connection out of tokens is read again */
+    DEADLINE_HANDSHAKE, /* a TLS hello must be answered; few handshakes of its address lately */
+    DEADLINE_MORE_HANDSHAKES, /* the same, for an address with many handshakes */
+    DEADLINE_PENALTY,         /* a delayed answer must be sent; see perform and lookup */
+    DEADLINE_FLUSH,           /* queued output must be sent before a close */
+    DEADLINE_LINGER,          /* the peer must close after us */
     DEADLINE_KINDS,
 };
 
 enum mail_kind {
-    MAIL_CONNECTION,       /* a struct conn that lives here from now on */
-    MAIL_SNAPSHOT_REQUEST, /* a struct gather_part to be filled and sent back */
+    MAIL_CONNECTION,       /* a struct conn, which the receiving loop owns from now on */
+    MAIL_SNAPSHOT_REQUEST, /* a struct gather_part, to be filled and sent back */
     MAIL_SNAPSHOT_REPLY,
-    MAIL_WEIGH,  /* the budget is spent: which connections use how much? */
-    MAIL_SHED,   /* and: close those who hold most for longest */
-    MAIL_EVICT,  /* all places are taken: close some who are in no room */
-    MAIL_DRAIN,  /* make no more rooms */
-    MAIL_STOP,   /* close everybody and end */
-    MAIL_VACANT, /* end the rooms in which nobody is that are over */
+    MAIL_WEIGH,  /* the budget is spent: weigh the connections */
+    MAIL_SHED,   /* then close those that hold most bytes for longest */
+    MAIL_EVICT,  /* all places are taken: close some connections in no room */
+    MAIL_DRAIN,  /* create no more rooms */
+    MAIL_STOP,   /* close all connections and end */
+    MAIL_VACANT, /* end the vacant rooms that makers has listed for this loop */
 };
 
-/* How far a loop's drain is; see drain. */
+/* The progress of a loop's drain; see drain. */
 struct drain {
-    bool is_busy; /* there is a room to be waited for */
+    bool is_busy; /* the loop has a room to wait for */
     uint32_t look_due_ms;
-    uint32_t bucket; /* of the rooms' table, where it was found */
+    uint32_t bucket; /* of the table of rooms, where the busy room was found */
 };
 
 /*
- * TLS handshakes that wait to be served. One takes 0.1 to 6 ms (with a key of RSA 4096), which is
- * many messages' time; so a hello waits until its loop has time for it. In a turn handshakes have
- * HANDSHAKES_NS_PER_TURN, or one of them if that takes longer; then, if anybody plays here, there
- * is none for twice as long as they took. So they have a third of each loop's time and, together, a
- * third of the process's. Hellos of addresses that had few handshakes lately come first; that is
- * counted for the process, see subnets_ask_handshake(). Those of trusted proxies come first, too:
- * their clients are not known yet.
+ * TLS handshakes that wait to be served. A handshake takes 0.1 to 6 ms (the longest with a key of
+ * RSA 4096), in which a loop could handle many messages. So a TLS hello waits until its loop has
+ * time. In a turn the loop spends HANDSHAKES_NS_PER_TURN on handshakes, or the time of one if that
+ * takes longer. If the loop has clients, it then serves none for twice the time that they took. So
+ * handshakes take at most a third of each loop's time and of the process's.
+ *
+ * Hellos of addresses that asked for few handshakes lately are served first. The process counts
+ * these, see subnets_ask_handshake(). Hellos of trusted proxies are served first, too, since the
+ * addresses of their clients are not known yet.
  */
 struct handshakes {
-    const struct conn *served; /* whose turn it is */
-    uint64_t due_ns;           /* not before */
+    const struct conn *served; /* the connection whose handshake is served now */
+    uint64_t due_ns;           /* the next handshake is not served before */
 };
 
 struct loop {
     struct server *server;
     const struct kernel *kernel; /* the server's */
     uint32_t index;
-    uint32_t clock_ms; /* of the monotonic clock, as of the last wait */
-    uint32_t now_ms;   /* the same, but times in which the process stood still are cut out */
+    uint32_t clock_ms; /* the monotonic clock after the last wait */
+    uint32_t now_ms;   /* as clock_ms, without the gaps in which the process stood still */
     struct poller *poller;
     struct mailbox mailbox;
-    struct mail *unread_mail; /* taken out of the mailbox */
-    bool mail_is_due;         /* there is some, or may be in the mailbox */
+    struct mail *unread_mail; /* mail that was taken out of the mailbox and not handled yet */
+    bool mail_is_due;         /* there is unread mail, or the mailbox may have some */
     struct mail weigh_mail;
     struct mail shed_mail;
     struct mail evict_mail;
     struct mail drain_mail;
     struct mail stop_mail;
     struct mail vacant_mail;
-    atomic_bool vacant_mail_is_posted; /* by any loop, and not read yet */
+    atomic_bool vacant_mail_is_posted; /* a loop has posted vacant_mail, which is not handled yet */
     struct relay relay;
     struct drain drain;
     struct newcomers newcomers;
     struct outbox_pool pool;
-    size_t charged;             /* bytes of the budget that the loop has in use */
-    size_t charged_at_most;     /* since it has told that much was freed */
-    atomic_size_t leased;       /* and has leased; written by the loop, read by others */
-    struct handles connections; /* all that the loop has */
+    size_t charged; /* bytes of the budget that the loop has in use */
+    /* The peak of `charged` since the last trim of the heap was asked for. */
+    size_t charged_at_most;
+    /* Bytes that the loop has leased; it writes them, other loops read them. */
+    atomic_size_t leased;
+    struct handles connections; /* all connections of the loop */
     struct list deadlines[DEADLINE_KINDS];
     uint32_t deadline_length_ms[DEADLINE_KINDS];
     struct conn *first_dirty;
-    struct conn *first_unfinished; /* for the next turn's flush */
-    uint32_t first_ending; /* a handle, as is each that follows it; CLIENT_NONE: there is none */
+    struct conn *first_unfinished; /* connections for the next turn's flush */
+    uint32_t first_ending; /* a handle, as in conn.next_ending; CLIENT_NONE: the list is empty */
     uint32_t first_dead;
-    uint64_t work;         /* deliveries, and KiB that were read or written, since the start */
-    uint64_t phase_end;    /* of `work`: then what else there is to do is for the next turn */
-    uint64_t look_at;      /* of `work`: then the clock is looked at, whether the phase is over */
-    uint64_t phase_end_ns; /* 0: it has not been looked at in this phase */
+    uint64_t work; /* units since the start: deliveries, and KiB that were read or written */
+    /* When `work` reaches this, the rest of the phase waits for the next turn. */
+    uint64_t phase_end;
+    /* When `work` reaches this, the loop reads the clock to see if the phase is over. */
+    uint64_t look_at;
+    uint64_t phase_end_ns; /* 0: the loop has not read the clock in this phase */
     struct handshakes handshakes;
-    const struct conn *share_owner; /* who is being read, in however many pieces */
-    uint64_t share_end;             /* of `work`: then it is for that connection */
-    uint32_t share_left; /* frames and requests that this connection may still have in this turn */
-    uint32_t share_bytes_left; /* and bytes */
+    /* The connection that is being read; it has one share of the turn. */
+    const struct conn *share_owner;
+    uint64_t share_end;        /* when `work` reaches this, its share is used up */
+    uint32_t share_left;       /* frames and requests that are left of its share */
+    uint32_t share_bytes_left; /* bytes of input that are left of its share */
     struct loop_stats stats;
-    uint32_t crowds[ORIGINS_MAX + 1]; /* members of rooms, by the rooms' origin */
+    uint32_t crowds[ORIGINS_MAX + 1]; /* members of rooms, by the origin of the room */
     struct history history;
     struct answer_cache answers;
-    atomic_uint load; /* stats.connections, for other loops that look for the emptiest */
+    atomic_uint load; /* stats.connections, for loops that look for the emptiest one */
     bool is_listening;
     bool is_stopping;
-    uint32_t trimmed_ms;    /* when memory for reuse was looked at last */
-    uint32_t listen_due_ms; /* not listening: when to try again */
+    uint32_t trimmed_ms;    /* when pool and answer cache were trimmed last */
+    uint32_t listen_due_ms; /* when not listening: the time of the next try */
     uint32_t stop_due_ms;
     uint32_t random_left;
     uint32_t random[RANDOM_WORDS];
-    uint8_t scratch[SCRATCH_BYTES]; /* where an event is written before it is copied to queues */
-    uint8_t plain_text[TLS_WRITE_BYTES_MAX]; /* decrypted, or to be encrypted */
+    uint8_t scratch[SCRATCH_BYTES];          /* for an event before it is copied to queues */
+    uint8_t plain_text[TLS_WRITE_BYTES_MAX]; /* decrypted text, or text to encrypt */
 };
 
-/* The connection that the relay calls so, or another part of the loop. */
+/* The connection that has this handle; the relay calls it a client. */
 static inline struct conn *loop_client(const struct loop *loop, uint32_t handle)
 {
     return handles_at(&loop->connections, handle);
 }
 
 /*
- * All connections that the loop serves, in no order: `at` is 0 at first; NULL: there are no more.
- * Those that the poller is giving up are not among them. They may end meanwhile.
+ * Iterates over the connections that the loop serves, in no order. `at` is 0 at first; NULL means
+ * the end. Connections that the poller is detaching are left out. The caller may end connections
+ * meanwhile.
  */
 struct conn *loop_next_connection(const struct loop *loop, uint32_t *at);
 
-/* Puts the connection behind the others that wait for the same kind of deadline. */
+/* Appends the connection to the queue of this kind of deadline, and takes it out of any other. */
 void loop_set_deadline(struct loop *loop, struct conn *conn, enum deadline_kind kind);
 
-/* The connection has output for this turn's flush. */
+/* Notes that the connection has output for this turn's flush. */
 void loop_mark_dirty(struct loop *loop, struct conn *conn);
 
-/* Takes the connection off the list of those with output, for this turn or the next. */
+/* Removes the connection from the lists of those to flush, in this turn or the next. */
 void loop_forget_dirty(struct loop *loop, struct conn *conn);
 
-/* The connection has had its share of this turn's flush, and output for the next one's. */
+/* Notes that the connection has used up its share of this turn's flush and has more output. */
 void loop_mark_unfinished(struct loop *loop, struct conn *conn);
 
-/* The connection leaves its room, and is freed when it is dead, once the current outcome is done.
+/*
+ * Notes that the connection must leave its room, and be freed if it is dead, after the current
+ * outcome.
  */
 void loop_mark_ending(struct loop *loop, struct conn *conn);
 
 /*
- * A turn has phases: those who are held, what happened, what is due. Each may take so much time and
- * do so much work; then what waits is sent, and the rest of the phase is for the next turn, so that
- * none starves another. The clock is not looked at for a few messages.
+ * A turn has phases: paused connections, outcomes, mail, deadlines, the flush. Each phase has a
+ * bounded time and amount of work. What is left of a phase waits for the next turn, so that no
+ * phase starves another one. The loop reads the clock only after WORK_PER_LOOK units of work.
  */
 static inline void loop_begin_phase(struct loop *loop)
 {
@@ -224,7 +245,7 @@ static inline void loop_begin_phase(struct loop *loop)
     loop->phase_end_ns = 0;
 }
 
-/* Looks at the clock, and says whether the phase is over. */
+/* Reads the clock. Returns whether the phase is over. */
 bool loop_look_at_clock(struct loop *loop);
 
 static inline bool loop_phase_is_over(struct loop *loop)
@@ -232,10 +253,10 @@ static inline bool loop_phase_is_over(struct loop *loop)
     return loop->work >= loop->look_at && loop_look_at_clock(loop);
 }
 
-/* The connection's input record, made when there is none; NULL when memory is short. */
+/* Returns the connection's input record, and creates it if there is none. NULL: memory is short. */
 MUST_CHECK struct conn_input *loop_need_input(const struct loop *loop, struct conn *conn);
 
-/* The clock, now; `now_ms` is that of the turn. */
+/* The monotonic clock now; `clock_ms` and `now_ms` stay the same for a turn. */
 static inline uint64_t loop_clock_ns(const struct loop *loop)
 {
     return loop->kernel->now_ns();
@@ -246,10 +267,10 @@ static inline uint32_t loop_clock_ms(const struct loop *loop)
     return kernel_now_ms(loop->kernel);
 }
 
-/* The main thread is to look at what the loop has changed in `struct server`. */
+/* Wakes the main thread, to look at what the loop has changed in `struct server`. */
 void loop_tell_main(const struct loop *loop);
 
-/* The main thread is to say this on stderr, if it has not been raised before. */
+/* Has the main thread print this notice on stderr, unless a loop has raised it before. */
 void loop_raise_notice(const struct loop *loop, enum notice notice, struct address about);
 
 #endif

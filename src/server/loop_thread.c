@@ -1,4 +1,4 @@
-/* All that a loop has is made before its thread begins, and freed after it has ended. */
+/* A loop's memory is allocated before its thread begins, and freed after it has ended. */
 #include "server/loop_thread.h"
 
 #include <errno.h>
@@ -77,7 +77,10 @@ void loop_thread_free(struct loop *loop)
     free(loop);
 }
 
-/* What is not needed from here on. The main thread keeps it: certificates, names. */
+/*
+ * Enters the sandbox, which takes away the rights that a loop does not need. The main thread keeps
+ * them, to read certificates and look up names.
+ */
 static void give_up_rights(struct loop *loop)
 {
     if (loop->server->config->is_free || sandbox_enter())

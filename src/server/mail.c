@@ -1,4 +1,4 @@
-/* By the kind of the mail. */
+/* Dispatches mail by its kind. */
 #include "server/mail.h"
 
 #include "server/budget.h"
@@ -22,7 +22,7 @@ static void receive_connection(struct loop *loop, struct conn *conn)
         conn_in_resume(loop, conn);
 }
 
-/* Those that are too many for the next phase are asked for again. */
+/* Ends vacant rooms; posts the mail again for those that this phase has no time for. */
 static void end_vacant_rooms(struct loop *loop)
 {
     struct server *server = loop->server;
@@ -39,7 +39,7 @@ static void end_vacant_rooms(struct loop *loop)
         mailbox_post(&loop->mailbox, &loop->vacant_mail);
 }
 
-/* The last part of an answer lets the connection go on that asked for it. */
+/* With the last loop's reply, answers the request and reads the connection on. */
 static void receive_answer(struct loop *loop, struct mail *mail)
 {
     struct answer answer;

@@ -1,4 +1,4 @@
-/* What other threads ask of a loop, see `enum mail_kind`. */
+/* Handles the mail of other threads to a loop, see `enum mail_kind`. */
 #ifndef PARTY_SERVER_MAIL_H
 #define PARTY_SERVER_MAIL_H
 
@@ -6,7 +6,7 @@
 
 void mail_handle(struct loop *loop, struct mail *mail);
 
-/* The same mail after the loops have ended: what it holds is freed. */
+/* Frees what the mail holds, after the loops have ended. */
 void mail_drop(struct loop *loop, struct mail *mail);
 
 #endif

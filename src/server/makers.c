@@ -1,4 +1,6 @@
-/* A tree of addresses, each with a list of its vacant rooms in the order in which they became so.
+/*
+ * A tree of makers by address. Each has a list of its vacant rooms, in the order in which they
+ * became vacant.
  */
 #include "server/makers.h"
 
@@ -8,11 +10,11 @@
 #include <stdlib.h>
 
 struct maker {
-    struct address address; /* the first, since the tree compares it */
+    struct address address; /* must be the first field, which the tree compares */
     uint32_t rooms;
     uint32_t vacant_count;
     bool has_ceiling;
-    atomic_size_t retained_bytes; /* by its rooms */
+    atomic_size_t retained_bytes; /* sum of its rooms */
     struct list vacant;
 };
 
@@ -52,7 +54,7 @@ static struct maker *find_or_add(struct makers *makers, struct address address)
     return NULL;
 }
 
-/* Whoever has a /48 of IPv6 has 65,536 times a /64: all of it is one maker. */
+/* A client that has an IPv6 /48 has 65,536 /64s: the whole /48 is one maker. */
 static struct address maker_address(struct address address)
 {
     bool is_one = address_is_ipv4(address) || address_is_loopback(address);
@@ -83,12 +85,12 @@ void makers_leave(struct makers *makers, struct maker *maker)
     pthread_mutex_unlock(&makers->lock);
 }
 
-bool makers_admit_bytes(struct maker *maker, size_t count, size_t most)
+bool makers_admit_bytes(struct maker *maker, size_t count, size_t limit)
 {
     if (maker == NULL)
         return true;
     size_t before = atomic_fetch_add_explicit(&maker->retained_bytes, count, memory_order_relaxed);
-    if (!maker->has_ceiling || before + count <= most)
+    if (!maker->has_ceiling || before + count <= limit)
         return true;
     atomic_fetch_sub_explicit(&maker->retained_bytes, count, memory_order_relaxed);
     return false;

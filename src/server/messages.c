@@ -1,4 +1,4 @@
-/* Frames to messages, messages to the relay, and what the relay says to who performs it. */
+/* Reads frames as messages, gives messages to the relay, and has its effects performed. */
 #include "server/messages.h"
 
 #include <stdlib.h>
@@ -9,8 +9,8 @@
 #include "server/drain.h"
 #include "server/perform.h"
 
-/* The connection has come into a room, and was told so much; or it has lost its seat. */
-static void note_entry(struct loop *loop, struct conn *conn, size_t told)
+/* The connection has got a seat, for which `told` bytes were queued, or has lost its seat. */
+static void note_seat_change(struct loop *loop, struct conn *conn, size_t told)
 {
     admission_seat_changed(loop, conn);
     if (conn->seat != NULL)
@@ -27,19 +27,19 @@ static struct speaker speaker_of(struct conn *conn)
     };
 }
 
-/* What the relay has decided about what this connection said. */
-static void act(struct loop *loop, struct conn *conn, const struct member *seat_before,
-                const struct effects *effects)
+/* Performs the effects of what this connection sent. */
+static void perform_for_speaker(struct loop *loop, struct conn *conn,
+                                const struct member *seat_before, const struct effects *effects)
 {
     size_t waiting = seat_before == NULL ? conn_waiting(conn) : 0;
     perform_effects(loop, effects);
     if (conn->seat != NULL)
         drain_note_life(loop, conn->seat->room);
     if (conn->seat != seat_before)
-        note_entry(loop, conn, conn_waiting(conn) - waiting);
+        note_seat_change(loop, conn, conn_waiting(conn) - waiting);
 }
 
-/* A message that has been parsed, or can't be text (`envelope` NULL). */
+/* Handles a message that was parsed. `envelope` is NULL for one that is not text. */
 static void handle_envelope(struct loop *loop, struct conn *conn, enum envelope_result result,
                             const struct envelope *envelope)
 {
@@ -52,14 +52,14 @@ static void handle_envelope(struct loop *loop, struct conn *conn, enum envelope_
         relay_receive_envelope(&loop->relay, speaker, result, envelope, &effects);
     else
         relay_receive_garbage(speaker, &effects);
-    act(loop, conn, seat, &effects);
+    perform_for_speaker(loop, conn, seat, &effects);
 }
 
 void messages_carry_out(struct loop *loop, struct conn *conn, const struct join *join)
 {
     struct effects effects;
     relay_carry_out(&loop->relay, speaker_of(conn), join, &effects);
-    act(loop, conn, NULL, &effects);
+    perform_for_speaker(loop, conn, NULL, &effects);
 }
 
 static void handle_text(struct loop *loop, struct conn *conn, struct bytes text)
@@ -69,8 +69,8 @@ static void handle_text(struct loop *loop, struct conn *conn, struct bytes text)
     handle_envelope(loop, conn, result, &envelope);
 }
 
-/* Goes on to free a long message that has been handled: all of it at once would take long. */
-static enum pause free_on(struct loop *loop, struct conn *conn)
+/* Frees the next part of a long message that was handled, since freeing all of it takes long. */
+static enum pause free_next_part(struct loop *loop, struct conn *conn)
 {
     bool is_open = conn->state == CONN_OPEN && conn->input != NULL;
     if (!is_open || !ws_reader_free_some(&conn->input->reader, FREED_BYTES_PER_TURN))
@@ -83,7 +83,7 @@ enum pause messages_parse_on(struct loop *loop, struct conn *conn)
 {
     struct envelope_parser *parser = conn->input->parser;
     if (parser == NULL)
-        return free_on(loop, conn);
+        return free_next_part(loop, conn);
     enum envelope_result result = envelope_continue(parser, PARSED_BYTES_PER_TURN);
     loop->work += PARSED_BYTES_PER_TURN / 1024;
     if (result == ENVELOPE_PAUSED)
@@ -91,19 +91,21 @@ enum pause messages_parse_on(struct loop *loop, struct conn *conn)
     conn->input->parser = NULL;
     handle_envelope(loop, conn, result, &parser->envelope);
     free(parser);
-    return free_on(loop, conn);
+    return free_next_part(loop, conn);
 }
 
-/* A message that the reader keeps stays where it is until the next is read: so parsing may pause.
+/*
+ * Whether the reader keeps this message. Then its bytes stay where they are until the next one is
+ * read, so parsing may pause.
  */
-static bool is_kept(const struct conn *conn, struct bytes text)
+static bool is_in_reader(const struct conn *conn, struct bytes text)
 {
     return conn->input != NULL && text.data == conn->input->reader.message.data;
 }
 
 /*
- * A long message is parsed from the next turn on, and freed there: when many are complete at once,
- * whoever says something short meanwhile is heard before them.
+ * Begins to parse a long message in the next turn, and pauses the connection. So when many long
+ * messages are complete at once, short messages of other clients are handled before them.
  */
 static enum pause begin_parsing(struct loop *loop, struct conn *conn, struct bytes text)
 {
@@ -119,9 +121,12 @@ static enum pause begin_parsing(struct loop *loop, struct conn *conn, struct byt
 static enum pause handle_message(struct loop *loop, struct conn *conn, const struct ws_read *read)
 {
     struct bytes text = read->payload;
-    bool is_long = text.length > PARSED_BYTES_PER_TURN && is_kept(conn, text);
+    bool is_long = text.length > PARSED_BYTES_PER_TURN && is_in_reader(conn, text);
     loop->stats.counters[COUNTER_MESSAGES_IN]++;
-    /* Binary frames that contain JSON are treated like text; what is none is parsed as nothing. */
+    /*
+     * Binary messages that contain JSON are handled like text. A long one that is not UTF-8 is
+     * parsed as an empty text, which is no JSON.
+     */
     if (is_long)
         return begin_parsing(loop, conn, read->is_utf8 ? text : bytes_of(text.data, 0));
     if (read->is_utf8)
@@ -159,7 +164,7 @@ static enum pause handle_read(struct loop *loop, struct conn *conn, const struct
     return PAUSE_NONE;
 }
 
-/* A reader that was on the stack is kept only when it holds something unfinished. */
+/* Keeps a reader that was on the stack, if it holds anything incomplete. */
 static void keep_reader(struct loop *loop, struct conn *conn, struct ws_reader *reader)
 {
     if (conn->state != CONN_OPEN || ws_reader_is_idle(reader)) {

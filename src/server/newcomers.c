@@ -1,4 +1,7 @@
-/* A hash table of small sets. Nobody can tell which addresses and rooms share one. */
+/*
+ * A hash table of small sets. The hash is keyed, so nobody can predict which addresses and rooms
+ * share a set.
+ */
 #include "server/newcomers.h"
 
 #define MINUTE_MS 60000
@@ -21,13 +24,13 @@ static bool is_of(const struct newcomer_count *count, uint64_t code, struct addr
     return count->code == code && address_equal(count->subnet, subnet);
 }
 
-/* The count of this address for this room, or one that may be forgotten for it. */
+/* The count of this address for this room, or the count with the lowest level to replace. */
 static struct newcomer_count *find(struct newcomer_count *set, uint64_t code, struct address subnet,
                                    uint32_t now_ms)
 {
     struct newcomer_count *least = &set[0];
     for (uint32_t i = 0; i < NEWCOMER_WAYS; i++) {
-        bucket_leak(&set[i].bucket, set[i].most, now_ms);
+        bucket_leak(&set[i].bucket, set[i].limit, now_ms);
         if (is_of(&set[i], code, subnet))
             return &set[i];
         if (set[i].bucket.level < least->bucket.level)
@@ -46,10 +49,10 @@ bool newcomers_admit(struct newcomers *newcomers, uint64_t code, uint32_t seats,
         *count = (struct newcomer_count){
             .code = code,
             .subnet = subnet,
-            .most = seats > NEWCOMERS_LEAST ? seats : NEWCOMERS_LEAST,
+            .limit = seats > NEWCOMERS_LEAST ? seats : NEWCOMERS_LEAST,
             .bucket.as_of_ms = now_ms,
         };
-    if (count->bucket.level + MINUTE_MS > (uint64_t)count->most * MINUTE_MS)
+    if (count->bucket.level + MINUTE_MS > (uint64_t)count->limit * MINUTE_MS)
         return false;
     count->bucket.level += MINUTE_MS;
     return true;

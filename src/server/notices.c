@@ -1,4 +1,4 @@
-/* The sentences. */
+/* The sentences of the notices. */
 #include "server/notices.h"
 
 #include <stdio.h>

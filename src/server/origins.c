@@ -1,4 +1,7 @@
-/* Origins are hostile input: their number and length are bounded, and readers escape them. */
+/*
+ * Origins are hostile input: their number and length are bounded, and whoever shows them escapes
+ * them.
+ */
 #include "server/origins.h"
 
 #include <stdlib.h>
@@ -34,7 +37,10 @@ static bool is_live(const struct origin_counts *item)
     return item->clients > 0 || item->rooms > 0;
 }
 
-/* The least recently used one without clients and rooms, perhaps of the listed; or ORIGIN_OTHER. */
+/*
+ * The least recently used origin without clients and rooms, among the listed or among all;
+ * ORIGIN_OTHER: none.
+ */
 static uint16_t find_idle(const struct origins *origins, bool is_of_listed)
 {
     uint16_t oldest = ORIGIN_OTHER;
@@ -48,7 +54,7 @@ static uint16_t find_idle(const struct origins *origins, bool is_of_listed)
     return oldest;
 }
 
-/* The totals go to the others'. */
+/* Adds the origin's totals to those of ORIGIN_OTHER. */
 static void unlist(struct origins *origins, struct origin_counts *item)
 {
     struct origin_counts *other = &origins->items[ORIGIN_OTHER];
@@ -62,7 +68,7 @@ static void unlist(struct origins *origins, struct origin_counts *item)
     origins->listed_count--;
 }
 
-/* Each name that ever had a series costs monitoring something: so there are few new ones. */
+/* Each name that ever was a series costs monitoring something, so few are replaced. */
 static bool may_replace(struct origins *origins, uint32_t now_ms)
 {
     uint32_t *tenth_last =
@@ -88,7 +94,7 @@ static void list_if_possible(struct origins *origins, struct origin_counts *item
     origins->listed_count++;
 }
 
-/* A place for a new name, or ORIGIN_OTHER when all are live. */
+/* A place for a new name; ORIGIN_OTHER when all origins have clients or rooms. */
 static uint16_t find_place(struct origins *origins)
 {
     if (origins->count <= ORIGINS_MAX)
@@ -99,7 +105,7 @@ static uint16_t find_place(struct origins *origins)
     return place;
 }
 
-/* A client that calls itself `__other__` is counted with the others. */
+/* An origin that calls itself `__other__` is counted as ORIGIN_OTHER. */
 static uint16_t find_or_add(struct origins *origins, struct bytes name)
 {
     for (uint32_t i = ORIGIN_OTHER; i < origins->count; i++) {
@@ -113,13 +119,16 @@ static uint16_t find_or_add(struct origins *origins, struct bytes name)
     return number;
 }
 
-/* Where an origin's totals are counted. */
+/* The entry that counts an origin's totals. */
 static struct origin_counts *totals_of(struct origins *origins, struct origin_counts *item)
 {
     return item->is_listed ? item : &origins->items[ORIGIN_OTHER];
 }
 
-/* One name for what readers would see as one text. It does not fit when it is too long. */
+/*
+ * Writes the same name for headers that readers would see as the same text. A name that is too long
+ * overflows the writer.
+ */
 static void write_name(struct writer *writer, struct bytes origin)
 {
     if (origin.length == 0)
@@ -216,11 +225,11 @@ size_t origins_report(struct origins *origins, const uint32_t *crowds,
     return count;
 }
 
-size_t origins_list(struct origins *origins, struct origin_counts *ret_items, size_t most)
+size_t origins_list(struct origins *origins, struct origin_counts *ret_items, size_t limit)
 {
     size_t count = 0;
     pthread_mutex_lock(&origins->lock);
-    for (uint32_t i = 0; i < origins->count && count < most; i++) {
+    for (uint32_t i = 0; i < origins->count && count < limit; i++) {
         if (is_live(&origins->items[i]))
             ret_items[count++] = origins->items[i];
     }

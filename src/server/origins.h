@@ -1,17 +1,18 @@
 /*
- * Where clients and rooms come from: counts by Origin header, for the whole process.
+ * Counts of clients and rooms by Origin header, for the whole process.
  *
- * Origins are hostile input, so their number is bounded twice. ORIGINS_MAX are remembered; the
- * least recently used of those without clients and rooms is forgotten first. Of these,
- * ORIGINS_LISTED_MAX are listed: they have totals of their own, and are what monitoring sees. An
- * origin is listed when it is proven, that is when a room of it is played in, since anybody may
- * send any name; if there is a place, or somebody listed has neither clients nor rooms, of whom at
- * most ORIGINS_REPLACED_AN_HOUR give theirs away. Whatever is not counted for a listed origin is
- * counted for ORIGIN_OTHER, and the totals of who is no longer listed are added there: totals
- * together never become less.
+ * Origins are hostile input, so their number is bounded twice. The server remembers ORIGINS_MAX of
+ * them; it forgets the least recently used one without clients and rooms first. Of these,
+ * ORIGINS_LISTED_MAX are listed: they have totals of their own, and monitoring sees them.
  *
- * Safe from any thread; a lock is taken when a WebSocket opens or ends and when a room does, never
- * for a message.
+ * Anybody may send any name, so an origin is listed only when it is proven, that is when clients
+ * play in a room of it. It needs a free place, or the place of a listed origin that has neither
+ * clients nor rooms; at most ORIGINS_REPLACED_AN_HOUR give their place away. ORIGIN_OTHER counts
+ * whatever no listed origin counts, and takes over the totals of an origin that is no longer
+ * listed. So the sum of all totals never decreases.
+ *
+ * Safe from any thread. Each call takes a lock, when a WebSocket or a room begins or ends, and
+ * never for a message.
  */
 #ifndef PARTY_SERVER_ORIGINS_H
 #define PARTY_SERVER_ORIGINS_H
@@ -21,13 +22,13 @@
 #include "base/bytes.h"
 #include "server/limits.h"
 
-#define ORIGIN_OTHER 0 /* what does not fit the table is counted together */
+#define ORIGIN_OTHER 0 /* counts all that the table has no entry for */
 
 struct origin_counts {
-    uint32_t clients; /* open WebSockets of its pages */
+    uint32_t clients; /* open WebSockets of this origin's pages */
     uint32_t rooms;
-    uint32_t members;           /* of its rooms; in reports, by whom it is counted otherwise */
-    uint64_t connections_total; /* of a listed one, since it is */
+    uint32_t members; /* of its rooms; only origins_report() fills it, from its caller's counts */
+    uint64_t connections_total; /* since the origin was listed */
     uint64_t rooms_total;
     uint64_t last_used; /* larger is later */
     bool is_listed;
@@ -42,19 +43,20 @@ struct origins {
     uint32_t count;
     uint32_t listed_count;
     bool needs_no_proof;
-    uint64_t replacement_count;                     /* of the listed, since the start */
-    uint32_t replaced_ms[ORIGINS_REPLACED_AN_HOUR]; /* when the last of them were, used in turn */
+    uint64_t replacement_count; /* of listed origins, since the start */
+    /* A ring: when the last ORIGINS_REPLACED_AN_HOUR listed origins were replaced. */
+    uint32_t replaced_ms[ORIGINS_REPLACED_AN_HOUR];
     struct origin_counts *items; /* [ORIGINS_MAX + 1]; the first is ORIGIN_OTHER */
 };
 
-/* `needs_no_proof`: each is listed as soon as it comes. False when memory is short. */
+/* `needs_no_proof`: an origin is listed with its first client. False: memory is short. */
 bool origins_init(struct origins *origins, bool needs_no_proof);
 void origins_release(struct origins *origins);
 
 /*
- * Counts a client, and returns the number of its origin. An empty `origin` (none was sent) is
- * called `unknown`. Names are UTF-8: a header that is not is taken for Latin-1. `now_ms` is of the
- * monotonic clock.
+ * Counts a client and returns the number of its origin. An empty `origin` (the client sent none) is
+ * named `unknown`. Names are UTF-8; a header that is not valid UTF-8 is read as Latin-1. `now_ms`
+ * is of the monotonic clock.
  */
 uint16_t origins_add_client(struct origins *origins, struct bytes origin, uint32_t now_ms);
 void origins_remove_client(struct origins *origins, uint16_t number);
@@ -62,19 +64,19 @@ void origins_remove_client(struct origins *origins, uint16_t number);
 void origins_add_room(struct origins *origins, uint16_t number);
 void origins_remove_room(struct origins *origins, uint16_t number);
 
-/* A room of this origin is played in. `now_ms` is of the monotonic clock. */
+/* Proves the origin: clients play in one of its rooms. `now_ms` is of the monotonic clock. */
 void origins_prove(struct origins *origins, uint16_t number, uint32_t now_ms);
 
-/* The name of an origin that has a room or a client. Returns its length. */
+/* Writes the name of an origin that has a room or a client. Returns its length. */
 uint16_t origins_name(struct origins *origins, uint16_t number, uint8_t ret_name[ORIGIN_BYTES_MAX]);
 
-/* Copies the entries with live clients or rooms, at most `most`; returns how many. */
-size_t origins_list(struct origins *origins, struct origin_counts *ret_items, size_t most);
+/* Copies at most `limit` entries that have clients or rooms; returns how many. */
+size_t origins_list(struct origins *origins, struct origin_counts *ret_items, size_t limit);
 
 /*
- * Copies the listed ones, and last ORIGIN_OTHER with the sums of all others, if there are any: at
- * most ORIGINS_LISTED_MAX + 1. Returns how many; `ret_tracked` is how many are remembered. `crowds`
- * has the members of each origin's rooms, by its number: ORIGINS_MAX + 1.
+ * Copies the listed origins, and last ORIGIN_OTHER with the sums of all others, if there are any:
+ * at most ORIGINS_LISTED_MAX + 1. Returns how many. `ret_tracked` is the number of remembered
+ * origins. `crowds` has the members of rooms by their origin's number, ORIGINS_MAX + 1 entries.
  */
 size_t origins_report(struct origins *origins, const uint32_t *crowds,
                       struct origin_counts *ret_items, uint32_t *ret_tracked);

@@ -1,4 +1,4 @@
-/* An event is written once, framed once, and appended to each recipient's queue. */
+/* Writes an event once, frames it once, and appends it to each recipient's queue. */
 #include "server/perform.h"
 
 #include <assert.h>
@@ -10,7 +10,7 @@
 #include "server/allowance.h"
 #include "server/conn_out.h"
 
-/* The event's frame in memory of its own. False: memory is short. */
+/* Encodes the event's frame into a new payload. False: memory is short. */
 static bool encode_shared(struct loop *loop, const struct event *event, size_t text_length,
                           struct frame *ret_frame)
 {
@@ -30,9 +30,9 @@ static bool encode_shared(struct loop *loop, const struct event *event, size_t t
 }
 
 /*
- * Writes the event and its frame header, once for all recipients. Small frames go to scratch
- * memory, the header right before the text; large ones are measured first and then written where
- * all their recipients will share them.
+ * Encodes an event and its frame header, once for all recipients. A small frame is written to
+ * scratch memory, with the header right before the text. A large frame is measured first, and then
+ * written to a payload that all recipients share.
  */
 static bool encode(struct loop *loop, const struct event *event, struct frame *ret_frame)
 {
@@ -53,7 +53,7 @@ static bool encode(struct loop *loop, const struct event *event, struct frame *r
     return true;
 }
 
-/* The event's frame in memory of its own, however short it is. False: memory is short. */
+/* Encodes the event's frame into a new payload, however short it is. False: memory is short. */
 static bool encode_to_keep(struct loop *loop, const struct event *event, struct frame *ret_frame)
 {
     struct writer measure = writer_over(NULL, 0);
@@ -67,7 +67,9 @@ static inline void tell(struct loop *loop, uint32_t client, const struct frame *
     conn_out_frame(loop, loop_client(loop, client), frame);
 }
 
-/* A message that can't be encoded can't be delivered: who was to get it is closed, never skipped.
+/*
+ * Ends a connection for which an event can't be encoded, so that its client never misses an event
+ * unnoticed.
  */
 static void abandon_recipient(struct loop *loop, uint32_t client)
 {
@@ -104,7 +106,10 @@ static void perform_to_client(struct loop *loop, const struct effect_to_client *
     tell_event(loop, effect->client, &effect->event);
 }
 
-/* The frame to all members of the room but one; without a frame, they are lost. */
+/*
+ * Queues the frame for all members of the room but one. Without a frame, their connections are
+ * ended.
+ */
 static void queue_for_room(struct loop *loop, const struct room *room, uint32_t except,
                            const struct frame *frame)
 {
@@ -143,7 +148,7 @@ static void perform_no_memory(struct loop *loop, const struct effect_no_memory *
     refuse_for_memory(loop, effect->client);
 }
 
-/* The frame that the others get is the one that is kept, and all who join later get it, too. */
+/* The room keeps the same frame that the other members get, for all who join later. */
 static void perform_keep_state(struct loop *loop, const struct effect_keep_state *effect)
 {
     struct frame frame = {0};
@@ -168,10 +173,11 @@ static void perform_tell_state(struct loop *loop, const struct effect_tell_state
 }
 
 /*
- * The last that a guesser hears. When its own misses are too many, the last of them is told; when
- * its address has had too many, nothing is that would depend on a room, and it may try later.
+ * Closes a connection that guesses codes. If its own misses are too many, it hears of the last one.
+ * If its address has had too many, it hears nothing that depends on a room, and may try again
+ * later.
  */
-static void turn_away(struct loop *loop, struct conn *conn)
+static void close_guesser(struct loop *loop, struct conn *conn)
 {
     if (!admission_is_guesser(loop, conn)) {
         conn_out_close(loop, conn, WS_CLOSE_TRY_AGAIN_LATER, BYTES("too many attempts"));
@@ -181,13 +187,15 @@ static void turn_away(struct loop *loop, struct conn *conn)
     conn_out_close(loop, conn, WS_CLOSE_POLICY, BYTES("too many failed joins"));
 }
 
-/* A client that guesses codes waits for its last answer, is not read meanwhile, and is closed then.
+/*
+ * Delays the last answer to a connection that guesses codes. The connection is not read meanwhile,
+ * and is closed afterwards.
  */
 static void delay_answer(struct loop *loop, struct conn *conn)
 {
     loop->stats.counters[COUNTER_JOINS_PENALIZED]++;
     if (!subnets_begin_waiting(&loop->server->subnets, conn->subnet)) {
-        turn_away(loop, conn);
+        close_guesser(loop, conn);
         return;
     }
     conn_set_state(conn, CONN_DELAYED);
@@ -214,23 +222,23 @@ void perform_delayed_answer(struct loop *loop, struct conn *conn)
     admission_stop_waiting(loop, conn);
     conn_set_state(conn, CONN_OPEN);
     poller_resume(loop->poller, &conn->socket);
-    turn_away(loop, conn);
+    close_guesser(loop, conn);
 }
 
-/* A client that has lost its seat is closed with the reason. */
+/* Closes a client that has lost its seat. */
 static void close_unseated(struct loop *loop, uint32_t client, enum counter counter, uint16_t code,
                            struct bytes reason)
 {
     struct conn *conn = loop_client(loop, client);
     admission_seat_changed(loop, conn);
-    if (conn->state == CONN_OPEN) /* else it is closing for a reason of its own */
+    if (conn->state == CONN_OPEN) /* if not, it is closing for another reason */
         loop->stats.counters[counter]++;
     conn_out_close(loop, conn, code, reason);
 }
 
 /*
- * The connection goes to the loop that has the code, and its join with it; conn_in sends it away
- * when what it was about to read is kept.
+ * Moves the connection, with its join, to the loop that owns the code. conn_in sends it away when
+ * it has kept the unread input.
  */
 static void perform_move(struct loop *loop, const struct effect_move *effect)
 {

@@ -1,13 +1,12 @@
-/* Performs what the relay has decided. */
+/* Performs the effects that the relay returns. */
 #ifndef PARTY_SERVER_PERFORM_H
 #define PARTY_SERVER_PERFORM_H
 
 #include "server/loop.h"
 
-/* Performs the relay's effects in order. */
 void perform_effects(struct loop *loop, const struct effects *effects);
 
-/* The time of a DELAYED connection is over: the answer, then 1008 or 1013. */
+/* Answers a DELAYED connection when its penalty is over, and closes it with 1008 or 1013. */
 void perform_delayed_answer(struct loop *loop, struct conn *conn);
 
 #endif

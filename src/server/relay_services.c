@@ -1,10 +1,13 @@
-/* Random bits, and who counts rooms, bytes, misses and newcomers: the loop, or the process. */
+/*
+ * The relay's callbacks. Random numbers and newcomers are the loop's; rooms, retained bytes and
+ * misses are counted for the process.
+ */
 #include "server/relay_services.h"
 
 #include "server/admission.h"
 #include "server/drain.h"
 
-/* 32 bits of the kernel's randomness, fetched some at a time. */
+/* Returns 32 random bits, which come from the kernel RANDOM_WORDS at a time. */
 static uint32_t draw_random(void *context)
 {
     struct loop *loop = context;
@@ -68,12 +71,15 @@ static void room_occupied(void *context, struct room *room)
 static bool admit_bytes(void *context, struct maker *maker, size_t count, bool is_certain)
 {
     struct server *server = ((struct loop *)context)->server;
-    size_t most = server->retained_bytes_max / RETAINED_PARTS_OF_MAKER;
+    size_t limit = server->retained_bytes_max / RETAINED_PARTS_OF_MAKER;
     size_t before = atomic_fetch_add_explicit(&server->retained_bytes, count, memory_order_relaxed);
-    /* One maker has many rooms: what is certain for them leaves the second half to the others. */
+    /*
+     * A maker may have many rooms. Bytes that are certain for them may exceed the maker's part, but
+     * only in the first half of all; the second half is for the other makers.
+     */
     if (is_certain && before + count <= server->retained_bytes_max / 2)
-        most = SIZE_MAX;
-    if (before + count <= server->retained_bytes_max && makers_admit_bytes(maker, count, most))
+        limit = SIZE_MAX;
+    if (before + count <= server->retained_bytes_max && makers_admit_bytes(maker, count, limit))
         return true;
     atomic_fetch_sub_explicit(&server->retained_bytes, count, memory_order_relaxed);
     return false;

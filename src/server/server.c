@@ -1,4 +1,4 @@
-/* Limits from options and the machine; then tables, then loops. */
+/* Sets limits from options and the machine, then creates tables, then loops. */
 #include "server/server.h"
 
 #include <stdio.h>
@@ -6,37 +6,37 @@
 #include "net/machine.h"
 #include "server/loop_thread.h"
 
-static uint64_t least(uint64_t a, uint64_t b)
+static uint64_t lower_of(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
 }
 
-/* How many connections the memory has room for. */
+/* The number of connections that fit into the memory. */
 static uint64_t connections_in_memory(const struct server *server)
 {
     uint64_t all = machine_memory_bytes() / CONNECTIONS_PART_OF_MEMORY / CONNECTION_BYTES;
     uint64_t secure =
         server->buffered_bytes_max / 100 * TLS_SESSIONS_PERCENT_OF_BUDGET / TLS_SESSION_BYTES;
-    return server->tls != NULL ? least(all, secure) : all;
+    return server->tls != NULL ? lower_of(all, secure) : all;
 }
 
-/* What the machine gives, where the operator has not said less. */
+/* Sets limits to what the machine allows, or to lower ones of the operator. */
 static bool set_limits(struct server *server, uint32_t descriptors)
 {
     const struct config *config = server->config;
     uint32_t reserved = DESCRIPTORS_RESERVED + DESCRIPTORS_PER_LOOP * server->loop_count;
-    uint32_t most = descriptors > reserved ? descriptors - reserved : 1;
+    uint32_t descriptors_left = descriptors > reserved ? descriptors - reserved : 1;
     server->buffered_bytes_max = config->buffered_bytes_max;
     if (server->buffered_bytes_max == 0)
         server->buffered_bytes_max = machine_memory_bytes() / 4;
     server->retained_bytes_max = server->buffered_bytes_max / RETAINED_PART_OF_BUDGET;
-    if (config->connections_max > most)
+    if (config->connections_max > descriptors_left)
         fprintf(stderr, "party-sockets: the limit of descriptors allows %u connections only\n",
-                most);
+                descriptors_left);
     uint64_t wanted = config->connections_max;
     if (wanted == 0)
         wanted = connections_in_memory(server);
-    server->connections_max = (uint32_t)least(wanted, most);
+    server->connections_max = (uint32_t)lower_of(wanted, descriptors_left);
     return conn_table_init(&server->connections, descriptors);
 }
 

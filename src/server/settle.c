@@ -1,4 +1,4 @@
-/* Nobody leaves a room within what is handled: only here, one after the other. */
+/* Connections leave their rooms only here, one after the other, never while one is handled. */
 #include "server/settle.h"
 
 #include "server/admission.h"
@@ -20,7 +20,7 @@ void settle_leave_rooms(struct loop *loop)
         admission_seat_changed(loop, conn);
         conn_in_discard(loop, conn);
         if (conn->state == CONN_DEAD && !conn->is_awaited) {
-            conn->is_ending = true; /* must not be listed again */
+            conn->is_ending = true; /* so that loop_mark_ending() does not list it again */
             conn->next_ending = loop->first_dead;
             loop->first_dead = conn->handle;
         }
@@ -46,5 +46,5 @@ void settle_outcome(struct loop *loop)
     if (loop->charged <= atomic_load_explicit(&loop->leased, memory_order_relaxed))
         return;
     budget_settle(loop);
-    settle_leave_rooms(loop); /* of those who were closed to free memory */
+    settle_leave_rooms(loop); /* connections that budget_settle() closed to free memory */
 }

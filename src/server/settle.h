@@ -1,23 +1,26 @@
-/* What a handled outcome, mail or deadline has left to do. */
+/* Finishes the handling of an outcome, a mail or a deadline. */
 #ifndef PARTY_SERVER_SETTLE_H
 #define PARTY_SERVER_SETTLE_H
 
 #include "server/loop.h"
 
 /*
- * Those who closed or failed leave their rooms, and the budget is settled. To be called after each
- * thing that was handled.
+ * Lets connections that closed or failed leave their rooms, and settles the budget. Call it after
+ * each outcome, mail or deadline.
  */
 void settle_outcome(struct loop *loop);
 
 /*
- * Those who closed or failed leave their rooms. Telling the others may make more of them fail; they
- * join the list and have their turn, or the next one when that is too much work for one. The dead
- * are kept in `first_dead`, linked by next_ending, until they are reaped.
+ * Lets connections that closed or failed leave their rooms. Telling the other members may make more
+ * connections fail; they join the list and are handled too, or in the next turn if the phase is
+ * over. Dead connections go to the list `first_dead`, linked by next_ending, until they are reaped.
  */
 void settle_leave_rooms(struct loop *loop);
 
-/* Frees the dead, until that has freed so much that the rest is for the next turn. */
+/*
+ * Frees dead connections until their queues had `bytes_most` bytes; the rest waits for the next
+ * turn.
+ */
 void settle_reap(struct loop *loop, size_t bytes_most);
 
 #endif

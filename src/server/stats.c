@@ -1,4 +1,4 @@
-/* Counters added up, and their names for people. */
+/* Adds counters up, and names them for people. */
 #include "server/stats.h"
 
 void stats_count_turn(struct loop_stats *stats, uint64_t duration_ns)

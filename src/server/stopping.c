@@ -1,4 +1,4 @@
-/* Goodbye to all connections of a loop, then their end, then the poller's. */
+/* Closes all connections of a loop, ends those that are left, then waits for the poller. */
 #include "server/stopping.h"
 
 #include "server/admission.h"
@@ -39,11 +39,11 @@ void stopping_abandon_all(struct loop *loop)
     struct conn *conn;
     while ((conn = loop_next_connection(loop, &at)) != NULL) {
         if (conn->state == CONN_LINGERING)
-            conn_out_end(loop, conn); /* the kernel goes on sending what it has */
+            conn_out_end(loop, conn); /* the kernel goes on sending what is queued there */
         else
             conn_out_abandon(loop, conn);
         if (conn->is_awaited)
-            loop_mark_ending(loop, conn); /* it was dead already, and nobody waits any more */
+            loop_mark_ending(loop, conn); /* it was dead already, and kept only for a snapshot */
         conn->is_awaited = false;
     }
     while (loop->first_ending != CLIENT_NONE) {

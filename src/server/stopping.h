@@ -1,21 +1,21 @@
-/* The end of a loop: everybody is told, has some time, and is given up. */
+/* The end of a loop: connections are closed, then abandoned after some time. */
 #ifndef PARTY_SERVER_STOPPING_H
 #define PARTY_SERVER_STOPPING_H
 
 #include "server/loop.h"
 
-/* MAIL_STOP: the loop accepts nobody more, and says goodbye to everybody. */
+/* Handles MAIL_STOP: the loop accepts no more connections and closes all it has. */
 void stopping_begin(struct loop *loop);
 
-/* One that comes later is told as well. */
+/* Closes a connection that comes to a stopping loop, as it does all others. */
 void stopping_say_goodbye(struct loop *loop, struct conn *conn);
 
-/* Whoever is left when the time to stop is over. */
+/* Ends all connections that are left when the time to stop is over. */
 void stopping_abandon_all(struct loop *loop);
 
 /*
- * The kernel lets go of what the dead have in it, and of the listener; no news but that matters any
- * more. What a ring still had when the process ends would go on for some milliseconds.
+ * Waits until the kernel has let go of dead connections and of the listener, and ignores all other
+ * outcomes. A ring that still had some when the process ends would go on for some milliseconds.
  */
 void stopping_wait_for_kernel(struct loop *loop);
 

@@ -1,4 +1,4 @@
-/* A hash table with chains by number, so that it can grow; a queue of subnets to be forgotten. */
+/* A hash table with chains by number, so that it can grow; and a queue of subnets to forget. */
 #include "server/subnets.h"
 
 #include <assert.h>
@@ -9,27 +9,28 @@
 
 #define CAPACITY_AT_FIRST 64
 
-/* Leaks from the budget's bucket are whole numbers in this unit. */
+/* Units of a miss: misses_max of them leak in a millisecond. */
 #define MISS_LEVEL SUBNET_BUDGET_MS
-#define HANDSHAKE_LEVEL 1000 /* thousandths, since so many a second leak */
+/* Units of a handshake: HANDSHAKES_PER_S of them leak in a millisecond. */
+#define HANDSHAKE_LEVEL 1000
 
 struct subnet {
-    struct address key; /* the network; of IPv6 with its prefix length as the last octet */
+    struct address key; /* the network; the last octet of an IPv6 network is its prefix length */
     struct bucket misses;
     struct bucket costs;
     struct bucket handshakes;
-    uint32_t budgets; /* of both: how often it has what one address has */
-    uint32_t width;   /* how often it may have the connections of one address */
-    uint32_t wider;   /* the subnet that this one is a part of */
-    uint32_t holders; /* connections, requests, and narrower subnets */
+    uint32_t budgets; /* multiple of an address's budgets of misses, costs and handshakes */
+    uint32_t width;   /* multiple of an address's limit of connections: 1, 4 or 16 */
+    uint32_t wider;   /* number of the subnet around this one */
+    uint32_t holders; /* connections, requests, rounds of eviction and narrower subnets */
     uint32_t connections[SUBNETS_KINDS];
     uint32_t waiting;
-    uint32_t next;  /* in the bucket, or of the free ones */
-    uint32_t older; /* among those that nobody holds */
+    uint32_t next;  /* in the chain of its hash, or of free items */
+    uint32_t older; /* in the queue of subnets that nobody holds */
     uint32_t newer;
 };
 
-/* An IPv6 address is counted in each of these; the narrowest first. */
+/* The networks that count an IPv6 address, the narrowest first. */
 static const struct {
     uint8_t prefix_length;
     uint8_t width;
@@ -77,7 +78,7 @@ static bool grow(struct subnets *subnets)
 {
     if (!allocate(subnets, subnets->capacity * 2))
         return false;
-    /* All items are in use, or there would be no need to grow. */
+    /* All items are in use; else the table would not grow. */
     for (uint32_t i = 1; i < subnets->used; i++) {
         uint32_t *bucket = bucket_of(subnets, &subnets->items[i].key);
         subnets->items[i].next = *bucket;
@@ -86,7 +87,7 @@ static bool grow(struct subnets *subnets)
     return true;
 }
 
-/* The link to the subnet with this key, or the end of its chain. */
+/* The link to the subnet with this key, or to the end of its chain. */
 static uint32_t *find(struct subnets *subnets, const struct address *key)
 {
     uint32_t *at = bucket_of(subnets, key);
@@ -110,7 +111,7 @@ static uint32_t add(struct subnets *subnets, struct address key)
     return number;
 }
 
-/* Takes a subnet out of the queue of those that nobody holds. */
+/* Takes a subnet out of the queue of subnets that nobody holds. */
 static void unlink_remembered(struct subnets *subnets, uint32_t number)
 {
     struct subnet *subnet = &subnets->items[number];
@@ -156,14 +157,16 @@ static void forget(struct subnets *subnets, uint32_t number)
     subnets->free = number;
 }
 
-/* Whether what was done there must not be forgotten; it has leaked up to now. */
-static bool counts_still(const struct subnet *subnet)
+/* Whether its misses or costs must be remembered. The caller has called leak(). */
+static bool must_be_remembered(const struct subnet *subnet)
 {
     return subnet->misses.level > 0 || subnet->costs.level >= COST_REMEMBERED;
 }
 
-/* One holder less. A subnet that nobody holds is remembered as long as its misses or costs
- * count. */
+/*
+ * Gives a hold back. A subnet that nobody holds is remembered as long as its misses or costs count;
+ * else it is forgotten, and its hold on the wider subnet is given back as well.
+ */
 static void let_go(struct subnets *subnets, uint32_t number, uint32_t now_ms)
 {
     while (number != SUBNET_NONE) {
@@ -172,7 +175,7 @@ static void let_go(struct subnets *subnets, uint32_t number, uint32_t now_ms)
         if (--subnet->holders > 0)
             return;
         leak(subnets, subnet, now_ms);
-        if (counts_still(subnet)) {
+        if (must_be_remembered(subnet)) {
             remember(subnets, number);
             return;
         }
@@ -183,8 +186,8 @@ static void let_go(struct subnets *subnets, uint32_t number, uint32_t now_ms)
 }
 
 /*
- * Those who need not be remembered any longer, and the longest unheld when there are too many. The
- * wider ones of those may be remembered by that.
+ * Forgets subnets that nobody holds: those whose misses and costs no longer count, and the oldest
+ * when there are too many. The subnets around them may join the queue by that.
  */
 static void forget_some(struct subnets *subnets, uint32_t now_ms)
 {
@@ -192,7 +195,7 @@ static void forget_some(struct subnets *subnets, uint32_t now_ms)
         uint32_t number = subnets->oldest;
         leak(subnets, &subnets->items[number], now_ms);
         bool is_one_too_many = subnets->remembered_count > SUBNETS_REMEMBERED_MAX;
-        if (!is_one_too_many && counts_still(&subnets->items[number]))
+        if (!is_one_too_many && must_be_remembered(&subnets->items[number]))
             return;
         uint32_t wider = subnets->items[number].wider;
         unlink_remembered(subnets, number);
@@ -201,7 +204,7 @@ static void forget_some(struct subnets *subnets, uint32_t now_ms)
     }
 }
 
-/* Holds the subnet with this key, which is new if need be; SUBNET_NONE: memory is short. */
+/* Holds the subnet with this key, and adds it if it is new. SUBNET_NONE: memory is short. */
 static uint32_t hold(struct subnets *subnets, struct address key, uint32_t budgets, uint32_t width)
 {
     uint32_t number = *find(subnets, &key);
@@ -218,7 +221,7 @@ static uint32_t hold(struct subnets *subnets, struct address key, uint32_t budge
     return number;
 }
 
-/* A network of IPv6 with those around it, the narrowest of which is held by the caller. */
+/* Holds an IPv6 /64 for the caller; each of its subnets holds the wider one. */
 static uint32_t hold_all(struct subnets *subnets, struct address address)
 {
     uint32_t first = SUBNET_NONE;
@@ -285,7 +288,7 @@ void subnets_leave(struct subnets *subnets, uint32_t number, uint32_t now_ms)
     pthread_mutex_unlock(&subnets->lock);
 }
 
-/* Visits a subnet and those around it. */
+/* Visits a subnet and the subnets around it. */
 #define FOR_EACH_SUBNET(subnet, subnets, number)                                        \
     for (struct subnet *subnet = &(subnets)->items[number]; subnet != (subnets)->items; \
          subnet = &(subnets)->items[subnet->wider])
@@ -298,10 +301,10 @@ static uint64_t all_connections(const struct subnet *subnet)
     return sum;
 }
 
-/* Whether there is room for one more; `most` are those of an address, 0: any number. */
-static bool has_room(const struct subnet *subnet, uint64_t count, uint32_t most)
+/* Whether one more fits; `limit` is that of an address, 0: any number. */
+static bool has_room(const struct subnet *subnet, uint64_t count, uint32_t limit)
 {
-    return most == 0 || count < (uint64_t)most * subnet->width;
+    return limit == 0 || count < (uint64_t)limit * subnet->width;
 }
 
 enum subnets_entry subnets_add_connection(struct subnets *subnets, uint32_t number,
@@ -353,7 +356,7 @@ void subnets_change_kind(struct subnets *subnets, uint32_t number, enum subnets_
     pthread_mutex_unlock(&subnets->lock);
 }
 
-/* Connections in no room, of as many addresses as the subnet counts for. */
+/* Connections in no room, divided by the subnet's width. */
 static uint32_t weight_of(const struct subnet *subnet)
 {
     return (subnet->connections[SUBNETS_HANDSHAKE] + subnet->connections[SUBNETS_OUTSIDE]) /
@@ -362,14 +365,14 @@ static uint32_t weight_of(const struct subnet *subnet)
 
 static void look_for_heaviest(struct subnets *subnets, uint32_t now_ms)
 {
-    uint32_t most = 0;
+    uint32_t highest = 0;
     if (now_ms - subnets->looked_ms < SUBNETS_LOOK_INTERVAL_MS)
         return;
     subnets->looked_ms = now_ms;
     for (uint32_t number = 1; number < subnets->used; number++) {
         const struct subnet *subnet = &subnets->items[number];
-        if (subnet->holders > 0 && weight_of(subnet) > most) {
-            most = weight_of(subnet);
+        if (subnet->holders > 0 && weight_of(subnet) > highest) {
+            highest = weight_of(subnet);
             subnets->heaviest = number;
         }
     }
@@ -421,7 +424,7 @@ bool subnets_is_within(struct subnets *subnets, uint32_t number, uint32_t outer)
     return number != SUBNET_NONE;
 }
 
-/* Whether one miss more would be within the budgets of the subnet and of those around it. */
+/* Whether one more miss fits into the budgets of the subnet and the subnets around it. */
 static bool has_budget(struct subnets *subnets, uint32_t number, uint32_t now_ms)
 {
     FOR_EACH_SUBNET(subnet, subnets, number)

@@ -1,13 +1,13 @@
-/* PROXY headers, and TLS in both directions. Nothing here knows what the text says. */
+/* Reads PROXY headers, and decrypts TLS. This layer does not interpret the plain text. */
 #include "server/transport.h"
 
 #include "proto/proxy_header.h"
 #include "server/admission.h"
 #include "server/conn_out.h"
 
-#define TLS_HANDSHAKE_BYTE 0x16 /* RFC 8446 5.1: the first byte of whoever speaks TLS */
+#define TLS_HANDSHAKE_BYTE 0x16 /* RFC 8446 5.1: a peer that speaks TLS begins with this byte */
 
-/* What such a proxy says first. False: it has not said it all, or something else. */
+/* Reads a PROXY header. False: it is incomplete or invalid, or no input follows it yet. */
 static bool read_proxy_header(struct loop *loop, struct conn *conn, struct bytes_mut *in)
 {
     struct proxy_header header;
@@ -31,7 +31,10 @@ static bool read_proxy_header(struct loop *loop, struct conn *conn, struct bytes
     return in->length > 0;
 }
 
-/* Who has named such a proxy without the prefix finds nothing but refusals: so it is said why. */
+/*
+ * Raises a notice about a PROXY header from a peer in a private network. An operator who has
+ * trusted that proxy without the prefix `proxy:` would see only refusals.
+ */
 static void look_at_introduction(struct loop *loop, struct conn *conn, struct bytes in)
 {
     struct proxy_header header;

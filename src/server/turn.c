@@ -1,4 +1,4 @@
-/* The phases of a turn, in their order in turn_take(). */
+/* The phases of a turn; turn_take() has their order. */
 #include "server/turn.h"
 
 #include <assert.h>
@@ -14,10 +14,11 @@
 #include "server/settle.h"
 
 /*
- * Those who had more input than their share of the last turn; before the wait, in which a poller
- * would end what goes on with a socket that is still paused. Returns the nanoseconds that it took.
+ * Resumes connections that had more input than their share of the last turn. This precedes the
+ * wait, in which a poller would end a receive of a socket that is still paused. Returns the
+ * nanoseconds that it took.
  */
-static uint64_t go_on(struct loop *loop)
+static uint64_t resume_paused(struct loop *loop)
 {
     struct list *queue = &loop->deadlines[DEADLINE_NEXT_TURN];
     size_t count = 0;
@@ -28,10 +29,11 @@ static uint64_t go_on(struct loop *loop)
     {
         count++;
     }
-    /* Those who are held again are behind them, for the next turn. */
+    /* Connections that pause again are appended to the queue, for the next turn. */
     while (count-- > 0 && !list_is_empty(queue) && !loop_phase_is_over(loop)) {
         struct conn *conn = conn_of_deadline(queue->next);
-        loop_set_deadline(loop, conn, DEADLINE_REQUEST); /* until it is known what it waits for */
+        loop_set_deadline(loop, conn,
+                          DEADLINE_REQUEST); /* until reading it shows what it waits for */
         if (deadlines_check_paused(loop, conn))
             conn_in_resume(loop, conn);
         settle_outcome(loop);
@@ -39,7 +41,7 @@ static uint64_t go_on(struct loop *loop)
     return loop_clock_ns(loop) - began_ns;
 }
 
-/* Descriptors or kernel memory are short. Listening goes on a little later. */
+/* Descriptors or kernel memory are short: listening pauses for ACCEPT_RETRY_MS. */
 static void stop_accepting(struct loop *loop)
 {
     loop->stats.counters[COUNTER_ACCEPT_FAILED]++;
@@ -90,7 +92,7 @@ static void handle_connection(struct loop *loop, const struct outcome *outcome)
     }
 }
 
-/* Who has a socket of another kind adds a case. */
+/* A new kind of socket needs a case here. */
 static void handle_socket(struct loop *loop, const struct outcome *outcome)
 {
     switch ((enum socket_owner)outcome->socket->owner) {
@@ -133,10 +135,10 @@ static void handle_outcome(struct loop *loop, const struct outcome *outcome)
     }
 }
 
-/* Handles mail in the order in which it was posted; what is left waits for the next turn. */
+/* Handles mail in the order in which it was posted. The rest waits for the next turn. */
 static void read_mail(struct loop *loop)
 {
-    bool is_taken = false; /* what comes from then on will be told */
+    bool is_taken = false; /* the poller reports mail that comes after this */
     while (loop->mail_is_due && !loop_phase_is_over(loop)) {
         if (loop->unread_mail == NULL) {
             loop->mail_is_due = !is_taken;
@@ -151,7 +153,7 @@ static void read_mail(struct loop *loop)
     }
 }
 
-/* Rooms whose host has not come back in time. */
+/* Ends rooms whose host has not come back in time. */
 static void end_rooms(struct loop *loop)
 {
     struct effects effects;
@@ -161,7 +163,7 @@ static void end_rooms(struct loop *loop)
     }
 }
 
-/* Rooms that are played in. */
+/* Proves the origins of rooms in which clients play. */
 static void prove_rooms(struct loop *loop)
 {
     struct effects effects;
@@ -191,7 +193,7 @@ static int time_to_handshake(const struct loop *loop)
     return due_ns <= now_ns ? 0 : (int)((due_ns - now_ns) / 1000000 + 1);
 }
 
-/* Those whose time has come. */
+/* Serves TLS handshakes if they are due. */
 static void serve_handshakes(struct loop *loop)
 {
     struct conn *conn = first_handshake(loop);
@@ -202,7 +204,8 @@ static void serve_handshakes(struct loop *loop)
     if (now_ns < loop->handshakes.due_ns)
         return;
     while (conn != NULL && now_ns - began_ns < HANDSHAKES_NS_PER_TURN) {
-        loop_set_deadline(loop, conn, DEADLINE_REQUEST); /* or what it waits for then */
+        loop_set_deadline(loop, conn,
+                          DEADLINE_REQUEST); /* until reading it shows what it waits for */
         loop->handshakes.served = conn;
         conn_in_resume(loop, conn);
         loop->handshakes.served = NULL;
@@ -214,7 +217,10 @@ static void serve_handshakes(struct loop *loop)
         loop->handshakes.due_ns = now_ns + HANDSHAKES_REST * (now_ns - began_ns);
 }
 
-/* Each connection with new output is flushed once; who fails leaves, which makes new output. */
+/*
+ * Flushes each connection with new output once. A connection that fails leaves its room, which
+ * queues new output for the other members.
+ */
 static void flush_all(struct loop *loop)
 {
     do {
@@ -259,8 +265,8 @@ int turn_wait_ms(const struct loop *loop)
 }
 
 /*
- * The loop's time goes on with the clock, but for gaps in which the process stood still (stopped,
- * or its machine asleep): what nobody could have read is no silence.
+ * Advances the loop's time by the clock's, but not by gaps in which the process stood still
+ * (stopped, or its machine asleep): a client is not silent while the process could not read.
  */
 static void advance_time(struct loop *loop, uint64_t now_ns, int waited_at_most_ms)
 {
@@ -300,7 +306,7 @@ void turn_take(struct loop *loop)
 
     loop->share_owner = NULL;
     loop_begin_phase(loop);
-    uint64_t went_on_ns = go_on(loop);
+    uint64_t resumed_ns = resume_paused(loop);
     int wait_ms = turn_wait_ms(loop);
     poller_wait(loop->poller, wait_ms);
     uint64_t began_ns = loop_clock_ns(loop);
@@ -312,7 +318,7 @@ void turn_take(struct loop *loop)
         settle_outcome(loop);
     }
     if (loop_phase_is_over(loop))
-        loop->mail_is_due = true; /* it may have come before the news of it */
+        loop->mail_is_due = true; /* the mailbox may have mail whose wake-up was not handled yet */
     loop_begin_phase(loop);
     read_mail(loop);
     loop_begin_phase(loop);
@@ -328,5 +334,5 @@ void turn_take(struct loop *loop)
     settle_reap(loop, REAPED_BYTES_PER_TURN);
     budget_settle(loop);
     trim_memory(loop);
-    stats_count_turn(&loop->stats, went_on_ns + loop_clock_ns(loop) - began_ns);
+    stats_count_turn(&loop->stats, resumed_ns + loop_clock_ns(loop) - began_ns);
 }

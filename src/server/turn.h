@@ -1,7 +1,7 @@
 /*
- * A turn: go on with those who had more than their share of the last one, wait, handle what
- * happened, read mail, look at deadlines, flush, free. Rooms are left after each thing that was
- * handled, never within it.
+ * A turn of a loop: resume connections that used up their share of the last turn, wait, handle
+ * outcomes, read mail, check deadlines, flush, free. Connections leave their rooms after each
+ * outcome, never within its handling.
  */
 #ifndef PARTY_SERVER_TURN_H
 #define PARTY_SERVER_TURN_H
@@ -10,7 +10,7 @@
 
 void turn_take(struct loop *loop);
 
-/* Milliseconds that the next turn waits if nothing happens; -1: until something does. */
+/* Milliseconds that the next turn may wait; -1: until the poller has an outcome. */
 int turn_wait_ms(const struct loop *loop);
 
 #endif

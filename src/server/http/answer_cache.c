@@ -1,4 +1,4 @@
-/* A few places, used in turn. */
+/* A ring of a few answers. */
 #include "server/http/answer_cache.h"
 
 #include "server/limits.h"

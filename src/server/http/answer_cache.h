@@ -1,6 +1,6 @@
 /*
- * Answers that were much work and stay the same for a moment: each loop keeps the last few, and
- * gives them again to whoever asks within ANSWER_CACHED_MS.
+ * A cache of answers that were much work to make. Each loop keeps the last few, and gives them
+ * again to requests within ANSWER_CACHED_MS.
  */
 #ifndef PARTY_SERVER_HTTP_ANSWER_CACHE_H
 #define PARTY_SERVER_HTTP_ANSWER_CACHE_H
@@ -9,31 +9,31 @@
 #include "base/payload.h"
 
 #define CACHED_ANSWERS 4
-#define CACHED_KEY_BYTES_MAX 512 /* what is asked for: a path, or the link in a picture */
+#define CACHED_KEY_BYTES_MAX 512 /* the key: a path, or the link that a QR code shows */
 
-/* A loop's, touched by its thread alone; all zero is an empty one. Times are the loop's. */
+/* Only the loop's thread uses its cache. All zero is an empty one. Times are the loop's. */
 struct answer_cache {
-    uint32_t oldest; /* gives way next */
+    uint32_t oldest; /* index of the answer that is replaced next */
     struct cached_answer {
-        struct payload *body; /* NULL: none */
+        struct payload *body; /* NULL: no answer */
         uint32_t made_ms;
         uint32_t key_length;
         uint8_t key[CACHED_KEY_BYTES_MAX];
     } answers[CACHED_ANSWERS];
 };
 
-/* A reference, which is the caller's, to what was made for this key a moment ago; or NULL. */
+/* Returns a new reference to the fresh answer with this key; NULL: there is none. */
 struct payload *answer_cache_find(const struct answer_cache *cache, struct bytes key,
                                   uint32_t now_ms);
 
-/* Takes a reference. An answer with a longer key is not cached. */
+/* Takes a reference of its own. An answer with too long a key is not cached. */
 void answer_cache_add(struct answer_cache *cache, struct bytes key, struct payload *body,
                       uint32_t now_ms);
 
-/* Whether the cache has any answer, which is to be forgotten in time. */
+/* Whether the cache holds any answer, which answer_cache_forget_old() must free in time. */
 bool answer_cache_has_any(const struct answer_cache *cache);
 
-/* Forgets the answers that are too old; once a second is enough. */
+/* Frees the answers that are too old. Call it once a second or so. */
 void answer_cache_forget_old(struct answer_cache *cache, uint32_t now_ms);
 
 void answer_cache_release(struct answer_cache *cache);

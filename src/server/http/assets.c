@@ -1,6 +1,6 @@
 /*
- * Files with validators. A browser asks each time whether its copy is still good, so that the pages
- * and the library they import always fit the relay that serves them.
+ * Serves files with validators. A browser asks each time whether its copy is still fresh, so pages
+ * and the library that they import always fit the relay that serves them.
  */
 #include "server/http/assets.h"
 
@@ -14,8 +14,8 @@
 #include "server/http/response.h"
 
 #define FRONT BYTES("/")
-#define LIBRARY BYTES("/party-sockets.js") /* for pages of any origin */
-#define HOST_BYTES_MAX 255 /* of those that are named in a policy; a domain name has no more */
+#define LIBRARY BYTES("/party-sockets.js") /* pages of any origin may import it */
+#define HOST_BYTES_MAX 255 /* of a host that the policy names; a domain name is no longer */
 
 struct asset {
     struct bytes path;
@@ -26,7 +26,7 @@ struct asset {
     struct payload *body;
 };
 
-/* Not constant, since payloads are not; but no byte of a lasting one is ever written. */
+/* Payloads can't be constant, but nobody writes to a lasting one. */
 #define PAYLOAD(name, size, ...)                 \
     __extension__ static struct payload name = { \
         .references = PAYLOAD_LASTING,           \
@@ -43,7 +43,7 @@ struct asset {
         VIEW(path), type, VIEW(etag), scripts, styles, &content \
     }
 
-#include "assets_table.h" /* assets: made by the build */
+#include "assets_table.h" /* `assets`, which tools/embed.py generates */
 
 static const struct asset *find(struct bytes path)
 {
@@ -55,8 +55,9 @@ static const struct asset *find(struct bytes path)
 }
 
 /*
- * Nothing but our own files, and a page that has its script or style inline has no other. 'self'
- * includes WebSockets to the same host (CSP 3); browsers that are older than that need its name.
+ * Allows only files of this server; a page that has an inline script or style loads no other.
+ * 'self' includes WebSockets to the same host (CSP 3). Older browsers need the host's name for
+ * that.
  */
 static void write_policy(struct writer *writer, const struct asset *asset, struct bytes host)
 {
@@ -97,8 +98,9 @@ static void send_asset(struct loop *loop, struct conn *conn, const struct http_r
 }
 
 /*
- * The page's references are relative, and it may have been given something in its query. So is
- * where it is: a proxy may have us below a path.
+ * Redirects to the page's folder, since the page's references are relative. The query may be meant
+ * for the page, so it is kept. The location is relative, too, since a proxy may have the server
+ * below a path.
  */
 static void send_to_folder(struct loop *loop, struct conn *conn, const struct http_request *request)
 {
@@ -124,7 +126,7 @@ bool assets_route(struct loop *loop, struct conn *conn, const struct http_reques
 {
     const struct asset *asset = find(request->path);
     if (bytes_equal(request->path, FRONT))
-        return false; /* what is there is a matter of options */
+        return false; /* options decide what `/` shows */
     if (asset != NULL)
         send_asset(loop, conn, request, asset);
     else if (bytes_equal(request->path, BYTES("/play")))

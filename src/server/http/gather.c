@@ -1,4 +1,4 @@
-/* Snapshots of loops for one reader. */
+/* Snapshots of all loops for one connection. */
 #include "server/http/gather.h"
 
 #include <stdlib.h>
@@ -9,7 +9,7 @@ struct gather_part {
     union {
         struct {
             struct loop_stats stats;
-            union { /* what was asked for */
+            union { /* depending on the question */
                 struct history history;
                 uint32_t crowds[ORIGINS_MAX + 1];
             };
@@ -20,7 +20,7 @@ struct gather_part {
 
 struct gather {
     struct loop *asker;
-    struct conn *conn; /* waits; stays in its place, even dead, until all parts are back */
+    struct conn *conn; /* WAITING, or dead; its place is kept until all parts are back */
     struct question question;
     uint32_t part_count;
     uint32_t parts_left;
@@ -153,7 +153,7 @@ struct conn *gather_collect(struct loop *loop, struct mail *mail, struct answer 
     if (conn->state == CONN_WAITING) {
         put_together(gather, ret_answer);
         if (is_for_room(gather))
-            gather->parts[0].room.url = NULL; /* the answer has it */
+            gather->parts[0].room.url = NULL; /* `ret_answer` owns it now */
     } else {
         loop_mark_ending(loop, conn);
         conn = NULL;

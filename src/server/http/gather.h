@@ -1,6 +1,6 @@
 /*
- * Asks the loops something on behalf of a connection, by mail, and puts together what comes back.
- * No loop reads another's memory.
+ * Asks loops a question for a connection, by mail, and adds up their parts of the answer. No loop
+ * reads another one's memory.
  */
 #ifndef PARTY_SERVER_HTTP_GATHER_H
 #define PARTY_SERVER_HTTP_GATHER_H
@@ -10,15 +10,15 @@
 enum question_kind {
     QUESTION_COUNTS, /* all loops: their counters */
     QUESTION_METRICS,
-    QUESTION_STATS, /* and their last minutes */
-    QUESTION_ROOM,  /* the owner of a code: its room */
+    QUESTION_STATS, /* all loops: their counters and histories */
+    QUESTION_ROOM,  /* the loop that owns a code: its room */
 };
 
 struct question {
     enum question_kind kind;
     uint64_t code;                  /* ROOM */
-    bool wants_picture;             /* ROOM: of the link to it, */
-    struct page_origin page_origin; /* which is to this server if the room has none of its own */
+    bool wants_picture;             /* ROOM: answer with a QR code of the link to the room */
+    struct page_origin page_origin; /* ROOM: start of that link if the room has no URL */
 };
 
 struct room_answer {
@@ -28,36 +28,37 @@ struct room_answer {
     uint32_t members_max;
     uint16_t origin_length;
     uint16_t url_length;
-    uint8_t *url; /* the answer's: see gather_release() */
+    uint8_t *url; /* gather_release() frees it */
     char origin[ORIGIN_BYTES_MAX];
 };
 
 struct answer {
     struct question question;
     struct loop_stats total;          /* COUNTS, METRICS, STATS */
-    uint32_t crowds[ORIGINS_MAX + 1]; /* METRICS: members of rooms, by the rooms' origin */
+    uint32_t crowds[ORIGINS_MAX + 1]; /* METRICS: members of rooms, by the origin of the room */
     struct history history;           /* STATS */
     struct room_answer room;          /* ROOM */
 };
 
 /*
- * Starts asking; the connection becomes WAITING until gather_collect() has the answer. False:
- * memory is short, nothing was started.
+ * Begins to ask. The connection becomes WAITING until gather_collect() has the answer. False:
+ * memory is short, and nothing was begun.
  */
 MUST_CHECK bool gather_begin(struct loop *loop, struct conn *conn, struct question question);
 
-/* Mail of kind SNAPSHOT_REQUEST: adds what this loop knows and sends the part back. */
+/* Handles MAIL_SNAPSHOT_REQUEST: fills this loop's part and sends it back. */
 void gather_answer(struct loop *loop, struct mail *mail);
 
 /*
- * Mail of kind SNAPSHOT_REPLY: one part is back. The connection when that was the last part and it
- * still waits: then `ret_answer` is the whole, for gather_release(). Else NULL.
+ * Handles MAIL_SNAPSHOT_REPLY: one part is back. Returns the connection if it was the last part and
+ * the connection still waits; then `ret_answer` has the answer, which gather_release() frees. Else
+ * returns NULL.
  */
 MUST_CHECK struct conn *gather_collect(struct loop *loop, struct mail *mail,
                                        struct answer *ret_answer);
 void gather_release(struct answer *answer);
 
-/* Either kind of that mail, after the loops have ended: one part less. */
+/* Drops either kind of that mail, after the loops have ended. */
 void gather_drop(struct mail *mail);
 
 #endif

@@ -1,4 +1,4 @@
-/* Off unless it was said who we are, and that a proxy listens to it. */
+/* Does nothing unless the options name this instance, and a proxy that understands fly-replay. */
 #include "server/http/instances.h"
 
 #include "base/scratch.h"
@@ -9,14 +9,14 @@
 
 #define INSTANCE_PARAMETER BYTES("instance")
 
-/* The code that the path consists of. */
+/* Reads the room code that is the whole path. */
 static bool read_code(const struct http_request *request, uint64_t *ret_code)
 {
     struct bytes path = request->path;
     return path.length > 1 && code_read(bytes_of(path.data + 1, path.length - 1), ret_code);
 }
 
-/* What the query says; `name` is empty when that can be no instance's. */
+/* The instance that the query names; `length` is 0 if no instance can have that name. */
 struct named_instance {
     bool is_there;
     size_t length;
@@ -56,14 +56,16 @@ static void send_replay(struct loop *loop, struct conn *conn, const struct http_
     response_send(loop, conn, &response, BYTES("This is for another instance\n"));
 }
 
-/* Whether it names another instance than this one. */
+/* Whether the query names another instance than this one. */
 static bool is_for_other(const struct config *config, const struct named_instance *named)
 {
     return config->asks_for_replays && config->instance_id != NULL && named->length > 0 &&
            !bytes_equal(bytes_of(named->name, named->length), bytes_of_string(config->instance_id));
 }
 
-/* What stands behind the last slash: a reference to it, too, begins at the folder of the request.
+/*
+ * The part behind the last slash. A relative reference to it is resolved in the same folder as the
+ * request.
  */
 static struct bytes last_segment(struct bytes path)
 {
@@ -74,10 +76,12 @@ static struct bytes last_segment(struct bytes path)
 }
 
 /*
- * The link has outlived its instance: the same without it. The reference is a relative one, since
- * proxies may have the relay below a path of theirs; with its dot it can't be taken for a scheme.
+ * Redirects to the same link without the name of an instance that is gone. The location is
+ * relative, since a proxy may have the relay below a path. It begins with `./`, so that a colon in
+ * it is not taken for the end of a scheme.
  */
-bool instances_send_on(struct loop *loop, struct conn *conn, const struct http_request *request)
+bool instances_redirect_stale_link(struct loop *loop, struct conn *conn,
+                                   const struct http_request *request)
 {
     if (!request->is_replayed || request->upgrades_to_websocket)
         return false;
@@ -100,7 +104,7 @@ bool instances_send_on(struct loop *loop, struct conn *conn, const struct http_r
     return true;
 }
 
-/* The other region that the code tells of, or empty. */
+/* The region that the code names, if it is another than ours; else empty. */
 static struct bytes find_other_region(const struct config *config, uint64_t code)
 {
     struct bytes ours = config_instance(config).region;

@@ -1,9 +1,8 @@
 /*
- * Several servers behind one name: which of them a request is for. Where the platform is that has
- * it
- * (`asks_for_replays`), its proxy sends a request that is answered with a `fly-replay` header to
- * the one that it names. Elsewhere nobody would, and a request for another one is served here: its
- * room is not found.
+ * Several servers behind one name: the instance that a request is for. On a platform that
+ * understands it (`asks_for_replays`), this server answers a request for another instance with a
+ * `fly-replay` header, and the platform's proxy sends the request there. Elsewhere no proxy would,
+ * so the request is served here, and its room is not found.
  */
 #ifndef PARTY_SERVER_HTTP_INSTANCES_H
 #define PARTY_SERVER_HTTP_INSTANCES_H
@@ -12,14 +11,15 @@
 #include "server/loop.h"
 
 /*
- * Answers what was sent here by such a proxy though it was for another instance, which is gone: to
- * any path but upgrades. False: it is none.
+ * Redirects a request that the proxy has sent here because its instance is gone. Upgrades are not
+ * redirected. False: it is no such request.
  */
-bool instances_send_on(struct loop *loop, struct conn *conn, const struct http_request *request);
+bool instances_redirect_stale_link(struct loop *loop, struct conn *conn,
+                                   const struct http_request *request);
 
 /*
- * Answers a request for a room of another instance, or for its health. False: it is to be served
- * here.
+ * Answers a request for the health or a room of another instance. False: this instance must serve
+ * it.
  */
 bool instances_route(struct loop *loop, struct conn *conn, const struct http_request *request);
 

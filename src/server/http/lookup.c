@@ -1,7 +1,7 @@
 /*
- * A look-up that finds nothing is a miss as a failed join is: it would serve as well for guessing.
- * So it is seen to twice that the asker may hear of it, before the room is looked for and when the
- * answer is there; only the second, which counts, is certain when many ask at once.
+ * A look-up that finds no room is a miss, as a failed join is: it would serve guessing as well. So
+ * the asker's budget is checked twice: before the room is looked for, and when the result is there.
+ * Only the second check counts a miss, and holds when many ask at once.
  */
 #include "server/http/lookup.h"
 
@@ -12,7 +12,7 @@
 
 #define PREFIX BYTES("/room/")
 #define PICTURE_SUFFIX BYTES("/qr.svg")
-/* Each byte of an origin may be escaped. */
+/* JSON may escape each byte of an origin. */
 #define BODY_BYTES_MAX (128 + 6 * ORIGIN_BYTES_MAX + URL_FILLED_BYTES_MAX)
 
 bool lookup_is_wanted(const struct http_request *request)
@@ -21,7 +21,7 @@ bool lookup_is_wanted(const struct http_request *request)
     return path.length >= PREFIX.length && bytes_equal(bytes_of(path.data, PREFIX.length), PREFIX);
 }
 
-/* Takes the suffix off, if it is there. */
+/* Removes the suffix if the text ends with it. */
 static bool take_suffix(struct bytes *text, struct bytes suffix)
 {
     if (text->length < suffix.length)
@@ -33,7 +33,7 @@ static bool take_suffix(struct bytes *text, struct bytes suffix)
     return true;
 }
 
-/* False: no room can have it. */
+/* Reads a room code. False: no room can have it. */
 static bool read_code(struct bytes text, uint64_t *ret_code)
 {
     uint8_t decoded[CODE_LENGTH_MAX];
@@ -42,9 +42,8 @@ static bool read_code(struct bytes text, uint64_t *ret_code)
            code_read(bytes_of(decoded, length), ret_code);
 }
 
-/* The asker's address has asked for too many rooms that are not: 429, late if it may wait for it.
- */
-static void turn_away(struct loop *loop, struct conn *conn)
+/* Answers an asker whose address has had too many misses with 429, after a delay if it may wait. */
+static void refuse_guesser(struct loop *loop, struct conn *conn)
 {
     loop->stats.counters[COUNTER_JOINS_PENALIZED]++;
     if (subnets_begin_waiting(&loop->server->subnets, conn->asker)) {
@@ -73,7 +72,7 @@ void lookup_begin(struct loop *loop, struct conn *conn, const struct http_reques
         response_send_shared_error(loop, conn, 503, conn->response_is_head);
     } else if (!admission_may_ask(loop, conn)) {
         conn_set_state(conn, CONN_WAITING);
-        turn_away(loop, conn);
+        refuse_guesser(loop, conn);
     } else if (!read_code(code, &question.code)) {
         conn_set_state(conn, CONN_WAITING);
         lookup_answer(loop, conn, &question, &(struct room_answer){0});
@@ -100,7 +99,7 @@ static void write_room(struct writer *writer, const struct room_answer *room)
     writer_put_byte(writer, '}');
 }
 
-/* The room's own link, or one to the game that comes with the server. */
+/* Writes the room's own link, or a link to the game that comes with the server. */
 static void write_link(struct writer *writer, const struct question *question,
                        const struct room_answer *room)
 {
@@ -114,7 +113,7 @@ static void write_link(struct writer *writer, const struct question *question,
     writer_put(writer, bytes_of(code, code_write(question->code, code)));
 }
 
-/* The picture of the link, which may have been drawn just now; NULL: memory is short. */
+/* Returns a picture of the link, perhaps from the cache. NULL: memory is short. */
 static struct payload *draw(struct loop *loop, struct conn *conn, struct bytes link)
 {
     struct payload *picture = answer_cache_find(&loop->answers, link, loop->now_ms);
@@ -178,7 +177,7 @@ void lookup_answer(struct loop *loop, struct conn *conn, const struct question *
     uint8_t body[BODY_BYTES_MAX];
     struct writer writer = writer_over(body, sizeof body);
     if (!admission_may_tell(loop, conn, room->is_found)) {
-        turn_away(loop, conn);
+        refuse_guesser(loop, conn);
         return;
     }
     if (room->is_unknown) {

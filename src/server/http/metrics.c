@@ -1,4 +1,4 @@
-/* Every series has the labels of the process first. What clients say of themselves is escaped. */
+/* Each series begins with the labels of the process. Texts that clients have chosen are escaped. */
 #include "server/http/metrics.h"
 
 #include <inttypes.h>
@@ -7,7 +7,7 @@
 #include "base/attributes.h"
 #include "server/version.h"
 
-/* What a metric is, for its two lines of introduction. */
+/* A metric, as its HELP and TYPE lines describe it. */
 struct family {
     const char *name;
     const char *type;
@@ -27,7 +27,7 @@ static void begin(struct writer *writer, const struct family *family)
     writer_put_byte(writer, '\n');
 }
 
-/* Backslash, quote and line feed have escapes. */
+/* Escapes backslash, quote and line feed. */
 static void write_escaped(struct writer *writer, struct bytes text)
 {
     size_t written = 0;
@@ -58,7 +58,7 @@ static void write_upper(struct writer *writer, struct bytes text)
         writer_put_byte(writer, ascii_upper(text.data[i]));
 }
 
-/* The name of a series, and the labels that all have. */
+/* Writes the name of a series, and the labels that all series have. */
 static void begin_series(struct writer *writer, const struct metrics *metrics, const char *name)
 {
     const struct instance *instance = &metrics->instance;
@@ -77,7 +77,7 @@ static void end_series(struct writer *writer, uint64_t value)
     writer_put_byte(writer, '\n');
 }
 
-/* A metric of one series. */
+/* Writes a metric that has one series. */
 static void write_one(struct writer *writer, const struct metrics *metrics,
                       const struct family *family, uint64_t value)
 {
@@ -134,7 +134,7 @@ static void write_poller(struct writer *writer, const struct metrics *metrics)
     }
 }
 
-/* Counters with a metric of their own. */
+/* Writes the counters that have a metric of their own. */
 static void write_counters(struct writer *writer, const struct metrics *metrics)
 {
 #define NONE(...)
@@ -155,7 +155,7 @@ struct reason {
     enum counter counter;
 };
 
-/* Counters that are one metric, by reason. */
+/* Writes counters that are series of one metric, by reason. */
 static void write_reasons(struct writer *writer, const struct metrics *metrics,
                           const struct family *family, const struct reason *reasons, size_t count)
 {

@@ -1,19 +1,19 @@
-/* The metrics as Prometheus reads them (text format 0.0.4). docs/operations.md lists them. */
+/* Writes the metrics in Prometheus's text format 0.0.4. docs/operations.md lists them. */
 #ifndef PARTY_SERVER_HTTP_METRICS_H
 #define PARTY_SERVER_HTTP_METRICS_H
 
 #include "base/writer.h"
 #include "server/loop.h"
 
-/* What is told; label values are escaped when it is written. */
+/* The values to write. metrics_write() escapes label values. */
 struct metrics {
     const struct loop_stats *total;
-    uint64_t members; /* of all rooms */
+    uint64_t members; /* sum of all rooms */
     struct instance instance;
     uint32_t uptime_s;
     uint64_t resident_bytes;
     uint64_t heap_bytes;
-    uint64_t retained_bytes; /* by rooms: states, URLs, members who are gone */
+    uint64_t retained_bytes; /* by rooms: states, URLs, absent members */
     uint32_t loop_count;
     enum poller_kind poller;
     bool is_draining;

@@ -1,4 +1,4 @@
-/* A proxy's word counts where its word about addresses does. */
+/* Forwarded headers count if the peer is a proxy that is trusted about addresses. */
 #include "server/http/page_origin.h"
 
 #include "base/writer.h"
@@ -6,7 +6,7 @@
 #include "proto/url.h"
 #include "server/admission.h"
 
-/* Takes the port off, with its colon; of `[::1]:3000` as of `localhost:3000`. */
+/* Removes the port with its colon, from `[::1]:3000` as from `localhost:3000`. */
 static struct bytes take_port(struct bytes *host)
 {
     size_t end = host->length;
@@ -20,7 +20,7 @@ static struct bytes take_port(struct bytes *host)
     return port;
 }
 
-/* RFC 6761 6.3: `localhost`, and all that ends so, with a dot behind it or without. */
+/* RFC 6761 6.3: `localhost` and all names below it, with or without a dot at the end. */
 static bool is_localhost(struct bytes name)
 {
     static const struct bytes localhost = {(const uint8_t *)"localhost", 9};
@@ -45,7 +45,7 @@ static bool is_among(struct bytes name, const struct address_range *ranges, size
     return false;
 }
 
-/* What reaches this machine, from itself alone. */
+/* Whether the host leads a machine to itself. */
 static bool is_loopback(struct bytes name)
 {
     struct address address;
@@ -53,7 +53,9 @@ static bool is_loopback(struct bytes name)
            (address_parse_with_port(name, &address) && address_is_loopback(address));
 }
 
-/* 0.0.0.0 and [::]: to listen at, every address; to go to, by some browsers, one's own machine. */
+/*
+ * 0.0.0.0 and [::]: a server listens there at every address; some browsers go to their own machine.
+ */
 static bool is_unspecified(struct bytes name)
 {
     static const struct address_range ranges[] = {
@@ -63,22 +65,28 @@ static bool is_unspecified(struct bytes name)
     return is_among(name, ranges, ARRAY_LENGTH(ranges));
 }
 
-/* Whether others reach the server at the machine's addresses. */
+/* Whether the server listens at addresses that other machines reach. */
 static bool listens_to_others(const struct loop *loop)
 {
     const char *host = loop->server->config->host;
     return host == NULL || !is_loopback(bytes_of_string(host));
 }
 
-/* Whoever is elsewhere and says `localhost` is not told what the machine is called inside. */
-static bool is_asked_here(const struct loop *loop, const struct conn *conn,
-                          const struct http_request *request)
+/*
+ * Whether the request comes from this machine. A client elsewhere that names `localhost` must not
+ * learn the machine's address.
+ */
+static bool is_requester_local(const struct loop *loop, const struct conn *conn,
+                               const struct http_request *request)
 {
     struct address address;
     return admission_requester(loop, conn, request, &address) && address_is_loopback(address);
 }
 
-/* A slash at the end changes nothing. What can't be a path is none. */
+/*
+ * The path below which a proxy has the server, without a slash at its end. A forwarded prefix that
+ * is no plain path is ignored.
+ */
 static struct bytes path_prefix_of(const struct loop *loop, const struct conn *conn,
                                    const struct http_request *request)
 {
@@ -94,15 +102,15 @@ static struct bytes path_prefix_of(const struct loop *loop, const struct conn *c
 bool page_origin_of(const struct loop *loop, const struct conn *conn,
                     const struct http_request *request, struct page_origin *ret_origin)
 {
-    bool has_word = conn->is_proxied && request->forwarded_host.length > 0;
-    struct bytes name = has_word ? request->forwarded_host : request->host;
+    bool is_forwarded = conn->is_proxied && request->forwarded_host.length > 0;
+    struct bytes name = is_forwarded ? request->forwarded_host : request->host;
     bool is_secure = conn->tls != NULL || (conn->is_proxied && request->forwarded_https);
     char own[MACHINE_ADDRESS_BYTES_MAX];
     if (!http_host_is_plain(name))
         return false;
     struct bytes port = take_port(&name);
-    bool leads_nowhere = is_loopback(name) || is_unspecified(name);
-    if (leads_nowhere && is_asked_here(loop, conn, request) && listens_to_others(loop) &&
+    bool is_unreachable = is_loopback(name) || is_unspecified(name);
+    if (is_unreachable && is_requester_local(loop, conn, request) && listens_to_others(loop) &&
         machine_address(own))
         name = bytes_of_string(own);
 

@@ -1,7 +1,7 @@
 /*
- * Where a browser reaches this server, for links that others are to follow: scheme and host as the
- * request has them, and the path below which a proxy has us, or as a trusted proxy tells. A phone
- * can't follow `localhost`, so the machine's own address takes its place.
+ * The origin at which a browser reaches this server, for links that other people open: scheme and
+ * host of the request, and the path below which a proxy has the server. A trusted proxy may report
+ * all three. A phone can't open `localhost`, so the machine's own address takes its place.
  */
 #ifndef PARTY_SERVER_HTTP_PAGE_ORIGIN_H
 #define PARTY_SERVER_HTTP_PAGE_ORIGIN_H
@@ -17,7 +17,7 @@ struct page_origin {
     uint8_t text[PAGE_ORIGIN_BYTES_MAX]; /* `http://192.0.2.7:3000`, `https://example.com/relay` */
 };
 
-/* False: the request names no host that could be one. */
+/* False: the request has no valid host. */
 bool page_origin_of(const struct loop *loop, const struct conn *conn,
                     const struct http_request *request, struct page_origin *ret_origin);
 

@@ -1,4 +1,4 @@
-/* Pages are measured first, then written where the connection's queue will have them. */
+/* Measures a page first, then writes it into a payload, which the connection's queue shares. */
 #include "server/http/pages.h"
 
 #include "net/machine.h"
@@ -24,7 +24,7 @@ static uint32_t uptime_s(const struct loop *loop)
     return (uint32_t)((loop_clock_ns(loop) - loop->server->started_ns) / 1000000000);
 }
 
-/* What a page is cached under, and what it is. */
+/* The key by which a page is cached, and its type. */
 static const struct page {
     struct bytes key;
     const char *content_type;
@@ -55,7 +55,7 @@ bool pages_send_at_once(struct loop *loop, struct conn *conn, const struct http_
     return true;
 }
 
-/* A page in memory of its own, or NULL. One that was much work is cached for a moment. */
+/* Writes a page into a new payload, and caches it if it was much work. NULL: memory is short. */
 static struct payload *render(struct loop *loop, write_function *write, const void *content,
                               enum question_kind kind)
 {
@@ -122,8 +122,8 @@ void pages_send_counts(struct loop *loop, struct conn *conn, const struct loop_s
 }
 
 /*
- * Adding it up takes as long as there are holes in the heap, and is nothing for a turn: the main
- * thread does it for who asks next.
+ * Measuring the heap takes the longer the more holes it has, too long for a turn. So the main
+ * thread does it, and the next request gets the result.
  */
 static uint64_t heap_bytes(struct loop *loop)
 {

@@ -1,4 +1,4 @@
-/* What a WAITING connection gets of all loops' counters: the page's JSON, two lines, or metrics. */
+/* Answers a WAITING connection with the sums of all loops: JSON, two lines of text, or metrics. */
 #ifndef PARTY_SERVER_HTTP_PAGES_H
 #define PARTY_SERVER_HTTP_PAGES_H
 
@@ -6,8 +6,8 @@
 #include "server/http/gather.h"
 
 /*
- * Answers without asking the loops: HEAD, for which no page is made, and what was made within the
- * last second and was much work. False: neither.
+ * Answers without asking the loops if it can: a HEAD request, for which no page is made, or a page
+ * that is in the cache. False: it can't.
  */
 bool pages_send_at_once(struct loop *loop, struct conn *conn, const struct http_request *request,
                         enum question_kind kind);

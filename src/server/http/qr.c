@@ -1,9 +1,9 @@
-/* One path for all dark modules, a rectangle for each run of them in a row. */
+/* Draws one path for all dark modules, with a rectangle for each run of them in a row. */
 #include "server/http/qr.h"
 
 #include <qrencode.h>
 
-#define QUIET_ZONE 4 /* modules around it that are light; ISO/IEC 18004 */
+#define QUIET_ZONE 4 /* light modules around the code; ISO/IEC 18004 */
 
 static bool is_dark(const QRcode *code, int row, int column)
 {
@@ -41,7 +41,7 @@ static void write_modules(struct writer *writer, const QRcode *code)
     }
 }
 
-/* Links are valid URLs: of what XML needs escaped, only these may be in them. */
+/* A link is a valid URL, in which only these characters need escapes in XML. */
 static void write_title(struct writer *writer, struct bytes link)
 {
     for (size_t i = 0; i < link.length; i++) {

@@ -5,13 +5,12 @@
 #include "base/payload.h"
 #include "base/writer.h"
 
-#define QR_LINK_BYTES_MAX                                                  \
-    512 /* longer ones take a millisecond to draw, and no phone reads them \
-         */
+/* Longer links take a millisecond to draw, and no phone reads them. */
+#define QR_LINK_BYTES_MAX 512
 
 /*
- * The picture of a link, its text as the title, in memory that is charged to `account`; or NULL: it
- * is too long, or memory is short.
+ * Draws a link's QR code, with the link as the title, into a payload that is charged to `account`.
+ * NULL: the link is empty or too long, or memory is short.
  */
 MUST_CHECK struct payload *qr_draw(struct bytes link, size_t *account);
 

@@ -1,4 +1,4 @@
-/* Response heads are written here and nowhere else. */
+/* All response heads are written here. */
 #include "server/http/response.h"
 
 #include <time.h>
@@ -7,7 +7,7 @@
 #include "base/writer.h"
 #include "server/conn_out.h"
 
-/* Of our own lines; what a response adds may be as long as the request that it is copied from. */
+/* The lines that this file writes. A response's extra headers may be as long as a request. */
 #define OWN_LINES_BYTES_MAX 1024
 
 static const char *reason_phrase(int status)
@@ -103,7 +103,7 @@ static void send_head(struct loop *loop, struct conn *conn, const struct respons
 
 static void end_response(struct loop *loop, struct conn *conn, const struct response *response)
 {
-    /* While an earlier response is not read, its time goes on. */
+    /* An earlier response that the client has not read keeps its deadline. */
     if (response->closes)
         conn_out_finish(loop, conn);
     else if (!conn->is_blocked)

@@ -1,4 +1,4 @@
-/* Which request gets which answer. */
+/* Chooses the answer to each request. */
 #include "server/http/routes.h"
 
 #include "base/scratch.h"
@@ -13,15 +13,15 @@
 #include "server/http/pages.h"
 #include "server/http/response.h"
 
-#define SWITCH_BYTES_MAX 256 /* of a 101 response, but for the subprotocol */
+#define SWITCH_BYTES_MAX 256 /* a 101 response without the subprotocol */
 
-static const struct bytes spoken[] = {
+static const struct bytes known_subprotocols[] = {
     {(const uint8_t *)"party-sockets.v1", 16},
     {(const uint8_t *)"party-sockets.v2", 16},
 };
 static const struct ws_subprotocols subprotocols = {
-    .known = spoken,
-    .known_count = ARRAY_LENGTH(spoken),
+    .known = known_subprotocols,
+    .known_count = ARRAY_LENGTH(known_subprotocols),
     .own = {(const uint8_t *)"party-sockets.", 14},
 };
 
@@ -59,8 +59,10 @@ static void send_json(struct loop *loop, struct conn *conn, const struct http_re
     response_send(loop, conn, &response, body);
 }
 
-/* Whether the process lives; it does while it drains, too. Whoever asks for another one's is sent
- * there. */
+/*
+ * Answers whether the process is alive, also while it drains. A request about another instance is
+ * sent there.
+ */
 static void receive_health(struct loop *loop, struct conn *conn, const struct http_request *request)
 {
     if (instances_route(loop, conn, request))
@@ -75,7 +77,7 @@ static void receive_health(struct loop *loop, struct conn *conn, const struct ht
     response_send(loop, conn, &response, BYTES("{\"status\":\"ok\"}"));
 }
 
-/* Whether new rooms are welcome. */
+/* Answers whether the server accepts new rooms. */
 static void send_readiness(struct loop *loop, struct conn *conn, const struct http_request *request)
 {
     if (loop->relay.is_draining)
@@ -84,17 +86,20 @@ static void send_readiness(struct loop *loop, struct conn *conn, const struct ht
         send_json(loop, conn, request, 200, BYTES("{\"status\":\"ready\"}"));
 }
 
-/* Who offers none that is known has the server's default, whatever is echoed. */
+/*
+ * The protocol of a client. A client that offers no known subprotocol gets the server's default,
+ * whatever name the server echoes.
+ */
 static enum protocol protocol_of(const struct loop *loop, struct bytes subprotocol)
 {
-    if (bytes_equal(subprotocol, spoken[0]))
+    if (bytes_equal(subprotocol, known_subprotocols[0]))
         return PROTOCOL_1;
-    if (bytes_equal(subprotocol, spoken[1]))
+    if (bytes_equal(subprotocol, known_subprotocols[1]))
         return PROTOCOL_2;
     return (enum protocol)loop->server->config->protocol;
 }
 
-/* The subprotocol's name is echoed, and may be as long as a request. */
+/* Sends the 101 response. It echoes the subprotocol's name, which may be as long as a request. */
 static void send_switch(struct loop *loop, struct conn *conn, const struct http_request *request,
                         struct bytes subprotocol)
 {
@@ -111,7 +116,7 @@ static void send_switch(struct loop *loop, struct conn *conn, const struct http_
     scratch_release(&scratch);
 }
 
-/* From here on the connection is a WebSocket. */
+/* Makes the connection a WebSocket. */
 static void upgrade(struct loop *loop, struct conn *conn, const struct http_request *request)
 {
     struct bytes subprotocol = ws_handshake_choose_protocol(request, &subprotocols);
@@ -154,9 +159,9 @@ static void receive_upgrade(struct loop *loop, struct conn *conn,
         refuse_upgrade(loop, conn, request, status);
 }
 
-/* Whoever needs something of other loops waits for it. */
-static void ask(struct loop *loop, struct conn *conn, const struct http_request *request,
-                enum question_kind kind)
+/* Asks all loops. The connection waits for their answer. */
+static void begin_gathering(struct loop *loop, struct conn *conn,
+                            const struct http_request *request, enum question_kind kind)
 {
     int status = 0;
     conn->response_is_head = request->method == HTTP_METHOD_HEAD;
@@ -173,13 +178,13 @@ static void ask(struct loop *loop, struct conn *conn, const struct http_request 
     response_send_error(loop, conn, status, conn->response_is_head);
 }
 
-/* How many play, and on whose sites, is for who is inside. */
+/* Only clients in private networks may see how many play, and on which sites. */
 static void send_numbers(struct loop *loop, struct conn *conn, const struct http_request *request,
                          enum question_kind kind)
 {
     if (admission_is_inside(loop, conn, request)) {
         if (!pages_send_at_once(loop, conn, request, kind))
-            ask(loop, conn, request, kind);
+            begin_gathering(loop, conn, request, kind);
         return;
     }
     struct response response = {
@@ -193,7 +198,7 @@ static void send_numbers(struct loop *loop, struct conn *conn, const struct http
                         "--admin-listen says\n"));
 }
 
-/* Paths that are always the same, and are no room's code. False: it is none of them. */
+/* Answers requests for fixed paths, which are no room codes. False: it is none of them. */
 static bool send_known(struct loop *loop, struct conn *conn, const struct http_request *request)
 {
     if (bytes_equal(request->path, BYTES("/ready")))
@@ -207,14 +212,14 @@ static bool send_known(struct loop *loop, struct conn *conn, const struct http_r
     return true;
 }
 
-/* What is asked for by no known path. */
+/* Answers requests for all other paths. */
 static void send_front(struct loop *loop, struct conn *conn, const struct http_request *request)
 {
     const struct config *config = loop->server->config;
     if (config->dashboard_url != NULL)
         response_redirect(loop, conn, request, bytes_of_string(config->dashboard_url));
     else if (config->protocol == PROTOCOL_2 && !request->accepts_html)
-        ask(loop, conn, request, QUESTION_COUNTS);
+        begin_gathering(loop, conn, request, QUESTION_COUNTS);
     else
         assets_send_front(loop, conn, request);
 }
@@ -224,7 +229,7 @@ void routes_handle(struct loop *loop, struct conn *conn, const struct http_reque
     admission_look_at_forwarding(loop, conn, request);
     if (request->method == HTTP_METHOD_OTHER)
         response_send_error(loop, conn, 405, false);
-    else if (instances_send_on(loop, conn, request))
+    else if (instances_redirect_stale_link(loop, conn, request))
         return;
     else if (bytes_equal(request->path, BYTES("/health")))
         receive_health(loop, conn, request);
@@ -240,7 +245,7 @@ void routes_handle(struct loop *loop, struct conn *conn, const struct http_reque
         send_front(loop, conn, request);
 }
 
-/* What all loops have told together; the asker pays for the page. */
+/* Sends the sums of all loops; the asker's address pays for the work. */
 static void send_gathered(struct loop *loop, struct conn *conn, const struct answer *answer)
 {
     uint64_t work = loop->work;

@@ -1,4 +1,6 @@
-/* What clients say of themselves (origins) is escaped; every other text is ours, and needs none. */
+/*
+ * Origins, which clients choose, are escaped. All other texts are the server's and need no escapes.
+ */
 #include "server/http/stats_json.h"
 
 #include "server/version.h"
@@ -16,7 +18,7 @@ static void write_number(struct writer *writer, const char *name, uint64_t numbe
     writer_put_decimal(writer, number);
 }
 
-/* Thousandths, as a decimal fraction. */
+/* Writes a number of thousandths as a decimal fraction. */
 static void write_thousandths(struct writer *writer, const char *name, uint64_t thousandths)
 {
     write_number(writer, name, thousandths / 1000);

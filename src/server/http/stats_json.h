@@ -1,4 +1,4 @@
-/* What `GET /stats` tells: the numbers of the status page as JSON. */
+/* The JSON of `GET /stats`: the numbers of the status page. */
 #ifndef PARTY_SERVER_HTTP_STATS_JSON_H
 #define PARTY_SERVER_HTTP_STATS_JSON_H
 
@@ -9,7 +9,7 @@
 struct stats_json {
     const struct loop_stats *total;
     const struct history *history;
-    uint64_t now_ns; /* on the clock of the history */
+    uint64_t now_ns; /* on the history's clock */
     uint32_t uptime_s;
     uint32_t loop_count;
     enum poller_kind poller;
