@@ -4,12 +4,14 @@
 #include <assert.h>
 #include <stdlib.h>
 
+/* NOLINTBEGIN(bugprone-reserved-identifier): the names that the linker's --wrap gives */
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
 void *__real_realloc(void *pointer, size_t size);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *pointer, size_t size);
+/* NOLINTEND(bugprone-reserved-identifier) */
 
 static struct {
     bool is_in_turn;

@@ -24,7 +24,7 @@ static void require(bool is_good, const char *what)
 {
     if (is_good)
         return;
-    fprintf(stderr, "simulate: OpenSSL refuses %s\n", what);
+    fprintf(stderr, "simulate: there is no way for %s\n", what);
     abort();
 }
 
@@ -60,7 +60,7 @@ static X509 *make_certificate(EVP_PKEY *key)
                                0);
     X509_set_issuer_name(certificate, name);
     X509_set_pubkey(certificate, key);
-    require(X509_sign(certificate, key, NULL) > 0, "to sign a certificate");
+    require(X509_sign(certificate, key, NULL) > 0, "signing a certificate");
     return certificate;
 }
 
@@ -83,8 +83,8 @@ static void make(void)
     X509 *certificate = make_certificate(key);
     FILE *key_file = make_file(key_path);
     FILE *certificate_file = make_file(certificate_path);
-    require(PEM_write_PrivateKey(key_file, key, NULL, NULL, 0, NULL, NULL) == 1, "to write a key");
-    require(PEM_write_X509(certificate_file, certificate) == 1, "to write a certificate");
+    require(PEM_write_PrivateKey(key_file, key, NULL, NULL, 0, NULL, NULL) == 1, "writing a key");
+    require(PEM_write_X509(certificate_file, certificate) == 1, "writing a certificate");
     fclose(key_file);
     fclose(certificate_file);
     secrets.server = tls_context_new(certificate_path, key_path, why, sizeof why);
@@ -110,7 +110,7 @@ void secrets_begin(bool are_used)
     if (are_used && secrets.server == NULL) {
         require(RAND_set_rand_method(&random_method) == 1, "random numbers");
         make();
-        atexit(release);
+        require(atexit(release) == 0, "releasing it");
     }
     secrets.random_state = network_random();
 }

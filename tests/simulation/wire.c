@@ -31,7 +31,8 @@ struct wire {
     size_t unsent_length;
 };
 
-static void fail(const struct wire *wire, const char *sentence, const uint8_t *data, size_t length)
+static _Noreturn void fail(const struct wire *wire, const char *sentence, const uint8_t *data,
+                           size_t length)
 {
     fflush(stdout);
     fprintf(stderr, "a client %sat %.6f gets %s:", wire->is_open ? "" : "that is not open yet ",

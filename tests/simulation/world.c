@@ -32,7 +32,7 @@ static struct {
     uint64_t turns;
 } world;
 
-static void fail(const char *sentence, unsigned long long number)
+static _Noreturn void fail(const char *sentence, unsigned long long number)
 {
     fflush(stdout);
     fprintf(stderr, "%s: %llu\n", sentence, number);
