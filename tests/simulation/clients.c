@@ -1,10 +1,7 @@
 /*
- * A party is a host and guests who say numbered things; each notes the last number that it heard of
- * each other one. What a client says bears its player, the connection that said it, and a number
- * that counts what that connection said to everybody or to one.
+ * A party is a host and guests who say numbered things (saying.c); each notes the last number that
+ * it heard of each other one (hearing.c). Here is when they come, what befalls them, how they end.
  */
-#include "clients.h"
-
 #include <assert.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -12,68 +9,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/attributes.h"
+#include "player.h"
+#include "refusals.h"
+#include "wire.h"
+#include "world.h"
 
-#define PARTIES_MAX 64
-#define PLAYERS_MAX 16
-#define PEERS_MAX 1024 /* indices of protocol 2 in the life of a room */
-#define TEXT_MAX 4096
-#define LONG_TEXT 2000                 /* above what is copied to each recipient */
 #define QUIET_FACTOR 30                /* times as seldom as others */
-#define BURST 100                      /* messages at once, above what a turn has for one client */
+#define GRACE_LATE_NS (NETWORK_S / 10) /* that a departure may be heard late */
+#define HIT_NS (10 * NETWORK_S)        /* in which all that a refusal of memory costs is noticed */
 #define SILENCE_MAX_NS (3 * NETWORK_S) /* beyond the idle timeout, until a silent one is gone */
 
-enum state {
-    STATE_AWAY,
-    STATE_UPGRADING, /* the request for a WebSocket is on its way */
-    STATE_ENTERING,  /* create or join is */
-    STATE_SEATED,
-};
-
-/* Another member, as a player knows it: by its index, or in protocol 1 by its number. */
-struct peer {
-    bool is_here;
-    bool is_complete; /* it is heard from its first message on, since it came after this player */
-    uint32_t connection; /* that was heard last */
-    uint32_t told_all;   /* the last number of what it said to everybody, */
-    uint32_t told_me;    /* and to this player */
-};
-
-struct player {
-    struct party *party;
-    uint32_t number;
-    bool is_quiet; /* speaks seldom: its pongs keep it */
-    enum state state;
-    struct link *link;
-    uint8_t *unread;
-    size_t unread_length;
-    uint64_t acts_ns;
-    uint64_t recovers_ns; /* held or stalled until then; 0: it is not */
-    bool is_paused;
-    bool is_muted; /* held for good: it must be found out */
-    uint32_t connections;
-    uint32_t index;
-    char tried[8]; /* the code of the last join */
-    uint32_t said_to_all;
-    uint32_t said_to[PEERS_MAX];
-    struct peer peers[PEERS_MAX];
-};
-
-struct party {
-    int protocol;
-    char code[8]; /* empty: there is no room */
-    uint32_t player_count;
-    struct player players[PLAYERS_MAX];
-};
-
-static struct {
-    struct clients_plan plan;
-    struct party *parties[PARTIES_MAX];
-    bool is_silent;
-    bool is_over;
-    uint64_t digest;
-    uint64_t heard;
-} clients;
+struct clients clients;
 
 static const char *name_of(const struct player *player)
 {
@@ -85,7 +31,7 @@ static const char *name_of(const struct player *player)
     return name;
 }
 
-PRINTF_LIKE(2, 3) static void trace(const struct player *player, const char *format, ...)
+void player_trace(const struct player *player, const char *format, ...)
 {
     if (!clients.plan.is_traced)
         return;
@@ -97,7 +43,7 @@ PRINTF_LIKE(2, 3) static void trace(const struct player *player, const char *for
     va_end(arguments);
 }
 
-PRINTF_LIKE(2, 3) static _Noreturn void broken(const struct player *player, const char *format, ...)
+void player_fails(const struct player *player, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -117,387 +63,132 @@ static void note(struct player *player, struct bytes data)
     clients.digest = digest ^ network_now_ns();
 }
 
-/* Whether others in its party are seated on connections that nothing has befallen. */
-static bool others_are_seated(const struct player *player)
-{
-    const struct party *party = player->party;
-    for (uint32_t i = 0; i < party->player_count; i++) {
-        const struct player *other = &party->players[i];
-        if (other != player && other->state == STATE_SEATED && !other->is_paused &&
-            !other->is_muted)
-            return true;
-    }
-    return false;
-}
-
-/* The connection is gone; the player comes back after a while. */
-static void go_away(struct player *player, uint64_t for_ns)
+void player_go_away(struct player *player, uint64_t for_ns)
 {
     player->state = STATE_AWAY;
-    player->link = NULL;
+    player->wire = NULL;
     player->is_paused = false;
     player->is_muted = false;
     player->recovers_ns = 0;
-    free(player->unread);
-    player->unread = NULL;
-    player->unread_length = 0;
     player->acts_ns = network_now_ns() + for_ns;
 }
 
-static void send_frame(struct player *player, uint8_t opcode, const void *data, size_t length)
-{
-    uint8_t frame[TEXT_MAX + 8];
-    size_t at = 0;
-    assert(length <= TEXT_MAX);
-    frame[at++] = 0x80 | opcode;
-    if (length < 126) {
-        frame[at++] = 0x80 | (uint8_t)length;
-    } else {
-        frame[at++] = 0x80 | 126;
-        frame[at++] = (uint8_t)(length >> 8);
-        frame[at++] = (uint8_t)length;
-    }
-    uint8_t mask[4];
-    for (int i = 0; i < 4; i++)
-        frame[at++] = mask[i] = (uint8_t)network_random();
-    for (size_t i = 0; i < length; i++)
-        frame[at++] = ((const uint8_t *)data)[i] ^ mask[i % 4];
-    link_send(player->link, bytes_of(frame, at));
-}
-
-PRINTF_LIKE(2, 3) static void say(struct player *player, const char *format, ...)
-{
-    char text[TEXT_MAX];
-    va_list arguments;
-    va_start(arguments, format);
-    int length = vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    assert(length > 0 && (size_t)length < sizeof text);
-    send_frame(player, 0x1, text, (size_t)length);
-}
-
-static void close_politely(struct player *player)
-{
-    static const uint8_t normal[2] = {0x03, 0xE8};
-    trace(player, "says goodbye");
-    send_frame(player, 0x8, normal, sizeof normal);
-    link_close(player->link);
-}
-
-/* What is said is said by the rules of counting at the top of this file. */
-static void say_something(struct player *player)
+/*
+ * Whether a refusal of memory may be why a player has lost its connection. Each costs the members
+ * of one party theirs at most.
+ */
+static bool is_hit(struct player *player)
 {
     struct party *party = player->party;
-    static char long_text[LONG_TEXT + 1];
-    memset(long_text, 'x', LONG_TEXT);
-    const char *text = network_once_in(10) ? long_text : "";
-    uint32_t to = network_below(PEERS_MAX);
-    bool is_for_one = network_once_in(3);
-    for (uint32_t i = 0; is_for_one && i < PEERS_MAX && !player->peers[to].is_here; i++)
-        to = (to + 1) % PEERS_MAX;
-    if (!is_for_one || !player->peers[to].is_here) {
-        player->said_to_all++;
-        say(player, "{\"type\":\"send\",\"data\":[%u,%u,%u,0,\"%s\"]}", player->number,
-            player->connections, player->said_to_all, text);
-        return;
-    }
-    player->said_to[to]++;
-    if (party->protocol == 1)
-        say(player, "{\"type\":\"send\",\"to\":\"p%u\",\"data\":[%u,%u,%u,1,\"%s\"]}", to,
-            player->number, player->connections, player->said_to[to], text);
-    else
-        say(player, "{\"data\":[%u,%u,%u,1,\"%s\"],\"to\":%u,\"type\":\"send\"}", player->number,
-            player->connections, player->said_to[to], text, to);
+    if (party->hit_ns != 0 && network_now_ns() - party->hit_ns < HIT_NS)
+        return true;
+    if (clients.hits == refusals_count())
+        return false;
+    clients.hits++;
+    party->hit_ns = network_now_ns();
+    return true;
 }
 
-/* Once, or many times at once. */
-static void say_some(struct player *player)
+static void come_again_soon(struct player *player)
 {
-    for (uint32_t left = network_once_in(30) ? BURST : 1; left > 0; left--)
-        say_something(player);
+    player_go_away(player, NETWORK_S / 2 + network_random() % (2 * NETWORK_S));
 }
 
-static struct peer *peer_of(struct player *player, uint32_t number)
+/* Whether the room that this player is in has ended, or will, and it may not have heard so. */
+static bool is_over(const struct player *player)
 {
-    if (number >= PEERS_MAX)
-        broken(player, "is told of the member %u", number);
-    return &player->peers[number];
+    return player->is_closing ||
+           (player->code[0] != '\0' && strcmp(player->party->closing, player->code) == 0);
 }
 
-/* A member is here: it has come just now, or was here before. */
-static void meet(struct player *player, uint32_t number, bool came_later)
+/* Whether the host has been away for longer than a room lives on. */
+static bool is_hostless(const struct party *party)
 {
-    struct peer *peer = peer_of(player, number);
-    if (peer->is_here)
-        broken(player, "is told twice that %u is here", number);
-    *peer = (struct peer){.is_here = true, .is_complete = came_later};
+    uint64_t grace_ns = world_config()->host_grace_ms * NETWORK_MS;
+    const struct player *host = &party->players[0];
+    bool is_away = host->state != STATE_SEATED || !link_is_open(wire_link(host->wire));
+    return is_away && party->host_left_ns > 0 &&
+           network_now_ns() - party->host_left_ns >= grace_ns - GRACE_LATE_NS;
 }
 
-static void part(struct player *player, uint32_t number)
-{
-    struct peer *peer = peer_of(player, number);
-    if (!peer->is_here)
-        broken(player, "is told that %u has left, who was not here", number);
-    peer->is_here = false;
-}
-
-/* The number that follows some text, such as `"index":`; in protocol 1 that of an id `"pN"`. */
-static uint32_t number_after(struct player *player, const char *text, const char *before)
-{
-    const char *at = strstr(text, before);
-    if (at == NULL)
-        broken(player, "is told %s without %s", text, before);
-    at += strlen(before);
-    if (at[0] == '"')
-        at++;
-    if (at[0] == 'p')
-        at++;
-    return (uint32_t)strtoul(at, NULL, 10);
-}
-
-static uint32_t peer_in(struct player *player, const char *text)
-{
-    return number_after(player, text,
-                        player->party->protocol == 1 ? "\"clientId\":" : "\"index\":");
-}
-
-static void hear_message(struct player *player, const char *text)
-{
-    uint32_t from = number_after(player, text, "\"from\":");
-    struct peer *peer = peer_of(player, from);
-    uint32_t number, connection, count, is_for_one;
-    const char *data = strstr(text, "\"data\":[");
-    if (data == NULL ||
-        sscanf(data, "\"data\":[%u,%u,%u,%u", &number, &connection, &count, &is_for_one) != 4)
-        broken(player, "hears %s", text);
-    if (!peer->is_here)
-        broken(player, "hears %s of somebody who is not here", text);
-    clients.heard++;
-    uint32_t *last = is_for_one ? &peer->told_me : &peer->told_all;
-    if (connection < peer->connection)
-        broken(player, "hears an older connection: %s", text);
-    if (connection > peer->connection) {
-        /* Whoever takes over a seat does so without a word, and begins to count anew. */
-        peer->is_complete |= peer->connection > 0;
-        peer->connection = connection;
-        peer->told_all = 0;
-        peer->told_me = 0;
-    }
-    bool may_begin_anywhere = *last == 0 && !peer->is_complete;
-    if (count != *last + 1 && !may_begin_anywhere)
-        broken(player, "hears %s after number %u", text, *last);
-    *last = count;
-}
-
-/* Whom the list of those who are here names. */
-static void meet_all(struct player *player, const char *text, const char *before)
-{
-    const char *at = strstr(text, before);
-    if (at == NULL)
-        broken(player, "is told %s", text);
-    memset(player->peers, 0, sizeof player->peers);
-    for (at += strlen(before); *at != ']' && *at != '\0';) {
-        if (*at == '"' || *at == 'p' || *at == ',') {
-            at++;
-            continue;
-        }
-        char *end;
-        uint32_t number = (uint32_t)strtoul(at, &end, 10);
-        if (end == at)
-            broken(player, "is told %s", text);
-        if (player->party->protocol == 2 || number != player->number)
-            meet(player, number, false);
-        at = end;
-    }
-}
-
-static void take_seat(struct player *player, const char *text)
+/* The room of this player is no more. */
+static void forget_room(struct player *player)
 {
     struct party *party = player->party;
-    player->state = STATE_SEATED;
-    player->acts_ns = network_now_ns() + network_random() % clients.plan.message_interval_ns;
-    player->index =
-        party->protocol == 2 ? number_after(player, text, "\"index\":") : player->number;
-}
-
-static void hear_error(struct player *player, const char *text)
-{
-    bool is_expected = strstr(text, "Room not found") != NULL;
-    if (strstr(text, "Target") != NULL || strstr(text, "Not in a room") != NULL)
-        return; /* who was here when it was said; what was said behind a join that failed */
-    if (!is_expected || player->state != STATE_ENTERING)
-        broken(player, "is told %s", text);
-    if (strcmp(player->tried, player->party->code) == 0) {
-        if (others_are_seated(player))
-            broken(player, "finds no room, in which others are");
-        player->party->code[0] = '\0';
-    }
-    link_close(player->link);
-    go_away(player, network_random() % NETWORK_S);
-}
-
-static void hear(struct player *player, const char *text)
-{
-    struct party *party = player->party;
-    trace(player, "hears %s", text);
-    if (strncmp(text, "{\"type\":\"message\"", 17) == 0) {
-        hear_message(player, text);
-    } else if (strncmp(text, "{\"type\":\"created\"", 17) == 0) {
-        memset(player->peers, 0, sizeof player->peers);
-        if (sscanf(text, "{\"type\":\"created\",\"room\":\"%7[A-Za-z0-9]", party->code) != 1)
-            broken(player, "is told %s", text);
-        take_seat(player, text);
-    } else if (strncmp(text, "{\"type\":\"joined\"", 16) == 0) {
-        meet_all(player, text, party->protocol == 1 ? "\"clients\":[" : "\"peers\":[");
-        take_seat(player, text);
-    } else if (strncmp(text, "{\"type\":\"peer_joined\"", 21) == 0) {
-        meet(player, peer_in(player, text), true);
-    } else if (strncmp(text, "{\"type\":\"peer_left\"", 19) == 0) {
-        part(player, peer_in(player, text));
-    } else if (strncmp(text, "{\"type\":\"error\"", 15) == 0) {
-        hear_error(player, text);
-    } else {
-        broken(player, "is told %s", text);
-    }
-}
-
-static void enter(struct player *player)
-{
-    struct party *party = player->party;
-    if (party->code[0] == '\0' && player->number != 0) {
-        /* The room has ended meanwhile; the host alone makes another. */
-        link_close(player->link);
-        go_away(player, network_random() % NETWORK_S);
-        return;
-    }
-    player->state = STATE_ENTERING;
-    memcpy(player->tried, party->code, sizeof player->tried);
-    memset(player->peers, 0, sizeof player->peers);
-    memset(player->said_to, 0, sizeof player->said_to);
-    player->said_to_all = 0;
-    if (party->code[0] != '\0')
-        say(player, "{\"type\":\"join\",\"clientId\":\"p%u\",\"room\":\"%s\"}", player->number,
-            party->code);
-    else
-        say(player, "{\"type\":\"create\",\"clientId\":\"p%u\",\"maxClients\":%u}", player->number,
-            PLAYERS_MAX);
-    /* Who knows what it will say does not wait for the answer. */
-    for (uint32_t left = network_once_in(3) ? network_below(5) : 0; left > 0; left--)
-        say_something(player);
+    if (!is_over(player) && !is_hostless(party))
+        player_fails(player, "hears that its room is closed, which its host did not do");
+    memcpy(party->closing, player->code, sizeof party->closing); /* others hear of it later */
+    if (strcmp(party->code, player->code) == 0)
+        party->code[0] = '\0';
 }
 
 /* The connection is closed by the server, for this reason. */
-static void hear_close(struct player *player, struct bytes payload)
+static void hear_close(void *owner, unsigned code, const char *reason)
 {
-    unsigned code = payload.length >= 2 ? (unsigned)payload.data[0] << 8 | payload.data[1] : 1005;
-    trace(player, "is closed with %u", code);
-    if (code != 1000 && code != 1001 && code != 1005 && code != 4000 && code != 4001)
-        broken(player, "is closed with %u %.*s", code, (int)payload.length - 2,
-               (const char *)payload.data + 2);
+    struct player *player = owner;
+    bool lacks_memory = code == 1011 || (code == 1013 && strcmp(reason, "out of memory") == 0);
+    bool is_expected = lacks_memory ? is_hit(player) : code == 1001 && clients.awaits_stop;
+    player_trace(player, "is closed with %u %s", code, reason);
+    note(player, bytes_of_string(reason));
     if (code == 4001)
-        player->party->code[0] = '\0';
-    link_close(player->link);
-    go_away(player, NETWORK_S / 2 + network_random() % (2 * NETWORK_S));
+        forget_room(player);
+    else if (!is_expected)
+        player_fails(player, "is closed with %u %s", code, reason);
+    wire_close(player->wire);
+    come_again_soon(player);
 }
 
-/* One frame, if it is there. Returns its length; 0: it is not whole. */
-static size_t read_frame(struct player *player, const uint8_t *data, size_t length)
+static void heard(void *owner, const char *text, size_t length)
 {
-    if (length < 2)
-        return 0;
-    size_t payload = data[1] & 0x7F;
-    size_t header = 2;
-    if (payload == 126) {
-        if (length < 4)
-            return 0;
-        payload = (size_t)data[2] << 8 | data[3];
-        header = 4;
-    }
-    if (payload >= TEXT_MAX || (data[1] & 0x80) != 0 || (data[0] & 0xF0) != 0x80)
-        broken(player, "gets a frame that begins with %02x %02x", data[0], data[1]);
-    if (length < header + payload)
-        return 0;
-    char text[TEXT_MAX];
-    memcpy(text, data + header, payload);
-    text[payload] = '\0';
-    switch (data[0] & 0x0F) {
-    case 0x1:
-        hear(player, text);
-        break;
-    case 0x8:
-        hear_close(player, bytes_of(data + header, payload));
-        break;
-    case 0x9:
-        send_frame(player, 0xA, data + header, payload);
-        break;
-    default:
-        broken(player, "gets a frame of opcode %d", data[0] & 0x0F);
-    }
-    return header + payload;
+    note(owner, bytes_of((const uint8_t *)text, length));
+    player_hears(owner, text);
 }
 
-static size_t read_response(struct player *player)
+static void opened(void *owner)
 {
-    const char *end = memmem(player->unread, player->unread_length, "\r\n\r\n", 4);
-    if (end == NULL)
-        return 0;
-    if (strncmp((const char *)player->unread, "HTTP/1.1 101 ", 13) != 0)
-        broken(player, "is answered %.*s", (int)player->unread_length, player->unread);
-    size_t length = (size_t)((const uint8_t *)end - player->unread) + 4;
-    enter(player);
-    return length;
+    note(owner, BYTES("open"));
+    player_enters(owner);
 }
 
-static void received(void *client, struct bytes data)
+static void refused(void *owner, const char *response)
 {
-    struct player *player = client;
-    const struct link *link = player->link;
-    note(player, data);
-    player->unread = realloc(player->unread, player->unread_length + data.length);
-    assert(player->unread != NULL);
-    memcpy(player->unread + player->unread_length, data.data, data.length);
-    player->unread_length += data.length;
-    for (size_t taken = 1; taken > 0 && player->link == link;) {
-        taken = player->state == STATE_UPGRADING
-                    ? read_response(player)
-                    : read_frame(player, player->unread, player->unread_length);
-        if (player->link != link)
-            return;
-        memmove(player->unread, player->unread + taken, player->unread_length - taken);
-        player->unread_length -= taken;
-    }
+    struct player *player = owner;
+    player_trace(player, "is answered %.12s", response);
+    bool is_for_descriptors = strncmp(response, "HTTP/1.1 503 ", 13) == 0 &&
+                              link_lacks_descriptor(wire_link(player->wire));
+    if (!is_for_descriptors && !is_hit(player))
+        player_fails(player, "is answered %s", response);
+    wire_close(player->wire);
+    come_again_soon(player);
 }
 
-static void ended(void *client, bool is_reset)
+/* Nothing ends without a word but what lacks memory or a descriptor. */
+static void ended(void *owner, bool is_reset)
 {
-    struct player *player = client;
-    trace(player, is_reset ? "is reset" : "is ended");
+    struct player *player = owner;
+    player_trace(player, is_reset ? "is reset" : "is ended");
     note(player, BYTES("end"));
+    /* A close frame may come too late for who is not there to hear it. */
+    bool has_reason = link_lacks_descriptor(wire_link(player->wire)) || is_over(player);
+    if (!has_reason && !is_hit(player))
+        player_fails(player, "is cut off by the server");
     if (is_reset)
-        link_reset(player->link);
+        wire_reset(player->wire);
     else
-        link_close(player->link);
-    go_away(player, NETWORK_S / 2 + network_random() % (2 * NETWORK_S));
+        wire_close(player->wire);
+    come_again_soon(player);
 }
 
-static const struct link_events events = {received, ended};
+static const struct wire_events events = {opened, heard, hear_close, ended, refused};
 
 static void connect_player(struct player *player)
 {
-    char request[256];
     uint8_t octets[4] = {198, 51, 100, (uint8_t)player->number};
-    int length = snprintf(request, sizeof request,
-                          "GET / HTTP/1.1\r\nHost: simulated\r\nUpgrade: websocket\r\n"
-                          "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                          "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-                          "Sec-WebSocket-Protocol: party-sockets.v%d\r\n\r\n",
-                          player->party->protocol);
-    player->link = link_open(address_of_ipv4(octets), &events, player);
+    player->wire = wire_open(address_of_ipv4(octets), player->party->protocol, &events, player);
     player->state = STATE_UPGRADING;
     player->connections++;
     player->acts_ns = UINT64_MAX;
-    trace(player, "connects");
-    link_send(player->link, bytes_of((const uint8_t *)request, (size_t)length));
+    player_trace(player, "connects");
 }
 
 /* What may befall a player who is seated. Who speaks seldom may have been silent since the last
@@ -507,36 +198,38 @@ static void suffer(struct player *player)
     uint64_t longest_ns = player->is_quiet ? 4 * NETWORK_S : 7 * NETWORK_S;
     switch (network_below(6)) {
     case 0:
-        close_politely(player);
-        go_away(player, network_random() % (5 * NETWORK_S));
+        player_trace(player, "says goodbye");
+        wire_leave(player->wire, 1000);
+        player_go_away(player, network_random() % (5 * NETWORK_S));
         break;
     case 1:
-        trace(player, "is cut off");
-        link_reset(player->link);
-        go_away(player, network_random() % (5 * NETWORK_S));
+        player_trace(player, "is cut off");
+        wire_reset(player->wire);
+        player_go_away(player, network_random() % (5 * NETWORK_S));
         break;
     case 2: /* the next connection comes while the server has this one */
-        trace(player, "comes again");
-        link_hold(player->link, true);
-        link_close(player->link);
-        go_away(player, network_random() % NETWORK_S);
+        player_trace(player, "comes again");
+        link_hold(wire_link(player->wire), true);
+        wire_close(player->wire);
+        player_go_away(player, network_random() % NETWORK_S);
         break;
     case 3:
-        trace(player, "hears nothing for a while");
+        player_trace(player, "hears nothing for a while");
         player->is_paused = true;
-        link_hold(player->link, true);
+        link_hold(wire_link(player->wire), true);
         player->recovers_ns = network_now_ns() + network_random() % longest_ns;
         break;
     case 4:
-        trace(player, "reads nothing for a while");
-        link_stall(player->link, true);
+        player_trace(player, "reads nothing for a while");
+        link_stall(wire_link(player->wire), true);
         player->recovers_ns = network_now_ns() + network_random() % longest_ns;
         break;
     default:
-        trace(player, "is silent for ever");
+        player_trace(player, "is silent for ever");
         player->is_muted = true;
-        link_hold(player->link, true);
-        player->recovers_ns = network_now_ns() + clients.plan.idle_timeout_ns + SILENCE_MAX_NS;
+        link_hold(wire_link(player->wire), true);
+        player->recovers_ns =
+            network_now_ns() + world_config()->idle_timeout_ms * NETWORK_MS + SILENCE_MAX_NS;
         break;
     }
 }
@@ -544,17 +237,18 @@ static void suffer(struct player *player)
 /* The network is back. */
 static void recover(struct player *player)
 {
-    struct link *link = player->link;
+    struct link *link = wire_link(player->wire);
     bool was_muted = player->is_muted;
     player->recovers_ns = 0;
     player->is_paused = false;
-    if (was_muted && link_is_open(link))
-        broken(player, "was silent for longer than may be, and is still connected");
-    if (!was_muted && !link_is_open(link))
-        broken(player, "was silent for less than may be, and was closed");
+    /* Whose room is closed is told so for as long as a stall may last. */
+    if (was_muted && link_is_open(link) && !is_over(player))
+        player_fails(player, "was silent for longer than may be, and is still connected");
+    if (!was_muted && !link_is_open(link) && !is_over(player) && !is_hit(player))
+        player_fails(player, "was silent for less than may be, and was closed");
     if (was_muted) {
-        link_reset(link);
-        go_away(player, network_random() % NETWORK_S);
+        wire_reset(player->wire);
+        player_go_away(player, network_random() % NETWORK_S);
         return;
     }
     link_stall(link, false);
@@ -579,7 +273,7 @@ static void act(struct player *player)
         if (clients.plan.has_faults && player->recovers_ns == 0 && network_once_in(20))
             suffer(player);
         else if (!clients.is_silent && !player->is_muted)
-            say_some(player);
+            player_says_some(player);
     } else {
         player->acts_ns = UINT64_MAX;
     }
@@ -626,8 +320,7 @@ void clients_begin(const struct clients_plan *plan)
     clients.plan = *plan;
     assert(plan->rooms <= PARTIES_MAX && plan->members <= PLAYERS_MAX);
     for (uint32_t i = 0; i < plan->rooms; i++) {
-        struct party *party = calloc(1, sizeof *party);
-        assert(party != NULL);
+        struct party *party = certain_calloc(1, sizeof *party);
         clients.parties[i] = party;
         party->protocol = network_once_in(2) ? 1 : 2;
         party->player_count = plan->members;
@@ -635,8 +328,8 @@ void clients_begin(const struct clients_plan *plan)
             struct player *player = &party->players[j];
             player->party = party;
             player->number = j;
-            player->is_quiet = network_once_in(4);
-            go_away(player, network_random() % NETWORK_S);
+            player->is_quiet = plan->has_faults && network_once_in(4);
+            player_go_away(player, network_random() % NETWORK_S);
         }
     }
 }
@@ -664,18 +357,29 @@ static void check_pair(struct player *player, const struct player *other)
 {
     const struct peer *peer = &player->peers[other->index];
     if (!peer->is_here)
-        broken(player, "does not know that %u is here", other->number);
+        player_fails(player, "does not know that %u is here", other->number);
     bool has_heard = peer->connection == other->connections;
     uint32_t told_all = has_heard ? peer->told_all : 0;
     uint32_t told_me = has_heard ? peer->told_me : 0;
     /* What a connection said before this player came is not for it; nothing later is missing. */
     bool may_miss_all = !peer->is_complete && (has_heard || peer->connection == 0);
     if (told_all != other->said_to_all && !(may_miss_all && told_all == 0))
-        broken(player, "heard %u of %u things that %u said to all", told_all, other->said_to_all,
-               other->number);
+        player_fails(player, "heard %u of %u things that %u said to all", told_all,
+                     other->said_to_all, other->number);
     if (told_me != other->said_to[player->index] && !(may_miss_all && told_me == 0))
-        broken(player, "heard %u of %u things that %u said to it", told_me,
-               other->said_to[player->index], other->number);
+        player_fails(player, "heard %u of %u things that %u said to it", told_me,
+                     other->said_to[player->index], other->number);
+}
+
+/* All know the state that the host has set last, be it on a connection that is gone. */
+static void check_state(const struct player *player)
+{
+    const struct state_said *last = &player->party->players[0].room_state;
+    if (player->room_state.connection != last->connection ||
+        player->room_state.count != last->count)
+        player_fails(player, "knows state %u of connection %u, and not %u of %u",
+                     player->room_state.count, player->room_state.connection, last->count,
+                     last->connection);
 }
 
 void clients_check_rest(void)
@@ -684,12 +388,13 @@ void clients_check_rest(void)
     {
         const struct party *party = player->party;
         if (player->state != STATE_SEATED)
-            broken(player, "is in no room (state %d)", (int)player->state);
+            player_fails(player, "is in no room (state %d)", (int)player->state);
+        check_state(player);
         uint32_t here = 0;
         for (uint32_t i = 0; i < PEERS_MAX; i++)
             here += player->peers[i].is_here;
         if (here != party->player_count - 1)
-            broken(player, "knows %u others instead of %u", here, party->player_count - 1);
+            player_fails(player, "knows %u others instead of %u", here, party->player_count - 1);
         for (uint32_t i = 0; i < party->player_count; i++) {
             if (&party->players[i] != player)
                 check_pair(player, &party->players[i]);
@@ -702,12 +407,18 @@ void clients_leave(void)
     clients.is_over = true;
     FOR_EACH_PLAYER(player)
     {
-        if (player->link != NULL) {
-            link_reset(player->link);
-            go_away(player, 0);
+        if (player->wire != NULL) {
+            wire_reset(player->wire);
+            player_go_away(player, 0);
         }
         player->acts_ns = UINT64_MAX;
     }
+}
+
+void clients_expect_stop(void)
+{
+    clients.is_over = true;
+    clients.awaits_stop = true;
 }
 
 uint64_t clients_digest(void)
@@ -724,7 +435,8 @@ void clients_end(void)
 {
     FOR_EACH_PLAYER(player)
     {
-        free(player->unread);
+        if (player->wire != NULL)
+            player_fails(player, "is not told that the server stops");
     }
     for (uint32_t i = 0; i < clients.plan.rooms; i++)
         free(clients.parties[i]);

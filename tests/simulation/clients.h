@@ -12,7 +12,6 @@ struct clients_plan {
     uint32_t members; /* of each */
     uint64_t message_interval_ns;
     bool has_faults;
-    uint64_t idle_timeout_ns; /* of the server */
     bool is_traced;
 };
 
@@ -34,6 +33,9 @@ void clients_check_rest(void);
 
 /* All close their connections. */
 void clients_leave(void);
+
+/* Or the server stops while they are there: each is to be told. */
+void clients_expect_stop(void);
 
 /* A number that tells what all have heard, in which order and when. */
 uint64_t clients_digest(void);

@@ -7,12 +7,15 @@
 #include <string.h>
 
 #include "net/poller_backend.h"
+#include "refusals.h"
 
 #define FDS_MAX 4096
 #define FIRST_FD 3
-#define RECEIVE_BUFFER_BYTES (64 * 1024) /* of a kernel; what is above it stays on its way */
-#define SEND_BUFFER_BYTES (48 * 1024)    /* of the server's, see net/listener.c */
-#define RECEIVED_AT_ONCE (64 * 1024)
+#define BUFFER_BYTES (48 * 1024)         /* of a socket, see net/listener.c; */
+#define LARGE_BUFFER_BYTES (1024 * 1024) /* where the network is as fast as memory */
+#define SEGMENT_MAX (16 * 1024)
+#define STEP_NS 200 /* of a server; or, when it shares its core with others, */
+#define SLOW_STEP_NS (100 * 1000)
 #define PARTS_MAX 64
 #define LATENCY_LEAST_NS (NETWORK_MS / 5)
 #define LATENCY_MORE_NS (20 * NETWORK_MS)
@@ -49,6 +52,7 @@ struct link {
     bool is_paused;
     bool is_stalled;
     bool is_in_heap;
+    bool lacks_descriptor;
     bool end_is_told;
     bool end_is_held; /* the server has reset it, and the packet that says so has vanished */
     bool is_shut;     /* by the server */
@@ -94,6 +98,8 @@ struct arrival {
 static struct {
     uint64_t random_state;
     uint64_t now_ns;
+    uint64_t step_ns;    /* between two looks at the clock */
+    size_t buffer_bytes; /* of a socket's kernel, each way */
     uint64_t arrival_count;
     struct descriptor fds[FDS_MAX];
     struct link *links;
@@ -101,6 +107,7 @@ static struct {
     struct arrival *heap;
     size_t heap_length;
     size_t heap_capacity;
+    bool lacks_descriptors;
     bool has_over; /* perhaps: links to be freed */
 } network;
 
@@ -125,7 +132,13 @@ bool network_once_in(uint32_t times)
 
 uint64_t network_now_ns(void)
 {
-    return network.now_ns += 200;
+    return network.now_ns;
+}
+
+/* A server that looks at the clock has done something since it did so last. */
+static uint64_t take_time(void)
+{
+    return network.now_ns += network.step_ns;
 }
 
 void network_advance(uint64_t to_ns)
@@ -158,8 +171,7 @@ static void schedule(struct link *link)
         return;
     if (network.heap_length == network.heap_capacity) {
         network.heap_capacity = network.heap_capacity * 2 + 64;
-        network.heap = realloc(network.heap, network.heap_capacity * sizeof *network.heap);
-        assert(network.heap != NULL);
+        network.heap = certain_realloc(network.heap, network.heap_capacity * sizeof *network.heap);
     }
     link->is_in_heap = true;
     size_t at = network.heap_length++;
@@ -234,11 +246,10 @@ static void unqueue(struct link *link)
 static void put(struct link *link, struct pipe *pipe, struct bytes data, bool is_end)
 {
     do {
-        size_t length = data.length;
+        size_t length = data.length < SEGMENT_MAX ? data.length : SEGMENT_MAX;
         if (length > 1 && network_once_in(4))
             length = 1 + network_below((uint32_t)length);
-        struct segment *segment = malloc(sizeof *segment + length);
-        assert(segment != NULL);
+        struct segment *segment = certain_malloc(sizeof *segment + length);
         uint64_t arrives_ns =
             network.now_ns + LATENCY_LEAST_NS + network_random() % LATENCY_MORE_NS;
         if (arrives_ns < pipe->arrived_ns)
@@ -316,7 +327,7 @@ static struct segment *take_segment(struct pipe *pipe)
     struct segment *segment = pipe->first;
     if (segment == NULL || segment->arrives_ns > network.now_ns)
         return NULL;
-    if (pipe->buffered > 0 && pipe->buffered + segment->length > RECEIVE_BUFFER_BYTES) {
+    if (pipe->buffered > 0 && pipe->buffered + segment->length > network.buffer_bytes) {
         segment->arrives_ns = network.now_ns + LATENCY_MORE_NS; /* the window is closed */
         return NULL;
     }
@@ -331,8 +342,7 @@ static struct segment *take_segment(struct pipe *pipe)
 static void buffer(struct pipe *pipe, const struct segment *segment)
 {
     if (segment->length > 0) {
-        pipe->buffer = realloc(pipe->buffer, pipe->buffered + segment->length);
-        assert(pipe->buffer != NULL);
+        pipe->buffer = certain_realloc(pipe->buffer, pipe->buffered + segment->length);
         memcpy(pipe->buffer + pipe->buffered, segment->data, segment->length);
         pipe->buffered += segment->length;
     }
@@ -403,6 +413,16 @@ static struct link *link_of(int fd)
     return network.fds[fd].link;
 }
 
+size_t network_buffer_bytes(void)
+{
+    return network.buffer_bytes;
+}
+
+void network_lack_descriptors(bool are_lacking)
+{
+    network.lacks_descriptors = are_lacking;
+}
+
 int network_listener(void)
 {
     return allocate_fd(FD_LISTENER);
@@ -410,8 +430,7 @@ int network_listener(void)
 
 struct link *link_open(struct address from, const struct link_events *events, void *client)
 {
-    struct link *link = calloc(1, sizeof *link);
-    assert(link != NULL);
+    struct link *link = certain_calloc(1, sizeof *link);
     *link = (struct link){.from = from, .events = events, .client = client, .next = network.links};
     link->fd = allocate_fd(FD_SOCKET);
     assert(link->fd >= 0);
@@ -452,6 +471,11 @@ void link_reset(struct link *link)
     if (!link->is_reset)
         reset(link);
     network.has_over = true;
+}
+
+bool link_lacks_descriptor(const struct link *link)
+{
+    return link->lacks_descriptor;
 }
 
 bool link_is_open(const struct link *link)
@@ -525,7 +549,7 @@ static bool poller_watch_simulated(struct poller *base, int wake_fd)
 static bool has_news(const struct link *link)
 {
     bool is_read = (link->socket->state & READING) != 0;
-    bool has_room = link->waits_for_room && link->down.in_flight < SEND_BUFFER_BYTES / 2;
+    bool has_room = link->waits_for_room && link->down.in_flight < network.buffer_bytes / 2;
     return link->is_reset || link->part_count > 0 || (link->socket->state & DETACHING) != 0 ||
            has_room || (is_read && (link->up.buffered > 0 || link->up.has_ended));
 }
@@ -585,8 +609,9 @@ static void poller_resume_simulated(struct poller *base, struct poller_socket *s
 /* What the kernel takes of these bytes now. */
 static size_t take_sent(struct link *link, const struct iovec *parts, int part_count)
 {
-    size_t room =
-        link->down.in_flight < SEND_BUFFER_BYTES ? SEND_BUFFER_BYTES - link->down.in_flight : 0;
+    size_t room = link->down.in_flight < network.buffer_bytes
+                      ? network.buffer_bytes - link->down.in_flight
+                      : 0;
     if (room > 1 && network_once_in(20))
         room = 1 + network_below((uint32_t)room); /* a short write */
     size_t sent = 0;
@@ -637,11 +662,10 @@ static void poller_wait_simulated(struct poller *base, int timeout_ms)
 
 static struct bytes_mut lend(struct simulated_poller *poller, struct pipe *pipe)
 {
-    size_t length = pipe->buffered < RECEIVED_AT_ONCE ? pipe->buffered : RECEIVED_AT_ONCE;
+    size_t length = pipe->buffered < network.buffer_bytes ? pipe->buffered : network.buffer_bytes;
     if (length > 1 && network_once_in(4))
         length = 1 + network_below((uint32_t)length);
-    poller->lent = malloc(length);
-    assert(poller->lent != NULL);
+    poller->lent = certain_malloc(length);
     memcpy(poller->lent, pipe->buffer, length);
     memmove(pipe->buffer, pipe->buffer + length, pipe->buffered - length);
     pipe->buffered -= length;
@@ -672,7 +696,7 @@ static bool tell(struct simulated_poller *poller, struct link *link, struct outc
         ret_outcome->kind = OUTCOME_FAILED;
         return true;
     }
-    if (link->waits_for_room && link->down.in_flight < SEND_BUFFER_BYTES / 2) {
+    if (link->waits_for_room && link->down.in_flight < network.buffer_bytes / 2) {
         link->waits_for_room = false;
         ret_outcome->kind = OUTCOME_WRITABLE;
         return true;
@@ -693,9 +717,15 @@ static bool accept_one(struct simulated_poller *poller, struct outcome *ret_outc
     struct link *link = network.backlog;
     if (link == NULL || !poller->is_listening)
         return false;
+    enum outcome_kind kind = OUTCOME_ACCEPTED;
+    if (network.lacks_descriptors && network_once_in(5))
+        kind = network_once_in(2) ? OUTCOME_OVERFLOWED : OUTCOME_ACCEPT_FAILED;
+    *ret_outcome = (struct outcome){.kind = kind, .fd = link->fd};
+    if (kind == OUTCOME_ACCEPT_FAILED)
+        return true;
     network.backlog = link->next_queued;
     link->next_queued = NULL;
-    *ret_outcome = (struct outcome){.kind = OUTCOME_ACCEPTED, .fd = link->fd};
+    link->lacks_descriptor = kind == OUTCOME_OVERFLOWED;
     return true;
 }
 
@@ -753,9 +783,7 @@ bool network_poller_is_due(const struct poller *base)
 
 static struct poller *make_poller(enum poller_kind kind)
 {
-    struct simulated_poller *poller = calloc(1, sizeof *poller);
-    if (poller == NULL)
-        return NULL;
+    struct simulated_poller *poller = certain_calloc(1, sizeof *poller);
     poller->base.operations = &operations;
     poller->completes = kind == POLLER_IO_URING;
     return &poller->base;
@@ -852,7 +880,7 @@ static void refuse(int fd, struct bytes answer)
 }
 
 const struct kernel network_kernel = {
-    .now_ns = network_now_ns,
+    .now_ns = take_time,
     .random = fill_random,
     .poller_new = make_poller,
     .wake_new = wake_new,
@@ -872,6 +900,8 @@ void network_init(uint64_t seed)
 {
     memset(&network, 0, sizeof network);
     network.random_state = seed;
+    network.step_ns = network_once_in(4) ? SLOW_STEP_NS : STEP_NS;
+    network.buffer_bytes = network_once_in(4) ? LARGE_BUFFER_BYTES : BUFFER_BYTES;
     /* Sometimes a minute before the milliseconds wrap that are kept in 32 bits. */
     network.now_ns = (network_once_in(2) ? UINT64_C(4294900000) : UINT64_C(1000)) * NETWORK_MS;
 }

@@ -23,7 +23,7 @@ void network_init(uint64_t seed);
 /* Fails when a descriptor of a server is still open. */
 void network_release(void);
 
-/* Nanoseconds. Asking takes a little. Only network_advance() makes it go far. */
+/* Nanoseconds. It goes on when a server looks at it, and by network_advance(). */
 uint64_t network_now_ns(void);
 void network_advance(uint64_t to_ns);
 
@@ -40,6 +40,12 @@ bool network_poller_is_due(const struct poller *poller);
 /* A listener's descriptor, to be given to pollers. */
 int network_listener(void);
 
+/* What the kernel of either end keeps for a client that does not read. */
+size_t network_buffer_bytes(void);
+
+/* Some of those who come are refused a descriptor until this is switched off again. */
+void network_lack_descriptors(bool are_lacking);
+
 /* A connection of a client to the listener. */
 struct link;
 
@@ -55,6 +61,8 @@ void link_send(struct link *link, struct bytes data);
  */
 void link_close(struct link *link);
 void link_reset(struct link *link);
+/* Whether the server was short of descriptors when the link came, and is to refuse it. */
+bool link_lacks_descriptor(const struct link *link);
 /* Whether the server has not closed its end. */
 bool link_is_open(const struct link *link);
 /* Packets vanish in both directions until this is switched off again. The link's ends stay open. */

@@ -1,0 +1,152 @@
+/* Rooms over HTTP, the limit of rooms, and the end of the server. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "guests.h"
+#include "scenes.h"
+#include "world.h"
+
+#define NEWCOMERS_MOST 64 /* of one address, a minute, into a small room */
+#define GUESSES 25        /* of one connection, which may have 30 */
+
+static struct guest *last_host;
+static struct guest *last_member;
+
+void scene_lookup(void)
+{
+    char path[32];
+    int protocol = network_once_in(2) ? 1 : 2;
+    struct guest *host = guest_create(protocol, "host", 4);
+    snprintf(path, sizeof path, "/room/%s", guest_code(host));
+    scene_ask(path, "200", "{\"clients\":1,\"maxClients\":4,\"origin\":\"unknown\"}");
+    struct guest *member = guest_join(protocol, "member", guest_code(host));
+    scene_ask(path, "200", "{\"clients\":2,\"maxClients\":4,\"origin\":\"unknown\"}");
+    guest_leave(member, 1000);
+    (void)guest_hear(host, PROMPT_NS);
+    (void)guest_hear(host, PROMPT_NS);
+    scene_ask(path, "200", "{\"clients\":1,\"maxClients\":4,\"origin\":\"unknown\"}");
+    guest_leave(host, 1000);
+    scene_wait(NETWORK_S);
+    scene_ask(path, "404", "{\"error\":\"Room not found\"}");
+}
+
+void scenes_visit(uint64_t end_ns, bool is_traced)
+{
+    /* Not /metrics: how much memory the process has is no matter of the seed. */
+    static const char *const paths[] = {
+        "/health", "/stats", "/", "/room/2345", "/room/abcdef/qr.svg", "/nothing",
+    };
+    guests_begin("visits", is_traced);
+    while (world_now_ns() < end_ns) {
+        free(scene_visit(paths[network_below(ARRAY_LENGTH(paths))]));
+        scene_wait(network_random() % (NETWORK_S / 2));
+    }
+    guests_begin(NULL, false);
+}
+
+/* Rooms are made until there are as many as there may be. */
+void scene_full_server(void)
+{
+    uint64_t most = world_config()->rooms_max;
+    for (uint64_t i = 0; i <= most; i++) {
+        struct guest *guest = guest_come(1, "host");
+        guest_say(guest, "{\"type\":\"create\",\"clientId\":\"host\",\"maxClients\":2}");
+        const char *text = guest_hear(guest, PROMPT_NS);
+        if (strcmp(text, "{\"type\":\"error\",\"message\":\"Too many rooms\"}") == 0)
+            return;
+        if (strncmp(text, "{\"type\":\"created\"", 17) != 0)
+            scene_fails("one host more hears %s", text);
+    }
+    scene_fails("there are more rooms than may be");
+}
+
+/* Of what an address may have in a minute, what is left comes back evenly. */
+static void expect_count(const char *what, uint64_t count, uint64_t most, struct moment since)
+{
+    /* Time goes on in gaps, too. */
+    uint64_t elapsed_ns = world_now_ns() - since.now_ns;
+    elapsed_ns += world_stood_still_ns() - since.stood_still_ns;
+    uint64_t came_back = elapsed_ns * most / (60 * NETWORK_S) + 1;
+    if (count < most || count > most + came_back)
+        scene_fails("%" PRIu64 " %s, of at most %" PRIu64 " a minute", count, what, most);
+}
+
+/* One address brings many new members; those whom the room knows may come all the same. */
+void scene_many_newcomers(void)
+{
+    struct guest *host = guest_create(2, "host", 4);
+    struct moment since = scene_now();
+    char name[32];
+    guests_share_address();
+    for (uint64_t count = 0;; count++) {
+        snprintf(name, sizeof name, "guest %" PRIu64, count);
+        struct guest *guest = guest_come(2, name);
+        guest_say(guest, "{\"type\":\"join\",\"clientId\":\"%s\",\"room\":\"%s\"}", name,
+                  guest_code(host));
+        const char *text = guest_hear_if(guest, PROMPT_NS);
+        if (text == NULL) {
+            expect_count("newcomers", count, NEWCOMERS_MOST, since);
+            guest_expect_close(guest, 1013, "too many attempts", 2 * NETWORK_S);
+            break;
+        }
+        if (strncmp(text, "{\"type\":\"joined\"", 16) != 0)
+            scene_fails("a newcomer hears %s", text);
+        guest_leave(guest, 1000);
+        (void)guest_hear(host, PROMPT_NS);
+        (void)guest_hear(host, PROMPT_NS);
+    }
+    (void)guest_join(2, "guest 0", guest_code(host));
+}
+
+/* Says that it wants to join rooms that are not there. Returns how often it was told so. */
+static uint64_t guess(struct guest *guest, uint32_t times)
+{
+    uint64_t told = 0;
+    for (uint32_t i = 0; i < times; i++)
+        guest_say(guest, "{\"type\":\"join\",\"clientId\":\"x\",\"room\":\"999999\"}");
+    while (told < times && guest_hear_if(guest, NETWORK_S) != NULL)
+        told++;
+    return told;
+}
+
+void scene_many_guessers(void)
+{
+    uint64_t most = world_config()->failed_joins_per_address_max;
+    struct moment since = scene_now();
+    uint64_t told = 0;
+    guests_share_address();
+    for (;;) {
+        struct guest *guest = guest_come(2, "guesser");
+        uint64_t more = guess(guest, GUESSES);
+        told += more;
+        if (more == GUESSES)
+            continue;
+        expect_count("guesses", told, most, since);
+        guest_expect_close(guest, 1013, "too many attempts", 3 * NETWORK_S);
+        return;
+    }
+}
+
+/* From now on nobody makes a room, and all else goes on. */
+void scene_server_drains(bool is_traced)
+{
+    guests_begin("draining", is_traced);
+    last_host = guest_create(2, "host", 4);
+    world_drain();
+    scene_wait(NETWORK_S);
+    struct guest *late = guest_come(2, "late");
+    guest_say(late, "{\"type\":\"create\",\"clientId\":\"late\",\"maxClients\":4}");
+    guest_expect(late, "{\"type\":\"error\",\"message\":\"Server draining\"}");
+    last_member = guest_join(2, "member", guest_code(last_host));
+    guest_expect(last_host, "{\"type\":\"peer_joined\",\"index\":1}");
+    guest_catch_up(last_member);
+}
+
+void scene_server_has_stopped(void)
+{
+    guest_expect_close_at_last(last_host, 1001, "server is stopping", 0);
+    guest_expect_close_at_last(last_member, 1001, "server is stopping", 0);
+    guests_begin(NULL, false);
+}

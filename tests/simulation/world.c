@@ -1,0 +1,293 @@
+/* Loops have their turns in an order that the seed draws; the clock goes on when none is due. */
+#include "world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "clients.h"
+#include "network.h"
+#include "refusals.h"
+#include "secrets.h"
+#include "server/server.h"
+#include "server/stopping.h"
+#include "server/turn.h"
+
+#define DESCRIPTORS 2048
+#define REFUSED_AMONG 200 /* allocations: some seconds of them */
+#define SLEEP_MAX_NS (50 * NETWORK_MS)
+#define RECENT_NS NETWORK_S
+#define STOPPING_NS (3 * NETWORK_S)
+
+static struct {
+    struct config config;
+    struct server server;
+    uint64_t due_ns[LOOPS_MAX]; /* by the network's clock: a turn even if nothing happens */
+    uint64_t sleeps_until_ns[LOOPS_MAX]; /* its thread has no core */
+    bool lacks_cores;
+    uint64_t stands_still_ns; /* when everything does so next */
+    uint64_t stood_still_ns;  /* so far */
+    uint64_t refuses_ns;      /* when memory will be refused next */
+    uint64_t gap_ns;          /* the last time, */
+    uint64_t gap_ended_ns;    /* and when that was, by the world's clock */
+    uint64_t turns;
+} world;
+
+static _Noreturn void fail(const char *sentence, unsigned long long number)
+{
+    fflush(stdout);
+    fprintf(stderr, "%s: %llu\n", sentence, number);
+    abort();
+}
+
+const struct config *world_config(void)
+{
+    return &world.config;
+}
+
+uint64_t world_now_ns(void)
+{
+    return network_now_ns() - world.stood_still_ns;
+}
+
+uint64_t world_stood_still_ns(void)
+{
+    return world.stood_still_ns;
+}
+
+uint64_t world_stood_still_before_ns(void)
+{
+    bool is_recent = world.gap_ns > 0 && world_now_ns() - world.gap_ended_ns < RECENT_NS;
+    return world.stood_still_ns - (is_recent ? world.gap_ns : 0);
+}
+
+uint64_t world_turns(void)
+{
+    return world.turns;
+}
+
+static void take_turn(uint32_t index)
+{
+    struct loop *loop = world.server.loops[index];
+    refusals_enter_turn();
+    turn_take(loop);
+    refusals_leave_turn();
+    world.turns++;
+    int wait_ms = turn_wait_ms(loop);
+    world.due_ns[index] =
+        wait_ms < 0 ? UINT64_MAX : network_now_ns() + (uint64_t)wait_ms * NETWORK_MS;
+    if (world.lacks_cores && network_once_in(50))
+        world.sleeps_until_ns[index] = network_now_ns() + network_random() % SLEEP_MAX_NS;
+}
+
+/* As loop_thread_run() ends. */
+static bool has_ended(const struct loop *loop)
+{
+    bool is_over = (int32_t)(loop->now_ms - loop->stop_due_ms) >= 0;
+    return loop->is_stopping && (loop->stats.connections == 0 || is_over);
+}
+
+/* One loop that has something to do, drawn from all that have; false: there is none. */
+static bool run_one_loop(void)
+{
+    uint32_t due[LOOPS_MAX];
+    uint32_t count = 0;
+    uint64_t now_ns = network_now_ns();
+    for (uint32_t i = 0; i < world.server.loop_count; i++) {
+        const struct loop *loop = world.server.loops[i];
+        bool is_due = network_poller_is_due(loop->poller) || world.due_ns[i] <= now_ns;
+        if (is_due && world.sleeps_until_ns[i] <= now_ns && !has_ended(loop))
+            due[count++] = i;
+    }
+    if (count == 0)
+        return false;
+    take_turn(due[network_below(count)]);
+    return true;
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* The process is stopped, or its machine sleeps: nobody could have been heard meanwhile. */
+static void stand_still(void)
+{
+    uint64_t for_ns = NETWORK_S + network_random() % (20 * NETWORK_S);
+    world.stands_still_ns = network_now_ns() + 5 * NETWORK_S + network_random() % (60 * NETWORK_S);
+    network_advance(network_now_ns() + for_ns);
+    world.stands_still_ns += for_ns;
+    world.stood_still_ns += for_ns;
+    world.gap_ns = for_ns;
+    world.gap_ended_ns = world_now_ns();
+    clients_stand_still(for_ns);
+}
+
+/* One of the next times that a server asks for memory it gets none. */
+static void refuse_memory(void)
+{
+    world.refuses_ns = network_now_ns() + 8 * NETWORK_S + network_random() % (10 * NETWORK_S);
+    refusals_next(1 + network_below(REFUSED_AMONG));
+}
+
+bool world_run_until_true(uint64_t end_ns, bool (*is_true)(void *context), void *context)
+{
+    for (;;) {
+        if (world.stands_still_ns <= network_now_ns())
+            stand_still();
+        if (world.refuses_ns <= network_now_ns())
+            refuse_memory();
+        network_deliver();
+        if (is_true(context))
+            return true;
+        if (world_now_ns() >= end_ns)
+            return false;
+        clients_act();
+        if (run_one_loop())
+            continue;
+        uint64_t next_ns = least(least(network_next_ns(), clients_next_ns()),
+                                 least(end_ns + world.stood_still_ns, world.stands_still_ns));
+        for (uint32_t i = 0; i < world.server.loop_count; i++) {
+            if (has_ended(world.server.loops[i]))
+                continue;
+            next_ns = least(next_ns, world.sleeps_until_ns[i] > network_now_ns()
+                                         ? world.sleeps_until_ns[i]
+                                         : world.due_ns[i]);
+        }
+        network_advance(next_ns);
+    }
+}
+
+static bool never(void *context)
+{
+    (void)context;
+    return false;
+}
+
+void world_run_until(uint64_t end_ns)
+{
+    (void)world_run_until_true(end_ns, never, NULL);
+}
+
+bool world_refuses_memory(void)
+{
+    return world.refuses_ns != UINT64_MAX;
+}
+
+void world_end_faults(void)
+{
+    world.refuses_ns = UINT64_MAX;
+    refusals_next(0);
+    network_lack_descriptors(false);
+    world.stands_still_ns = UINT64_MAX;
+}
+
+/* Milliseconds, as an option's value. */
+static char *some_seconds(char text[16], uint32_t least_s, uint32_t most_s)
+{
+    uint32_t ms = least_s * 1000 + network_below((most_s - least_s) * 1000 + 1);
+    snprintf(text, 16, "%ums", ms);
+    return text;
+}
+
+/*
+ * Times that differ from the standard are still longer than what befalls players in
+ * clients_suffer(): a host is away for 5 s, and a reader reads nothing for 7 s.
+ */
+static void configure(void)
+{
+    char why[256];
+    static char texts[3][16];
+    char loops[2] = {(char)('1' + network_below(4)), '\0'};
+    char *arguments[] = {
+        "simulate",
+        "--loops",
+        loops,
+        "--max-buffered-bytes",
+        "67108864",
+        "--max-connections",
+        "1000",
+        "--host-grace",
+        some_seconds(texts[0], 8, 20),
+        "--empty-room-grace",
+        some_seconds(texts[1], 1, 20),
+        "--stall-timeout",
+        some_seconds(texts[2], 9, 15),
+        "--max-queue-bytes",
+        "1048576",
+        "--max-message-bytes",
+        "262144",
+        "--max-rooms",
+        "40",
+    };
+    if (config_read(ARRAY_LENGTH(arguments), arguments, &world.config, why, sizeof why) !=
+        CONFIG_RUN)
+        fail(why, 0);
+}
+
+void world_begin(const struct world_plan *plan)
+{
+    memset(&world, 0, sizeof world);
+    refusals_begin();
+    configure();
+    secrets_begin(plan->speaks_tls);
+    world.server = (struct server){
+        .config = &world.config,
+        .kernel = &network_kernel,
+        .tls = secrets_of_server(),
+        .admin_fd = -1,
+        .listener_fd = network_listener(),
+        .news_fd = network_kernel.wake_new(),
+        .poller = network_once_in(2) ? POLLER_EPOLL : POLLER_IO_URING,
+    };
+    if (!server_init(&world.server, DESCRIPTORS))
+        fail("The server does not start", 0);
+    bool stands_still = plan->has_faults && network_once_in(3);
+    /* OpenSSL asks for much. */
+    bool refuses = plan->has_faults && network_once_in(plan->speaks_tls ? 2 : 3);
+    world.stands_still_ns = stands_still ? network_now_ns() + 10 * NETWORK_S : UINT64_MAX;
+    world.refuses_ns = refuses ? network_now_ns() : UINT64_MAX;
+    world.lacks_cores = plan->has_faults && network_once_in(2);
+    network_lack_descriptors(plan->has_faults && network_once_in(3));
+}
+
+void world_check_rest(void)
+{
+    struct server *server = &world.server;
+    for (uint32_t i = 0; i < server->loop_count; i++) {
+        if (server->loops[i]->charged != 0)
+            fail("bytes of the budget that nobody gave back", server->loops[i]->charged);
+        if (server->loops[i]->stats.connections != 0)
+            fail("connections of whom all have left", server->loops[i]->stats.connections);
+    }
+    if (atomic_load(&server->rooms) != 0)
+        fail("rooms that are still there", atomic_load(&server->rooms));
+    if (atomic_load(&server->retained_bytes) != 0)
+        fail("bytes that rooms still keep", atomic_load(&server->retained_bytes));
+    if (atomic_load(&server->connection_count) != 0)
+        fail("connections that are still counted", atomic_load(&server->connection_count));
+}
+
+void world_drain(void)
+{
+    for (uint32_t i = 0; i < world.server.loop_count; i++)
+        mailbox_post(&world.server.loops[i]->mailbox, &world.server.loops[i]->drain_mail);
+}
+
+/* All loops end, as their threads would. */
+void world_stop(void)
+{
+    struct server *server = &world.server;
+    for (uint32_t i = 0; i < server->loop_count; i++)
+        mailbox_post(&server->loops[i]->mailbox, &server->loops[i]->stop_mail);
+    world_run_until(world_now_ns() + STOPPING_NS);
+    for (uint32_t i = 0; i < server->loop_count; i++) {
+        struct loop *loop = server->loops[i];
+        stopping_abandon_all(loop);
+        stopping_wait_for_kernel(loop);
+        if (loop->stats.connections != 0)
+            fail("connections that are left at the end", loop->stats.connections);
+    }
+    if (atomic_load(&server->connection_count) != 0)
+        fail("connections that are still counted", atomic_load(&server->connection_count));
+    server_release(server);
+}

@@ -1,0 +1,51 @@
+/*
+ * A whole server and all who use it. Whoever waits lets everything go on meanwhile, so that a
+ * script reads as what happens.
+ *
+ * Times are of the world's clock, in nanoseconds. It goes on with the network's, but for gaps in
+ * which the server's process stood still: what a server promises, it promises in this time.
+ */
+#ifndef PARTY_TESTS_WORLD_H
+#define PARTY_TESTS_WORLD_H
+
+#include "server/config.h"
+
+/* What the seed has chosen. */
+struct world_plan {
+    bool has_faults;
+    bool speaks_tls;
+};
+
+/* Makes and starts a server by the seed's choice of options. */
+void world_begin(const struct world_plan *plan);
+const struct config *world_config(void);
+
+uint64_t world_now_ns(void);
+/* How long everything has stood still so far: the network's clock is so much ahead. */
+uint64_t world_stood_still_ns(void);
+/* The same of a moment ago: when what is heard now was done. */
+uint64_t world_stood_still_before_ns(void);
+
+/* Lets everything go on until it is so late; or until something is true (then it returns true). */
+void world_run_until(uint64_t end_ns);
+bool world_run_until_true(uint64_t end_ns, bool (*is_true)(void *context), void *context);
+
+/* Whether the seed wants the server to lack memory now and then. */
+bool world_refuses_memory(void);
+
+/* Nothing fails from now on. */
+void world_end_faults(void);
+
+/* Turns of all loops so far. */
+uint64_t world_turns(void);
+
+/* When all have left, and all graces are over: the server has given back all that it took. */
+void world_check_rest(void);
+
+/* The server is about to be replaced: it makes no more rooms, and waits for those who play. */
+void world_drain(void);
+
+/* The server says goodbye to all who are there, and ends. */
+void world_stop(void);
+
+#endif
