@@ -49,7 +49,7 @@ async function percentile(room) {
   const times = [];
   for (let count = 0; count < roundTrips; count++) {
     times.push(await roundTrip(room));
-    await pause(3);
+    await pause(1);
   }
   return percentileOf(times);
 }

@@ -19,8 +19,8 @@ after(() => world.stop());
 /** For this long everybody is away: as a Wi-Fi is that fails for all. */
 const cutMilliseconds = 15_000;
 
-const told = (events, name, count) =>
-  eventually(() => named(events, name).length >= count, `${count} times ${name}`);
+const told = (events, name, count, times) =>
+  eventually(() => named(events, name).length >= count, `${count} times ${name}`, times);
 
 describe('A connection that is lost', () => {
   it('comes back to the same seat by itself', async () => {
@@ -146,7 +146,7 @@ describe('A connection that is lost', () => {
     const { guest, network } = await world.pair();
     const events = record(guest);
     network.silence();
-    await told(events, 'connection', 2);
+    await told(events, 'connection', 2, 2); // five seconds of silence, four for an answer, and the way back
     assert.equal(guest.status, 'connected');
   });
 

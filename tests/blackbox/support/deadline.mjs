@@ -20,13 +20,13 @@ export async function withDeadline(promise, what) {
   }
 }
 
-/** Repeats `attempt` until it returns something true, and returns that. */
-export async function eventually(attempt, what) {
-  const end = Date.now() + deadlineMilliseconds;
+/** Repeats `attempt` until it returns something true, and returns that. `times`: of the usual deadline. */
+export async function eventually(attempt, what, times = 1) {
+  const end = Date.now() + times * deadlineMilliseconds;
   for (;;) {
     const outcome = await attempt();
     if (outcome) return outcome;
-    if (Date.now() > end) throw new Error(`${what}: not within ${deadlineMilliseconds} ms`);
+    if (Date.now() > end) throw new Error(`${what}: not within ${times * deadlineMilliseconds} ms`);
     await pause(5);
   }
 }
