@@ -1,0 +1,117 @@
+/* What a server asks of a kernel beside its pollers: the clock, random bits, waking, sockets. */
+#include <assert.h>
+#include <string.h>
+
+#include "network_parts.h"
+
+/* A server that looks at the clock has done something since it did so last. */
+static uint64_t take_time(void)
+{
+    return network.now_ns += network.step_ns;
+}
+
+static void fill_random(void *ret_bytes, size_t length)
+{
+    uint8_t *bytes = ret_bytes;
+    for (size_t i = 0; i < length; i++)
+        bytes[i] = (uint8_t)network_random();
+}
+
+static int wake_new(void)
+{
+    return network_allocate_fd(FD_WAKE);
+}
+
+static void wake_post(int wake_fd)
+{
+    network.fds[wake_fd].is_posted = true;
+}
+
+static void wake_read(int wake_fd)
+{
+    network.fds[wake_fd].is_posted = false;
+}
+
+static void wake_free(int wake_fd)
+{
+    network.fds[wake_fd].kind = FD_FREE;
+}
+
+static bool peer_address(int fd, struct address *ret_address)
+{
+    *ret_address = network_link_of(fd)->from;
+    return true;
+}
+
+static bool own_address(int fd, struct address *ret_address)
+{
+    static const uint8_t octets[4] = {192, 0, 2, 1};
+    (void)network_link_of(fd);
+    *ret_address = address_of_ipv4(octets);
+    return true;
+}
+
+static bool delivery(int fd, struct socket_delivery *ret_delivery)
+{
+    const struct pipe *down = &network_link_of(fd)->down;
+    ret_delivery->acknowledged = down->acknowledged;
+    ret_delivery->in_flight = (uint32_t)down->in_flight;
+    return true;
+}
+
+static bool is_broken(int fd)
+{
+    return network_link_of(fd)->is_reset;
+}
+
+static bool shut(int fd)
+{
+    struct link *link = network_link_of(fd);
+    if (!link->is_reset)
+        link_put(link, &link->down, (struct bytes){0}, true);
+    link->is_shut = true;
+    return !link->is_reset;
+}
+
+static void close_socket(int fd, bool resets)
+{
+    struct link *link = network_link_of(fd);
+    assert(link->poller == NULL);
+    network.fds[fd] = (struct descriptor){0};
+    link->fd = -1;
+    if (!link->is_reset && (resets || link->up.buffered > 0)) {
+        link_break(link);
+        link->end_is_held = link->is_paused;
+        if (!link->is_paused)
+            link_tell_end(link, true);
+    } else if (!link->is_reset && !link->is_shut) {
+        link_put(link, &link->down, (struct bytes){0}, true);
+    }
+    network.has_over = true;
+}
+
+static void refuse(int fd, struct bytes answer)
+{
+    struct link *link = network_link_of(fd);
+    if (!link->is_reset && answer.length > 0)
+        link_put(link, &link->down, answer, false);
+    link->up.buffered = 0;
+    close_socket(fd, false);
+}
+
+const struct kernel network_kernel = {
+    .now_ns = take_time,
+    .random = fill_random,
+    .poller_new = network_poller_new,
+    .wake_new = wake_new,
+    .wake_post = wake_post,
+    .wake_read = wake_read,
+    .wake_free = wake_free,
+    .peer_address = peer_address,
+    .own_address = own_address,
+    .delivery = delivery,
+    .is_broken = is_broken,
+    .shut = shut,
+    .close = close_socket,
+    .refuse = refuse,
+};
