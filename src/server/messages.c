@@ -136,6 +136,18 @@ static enum pause handle_message(struct loop *loop, struct conn *conn, const str
     return PAUSE_NONE;
 }
 
+static enum counter counter_of_read_error(uint16_t close_code)
+{
+    switch (close_code) {
+    case WS_CLOSE_TOO_BIG:
+        return COUNTER_TOO_LARGE;
+    case WS_CLOSE_INTERNAL_ERROR: /* the reader had no memory for the message */
+        return COUNTER_NO_MEMORY;
+    default:
+        return COUNTER_PROTOCOL_ERROR;
+    }
+}
+
 static enum pause handle_read(struct loop *loop, struct conn *conn, const struct ws_read *read)
 {
     switch (read->kind) {
@@ -151,8 +163,7 @@ static enum pause handle_read(struct loop *loop, struct conn *conn, const struct
         conn_out_close(loop, conn, read->close_code, read->payload);
         break;
     case WS_READ_ERROR:
-        loop->stats.counters[read->close_code == WS_CLOSE_TOO_BIG ? COUNTER_TOO_LARGE
-                                                                  : COUNTER_PROTOCOL_ERROR]++;
+        loop->stats.counters[counter_of_read_error(read->close_code)]++;
         conn_out_close(loop, conn, read->close_code, (struct bytes){0});
         break;
     case WS_READ_PONG:

@@ -27,6 +27,7 @@ static struct {
     uint64_t stands_still_ns; /* when everything does so next */
     uint64_t stood_still_ns;  /* so far */
     uint64_t refuses_ns;      /* when memory will be refused next */
+    bool has_refused_memory;  /* then no client broke the protocol: there are no scenes */
     uint64_t gap_ns;          /* the last time, */
     uint64_t gap_ended_ns;    /* and when that was, by the world's clock */
     uint64_t turns;
@@ -246,6 +247,7 @@ void world_begin(const struct world_plan *plan)
     bool refuses = plan->has_faults && network_once_in(plan->speaks_tls ? 2 : 3);
     world.stands_still_ns = stands_still ? network_now_ns() + 10 * NETWORK_S : UINT64_MAX;
     world.refuses_ns = refuses ? network_now_ns() : UINT64_MAX;
+    world.has_refused_memory = refuses;
     world.lacks_cores = plan->has_faults && network_once_in(2);
     network_lack_descriptors(plan->has_faults && network_once_in(3));
 }
@@ -254,6 +256,10 @@ void world_check_rest(void)
 {
     struct server *server = &world.server;
     for (uint32_t i = 0; i < server->loop_count; i++) {
+        const uint64_t *counters = server->loops[i]->stats.counters;
+        if (world.has_refused_memory && counters[COUNTER_PROTOCOL_ERROR] != 0)
+            fail("lacks of memory that are counted as errors of a client",
+                 counters[COUNTER_PROTOCOL_ERROR]);
         if (server->loops[i]->charged != 0)
             fail("bytes of the budget that nobody gave back", server->loops[i]->charged);
         if (server->loops[i]->stats.connections != 0)
