@@ -68,7 +68,7 @@ simulate:
 	@ninja -C build/simulate --quiet tests/simulate
 	@build/simulate/tests/simulate $(if $(SEED),--seed $(SEED) --trace,--seeds $(or $(SEEDS),1000))
 
-# Plants faults in the sources, one by one, and sees whether the simulation finds them: ten minutes.
+# Plants faults in the sources, one by one, and sees whether the simulation finds them: a few minutes.
 mutants:
 	@scripts/setup build
 	@tests/simulation/mutants
