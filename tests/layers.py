@@ -13,7 +13,7 @@ ALLOWED = {
     "server": {"base", "proto", "relay", "net", "server"},
 }
 # `proto`, `relay` and `base` must not reach the kernel. <arpa/inet.h> is text to address and back.
-FORBIDDEN_HEADERS = re.compile(r"#include <(sys/|unistd|pthread|time\.h|errno|netinet|net/)")
+FORBIDDEN_HEADERS = re.compile(r"include\s*<(sys/|unistd|pthread|time\.h|errno|netinet|net/)")
 PURE = {"base", "proto", "relay"}
 
 # Within src/server a file includes only what stands in a line above its own: so there is no cycle.
@@ -41,13 +41,30 @@ RANKS = {name: rank for rank, line in enumerate(SERVER_ORDER.split("\n")) for na
 source = pathlib.Path(__file__).resolve().parent.parent / "src"
 
 
+INCLUDE = re.compile(r"""\s*#\s*include\s*[<"]([^">]+)[">]""")
+
+
+def includes(path):
+    """Line numbers, lines, and what they include: a path below src, or None for what is not of ours."""
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        found = INCLUDE.match(line)
+        if not found:
+            continue
+        for folder in (path.parent, source):
+            target = (folder / found[1]).resolve()
+            if target.is_file() and source in target.parents:
+                yield number, line, target.relative_to(source)
+                break
+        else:
+            yield number, line, None
+
+
 def faults(layer):
     for path in sorted((source / layer).rglob("*.[ch]")):
-        for number, line in enumerate(path.read_text().splitlines(), 1):
-            included = re.match(r'#include "(\w+)/', line)
-            if included and included[1] not in ALLOWED[layer]:
-                yield f"{path.name}:{number} includes {included[1]}"
-            if layer in PURE and FORBIDDEN_HEADERS.match(line):
+        for number, line, target in includes(path):
+            if target and target.parts[0] not in ALLOWED[layer]:
+                yield f"{path.name}:{number} includes {target}"
+            if layer in PURE and FORBIDDEN_HEADERS.search(line):
                 yield f"{path.name}:{number} reaches for the system: {line}"
 
 
@@ -58,10 +75,12 @@ def faults_within_server():
         if name not in RANKS:
             yield f"{name} is not in the order"
             continue
-        for number, line in enumerate(path.read_text().splitlines(), 1):
-            included = re.match(r'#include "server/([\w/]+)\.h"', line)
-            if included and included[1] != name and RANKS.get(included[1], 0) >= RANKS[name]:
-                yield f"{path.name}:{number} includes {included[1]}, which is not below it"
+        for number, _, target in includes(path):
+            if not target or target.parts[0] != "server":
+                continue
+            included = str(target.relative_to("server").with_suffix(""))
+            if included != name and RANKS.get(included, 0) >= RANKS[name]:
+                yield f"{path.name}:{number} includes {included}, which is not below it"
 
 
 checks = [(f"{layer} includes only what it may", faults(layer)) for layer in ALLOWED]

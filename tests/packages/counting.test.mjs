@@ -67,6 +67,9 @@ describe('What Meson runs', () => {
   it('has failed when a program died or printed nothing, and when Meson ran nothing', () => {
     assert.deepEqual(meson({ ...unit, returncode: -6 }), ['2 passed, 1 failed, 0 skipped', 1]);
     assert.deepEqual(meson({ name: 'unit / x', returncode: 0 }), ['0 passed, 1 failed, 0 skipped', 1]);
+    const ended = count(`meson() { cp ${folder}/build/given ${folder}/build/meson-logs/testlog.json; return 137; };` +
+      `printf '%s\\n' '${JSON.stringify(unit)}' > ${folder}/build/given; meson_tests ${folder}/build`);
+    assert.deepEqual(ended, ['2 passed, 1 failed, 0 skipped', 1]);
     const nothing = count(`meson() { false; }; meson_tests ${folder}/nowhere`);
     assert.deepEqual(nothing, ['0 passed, 1 failed, 0 skipped', 1]);
   });
@@ -92,6 +95,10 @@ describe("Node's own runner", () => {
     ]);
   });
 
+  it('has failed when there is no test', () => {
+    assert.deepEqual(node(`describe('all', () => {});`), ['0 passed, 1 failed, 0 skipped', 1]);
+  });
+
   it('has failed when a test never ends', () => {
     const body = `it('a', () => {}); it('b', () => new Promise(() => {}));`;
     assert.deepEqual(node(body), ['1 passed, 1 failed, 0 skipped', 1]);
@@ -100,7 +107,37 @@ describe("Node's own runner", () => {
 
 describe('A suite that is skipped as a whole', () => {
   it('is one skipped test, and no reason to fail', () => {
+    const line = '1 passed, 0 failed, 1 skipped';
+    assert.deepEqual(count('skip "the vectors" "no folder of them"; add a 1 0 0 log'), [line, 0]);
+  });
+
+  it('is a reason to fail when nothing else was tested', () => {
     const line = '0 passed, 0 failed, 1 skipped';
-    assert.deepEqual(count('skip "the vectors" "no folder of them"'), [line, 0]);
+    assert.deepEqual(count('skip "the vectors" "no folder of them"'), [line, 1]);
+  });
+});
+
+describe('A server for the suites', () => {
+  /** What becomes of it when it says this, and over which pollers the suites run. */
+  function starts(says) {
+    const binary = path.join(folder, 'server');
+    writeFileSync(binary, `#!/bin/bash\n${says}\nsleep 10\n`, { mode: 0o755 });
+    return count(`add a 1 0 0 log; find_pollers ${binary}; add "\${pollers[*]}" \${#pollers[@]} 0 0 log`);
+  }
+
+  it('is tested over each poller with which it starts', () => {
+    assert.deepEqual(starts('echo party-sockets listening on http://localhost:1'), [
+      '3 passed, 0 failed, 0 skipped', 0,
+    ]);
+  });
+
+  it('is not tested over io_uring where the kernel lacks that', () => {
+    const lacks = 'party-sockets: --poller io_uring: the kernel does not have it (Linux 6.1) or does not allow it';
+    const says = `if [[ $* == *io_uring* ]]; then echo "${lacks}"; exit 2; else echo listening; fi`;
+    assert.deepEqual(starts(says), ['2 passed, 0 failed, 1 skipped', 0]);
+  });
+
+  it('has failed when it does not start', () => {
+    assert.deepEqual(starts('echo "runtime error: boom"; exit 1'), ['1 passed, 2 failed, 0 skipped', 1]);
   });
 });
