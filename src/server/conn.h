@@ -93,9 +93,11 @@ struct conn {
     uint16_t origin_number : CONN_ORIGIN_BITS; /* its origin's number in server.origins */
     /* The client closed with 1000 or no code: it leaves, and was not cut off. */
     bool said_farewell : 1;
-    bool is_admin : 1;   /* accepted on --admin-listen */
-    bool is_counted : 1; /* counted in its subnet, as `kind` */
-    uint8_t kind : 2;    /* enum subnets_kind; only admission changes it */
+    bool is_admin : 1; /* accepted on --admin-listen */
+    bool
+        is_detaching : 1; /* its loop gives it up, as soon as the poller has let go of the socket */
+    bool is_counted : 1;  /* counted in its subnet, as `kind` */
+    uint8_t kind : 2;     /* enum subnets_kind; only admission changes it */
     uint32_t subnet; /* in server.subnets; SUBNET_NONE: a proxy has not reported the address yet */
     uint32_t last_alive_ms; /* when the peer showed the last sign of life */
     uint32_t due_ms;        /* when its deadline in `deadline` is due */

@@ -87,6 +87,7 @@ static bool adopt(struct loop *loop, struct conn *conn)
     conn->next_dirty = NULL;
     conn->next_ending = CLIENT_NONE;
     conn->handle = CLIENT_NONE;
+    conn->is_detaching = false;
     enter_account(loop, conn);
     if (!handles_add(&loop->connections, conn)) {
         loop->stats.counters[COUNTER_NO_MEMORY]++;
@@ -177,6 +178,7 @@ bool conn_life_accept_admin(struct server *server)
 void conn_life_send(struct loop *loop, struct conn *conn)
 {
     assert(conn->state == CONN_MOVING && conn->seat == NULL);
+    conn->is_detaching = true;
     list_remove(&conn->deadline);
     loop_forget_dirty(loop, conn);
     if (!poller_detach(loop->poller, &conn->socket))
@@ -209,6 +211,7 @@ void conn_life_drop(struct loop *loop, struct conn *conn)
 
 void conn_life_reap(struct loop *loop, struct conn *conn)
 {
+    conn->is_detaching = true;
     list_remove(&conn->deadline);
     if (poller_detach(loop->poller, &conn->socket))
         end_life(loop, conn);

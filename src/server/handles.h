@@ -3,9 +3,9 @@
  * the relay names a client.
  *
  * A handle consists of an index into the table and the generation of the place at that index. Each
- * handles_remove() increments the generation, so an old handle does not name the next connection in
- * the same place. A handle is valid in one loop only; a connection that moves gets a new one there.
- * Only the loop's thread uses the table.
+ * handles_remove() increments the generation, so an old handle names none of the next
+ * 255 connections in the same place. A handle is valid in one loop only; a connection that moves
+ * gets a new one there. Only the loop's thread uses the table.
  */
 #ifndef PARTY_SERVER_HANDLES_H
 #define PARTY_SERVER_HANDLES_H
@@ -17,6 +17,8 @@
 /* The bits of the index bound a loop's connections; the other bits are the generation. */
 #define HANDLE_INDEX_BITS 24
 #define HANDLE_INDEX_MASK ((1u << HANDLE_INDEX_BITS) - 1)
+
+#define HANDLE_VACANT_BIT 1u /* of a vacant place */
 
 union handle_place {
     struct conn *conn; /* a taken place: an aligned address, which is even */
@@ -43,9 +45,9 @@ void handles_remove(struct handles *handles, struct conn *conn);
 /* The connection that a handle names. The handle must be in use. */
 static inline struct conn *handles_at(const struct handles *handles, uint32_t handle)
 {
-    struct conn *conn = handles->places[handle & HANDLE_INDEX_MASK].conn;
-    assert(conn->handle == handle);
-    return conn;
+    union handle_place place = handles->places[handle & HANDLE_INDEX_MASK];
+    assert((place.vacant & HANDLE_VACANT_BIT) == 0 && place.conn->handle == handle);
+    return place.conn;
 }
 
 /*
