@@ -25,7 +25,7 @@ enum log_readers {
 struct log_address {
     enum log_readers readers;
     uint32_t index;          /* of the seat; EVERYONE_BUT, ONE */
-    const uint32_t *indices; /* of the seats, each once; SOME */
+    const uint32_t *indices; /* of the seats, each once, at most UINT16_MAX of them; SOME */
     uint32_t index_count;
 };
 

@@ -259,6 +259,17 @@ static bool is_in_milliseconds(const struct option *option, const char *name)
     return name == option->environment && length > 3 && strcmp(name + length - 3, "_MS") == 0;
 }
 
+/* Writes what --poller may be: `auto`, or the name of a poller. */
+static void write_poller_names(char *text, size_t capacity)
+{
+    size_t length = (size_t)snprintf(text, capacity, "auto");
+    for (enum poller_kind kind = 0; kind < POLLER_KINDS && length < capacity; kind++) {
+        const char *separator = kind + 1 < POLLER_KINDS ? ", " : " or ";
+        length += (size_t)snprintf(text + length, capacity - length, "%s%s", separator,
+                                   poller_name(kind));
+    }
+}
+
 /* Reads a number, a duration, a flag or a poller. */
 static bool set_number(const struct option *option, void *field, const char *name, const char *text,
                        struct complaint complaint)
@@ -279,7 +290,7 @@ static bool set_number(const struct option *option, void *field, const char *nam
         snprintf(wanted, sizeof wanted, "true or false");
         is_good = read_flag(text, &value);
     } else if (option->kind == VALUE_POLLER) {
-        snprintf(wanted, sizeof wanted, "auto, epoll or io_uring");
+        write_poller_names(wanted, sizeof wanted);
         is_good = read_poller(text, &value);
     } else {
         snprintf(wanted, sizeof wanted, "a whole number from %llu to %llu", minimum, maximum);
