@@ -152,61 +152,77 @@ static bool linger_on(struct loop *loop, struct conn *conn)
     return true;
 }
 
-static void expire(struct loop *loop, struct conn *conn, enum deadline_kind kind)
+static void expire_liveness(struct loop *loop, struct conn *conn)
 {
-    switch (kind) {
-    case DEADLINE_LIVENESS:
-        if (check_liveness(loop, conn))
-            loop_set_deadline(loop, conn, DEADLINE_LIVENESS);
-        return;
-    case DEADLINE_THROTTLE:
-        /*
-         * No other deadline checks a connection that is paused for its rate again and again, and
-         * the poller does not report that its socket is broken.
-         */
-        if (loop->kernel->is_broken(conn->socket.fd))
-            conn_out_lose_peer(loop, conn);
-        else if (check_liveness(loop, conn) && allowance_lets_resume(loop, conn))
-            conn_in_resume(loop, conn);
-        else if (conn->state == CONN_OPEN)
-            loop_set_deadline(loop, conn, DEADLINE_THROTTLE);
-        return;
-    case DEADLINE_PENALTY:
-        if (conn->state == CONN_WAITING)
-            lookup_answer_delayed(loop, conn);
-        else
-            perform_delayed_answer(loop, conn);
-        return;
-    case DEADLINE_REQUEST:
-        /* When the loop is busy, the request may have arrived without having been read. */
-        if (!conn->is_paused && poller_may_have_input(loop->poller, &conn->socket)) {
-            loop_set_deadline(loop, conn, kind);
-            return;
-        }
-        loop->stats.counters[COUNTER_UNREQUESTED]++;
-        break;
-    case DEADLINE_FLUSH:
-        /* Queued output may be sent for as long as it advances. */
-        look_at_delivery(loop, conn);
-        if (loop->now_ms - conn->progress_ms < loop->deadline_length_ms[kind]) {
-            loop_set_deadline(loop, conn, kind);
-            return;
-        }
-        break;
-    case DEADLINE_LINGER:
-        if (linger_on(loop, conn))
-            return;
-        break;
-    case DEADLINE_HANDSHAKE:
-    case DEADLINE_MORE_HANDSHAKES:
-        loop->stats.counters[COUNTER_UNREQUESTED]++;
-        break;
-    case DEADLINE_NEXT_TURN:
-    case DEADLINE_KINDS:
-        break;
-    }
+    if (check_liveness(loop, conn))
+        loop_set_deadline(loop, conn, DEADLINE_LIVENESS);
+}
+
+/*
+ * No other deadline checks a connection that is paused for its rate again and again, and the poller
+ * does not report that its socket is broken.
+ */
+static void expire_throttle(struct loop *loop, struct conn *conn)
+{
+    if (loop->kernel->is_broken(conn->socket.fd))
+        conn_out_lose_peer(loop, conn);
+    else if (check_liveness(loop, conn) && allowance_lets_resume(loop, conn))
+        conn_in_resume(loop, conn);
+    else if (conn->state == CONN_OPEN)
+        loop_set_deadline(loop, conn, DEADLINE_THROTTLE);
+}
+
+static void expire_penalty(struct loop *loop, struct conn *conn)
+{
+    if (conn->state == CONN_WAITING)
+        lookup_answer_delayed(loop, conn);
+    else
+        perform_delayed_answer(loop, conn);
+}
+
+static void give_up_request(struct loop *loop, struct conn *conn)
+{
+    loop->stats.counters[COUNTER_UNREQUESTED]++;
     conn_out_abandon(loop, conn);
 }
+
+/* When the loop is busy, the request may have arrived without having been read. */
+static void expire_request(struct loop *loop, struct conn *conn)
+{
+    if (!conn->is_paused && poller_may_have_input(loop->poller, &conn->socket))
+        loop_set_deadline(loop, conn, DEADLINE_REQUEST);
+    else
+        give_up_request(loop, conn);
+}
+
+/* Queued output may be sent for as long as it advances. */
+static void expire_flush(struct loop *loop, struct conn *conn)
+{
+    look_at_delivery(loop, conn);
+    if (loop->now_ms - conn->progress_ms < loop->deadline_length_ms[DEADLINE_FLUSH])
+        loop_set_deadline(loop, conn, DEADLINE_FLUSH);
+    else
+        conn_out_abandon(loop, conn);
+}
+
+static void expire_linger(struct loop *loop, struct conn *conn)
+{
+    if (!linger_on(loop, conn))
+        conn_out_abandon(loop, conn);
+}
+
+/* What happens to a connection whose deadline is over. It is in no queue of deadlines then. */
+static void (*const expire[DEADLINE_KINDS])(struct loop *loop, struct conn *conn) = {
+    [DEADLINE_NEXT_TURN] = NULL, /* the turn resumes these connections before it waits */
+    [DEADLINE_REQUEST] = expire_request,
+    [DEADLINE_LIVENESS] = expire_liveness,
+    [DEADLINE_THROTTLE] = expire_throttle,
+    [DEADLINE_HANDSHAKE] = give_up_request,
+    [DEADLINE_MORE_HANDSHAKES] = give_up_request,
+    [DEADLINE_PENALTY] = expire_penalty,
+    [DEADLINE_FLUSH] = expire_flush,
+    [DEADLINE_LINGER] = expire_linger,
+};
 
 bool deadlines_check_paused(struct loop *loop, struct conn *conn)
 {
@@ -227,7 +243,7 @@ void deadlines_check(struct loop *loop)
                 continue;
             }
             list_remove(&conn->deadline);
-            expire(loop, conn, kind);
+            expire[kind](loop, conn);
         }
     }
 }
