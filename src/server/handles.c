@@ -7,12 +7,12 @@
 #define NO_PLACE HANDLE_INDEX_MASK /* is no index, so no handle equals CLIENT_NONE */
 
 #define GENERATION_SHIFT 8
+#define VACANT_BIT 1u
 #define NEXT_SHIFT 32
 
 static uint64_t vacancy_of(uint32_t next, uint8_t generation)
 {
-    return (uint64_t)next << NEXT_SHIFT | (uint64_t)generation << GENERATION_SHIFT |
-           HANDLE_VACANT_BIT;
+    return (uint64_t)next << NEXT_SHIFT | (uint64_t)generation << GENERATION_SHIFT | VACANT_BIT;
 }
 
 void handles_init(struct handles *handles)
@@ -75,7 +75,7 @@ struct conn *handles_next(const struct handles *handles, uint32_t *at)
 {
     while (*at < handles->used) {
         union handle_place place = handles->places[(*at)++];
-        if ((place.vacant & HANDLE_VACANT_BIT) == 0)
+        if ((place.vacant & VACANT_BIT) == 0)
             return place.conn;
     }
     return NULL;
