@@ -80,12 +80,12 @@ void player_go_away(struct player *player, uint64_t for_ns)
 static bool is_hit(struct player *player)
 {
     struct party *party = player->party;
-    if (party->hit_ns != 0 && network_now_ns() - party->hit_ns < HIT_NS)
+    if (party->hit_ns != 0 && world_now_ns() - party->hit_ns < HIT_NS)
         return true;
     if (clients.hits == refusals_count())
         return false;
     clients.hits++;
-    party->hit_ns = network_now_ns();
+    party->hit_ns = world_now_ns();
     return true;
 }
 
