@@ -5,8 +5,9 @@
  *              [--scene NAME] [--no-faults] [--trace]
  *
  * Plays so many seeds, or as many as the time is enough for, one after the other, from a random one
- * on or from the one that is given; the first one twice, which must be the same. It prints TAP: a
- * test a seed. The first seed that breaks a promise is told, and ends the program.
+ * on or from the one that is given; the first one twice, which must be the same. It traces the
+ * first time only. It prints TAP: a test a seed. The first seed that breaks a promise is told, and
+ * ends the program.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -50,6 +51,15 @@ static _Noreturn void fail(const char *sentence, unsigned long long number)
     abort();
 }
 
+/* Tells those who plant faults that servers start. */
+static void tell_start(void)
+{
+    static bool is_told;
+    if (!is_told)
+        fprintf(stderr, "# starts\n");
+    is_told = true;
+}
+
 /* All leave, and what they leave behind is over when the graces are. */
 static void end_politely(void)
 {
@@ -73,8 +83,10 @@ static struct outcome_of_seed play(const struct options *options, uint64_t seed)
     const struct world_plan world_plan = {
         .has_faults = options->has_faults,
         .speaks_tls = options->has_faults && network_once_in(TLS_ONCE_IN),
+        .is_traced = options->is_traced,
     };
     world_begin(&world_plan);
+    tell_start();
     clients_begin(&clients_plan);
     uint64_t end_ns = world_now_ns() + options->seconds * NETWORK_S;
     /* Scenes say what must happen, and nobody could say it where memory lacks. */
@@ -155,6 +167,8 @@ int main(int argument_count, char **arguments)
         return 1;
     options.seed %= 1000000000;
     read_options(argument_count, arguments, &options);
+    if (options.is_traced)
+        setvbuf(stdout, NULL, _IOLBF, 0); /* an assertion that fails loses no line */
     time_t end = time(NULL) + (time_t)options.for_seconds;
     uint64_t i = 0;
     for (; options.for_seconds > 0 ? time(NULL) < end : i < options.seeds; i++) {
@@ -163,7 +177,9 @@ int main(int argument_count, char **arguments)
         fprintf(stderr, "# seed %llu\n", (unsigned long long)seed);
         struct outcome_of_seed first = play(&options, seed);
         if (i == 0) {
-            struct outcome_of_seed again = play(&options, seed);
+            struct options untraced = options;
+            untraced.is_traced = false;
+            struct outcome_of_seed again = play(&untraced, seed);
             if (again.digest != first.digest || again.turns != first.turns)
                 fail("two runs of the seed differ", seed);
         }

@@ -1,6 +1,7 @@
 /* Loops have their turns in an order that the seed draws; the clock goes on when none is due. */
 #include "world.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -24,6 +25,7 @@ static struct {
     uint64_t due_ns[LOOPS_MAX]; /* by the network's clock: a turn even if nothing happens */
     uint64_t sleeps_until_ns[LOOPS_MAX]; /* its thread has no core */
     bool lacks_cores;
+    bool is_traced;
     uint64_t stands_still_ns; /* when everything does so next */
     uint64_t stood_still_ns;  /* so far */
     uint64_t refuses_ns;      /* when memory will be refused next */
@@ -38,6 +40,18 @@ static _Noreturn void fail(const char *sentence, unsigned long long number)
     fflush(stdout);
     fprintf(stderr, "%s: %llu\n", sentence, number);
     abort();
+}
+
+PRINTF_LIKE(1, 2) static void trace(const char *format, ...)
+{
+    if (!world.is_traced)
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    printf("%12.6f world      ", (double)network_now_ns() / 1e9);
+    vprintf(format, arguments);
+    putchar('\n');
+    va_end(arguments);
 }
 
 const struct config *world_config(void)
@@ -69,9 +83,12 @@ uint64_t world_turns(void)
 static void take_turn(uint32_t index)
 {
     struct loop *loop = world.server.loops[index];
+    uint64_t refusals_before = refusals_count();
     refusals_enter_turn();
     turn_take(loop);
     refusals_leave_turn();
+    if (refusals_count() != refusals_before)
+        trace("has refused memory to loop %u", index);
     world.turns++;
     int wait_ms = turn_wait_ms(loop);
     world.due_ns[index] =
@@ -114,6 +131,7 @@ static uint64_t least(uint64_t a, uint64_t b)
 static void stand_still(void)
 {
     uint64_t for_ns = NETWORK_S + network_random() % (20 * NETWORK_S);
+    trace("stands still for %.6f s", (double)for_ns / 1e9);
     world.stands_still_ns = network_now_ns() + 5 * NETWORK_S + network_random() % (60 * NETWORK_S);
     network_advance(network_now_ns() + for_ns);
     world.stands_still_ns += for_ns;
@@ -127,7 +145,9 @@ static void stand_still(void)
 static void refuse_memory(void)
 {
     world.refuses_ns = network_now_ns() + 8 * NETWORK_S + network_random() % (10 * NETWORK_S);
-    refusals_next(1 + network_below(REFUSED_AMONG));
+    uint32_t number = 1 + network_below(REFUSED_AMONG);
+    trace("will refuse allocation %u from now on", number);
+    refusals_next(number);
 }
 
 bool world_run_until_true(uint64_t end_ns, bool (*is_true)(void *context), void *context)
@@ -220,6 +240,8 @@ static void configure(void)
         "--max-rooms",
         "40",
     };
+    for (size_t i = 1; i + 1 < ARRAY_LENGTH(arguments); i += 2)
+        trace("%s %s", arguments[i], arguments[i + 1]);
     if (config_read(ARRAY_LENGTH(arguments), arguments, &world.config, why, sizeof why) !=
         CONFIG_RUN)
         fail(why, 0);
@@ -228,6 +250,7 @@ static void configure(void)
 void world_begin(const struct world_plan *plan)
 {
     memset(&world, 0, sizeof world);
+    world.is_traced = plan->is_traced;
     refusals_begin();
     configure();
     secrets_begin(plan->speaks_tls);
@@ -249,7 +272,14 @@ void world_begin(const struct world_plan *plan)
     world.refuses_ns = refuses ? network_now_ns() : UINT64_MAX;
     world.has_refused_memory = refuses;
     world.lacks_cores = plan->has_faults && network_once_in(2);
-    network_lack_descriptors(plan->has_faults && network_once_in(3));
+    bool lacks_descriptors = plan->has_faults && network_once_in(3);
+    network_lack_descriptors(lacks_descriptors);
+    trace("poller %s", world.server.poller == POLLER_EPOLL ? "epoll" : "io_uring");
+    trace("TLS %s", plan->speaks_tls ? "on" : "off");
+    trace("stand-stills %s", stands_still ? "on" : "off");
+    trace("refusals of memory %s", refuses ? "on" : "off");
+    trace("loops without a core %s", world.lacks_cores ? "on" : "off");
+    trace("lack of descriptors %s", lacks_descriptors ? "on" : "off");
 }
 
 void world_check_rest(void)

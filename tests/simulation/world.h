@@ -14,6 +14,7 @@
 struct world_plan {
     bool has_faults;
     bool speaks_tls;
+    bool is_traced;
 };
 
 /* Makes and starts a server by the seed's choice of options. */
