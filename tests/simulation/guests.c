@@ -210,6 +210,21 @@ char *scene_visit(const char *path)
     return text;
 }
 
+void scene_expect_refusal(const char *status)
+{
+    struct guest guest = {.name = "refused", .is_visitor = true, .is_refused = true};
+    while (guest.is_refused) {
+        guest.is_refused = false;
+        guest.wire = wire_open(next_address(), 2, &events, &guest);
+        if (!world_run_until_true(world_now_ns() + PROMPT_NS, has_news, &guest))
+            scene_fails("nobody refuses who should get %s", status);
+    }
+    const char *text = guest_hear(&guest, 0);
+    if (strncmp(text + 9, status, strlen(status)) != 0)
+        scene_fails("who should get %s is answered %s", status, text);
+    free(guest.told);
+}
+
 void scene_ask(const char *path, const char *status, const char *body)
 {
     char *text = scene_visit(path);

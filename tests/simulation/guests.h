@@ -28,6 +28,9 @@ char *scene_visit(const char *path);
 /* The same; this must be the answer: status and body. */
 void scene_ask(const char *path, const char *status, const char *body);
 
+/* Somebody comes who gets this status instead of a WebSocket. */
+void scene_expect_refusal(const char *status);
+
 /* The code of the room that it is in, and its index or, in protocol 1, its name; as JSON. */
 const char *guest_code(const struct guest *guest);
 const char *guest_index(const struct guest *guest);

@@ -36,6 +36,7 @@ static const struct scene scenes[] = {
     {"fragments", scene_fragments},
     {"lookup", scene_lookup},
     {"full-server", scene_full_server},
+    {"many-connections", scene_many_connections},
     {"many-newcomers", scene_many_newcomers},
     {"many-guessers", scene_many_guessers},
 };

@@ -51,6 +51,7 @@ void scene_fragments(void);
 /* About the server. */
 void scene_lookup(void);
 void scene_full_server(void);
+void scene_many_connections(void);
 void scene_many_newcomers(void);
 void scene_many_guessers(void);
 

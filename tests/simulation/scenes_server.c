@@ -62,6 +62,20 @@ void scene_full_server(void)
     scene_fails("there are more rooms than may be");
 }
 
+/* One address has as many connections as it may, and one more is refused. */
+void scene_many_connections(void)
+{
+    uint64_t most = world_config()->connections_per_address_max;
+    struct guest *last = NULL;
+    guests_share_address();
+    for (uint64_t i = 0; i < most; i++)
+        last = guest_come(2, "one of many");
+    scene_expect_refusal("429");
+    guest_leave(last, 1000);
+    scene_wait(NETWORK_S);
+    guest_catch_up(guest_come(2, "successor"));
+}
+
 /* Of what an address may have in a minute, what is left comes back evenly. */
 static void expect_count(const char *what, uint64_t count, uint64_t most, struct moment since)
 {

@@ -18,6 +18,7 @@
 #define SLEEP_MAX_NS (50 * NETWORK_MS)
 #define RECENT_NS NETWORK_S
 #define STOPPING_NS (3 * NETWORK_S)
+#define SUBNETS_MAX 65536
 
 static struct {
     struct config config;
@@ -239,6 +240,8 @@ static void configure(void)
         "262144",
         "--max-rooms",
         "40",
+        "--max-connections-per-address",
+        "40",
     };
     for (size_t i = 1; i + 1 < ARRAY_LENGTH(arguments); i += 2)
         trace("%s %s", arguments[i], arguments[i + 1]);
@@ -282,25 +285,66 @@ void world_begin(const struct world_plan *plan)
     trace("lack of descriptors %s", lacks_descriptors ? "on" : "off");
 }
 
+static void expect_none(const char *sentence, uint64_t count)
+{
+    if (count != 0)
+        fail(sentence, count);
+}
+
+/*
+ * How many subnets somebody holds. The places of the table that are neither free nor remembered
+ * have a holder. So many are free as unknown addresses enter before the table uses a new place.
+ */
+static uint32_t count_held_subnets(struct subnets *subnets)
+{
+    static uint32_t entered[SUBNETS_MAX];
+    uint32_t used = subnets->used;
+    uint32_t remembered = subnets->remembered_count; /* those who leave make others forgotten */
+    uint32_t count = 0;
+    while (subnets->used == used) {
+        const uint8_t octets[4] = {8, 8, (uint8_t)(count >> 8), (uint8_t)count};
+        if (count == SUBNETS_MAX)
+            fail("more subnets than there can be", count);
+        entered[count++] = subnets_enter(subnets, address_of_ipv4(octets));
+    }
+    uint32_t free_count = count - 1;
+    for (uint32_t i = 0; i < count; i++)
+        subnets_leave(subnets, entered[i], kernel_now_ms(&network_kernel));
+    return used - 1 - free_count - remembered;
+}
+
+/* Where nobody is connected, nothing is counted for anybody. */
+static void check_nobody_is_here(void)
+{
+    struct server *server = &world.server;
+    struct subnets *subnets = &server->subnets;
+    for (uint32_t i = 0; i < server->loop_count; i++) {
+        expect_none("connections of whom all have left", server->loops[i]->stats.connections);
+        expect_none("WebSockets of whom all have left", server->loops[i]->stats.clients);
+    }
+    expect_none("connections that are still counted", atomic_load(&server->connection_count));
+    expect_none("refusals that are still counted", atomic_load(&server->refusal_count));
+    expect_none("delayed answers that are still counted", subnets->waiting_count);
+    expect_none("subnets that are still held", count_held_subnets(subnets));
+}
+
 void world_check_rest(void)
 {
     struct server *server = &world.server;
+    struct origin_counts origin;
     for (uint32_t i = 0; i < server->loop_count; i++) {
         const uint64_t *counters = server->loops[i]->stats.counters;
-        if (world.has_refused_memory && counters[COUNTER_PROTOCOL_ERROR] != 0)
-            fail("lacks of memory that are counted as errors of a client",
-                 counters[COUNTER_PROTOCOL_ERROR]);
-        if (server->loops[i]->charged != 0)
-            fail("bytes of the budget that nobody gave back", server->loops[i]->charged);
-        if (server->loops[i]->stats.connections != 0)
-            fail("connections of whom all have left", server->loops[i]->stats.connections);
+        if (world.has_refused_memory)
+            expect_none("lacks of memory that are counted as errors of a client",
+                        counters[COUNTER_PROTOCOL_ERROR]);
+        expect_none("bytes of the budget that nobody gave back", server->loops[i]->charged);
     }
-    if (atomic_load(&server->rooms) != 0)
-        fail("rooms that are still there", atomic_load(&server->rooms));
-    if (atomic_load(&server->retained_bytes) != 0)
-        fail("bytes that rooms still keep", atomic_load(&server->retained_bytes));
-    if (atomic_load(&server->connection_count) != 0)
-        fail("connections that are still counted", atomic_load(&server->connection_count));
+    check_nobody_is_here();
+    expect_none("rooms that are still there", atomic_load(&server->rooms));
+    expect_none("bytes that rooms still keep", atomic_load(&server->retained_bytes));
+    expect_none("origins that still have clients or rooms",
+                origins_list(&server->origins, &origin, 1));
+    expect_none("makers of rooms that are gone", server->makers.tree != NULL);
 }
 
 void world_drain(void)
@@ -320,10 +364,7 @@ void world_stop(void)
         struct loop *loop = server->loops[i];
         stopping_abandon_all(loop);
         stopping_wait_for_kernel(loop);
-        if (loop->stats.connections != 0)
-            fail("connections that are left at the end", loop->stats.connections);
     }
-    if (atomic_load(&server->connection_count) != 0)
-        fail("connections that are still counted", atomic_load(&server->connection_count));
+    check_nobody_is_here();
     server_release(server);
 }
