@@ -146,8 +146,10 @@ static void heard(void *owner, const char *text, size_t length)
 
 static void opened(void *owner)
 {
-    note(owner, BYTES("open"));
-    player_enters(owner);
+    struct player *player = owner;
+    note(player, BYTES("open"));
+    if (player->state == STATE_UPGRADING)
+        player_enters(player);
 }
 
 static void refused(void *owner, const char *response)
@@ -184,11 +186,15 @@ static const struct wire_events events = {opened, heard, hear_close, ended, refu
 static void connect_player(struct player *player)
 {
     uint8_t octets[4] = {198, 51, 100, (uint8_t)player->number};
-    player->wire = wire_open(address_of_ipv4(octets), player->party->protocol, &events, player);
+    bool is_hasty = clients.plan.has_faults && network_once_in(3);
+    player->wire = wire_prepare(address_of_ipv4(octets), player->party->protocol, &events, player);
     player->state = STATE_UPGRADING;
     player->connections++;
     player->acts_ns = UINT64_MAX;
-    player_trace(player, "connects");
+    player_trace(player, is_hasty ? "connects, and does not wait" : "connects");
+    if (is_hasty)
+        player_enters(player);
+    wire_send_off(player->wire);
 }
 
 /* What may befall a player who is seated. Who speaks seldom may have been silent since the last

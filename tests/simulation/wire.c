@@ -19,7 +19,8 @@ struct wire {
     const struct wire_events *events;
     void *owner;
     bool is_open;
-    bool is_busy; /* with callbacks */
+    bool is_busy;     /* with callbacks */
+    bool is_prepared; /* nothing goes out yet */
     uint8_t *unread;
     size_t unread_length;
     size_t unread_capacity;
@@ -27,7 +28,7 @@ struct wire {
     uint32_t pings;  /* that it sent, */
     uint32_t pongs;  /* and that were answered */
     SSL *ssl;        /* NULL: plain text */
-    uint8_t *unsent; /* until hands are shaken */
+    uint8_t *unsent; /* until it is sent off, and hands are shaken */
     size_t unsent_length;
 };
 
@@ -66,14 +67,26 @@ static void encrypt(struct wire *wire)
 
 static void put_out(struct wire *wire, const uint8_t *data, size_t length)
 {
-    if (wire->ssl == NULL) {
+    if (wire->ssl == NULL && !wire->is_prepared) {
         link_send(wire->link, bytes_of(data, length));
         return;
     }
     wire->unsent = certain_realloc(wire->unsent, wire->unsent_length + length);
     memcpy(wire->unsent + wire->unsent_length, data, length);
     wire->unsent_length += length;
-    encrypt(wire);
+    if (!wire->is_prepared)
+        encrypt(wire);
+}
+
+void wire_send_off(struct wire *wire)
+{
+    wire->is_prepared = false;
+    if (wire->ssl != NULL) {
+        encrypt(wire);
+        return;
+    }
+    link_send(wire->link, bytes_of(wire->unsent, wire->unsent_length));
+    wire->unsent_length = 0;
 }
 
 void wire_send_frame(struct wire *wire, uint8_t first, bool is_masked, const void *data,
@@ -298,11 +311,12 @@ static struct wire *connect_wire(struct address from, const struct wire_events *
     return wire;
 }
 
-struct wire *wire_open(struct address from, int protocol, const struct wire_events *events,
-                       void *owner)
+struct wire *wire_prepare(struct address from, int protocol, const struct wire_events *events,
+                          void *owner)
 {
     char request[256];
     struct wire *wire = connect_wire(from, events, owner);
+    wire->is_prepared = true;
     int length = snprintf(request, sizeof request,
                           "GET / HTTP/1.1\r\nHost: simulated\r\nUpgrade: websocket\r\n"
                           "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
@@ -310,6 +324,14 @@ struct wire *wire_open(struct address from, int protocol, const struct wire_even
                           "Sec-WebSocket-Protocol: party-sockets.v%d\r\n\r\n",
                           protocol);
     put_out(wire, (const uint8_t *)request, (size_t)length);
+    return wire;
+}
+
+struct wire *wire_open(struct address from, int protocol, const struct wire_events *events,
+                       void *owner)
+{
+    struct wire *wire = wire_prepare(from, protocol, events, owner);
+    wire_send_off(wire);
     return wire;
 }
 

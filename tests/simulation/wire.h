@@ -24,7 +24,12 @@ struct wire_events {
 
 struct wire *wire_open(struct address from, int protocol, const struct wire_events *events,
                        void *owner);
-/* The same, to ask for a page. */
+/* The same, but nothing goes out before wire_send_off(): the request and what is said meanwhile
+ * are in one packet, unless the network cuts it. */
+struct wire *wire_prepare(struct address from, int protocol, const struct wire_events *events,
+                          void *owner);
+void wire_send_off(struct wire *wire);
+/* As wire_open(), to ask for a page. */
 struct wire *wire_ask(struct address from, const char *path, const struct wire_events *events,
                       void *owner);
 void wire_say(struct wire *wire, const char *text, size_t length);
