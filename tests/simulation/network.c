@@ -331,6 +331,11 @@ void network_lack_descriptors(bool are_lacking)
     network.lacks_descriptors = are_lacking;
 }
 
+void network_tell_of_wakes(void (*is_woken)(int wake_fd))
+{
+    network.is_woken = is_woken;
+}
+
 int network_listener(void)
 {
     return network_allocate_fd(FD_LISTENER);

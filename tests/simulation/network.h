@@ -37,6 +37,9 @@ extern const struct kernel network_kernel;
 /* Pollers of network_kernel. Whether one has something to tell, so that its loop has a turn. */
 bool network_poller_is_due(const struct poller *poller);
 
+/* Is called when a server wakes the owner of a descriptor; NULL: nobody is. */
+void network_tell_of_wakes(void (*is_woken)(int wake_fd));
+
 /* A listener's descriptor, to be given to pollers. */
 int network_listener(void);
 

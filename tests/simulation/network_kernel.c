@@ -25,6 +25,8 @@ static int wake_new(void)
 static void wake_post(int wake_fd)
 {
     network.fds[wake_fd].is_posted = true;
+    if (network.is_woken != NULL)
+        network.is_woken(wake_fd);
 }
 
 static void wake_read(int wake_fd)

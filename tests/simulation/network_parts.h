@@ -91,7 +91,8 @@ struct network {
     size_t heap_length;
     size_t heap_capacity;
     bool lacks_descriptors;
-    bool has_over; /* perhaps: links to be freed */
+    void (*is_woken)(int wake_fd); /* NULL: nobody wants to know */
+    bool has_over;                 /* perhaps: links to be freed */
 };
 
 extern struct network network;

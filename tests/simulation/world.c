@@ -1,4 +1,8 @@
-/* Loops have their turns in an order that the seed draws; the clock goes on when none is due. */
+/*
+ * Loops have their turns in an order that the seed draws; the clock goes on when none is due. In
+ * some seeds a loop that gets mail has its turn in the middle of the sender's, as another thread
+ * may: what was sent is no longer the sender's.
+ */
 #include "world.h"
 
 #include <stdarg.h>
@@ -26,6 +30,8 @@ static struct {
     uint64_t due_ns[LOOPS_MAX]; /* by the network's clock: a turn even if nothing happens */
     uint64_t sleeps_until_ns[LOOPS_MAX]; /* its thread has no core */
     bool lacks_cores;
+    bool hurries; /* who gets mail has its turn at once, now and then */
+    bool is_in_turn[LOOPS_MAX];
     bool is_traced;
     uint64_t stands_still_ns; /* when everything does so next */
     uint64_t stood_still_ns;  /* so far */
@@ -85,9 +91,11 @@ static void take_turn(uint32_t index)
 {
     struct loop *loop = world.server.loops[index];
     uint64_t refusals_before = refusals_count();
+    world.is_in_turn[index] = true;
     refusals_enter_turn();
     turn_take(loop);
     refusals_leave_turn();
+    world.is_in_turn[index] = false;
     if (refusals_count() != refusals_before)
         trace("has refused memory to loop %u", index);
     world.turns++;
@@ -103,6 +111,29 @@ static bool has_ended(const struct loop *loop)
 {
     bool is_over = (int32_t)(loop->now_ms - loop->stop_due_ms) >= 0;
     return loop->is_stopping && (loop->stats.connections == 0 || is_over);
+}
+
+static bool is_in_a_turn(void)
+{
+    bool is_in = false;
+    for (uint32_t i = 0; i < world.server.loop_count; i++)
+        is_in |= world.is_in_turn[i];
+    return is_in;
+}
+
+/* Somebody is woken by mail: in the middle of the sender's turn it may have its own. */
+static void wake(int wake_fd)
+{
+    if (!world.hurries || !is_in_a_turn())
+        return;
+    for (uint32_t i = 0; i < world.server.loop_count; i++) {
+        const struct loop *loop = world.server.loops[i];
+        bool may_run = !world.is_in_turn[i] && world.sleeps_until_ns[i] <= network_now_ns();
+        if (loop->mailbox.wake_fd != wake_fd || !may_run || has_ended(loop) || !network_once_in(2))
+            continue;
+        take_turn(i);
+        refusals_enter_turn(); /* the sender's goes on */
+    }
 }
 
 /* One loop that has something to do, drawn from all that have; false: there is none. */
@@ -277,11 +308,14 @@ void world_begin(const struct world_plan *plan)
     world.lacks_cores = plan->has_faults && network_once_in(2);
     bool lacks_descriptors = plan->has_faults && network_once_in(3);
     network_lack_descriptors(lacks_descriptors);
+    world.hurries = plan->has_faults && network_once_in(2);
+    network_tell_of_wakes(wake);
     trace("poller %s", world.server.poller == POLLER_EPOLL ? "epoll" : "io_uring");
     trace("TLS %s", plan->speaks_tls ? "on" : "off");
     trace("stand-stills %s", stands_still ? "on" : "off");
     trace("refusals of memory %s", refuses ? "on" : "off");
     trace("loops without a core %s", world.lacks_cores ? "on" : "off");
+    trace("turns in others' turns %s", world.hurries ? "on" : "off");
     trace("lack of descriptors %s", lacks_descriptors ? "on" : "off");
 }
 
