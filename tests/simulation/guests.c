@@ -156,6 +156,7 @@ static bool is_open_or_gone(void *context)
 void guests_share_address(void)
 {
     guests.share_address = true;
+    guests.count++;
 }
 
 /* An address of its own, so that guests are never too many for one address, or a common one. */

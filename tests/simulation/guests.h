@@ -40,7 +40,7 @@ void guest_say_bytes(struct guest *guest, const void *text, size_t length);
 /* For what is no text message. */
 struct wire *guest_wire(struct guest *guest);
 
-/* Those who come from now on have one public address, until the scene ends. */
+/* Those who come from now on have one public address, until the scene ends or asks for another. */
 void guests_share_address(void);
 
 /* Like guest_hear(), but NULL when the guest is gone, or hears nothing. */

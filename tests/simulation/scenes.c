@@ -37,6 +37,7 @@ static const struct scene scenes[] = {
     {"lookup", scene_lookup},
     {"full-server", scene_full_server},
     {"many-connections", scene_many_connections},
+    {"all-places-taken", scene_all_places_taken},
     {"many-newcomers", scene_many_newcomers},
     {"many-guessers", scene_many_guessers},
 };

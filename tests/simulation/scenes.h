@@ -52,6 +52,7 @@ void scene_fragments(void);
 void scene_lookup(void);
 void scene_full_server(void);
 void scene_many_connections(void);
+void scene_all_places_taken(void);
 void scene_many_newcomers(void);
 void scene_many_guessers(void);
 

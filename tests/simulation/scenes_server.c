@@ -10,6 +10,10 @@
 
 #define NEWCOMERS_MOST 64 /* of one address, a minute, into a small room */
 #define GUESSES 25        /* of one connection, which may have 30 */
+#define FEW_PLACES 200    /* which a scene can take */
+#define CONNECTIONS_OF_ADDRESS_MAX 64
+#define CROWDS_MAX 12 /* addresses that take all places, */
+#define CROWD 20      /* and the connections of each */
 
 static struct guest *last_host;
 static struct guest *last_member;
@@ -74,6 +78,41 @@ void scene_many_connections(void)
     guest_leave(last, 1000);
     scene_wait(NETWORK_S);
     guest_catch_up(guest_come(2, "successor"));
+}
+
+static uint32_t count_lost(struct guest *const *some, uint32_t count)
+{
+    uint32_t lost = 0;
+    for (uint32_t i = 0; i < count; i++)
+        lost += !guest_is_connected(some[i]);
+    return lost;
+}
+
+/*
+ * One address has as many connections as it may, and others come until all places are taken. They
+ * get places all the same, and those of the first address are closed for them.
+ */
+void scene_all_places_taken(void)
+{
+    struct guest *first[CONNECTIONS_OF_ADDRESS_MAX];
+    struct guest *crowd[CROWD];
+    uint32_t most = (uint32_t)world_config()->connections_per_address_max;
+    if (world_config()->connections_max > FEW_PLACES)
+        return;
+    guests_share_address();
+    for (uint32_t i = 0; i < most; i++)
+        first[i] = guest_come(2, "first");
+    for (uint32_t i = 0; count_lost(first, most) == 0; i++) {
+        if (i == CROWDS_MAX * CROWD)
+            scene_fails("nobody is closed for newcomers");
+        if (i % CROWD == 0)
+            guests_share_address();
+        crowd[i % CROWD] = guest_come(2, "newcomer");
+        scene_wait(NETWORK_S / 10);
+        uint32_t lost = count_lost(crowd, i < CROWD ? i + 1 : CROWD);
+        if (lost > 0)
+            scene_fails("%u newcomers are closed, and not who has most connections", lost);
+    }
 }
 
 /* Of what an address may have in a minute, what is left comes back evenly. */

@@ -258,7 +258,7 @@ static void configure(void)
         "--max-buffered-bytes",
         "67108864",
         "--max-connections",
-        "1000",
+        network_once_in(3) ? "150" : "1000",
         "--host-grace",
         some_seconds(texts[0], 8, 20),
         "--empty-room-grace",
