@@ -244,7 +244,9 @@ static char *some_seconds(char text[16], uint32_t least_s, uint32_t most_s)
 
 /*
  * Times that differ from the standard are still longer than what befalls players in
- * clients_suffer(): a host is away for 5 s, and a reader reads nothing for 7 s.
+ * clients_suffer(): a host is away for 5 s, and a reader reads nothing for 7 s. A stall takes
+ * longer than silence (10 s): who is both is cut off, and not told so for as long as a stall may
+ * last.
  */
 static void configure(void)
 {
@@ -264,7 +266,7 @@ static void configure(void)
         "--empty-room-grace",
         some_seconds(texts[1], 1, 20),
         "--stall-timeout",
-        some_seconds(texts[2], 9, 15),
+        some_seconds(texts[2], 11, 15),
         "--max-queue-bytes",
         "1048576",
         "--max-message-bytes",
