@@ -128,8 +128,8 @@ static void take_seat(struct player *player, const char *text)
 {
     const struct party *party = player->party;
     uint32_t before = player->index;
-    bool was_here = strcmp(player->code, party->code) == 0;
-    memcpy(player->code, party->code, sizeof player->code);
+    bool was_here = strcmp(player->code, player->tried) == 0;
+    memcpy(player->code, player->tried, sizeof player->code);
     player->state = STATE_SEATED;
     player->acts_ns = network_now_ns() + network_random() % clients.plan.message_interval_ns;
     player->index =
@@ -188,6 +188,7 @@ void player_hears(struct player *player, const char *text)
         memset(player->peers, 0, sizeof player->peers);
         if (sscanf(text, "{\"type\":\"created\",\"room\":\"%7[A-Za-z0-9]", party->code) != 1)
             player_fails(player, "is told %s", text);
+        memcpy(player->tried, party->code, sizeof player->tried);
         take_seat(player, text);
     } else if (strncmp(text, "{\"type\":\"joined\"", 16) == 0) {
         meet_all(player, text, party->protocol == 1 ? "\"clients\":[" : "\"peers\":[");
