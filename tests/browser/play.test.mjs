@@ -67,7 +67,7 @@ async function openRoom(browser, context, seconds = 60) {
   await host.goto(`${origin(server)}/play/?seconds=${seconds}`);
   await host.click('#host');
   await screen(host, 'lobby');
-  const code = await text(host, '.how .room-code');
+  const code = await eventually(() => text(host, '.how .room-code'), 'The code'); // when the relay has answered
   assert.match(code, /^\w{6}$/);
   await host.waitForSelector('#qr svg');
   const address = `127.0.0.1:${server.port}/play/`;
