@@ -105,7 +105,15 @@ describeWithOptions('--max-buffered-bytes', budget, '--max-message-rate', 0, '--
         deaf.socket.pause();
         await members[0].next();
       }
-      const before = (await server.events())['closed to free memory'] ?? 0;
+      const closed = async () => (await server.events())['closed to free memory'] ?? 0;
+      let before = await closed();
+      let unchanged = 0; // uploads of before may still be closed for memory
+      await eventually(async () => {
+        const now = await closed();
+        unchanged = now === before ? unchanged + 1 : 0;
+        before = now;
+        return unchanged >= 20;
+      }, 'An end of what was before');
       members[0].relay('z'.repeat(3_000_000)); // twenty times that is beyond the budget
       members[0].relay('done', 'host');
       await members[0].expectMessage('host', 'done');
