@@ -44,13 +44,6 @@ struct outcome_of_seed {
     uint64_t turns;
 };
 
-static _Noreturn void fail(const char *sentence, unsigned long long number)
-{
-    fflush(stdout);
-    fprintf(stderr, "%s: %llu\n", sentence, number);
-    abort();
-}
-
 /* Tells those who plant faults that servers start. */
 static void tell_start(void)
 {
@@ -181,7 +174,7 @@ int main(int argument_count, char **arguments)
             untraced.is_traced = false;
             struct outcome_of_seed again = play(&untraced, seed);
             if (again.digest != first.digest || again.turns != first.turns)
-                fail("two runs of the seed differ", seed);
+                world_fail("two runs of the seed differ", seed);
         }
         printf("ok %llu - seed %llu: %llu messages heard, %llu turns\n", (unsigned long long)i + 1,
                (unsigned long long)seed, (unsigned long long)first.heard,

@@ -42,7 +42,7 @@ static struct {
     uint64_t turns;
 } world;
 
-static _Noreturn void fail(const char *sentence, unsigned long long number)
+_Noreturn void world_fail(const char *sentence, unsigned long long number)
 {
     fflush(stdout);
     fprintf(stderr, "%s: %llu\n", sentence, number);
@@ -280,7 +280,7 @@ static void configure(void)
         trace("%s %s", arguments[i], arguments[i + 1]);
     if (config_read(ARRAY_LENGTH(arguments), arguments, &world.config, why, sizeof why) !=
         CONFIG_RUN)
-        fail(why, 0);
+        world_fail(why, 0);
 }
 
 void world_begin(const struct world_plan *plan)
@@ -300,7 +300,7 @@ void world_begin(const struct world_plan *plan)
         .poller = network_once_in(2) ? POLLER_EPOLL : POLLER_IO_URING,
     };
     if (!server_init(&world.server, DESCRIPTORS))
-        fail("The server does not start", 0);
+        world_fail("The server does not start", 0);
     bool stands_still = plan->has_faults && network_once_in(3);
     /* OpenSSL asks for much. */
     bool refuses = plan->has_faults && network_once_in(plan->speaks_tls ? 2 : 3);
@@ -324,7 +324,7 @@ void world_begin(const struct world_plan *plan)
 static void expect_none(const char *sentence, uint64_t count)
 {
     if (count != 0)
-        fail(sentence, count);
+        world_fail(sentence, count);
 }
 
 /*
@@ -340,7 +340,7 @@ static uint32_t count_held_subnets(struct subnets *subnets)
     while (subnets->used == used) {
         const uint8_t octets[4] = {8, 8, (uint8_t)(count >> 8), (uint8_t)count};
         if (count == SUBNETS_MAX)
-            fail("more subnets than there can be", count);
+            world_fail("more subnets than there can be", count);
         entered[count++] = subnets_enter(subnets, address_of_ipv4(octets));
     }
     uint32_t free_count = count - 1;

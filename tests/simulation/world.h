@@ -21,6 +21,9 @@ struct world_plan {
 void world_begin(const struct world_plan *plan);
 const struct config *world_config(void);
 
+/* Ends the program: the server has broken a promise. `number` says how much of it. */
+_Noreturn void world_fail(const char *sentence, unsigned long long number);
+
 uint64_t world_now_ns(void);
 /* How long everything has stood still so far: the network's clock is so much ahead. */
 uint64_t world_stood_still_ns(void);
