@@ -107,8 +107,8 @@ describeWithServer('Liveness', (server) => {
     await answering;
   });
 
-  it('One who reads a long message slowly is not silent while it advances', async () => {
-    const { host, guest } = await roomWithSilentGuest();
+  /** Reads a long message little by little, for several idle timeouts, and says nothing; how many bytes. */
+  async function readSlowly({ host, guest }) {
     let taken = 0;
     await nextPing(guest); // which is not answered
     guest.socket.removeAllListeners('data');
@@ -118,13 +118,25 @@ describeWithServer('Liveness', (server) => {
     while (Date.now() - begin < 3 * idleTimeout) {
       const { readableLength } = guest.socket;
       taken += guest.socket.read(Math.min(readableLength, 65_536))?.length ?? 0;
-      await pause(pingInterval / 4);
+      await pause(pingInterval / 16);
     }
-    host.relay('still there?', 'guest');
-    await host.expectSilence();
-    assert.ok(taken > 0 && taken < 12_000_000, `${taken} bytes were read`);
-    guest.terminate();
-    await host.expect({ type: 'peer_left', clientId: 'guest' });
+    return taken;
+  }
+
+  it('One who reads a long message slowly is not silent while it advances', async () => {
+    // The kernel may choose a receive buffer that takes the whole message at once: then nothing advances, and
+    // another guest tries.
+    for (let tries = 1; ; tries++) {
+      const { host, guest } = await roomWithSilentGuest();
+      const taken = await readSlowly({ host, guest });
+      host.relay('still there?', 'guest');
+      const answer = host.expectSilence().then(() => true);
+      if (!(await (tries < 4 ? answer.catch(() => false) : answer))) continue;
+      assert.ok(taken > 0 && taken < 12_000_000, `${taken} bytes were read`);
+      guest.terminate();
+      await host.expect({ type: 'peer_left', clientId: 'guest' });
+      return;
+    }
   });
 
   it('One who stops reading in the middle of it and says nothing is gone in time', async () => {

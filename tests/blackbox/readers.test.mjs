@@ -7,7 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { eventually, slowness } from './support/deadline.mjs';
 import { opcodes } from './support/frames.mjs';
 import { request } from './support/http.mjs';
-import { describeWithOptions } from './support/suite.mjs';
+import { describeWithOptions, describeWithServer } from './support/suite.mjs';
 
 const queueBytes = 1_000_000;
 const payload = 'x'.repeat(10_000);
@@ -204,7 +204,9 @@ describeWithOptions('--request-timeout', `${requestTimeout}ms`)('Requests', (ser
     }, 'The end of who reads no response');
     assert.ok(Date.now() - begin >= requestTimeout);
   });
+});
 
+describeWithServer('Requests', (server) => {
   it('that are pipelined without end are answered as they are read, in order', async () => {
     const connection = await server.raw();
     const count = 2_000;
