@@ -1,6 +1,8 @@
 /* Room codes as text and as numbers. room_table knows which codes are in use. */
 #include "relay/code.h"
 
+#include <assert.h>
+
 #include "base/attributes.h"
 #include "obscene_codes.h" /* `obscene_words`, which the build generates from obscene_codes.txt */
 
@@ -8,15 +10,59 @@
 
 static const char alphabet_1[] = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"; /* no 0 O 1 I */
 static const char alphabet_2[] = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
+static const char alphabet_3[] = "BCDFGHJKLMNPQRSTVWXZ"; /* no vowels and no Y */
+
+/* One random guess in so many may hit a live room of protocol 3; see code_length_needed(). */
+#define GUESSES_PER_HIT_NEAR 20000
+#define GUESSES_PER_HIT_FAR 1000000
 
 /* The protocol defines the order of regions. */
 static const char regions[][4] = {
     "ams", "arn", "bom", "cdg", "dfw", "ewr", "fra", "gru", "iad",
     "jnb", "lax", "lhr", "nrt", "ord", "sin", "sjc", "syd", "yyz",
 };
+_Static_assert(ARRAY_LENGTH(regions) < sizeof alphabet_3, "each region has a letter");
+
+/* How a code is written: digits of an alphabet, which spell the code less `first`. */
+struct spelling {
+    const char *alphabet;
+    uint64_t base;
+    size_t length;
+    uint64_t first;
+};
+
+static uint64_t count_of_3(size_t letters)
+{
+    uint64_t count = 1;
+    while (letters-- > 0)
+        count *= sizeof alphabet_3 - 1;
+    return count;
+}
+
+/* The spelling of the codes of protocol 3 with so many letters. */
+static struct spelling spelling_3(size_t length)
+{
+    struct spelling spelling = {alphabet_3, sizeof alphabet_3 - 1, length, CODE_3_FIRST};
+    for (size_t shorter = CODE_3_LENGTH_LEAST; shorter < length; shorter++)
+        spelling.first += count_of_3(shorter);
+    return spelling;
+}
+
+static struct spelling spelling_of(uint64_t code)
+{
+    if (code_protocol(code) == PROTOCOL_1)
+        return (struct spelling){alphabet_1, sizeof alphabet_1 - 1, CODE_1_LENGTH, 0};
+    if (code_protocol(code) == PROTOCOL_2)
+        return (struct spelling){alphabet_2, sizeof alphabet_2 - 1, CODE_2_LENGTH, CODE_2_FIRST};
+    size_t length = CODE_3_LENGTH_LEAST;
+    while (length < CODE_3_LENGTH_MOST && code >= spelling_3(length + 1).first)
+        length++;
+    return spelling_3(length);
+}
 
 uint64_t code_from_random(enum protocol protocol, uint32_t region, uint64_t random)
 {
+    assert(protocol != PROTOCOL_3);
     if (protocol == PROTOCOL_1)
         return random % CODE_1_COUNT;
     uint64_t number = random % CODE_2_COUNT;
@@ -25,21 +71,60 @@ uint64_t code_from_random(enum protocol protocol, uint32_t region, uint64_t rand
     return CODE_2_FIRST + number;
 }
 
-size_t code_write(uint64_t code, uint8_t ret_text[CODE_LENGTH_MAX])
+uint64_t code_3_from_random(uint32_t length, uint32_t region, uint64_t random)
 {
-    bool is_long = code_protocol(code) == PROTOCOL_2;
-    const char *alphabet = is_long ? alphabet_2 : alphabet_1;
-    uint64_t base = is_long ? sizeof alphabet_2 - 1 : sizeof alphabet_1 - 1;
-    size_t length = is_long ? CODE_2_LENGTH : CODE_1_LENGTH;
-    uint64_t number = is_long ? code - CODE_2_FIRST : code;
-    for (size_t i = length; i > 0; i--) {
-        ret_text[i - 1] = (uint8_t)alphabet[number % base];
-        number /= base;
+    assert(length >= CODE_3_LENGTH_LEAST && length <= CODE_3_LENGTH_MOST);
+    uint64_t number = random % count_of_3(length);
+    if (region != CODE_REGION_NONE) {
+        uint64_t count = count_of_3(length - 1);
+        number = region * count + random % count;
     }
+    return spelling_3(length).first + number;
+}
+
+uint32_t code_length_needed(uint64_t room_count, bool is_near, uint32_t region)
+{
+    uint64_t guesses_per_hit = is_near ? GUESSES_PER_HIT_NEAR : GUESSES_PER_HIT_FAR;
+    uint32_t fixed = region == CODE_REGION_NONE ? 0 : 1;
+    uint32_t length = CODE_3_LENGTH_LEAST;
+    /* room_count * guesses_per_hit >= count_of_3(), in a form that does not overflow */
+    while (length < CODE_3_LENGTH_MOST &&
+           room_count > (count_of_3(length - fixed) - 1) / guesses_per_hit)
+        length++;
     return length;
 }
 
-bool code_read(struct bytes text, uint64_t *ret_code)
+size_t code_write(uint64_t code, uint8_t ret_text[CODE_LENGTH_MAX])
+{
+    struct spelling spelling = spelling_of(code);
+    uint64_t number = code - spelling.first;
+    for (size_t i = spelling.length; i > 0; i--) {
+        ret_text[i - 1] = (uint8_t)spelling.alphabet[number % spelling.base];
+        number /= spelling.base;
+    }
+    return spelling.length;
+}
+
+static bool read_3(struct bytes text, uint64_t *ret_code)
+{
+    size_t length = 0;
+    uint64_t number = 0;
+    for (size_t i = 0; i < text.length; i++) {
+        if (text.data[i] == ' ' || text.data[i] == '-')
+            continue;
+        const char *found = memchr(alphabet_3, ascii_upper(text.data[i]), sizeof alphabet_3 - 1);
+        if (found == NULL || length == CODE_3_LENGTH_MOST)
+            return false;
+        number = number * (sizeof alphabet_3 - 1) + (uint64_t)(found - alphabet_3);
+        length++;
+    }
+    if (length < CODE_3_LENGTH_LEAST)
+        return false;
+    *ret_code = spelling_3(length).first + number;
+    return true;
+}
+
+static bool read_1_or_2(struct bytes text, uint64_t *ret_code)
 {
     bool is_long = text.length == CODE_2_LENGTH;
     if (!is_long && text.length != CODE_1_LENGTH)
@@ -59,6 +144,20 @@ bool code_read(struct bytes text, uint64_t *ret_code)
         return false;
     *ret_code = is_long ? CODE_2_FIRST + number : number;
     return true;
+}
+
+bool code_read(struct bytes text, uint64_t *ret_code)
+{
+    if (text.length > CODE_TYPED_BYTES_MAX)
+        return false;
+    return read_3(text, ret_code) || read_1_or_2(text, ret_code);
+}
+
+bool code_reads_back(uint64_t code)
+{
+    uint8_t text[CODE_LENGTH_MAX];
+    uint64_t read = 0;
+    return code_read(bytes_of(text, code_write(code, text)), &read) && read == code;
 }
 
 /* The letter that people may read a character of a code as. */
@@ -99,7 +198,11 @@ uint32_t code_region_index(struct bytes region)
 
 struct bytes code_region(uint64_t code)
 {
-    uint64_t index = code_protocol(code) == PROTOCOL_2 ? (code - CODE_2_FIRST) >> REGION_SHIFT
-                                                       : ARRAY_LENGTH(regions);
+    uint64_t index = ARRAY_LENGTH(regions);
+    struct spelling spelling = spelling_of(code);
+    if (code_protocol(code) == PROTOCOL_2)
+        index = (code - CODE_2_FIRST) >> REGION_SHIFT;
+    else if (code_protocol(code) == PROTOCOL_3)
+        index = (code - spelling.first) / count_of_3(spelling.length - 1);
     return index < ARRAY_LENGTH(regions) ? bytes_of_string(regions[index]) : (struct bytes){0};
 }

@@ -11,7 +11,7 @@
 
 /*
  * Codes that are drawn before `create` gives up, for each loop. Even when 95 of 100 codes are in
- * use, it gives up in vain only once in some 10^22 times.
+ * use, it gives up in vain only once in some 10^19 times.
  */
 #define CODE_DRAWS_PER_LOOP 1024
 
@@ -54,7 +54,9 @@ static bool draw_code(struct relay *relay, enum protocol protocol, uint64_t *ret
         uint64_t code = code_from_random(protocol, region, draw_random(config, protocol));
         if (code_owner(code, config->loop_count) != config->loop_index)
             continue;
-        if (room_table_find(&relay->rooms, code) != NULL || code_is_obscene(code))
+        if (!code_reads_back(code) || code_is_obscene(code))
+            continue;
+        if (room_table_find(&relay->rooms, code) != NULL)
             continue;
         *ret_code = code;
         return true;
@@ -269,7 +271,7 @@ static void enter_room(struct relay *relay, struct speaker speaker, struct room 
 /* Reads the code that `string` spells. False: no room can have it. */
 static bool read_code(const struct json_value *string, uint64_t *ret_code)
 {
-    uint8_t decoded[CODE_LENGTH_MAX]; /* the canonical form of a valid code has no escapes */
+    uint8_t decoded[CODE_TYPED_BYTES_MAX]; /* the canonical form of a valid code has no escapes */
     struct json_string_sizes sizes;
     if (!json_string_canonicalize(string, decoded, sizeof decoded, &sizes))
         return false;

@@ -11,7 +11,10 @@
 
 #define URL_TEMPLATE_BYTES_MAX 512
 #define INSTANCE_BYTES_MAX 64 /* of an instance id, and of a region */
-/* Each {instance} may become longer, and each other byte may be a quote that needs a backslash. */
+/*
+ * Each {instance} may become longer, each {room} twice as long (CODE_LENGTH_MAX), and each other
+ * byte may be a quote that needs a backslash.
+ */
 #define URL_FILLED_BYTES_MAX (URL_TEMPLATE_BYTES_MAX * 7)
 
 struct url_template {

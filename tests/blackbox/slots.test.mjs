@@ -106,7 +106,7 @@ describeWithServer('Entering by protocol 2', (server) => {
       `${code}\0`,
       `${code.slice(0, 5)}\0`,
       'OI0l00',
-      'zzzzzz',
+      'zzzzzy',
       '\u{1f600}aa',
       'A'.repeat(10_000),
     ];

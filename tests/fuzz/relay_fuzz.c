@@ -47,7 +47,7 @@ static const char *const counts[] = {
 };
 
 static const char *const strange_codes[] = {
-    "\"ABCD\"",   "\"ABC0\"",     "\"ABCDE\"",      "\"\"",           "null",
+    "\"ABCD\"",   "\"ABC0\"",     "\" bc-DF\"",     "\"\"",           "null",
     "7",          "\"\u00e9AB\"", "\"\\u0000BCD\"", "\"ABCDEF\"",     "\"zzzzzz\"",
     "\"uMFe9C\"", "\"uMFe9D\"",   "\"11111l\"",     "\"\u00e9ABCD\"",
 };
@@ -126,8 +126,10 @@ static void step_create_with_url(struct model *model, uint32_t client, struct by
                  id, CHOOSE(urls, input));
 }
 
+#define SPELLED_MAX (CODE_LENGTH_MAX + 8) /* with quotes, an escape and a NUL */
+
 /* A room's code as it is, in lower case, or with its first letter escaped. */
-static void spell_code(const char *code, uint8_t way, char ret_value[16])
+static void spell_code(const char *code, uint8_t way, char ret_value[SPELLED_MAX])
 {
     size_t length = 0;
     ret_value[length++] = '"';
@@ -142,7 +144,7 @@ static void spell_code(const char *code, uint8_t way, char ret_value[16])
 static void step_join(struct model *model, uint32_t client, struct bytes *input)
 {
     const char *id = CHOOSE(ids, input);
-    char code[16];
+    char code[SPELLED_MAX];
     uint32_t place = fuzz_take_byte(input) % MODEL_ROOMS_MAX;
     spell_code(model->rooms[place].code, fuzz_take_byte(input), code);
     say_in_model(model, client, "{\"room\":%s,\"clientId\":%s,\"type\":\"join\"}", code, id);

@@ -36,7 +36,7 @@ static bool take_suffix(struct bytes *text, struct bytes suffix)
 /* Reads a room code. False: no room can have it. */
 static bool read_code(struct bytes text, uint64_t *ret_code)
 {
-    uint8_t decoded[CODE_LENGTH_MAX];
+    uint8_t decoded[CODE_TYPED_BYTES_MAX];
     size_t length;
     return http_percent_decode(text, decoded, sizeof decoded, &length) &&
            code_read(bytes_of(decoded, length), ret_code);

@@ -475,6 +475,7 @@ static void long_codes_are_taken_verbatim(void **state)
     world_release(&world);
 }
 
+/* The last row is of protocol 3, whose codes of each length begin at a multiple of 4. */
 static void joins_move_to_the_loop_that_owns_a_long_code(void **state)
 {
     (void)state;
@@ -482,8 +483,10 @@ static void joins_move_to_the_loop_that_owns_a_long_code(void **state)
         const char *code;
         uint32_t loop; /* 4: it stays, since no room can have it */
     } cases[] = {
-        {"111111", 0}, {"111113", 2}, {"111114", 3}, {"AAAC", 2},   {"111110", 4}, {"11111l", 4},
-        {"11111O", 4}, {"zzzzzz", 4}, {"uMFe9D", 4}, {"uMFe9C", 3}, {"11111", 4},  {"1111111", 4},
+        {"111111", 0}, {"111113", 2}, {"111114", 3},  {"AAAC", 2},
+        {"111110", 4}, {"11111l", 4}, {"11111O", 4},  {"zzzzzy", 4},
+        {"uMFe9D", 4}, {"uMFe9C", 3}, {"11111", 4},   {"1111111", 4},
+        {"zzzzzz", 3}, {"BCDFGB", 0}, {"b-c d-f", 3}, {"bbbbbbbbbbbd", 2},
     };
     struct world world;
     world_init_2(&world);
@@ -506,6 +509,22 @@ static void joins_move_to_the_loop_that_owns_a_long_code(void **state)
                 "\"index\":0}");
     create_room(&world, 2, "a", 2);
     assert_int_equal(world.clients[2].seat->room->code, CODE_2_FIRST + 5);
+    forget_texts(&world);
+    world_release(&world);
+}
+
+static void long_codes_that_read_as_those_of_protocol_3_are_never_minted(void **state)
+{
+    (void)state;
+    static const uint32_t draws[] = {0x1, 0x9EF97236, 0, 1}; /* BcDfGh, 111112 */
+    struct world world;
+    uint8_t code[CODE_LENGTH_MAX];
+    assert_int_equal(code_write(CODE_2_FIRST + 0x19EF97236, code), 6);
+    assert_memory_equal(code, "BcDfGh", 6);
+    world_init_2(&world);
+    world_set_draws(&world, draws, ARRAY_LENGTH(draws));
+    create_room(&world, 1, "a", 8);
+    assert_int_equal(world.clients[1].seat->room->code, CODE_2_FIRST + 1);
     forget_texts(&world);
     world_release(&world);
 }
@@ -695,6 +714,7 @@ int main(void)
         cmocka_unit_test(room_is_gone_with_its_last_member_and_with_whom_it_knew),
         cmocka_unit_test(long_codes_are_taken_verbatim),
         cmocka_unit_test(joins_move_to_the_loop_that_owns_a_long_code),
+        cmocka_unit_test(long_codes_that_read_as_those_of_protocol_3_are_never_minted),
         cmocka_unit_test(codes_tell_the_region_of_the_server),
         cmocka_unit_test(rooms_speak_the_protocol_of_their_creator_only),
         cmocka_unit_test(protocol_1_knows_no_state_no_closing_and_no_url),

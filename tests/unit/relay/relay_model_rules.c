@@ -151,6 +151,9 @@ static char *create_fault(struct model *model, const struct said *said)
     return is_full(model, said->client) && !makes_way ? format_text("Too many rooms") : NULL;
 }
 
+/* No code of protocol 1 or 2 consists of these letters alone, large or small. */
+#define LETTERS_3 "BCDFGHJKLMNPQRSTVWXZ"
+
 /* The code of the room in which the client is now, which the relay alone could say. */
 static void check_code(struct model *model, uint32_t client, char ret_code[CODE_LENGTH_MAX + 1])
 {
@@ -161,6 +164,7 @@ static void check_code(struct model *model, uint32_t client, char ret_code[CODE_
     ret_code[length] = '\0';
     assert_false(code_is_obscene(number));
     assert_int_equal(number % model->loop_count, model->clients[client].loop);
+    assert_true(strspn(ret_code, LETTERS_3 "bcdfghjklmnpqrstvwxz") < length);
     if (model->clients[client].protocol == PROTOCOL_1) {
         assert_int_equal(length, 4);
         return;
@@ -346,11 +350,37 @@ static bool read_digits(const char *code, const char *digits, uint64_t *ret_numb
     return true;
 }
 
+/* The same of a code of protocol 3. */
+static bool read_letters(const struct simple_string *typed, char ret_code[CODE_LENGTH_MAX + 1],
+                         uint64_t *ret_number)
+{
+    size_t length = 0;
+    for (size_t i = 0; i < typed->length; i++) {
+        uint16_t unit = typed->units[i];
+        if (unit == ' ' || unit == '-')
+            continue;
+        if (unit == 0 || unit >= 0x80 || length == 12)
+            return false;
+        ret_code[length++] = (char)ascii_upper((uint8_t)unit);
+    }
+    ret_code[length] = '\0';
+    if (typed->length > 64 || length < 4 || !read_digits(ret_code, LETTERS_3, ret_number))
+        return false;
+    *ret_number += (uint64_t)1 << 36; /* numbers of codes of 4 letters begin there */
+    for (uint64_t count = 20 * 20 * 20 * 20; length > 4; length--, count *= 20)
+        *ret_number += count;
+    return true;
+}
+
 /* The code that somebody typed, and the number that it stands for. False: no room can have it. */
 static bool read_code(struct simple_value typed, char ret_code[CODE_LENGTH_MAX + 1],
                       uint64_t *ret_number)
 {
     struct simple_string decoded = simple_json_decode(typed.raw);
+    if (read_letters(&decoded, ret_code, ret_number)) {
+        simple_string_release(&decoded);
+        return true;
+    }
     size_t length = decoded.length;
     bool is_ascii = length == 4 || length == 6;
     for (size_t i = 0; is_ascii && i < length; i++) {

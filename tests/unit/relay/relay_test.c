@@ -683,14 +683,32 @@ static void obscene_codes_are_never_minted(void **state)
 {
     (void)state;
     const uint32_t draws[] = {number_of("CUNT"), number_of("XASS"), number_of("A55X"),
-                              number_of("8UTT"), number_of("BCDF"), number_of("SH4T")};
+                              number_of("8UTT"), number_of("BCDE"), number_of("SH4T")};
     struct world world;
     world_init(&world);
     world_set_draws(&world, draws, ARRAY_LENGTH(draws));
     create_room(&world, 1, "a", 2);
-    expect_only(&world, 1, "{\"type\":\"created\",\"room\":\"BCDF\"}");
+    expect_only(&world, 1, "{\"type\":\"created\",\"room\":\"BCDE\"}");
     create_room(&world, 2, "a", 2);
     expect_error(&world, 2, "No room code free");
+    world_release(&world);
+}
+
+/* The numbers of BCDF and ZZZZ: digits of base 32, where B is 1, C 2, D 3, F 5 and Z 23. */
+static void codes_that_read_as_those_of_protocol_3_are_never_minted(void **state)
+{
+    (void)state;
+    static const uint32_t draws[] = {((1 * 32 + 2) * 32 + 3) * 32 + 5, 0,
+                                     ((23 * 32 + 23) * 32 + 23) * 32 + 23};
+    struct world world;
+    world_init(&world);
+    world_set_draws(&world, draws, ARRAY_LENGTH(draws));
+    create_room(&world, 1, "a", 2);
+    expect_only(&world, 1, "{\"type\":\"created\",\"room\":\"AAAA\"}");
+    create_room(&world, 2, "a", 2);
+    expect_error(&world, 2, "No room code free");
+    join_room(&world, 2, "a", "ZZZZ");
+    expect_error(&world, 2, "Room not found");
     world_release(&world);
 }
 
@@ -796,6 +814,7 @@ int main(void)
         cmocka_unit_test(rooms_get_codes_of_their_own_loop_that_nobody_has),
         cmocka_unit_test(no_room_code_is_free_while_the_only_one_drawn_is_taken),
         cmocka_unit_test(obscene_codes_are_never_minted),
+        cmocka_unit_test(codes_that_read_as_those_of_protocol_3_are_never_minted),
         cmocka_unit_test(too_many_rooms_are_refused_last_until_one_is_gone),
         cmocka_unit_test(a_draining_relay_makes_no_rooms_and_keeps_those_it_has),
         cmocka_unit_test(room_is_gone_with_its_last_member_and_its_origin_is_told),
