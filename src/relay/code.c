@@ -5,6 +5,7 @@
 
 #include "base/attributes.h"
 #include "obscene_codes.h" /* `obscene_words`, which the build generates from obscene_codes.txt */
+#include "proto/http_query.h"
 
 #define REGION_SHIFT 30 /* in a code of protocol 2, the five bits above are the region's index */
 
@@ -151,6 +152,14 @@ bool code_read(struct bytes text, uint64_t *ret_code)
     if (text.length > CODE_TYPED_BYTES_MAX)
         return false;
     return read_3(text, ret_code) || read_1_or_2(text, ret_code);
+}
+
+bool code_read_escaped(struct bytes text, uint64_t *ret_code)
+{
+    uint8_t decoded[CODE_TYPED_BYTES_MAX];
+    size_t length;
+    return http_percent_decode(text, decoded, sizeof decoded, &length) &&
+           code_read(bytes_of(decoded, length), ret_code);
 }
 
 bool code_reads_back(uint64_t code)

@@ -78,6 +78,9 @@ size_t code_write(uint64_t code, uint8_t ret_text[CODE_LENGTH_MAX]);
  */
 bool code_read(struct bytes text, uint64_t *ret_code);
 
+/* Reads a code in the path of a URL, which may have percent-escapes. False as in code_read(). */
+bool code_read_escaped(struct bytes text, uint64_t *ret_code);
+
 /*
  * Whether the text of a code is read as this code. False for a code of protocol 1 or 2 that
  * consists of letters of protocol 3 alone, in any case; no room may have such a code.

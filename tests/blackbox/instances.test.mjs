@@ -183,6 +183,19 @@ describeWithSettings(here)('Replaying', (server) => {
     await expectReplay(server, `/${otherCode}?`, 'region=syd');
   });
 
+  it('The first letter of a code of protocol 3 tells the region, however the code is typed', async () => {
+    const letters = 'BCDFGHJKLMNPQRSTVWXZ';
+    for (const [index, region] of regions.entries()) {
+      const letter = letters[index];
+      for (const path of [`/${letter}BCD`, `/${letter.toLowerCase()}bc-dfg`, `/%20${letter}B%20CD`]) {
+        if (region === 'fra') await expectServed(server, path);
+        else await expectReplay(server, path, `region=${region}`);
+      }
+    }
+    for (const path of ['/XBCD', '/zzzzzz', '/BCD', '/BCDFGHJKLMNPQ']) await expectServed(server, path);
+    await expectReplay(server, '/XBCD?instance=other', 'instance=other');
+  });
+
   it('Codes of our own region, of none, and of protocol 1 are served here', async () => {
     // With 16, none of them has letters of protocol 3 alone.
     const beyondTheList = range(14).map((count) => codeOf((regions.length + count) * 2 ** 30 + 16));

@@ -13,7 +13,7 @@
 static bool read_code(const struct http_request *request, uint64_t *ret_code)
 {
     struct bytes path = request->path;
-    return path.length > 1 && code_read(bytes_of(path.data + 1, path.length - 1), ret_code);
+    return path.length > 1 && code_read_escaped(bytes_of(path.data + 1, path.length - 1), ret_code);
 }
 
 /* The instance that the query names; `length` is 0 if no instance can have that name. */

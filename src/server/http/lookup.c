@@ -5,7 +5,6 @@
  */
 #include "server/http/lookup.h"
 
-#include "proto/http_query.h"
 #include "server/admission.h"
 #include "server/http/qr.h"
 #include "server/http/response.h"
@@ -31,15 +30,6 @@ static bool take_suffix(struct bytes *text, struct bytes suffix)
         return false;
     text->length = rest;
     return true;
-}
-
-/* Reads a room code. False: no room can have it. */
-static bool read_code(struct bytes text, uint64_t *ret_code)
-{
-    uint8_t decoded[CODE_TYPED_BYTES_MAX];
-    size_t length;
-    return http_percent_decode(text, decoded, sizeof decoded, &length) &&
-           code_read(bytes_of(decoded, length), ret_code);
 }
 
 /* Answers an asker whose address has had too many misses with 429, after a delay if it may wait. */
@@ -73,7 +63,7 @@ void lookup_begin(struct loop *loop, struct conn *conn, const struct http_reques
     } else if (!admission_may_ask(loop, conn)) {
         conn_set_state(conn, CONN_WAITING);
         refuse_guesser(loop, conn);
-    } else if (!read_code(code, &question.code)) {
+    } else if (!code_read_escaped(code, &question.code)) {
         conn_set_state(conn, CONN_WAITING);
         lookup_answer(loop, conn, &question, &(struct room_answer){0});
     } else if (!gather_begin(loop, conn, question)) {

@@ -431,6 +431,29 @@ static void texts_above_64_bytes_are_no_code(void **state)
     assert_false(code_read(bytes_of(text, 65), &number));
 }
 
+static void escapes_are_decoded_in_a_path(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        const char *read_as; /* NULL: it is no code */
+    } cases[] = {
+        {"BCDF", "BCDF"},   {"bc%20df", "BCDF"},      {"%62%2Dc%2ddf", "BCDF"}, {"bc+df", NULL},
+        {"%41aaa", "AAAA"}, {"uMF%65%39C", "uMFe9C"}, {"bc%2df", NULL},         {"bcdf%2", NULL},
+        {"bcdf%", NULL},    {"bcdf%zz", NULL},        {"bcdf%00", NULL},        {"bc%2520df", NULL},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        uint64_t read = 0;
+        uint64_t number = 0;
+        bool is_read = code_read_escaped(bytes_of_string(cases[i].text), &read);
+        bool is_expected = cases[i].read_as != NULL;
+        if (is_expected)
+            assert_true(code_read(bytes_of_string(cases[i].read_as), &number));
+        if (is_read != is_expected || read != number)
+            fail_msg("'%s'", cases[i].text);
+    }
+}
+
 static void no_text_is_a_code_of_two_protocols(void **state)
 {
     (void)state;
@@ -579,6 +602,7 @@ int main(void)
         cmocka_unit_test(letter_codes_of_each_length_read_back_however_they_are_typed),
         cmocka_unit_test(spaces_and_hyphens_are_skipped_in_letter_codes_alone),
         cmocka_unit_test(texts_above_64_bytes_are_no_code),
+        cmocka_unit_test(escapes_are_decoded_in_a_path),
         cmocka_unit_test(no_text_is_a_code_of_two_protocols),
         cmocka_unit_test(long_codes_of_letters_alone_do_not_read_back),
         cmocka_unit_test(random_bits_make_letter_codes_of_any_length),
