@@ -3,13 +3,41 @@
 
 #include "base/attributes.h"
 
+static const struct bytes type_names[] = {
+#define NAME(name, text) [ENVELOPE_##name] = {(const uint8_t *)(text), sizeof(text) - 1},
+    FOR_EACH_ENVELOPE_TYPE(NAME)
+#undef NAME
+};
+
+static const struct bytes field_names[] = {
+#define NAME(name, text) [FIELD_##name] = {(const uint8_t *)(text), sizeof(text) - 1},
+    FOR_EACH_ENVELOPE_FIELD(NAME)
+#undef NAME
+};
+
+const char *envelope_type_name(enum envelope_type type)
+{
+    return (const char *)type_names[type].data;
+}
+
+/* The field of protocol 3 that a key names; NULL: none. */
+static struct json_value *find_more(struct envelope *envelope, const struct json_value *key)
+{
+    for (uint32_t field = 0; field < ENVELOPE_FIELDS; field++) {
+        if (!json_string_equals(key, field_names[field]))
+            continue;
+        envelope->more_present |= 1u << field;
+        return &envelope->more[field];
+    }
+    return NULL;
+}
+
 /* The field that a key names; NULL: none. Most messages have only type and data. */
-static struct json_value *field_for_key(struct envelope_parser *parser,
+static struct json_value *field_for_key(struct json_value *type, struct envelope *envelope,
                                         const struct json_value *key)
 {
-    struct envelope *envelope = &parser->envelope;
     if (json_string_equals(key, BYTES("type")))
-        return &parser->type;
+        return type;
     if (json_string_equals(key, BYTES("data")))
         return &envelope->data;
     if (json_string_equals(key, BYTES("to")))
@@ -22,48 +50,47 @@ static struct json_value *field_for_key(struct envelope_parser *parser,
         return &envelope->max_clients;
     if (json_string_equals(key, BYTES("url")))
         return &envelope->url;
-    return NULL;
+    return find_more(envelope, key);
 }
 
 static bool find_type(const struct json_value *value, enum envelope_type *ret_type)
 {
-    static const struct {
-        struct bytes name;
-        enum envelope_type type;
-    } types[] = {
-        {{(const uint8_t *)"send", 4}, ENVELOPE_SEND},
-        {{(const uint8_t *)"join", 4}, ENVELOPE_JOIN},
-        {{(const uint8_t *)"create", 6}, ENVELOPE_CREATE},
-        {{(const uint8_t *)"set_state", 9}, ENVELOPE_SET_STATE},
-        {{(const uint8_t *)"close_room", 10}, ENVELOPE_CLOSE_ROOM},
-    };
+    /* The most frequent one first. */
     if (value->kind != JSON_STRING)
         return false;
-    for (size_t i = 0; i < ARRAY_LENGTH(types); i++) {
-        if (json_string_equals(value, types[i].name)) {
-            *ret_type = types[i].type;
+    *ret_type = ENVELOPE_SEND;
+    if (json_string_equals(value, type_names[ENVELOPE_SEND]))
+        return true;
+    for (enum envelope_type type = 0; type < ENVELOPE_TYPES; type++) {
+        if (json_string_equals(value, type_names[type])) {
+            *ret_type = type;
             return true;
         }
     }
     return false;
 }
 
-void envelope_begin(struct envelope_parser *parser, struct bytes text)
+/* Leaves `more` as it is, which would take long for each message. */
+static void clear(struct envelope *envelope)
 {
-    json_walk_begin(&parser->walk, text);
-    parser->type = (struct json_value){0};
-    parser->envelope = (struct envelope){0};
+    envelope->type = ENVELOPE_TYPES;
+    envelope->client_id = (struct json_value){0};
+    envelope->max_clients = (struct json_value){0};
+    envelope->room = (struct json_value){0};
+    envelope->to = (struct json_value){0};
+    envelope->url = (struct json_value){0};
+    envelope->data = (struct json_value){0};
+    envelope->more_present = 0;
 }
 
-enum envelope_result envelope_continue(struct envelope_parser *parser, size_t length)
+static enum envelope_result parse(struct json_walk *walk, struct json_value *type,
+                                  struct envelope *envelope)
 {
-    struct envelope *envelope = &parser->envelope;
     struct json_value key;
     struct json_value value;
     enum json_next next;
-    json_walk_allow(&parser->walk, length);
-    while ((next = json_walk_next(&parser->walk, &key, &value)) == JSON_NEXT_MEMBER) {
-        struct json_value *field = field_for_key(parser, &key);
+    while ((next = json_walk_next(walk, &key, &value)) == JSON_NEXT_MEMBER) {
+        struct json_value *field = field_for_key(type, envelope, &key);
         if (field != NULL)
             *field = value;
     }
@@ -71,14 +98,27 @@ enum envelope_result envelope_continue(struct envelope_parser *parser, size_t le
         return ENVELOPE_PAUSED;
     if (next == JSON_NEXT_INVALID)
         return ENVELOPE_INVALID_JSON;
-    return find_type(&parser->type, &envelope->type) ? ENVELOPE_OK : ENVELOPE_UNKNOWN_TYPE;
+    return find_type(type, &envelope->type) ? ENVELOPE_OK : ENVELOPE_UNKNOWN_TYPE;
+}
+
+void envelope_begin(struct envelope_parser *parser, struct bytes text)
+{
+    json_walk_begin(&parser->walk, text);
+    parser->type = (struct json_value){0};
+    clear(&parser->envelope);
+}
+
+enum envelope_result envelope_continue(struct envelope_parser *parser, size_t length)
+{
+    json_walk_allow(&parser->walk, length);
+    return parse(&parser->walk, &parser->type, &parser->envelope);
 }
 
 enum envelope_result envelope_parse(struct bytes text, struct envelope *ret_envelope)
 {
-    struct envelope_parser parser;
-    envelope_begin(&parser, text);
-    enum envelope_result result = envelope_continue(&parser, text.length);
-    *ret_envelope = parser.envelope;
-    return result;
+    struct json_walk walk;
+    struct json_value type = {0};
+    json_walk_begin(&walk, text);
+    clear(ret_envelope);
+    return parse(&walk, &type, ret_envelope);
 }

@@ -9,13 +9,52 @@
 
 #include "proto/json.h"
 
-enum envelope_type {
-    ENVELOPE_CREATE,
-    ENVELOPE_JOIN,
-    ENVELOPE_SEND,
-    ENVELOPE_SET_STATE,
-    ENVELOPE_CLOSE_ROOM,
-};
+/*
+ * Each type in one line: its name here and its name in a message; up to `close_room` they are those
+ * of protocols 1 and 2.
+ */
+/* clang-format off */
+#define FOR_EACH_ENVELOPE_TYPE(X) \
+    X(CREATE, "create") \
+    X(JOIN, "join") \
+    X(SEND, "send") \
+    X(SET_STATE, "set_state") \
+    X(CLOSE_ROOM, "close_room") \
+    X(PING, "ping") \
+    X(SET_ROOM, "set_room") \
+    X(SET_HOST, "set_host") \
+    X(KICK, "kick") \
+    X(MUTE_AUDIENCE, "mute_audience") \
+    X(LEAVE, "leave") \
+    X(RESUMED, "resumed")
+
+/* Each field that only protocol 3 has: its name here and its name in a message. */
+#define FOR_EACH_ENVELOPE_FIELD(X) \
+    X(VOLATILE, "volatile") \
+    X(SEEN, "seen") \
+    X(SESSION, "session") \
+    X(ATTEMPT, "attempt") \
+    X(EPOCH, "epoch") \
+    X(ROLE, "role") \
+    X(PASSWORD, "password") \
+    X(HOLD, "hold") \
+    X(ON_HOST_LEFT, "onHostLeft") \
+    X(MAX_AUDIENCE, "maxAudience") \
+    X(TOKEN, "token") \
+    X(PRIVATE, "private") \
+    X(LOCKED, "locked") \
+    X(INDEX, "index") \
+    X(REASON, "reason") \
+    X(BAN, "ban") \
+    X(MUTED, "muted")
+/* clang-format on */
+
+#define ENVELOPE_TYPE(name, text) ENVELOPE_##name,
+#define ENVELOPE_FIELD(name, text) FIELD_##name,
+
+enum envelope_type { FOR_EACH_ENVELOPE_TYPE(ENVELOPE_TYPE) ENVELOPE_TYPES };
+
+enum envelope_field { FOR_EACH_ENVELOPE_FIELD(ENVELOPE_FIELD) ENVELOPE_FIELDS };
 
 /* Views into the message; a field that is missing has the kind JSON_ABSENT. */
 struct envelope {
@@ -26,7 +65,22 @@ struct envelope {
     struct json_value to;
     struct json_value url;
     struct json_value data;
+    /* Use envelope_field(): only those that are in `more_present` are initialised. */
+    struct json_value more[ENVELOPE_FIELDS];
+    uint32_t more_present; /* a bit for each field */
 };
+
+_Static_assert(ENVELOPE_FIELDS <= 32, "more_present has a bit for each field");
+
+static inline struct json_value envelope_field(const struct envelope *envelope,
+                                               enum envelope_field field)
+{
+    bool is_present = envelope->more_present >> field & 1;
+    return is_present ? envelope->more[field] : (struct json_value){.kind = JSON_ABSENT};
+}
+
+/* The name of a type in a message. */
+const char *envelope_type_name(enum envelope_type type);
 
 enum envelope_result {
     ENVELOPE_OK,

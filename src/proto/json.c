@@ -572,3 +572,90 @@ double json_member_number(const struct json_value *value)
      */
     return strtod((const char *)value->raw.data, NULL);
 }
+
+static bool is_white_space(uint8_t c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+/* The end of the string at `at`, which begins with its quote. */
+static const uint8_t *end_of_string(const uint8_t *at)
+{
+    for (at++; *at != '"'; at++) {
+        if (*at == '\\')
+            at++;
+    }
+    return at + 1;
+}
+
+/* The end of the value at `at`, with white space behind it. The text is known to be valid. */
+static const uint8_t *end_of_element(const uint8_t *at)
+{
+    uint32_t depth = 0;
+    for (;;) {
+        switch (*at) {
+        case '"':
+            at = end_of_string(at);
+            continue;
+        case '[':
+        case '{':
+            depth++;
+            break;
+        case ']':
+        case '}':
+            if (depth == 0)
+                return at;
+            depth--;
+            break;
+        case ',':
+            if (depth == 0)
+                return at;
+            break;
+        default:
+            break;
+        }
+        at++;
+    }
+}
+
+static enum json_kind kind_of_first(uint8_t c)
+{
+    switch (c) {
+    case '"':
+        return JSON_STRING;
+    case '[':
+        return JSON_ARRAY;
+    case '{':
+        return JSON_OBJECT;
+    case 't':
+        return JSON_TRUE;
+    case 'f':
+        return JSON_FALSE;
+    case 'n':
+        return JSON_NULL;
+    default:
+        return JSON_NUMBER;
+    }
+}
+
+bool json_array_next(struct bytes *rest, struct json_value *ret_element)
+{
+    const uint8_t *end = rest->data + rest->length;
+    const uint8_t *at = rest->data + 1; /* behind the bracket or the comma */
+    if (rest->length == 0)
+        return false;
+    while (at < end && is_white_space(*at))
+        at++;
+    if (at >= end || *at == ']')
+        return false;
+    const uint8_t *behind = end_of_element(at);
+    *rest = bytes_of(behind, (size_t)(end - behind));
+    while (is_white_space(behind[-1]))
+        behind--;
+    *ret_element = (struct json_value){
+        .kind = kind_of_first(*at),
+        .raw = bytes_of(at, (size_t)(behind - at)),
+    };
+    ret_element->has_escapes = memchr(at, '\\', ret_element->raw.length) != NULL;
+    return true;
+}

@@ -109,13 +109,20 @@ static inline bool json_string_equals(const struct json_value *string, struct by
            memcmp(string->raw.data + 1, text.data, text.length) == 0;
 }
 
+/*
+ * Yields the elements of an array, one by one. `rest` is the `raw` of a value of the kind
+ * JSON_ARRAY at first, and belongs to this function then. False: there are no more.
+ */
+bool json_array_next(struct bytes *rest, struct json_value *ret_element);
+
 #define JSON_NUMBER_BYTES_MAX 1024 /* the longest number that is converted */
 
 /*
  * Converts a number to the nearest double, as JavaScript does (1e400 is infinite). A number longer
  * than JSON_NUMBER_BYTES_MAX is NaN: nobody means it, and conversion would take long. `value` must
  * be a member of an object whose text was walked over to its end, since the conversion needs a byte
- * behind the number that ends it.
+ * behind the number that ends it. The same holds for an element of an array that is such a
+ * member.
  */
 double json_member_number(const struct json_value *value);
 

@@ -110,17 +110,20 @@ struct bytes ws_handshake_choose_protocol(const struct http_request *request,
                                           const struct ws_subprotocols *subprotocols)
 {
     struct bytes first = {0};
+    struct bytes first_known = {0};
     for (uint8_t i = 0; i < request->websocket_protocol_count; i++) {
         struct bytes list = request->websocket_protocols[i];
         struct bytes element;
         while (http_list_next(&list, &element)) {
-            if (is_known(element, subprotocols))
+            if (bytes_equal(element, subprotocols->preferred))
                 return element;
+            if (first_known.length == 0 && is_known(element, subprotocols))
+                first_known = element;
             if (first.length == 0 && !is_own(element, subprotocols))
                 first = element;
         }
     }
-    return first;
+    return first_known.length > 0 ? first_known : first;
 }
 
 void ws_handshake_write_response(struct writer *writer, const struct http_request *request,

@@ -29,13 +29,15 @@ void ws_handshake_accept(struct bytes key, uint8_t ret_accept[WS_ACCEPT_LENGTH])
 struct ws_subprotocols {
     const struct bytes *known; /* the subprotocols that the server speaks */
     size_t known_count;
-    struct bytes own; /* prefix of all of this server's names, in every version */
+    struct bytes preferred; /* one of them that is chosen wherever the client offers it */
+    struct bytes own;       /* prefix of all of this server's names, in every version */
 };
 
 /*
- * Chooses the subprotocol of the response: the first offered one that is known; else the first
- * offered one without this server's own prefix; else empty. Browsers give up when the server
- * chooses none. That is right when they offer a version that the server does not speak.
+ * Chooses the subprotocol of the response: the preferred one, if it is offered; else the first
+ * offered one that is known; else the first offered one without this server's own prefix; else
+ * empty. Browsers give up when the server chooses none. That is right when they offer a version
+ * that the server does not speak.
  */
 struct bytes ws_handshake_choose_protocol(const struct http_request *request,
                                           const struct ws_subprotocols *subprotocols);

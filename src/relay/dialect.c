@@ -1,34 +1,36 @@
-/* Chooses the dialect of an event, and writes errors, which have one form in both. */
+/* Chooses the dialect of an event, and writes errors, which have one form in protocols 1 and 2. */
 #include "relay/dialect.h"
 
 #include "relay/dialect_1.h"
 #include "relay/dialect_2.h"
+#include "relay/dialect_3.h"
+#include "relay/dialect_parts.h"
 
-/*
- * The detail comes from a client: it is UTF-8 without control characters, and its quotes and
- * backslashes need escapes.
- */
 static void write_error(struct writer *writer, const struct event *event)
 {
     WRITER_PUT(writer, "{\"type\":\"error\",\"message\":\"");
-    writer_put_string(writer, relay_error_text(event->error));
-    if (event->detail.length > 0)
-        WRITER_PUT(writer, ": ");
-    for (size_t i = 0; i < event->detail.length; i++) {
-        uint8_t c = event->detail.data[i];
-        if (c == '"' || c == '\\')
-            writer_put_byte(writer, '\\');
-        writer_put_byte(writer, c);
-    }
+    dialect_write_error_text(writer, event);
     WRITER_PUT(writer, "\"}");
 }
 
 void dialect_write(struct writer *writer, const struct event *event)
 {
-    if (event->type == EVENT_ERROR)
-        write_error(writer, event);
-    else if (room_protocol(event->room) == PROTOCOL_1)
+    if (event->type == EVENT_ERROR) {
+        if (event->protocol == PROTOCOL_3)
+            dialect_3_write(writer, event);
+        else
+            write_error(writer, event);
+        return;
+    }
+    switch (room_protocol(event->room)) {
+    case PROTOCOL_1:
         dialect_1_write(writer, event);
-    else
+        break;
+    case PROTOCOL_2:
         dialect_2_write(writer, event);
+        break;
+    case PROTOCOL_3:
+        dialect_3_write(writer, event);
+        break;
+    }
 }

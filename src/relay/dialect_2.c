@@ -8,15 +8,6 @@ static void write_index(struct writer *writer, const struct member *member)
     writer_put_decimal(writer, member->index);
 }
 
-static void write_url(struct writer *writer, const struct room *room)
-{
-    if (room_url(room).length == 0)
-        return;
-    WRITER_PUT(writer, ",\"url\":\"");
-    writer_put(writer, room_url(room));
-    writer_put_byte(writer, '"');
-}
-
 static void write_created(struct writer *writer, const struct event *event)
 {
     WRITER_PUT(writer, "{\"type\":\"created\",\"room\":\"");
@@ -27,7 +18,7 @@ static void write_created(struct writer *writer, const struct event *event)
     writer_put(writer, event->instance->region);
     WRITER_PUT(writer, "\",\"index\":");
     write_index(writer, event->peer);
-    write_url(writer, event->room);
+    dialect_write_url(writer, event->room);
     writer_put_byte(writer, '}');
 }
 
@@ -49,7 +40,7 @@ static void write_joined(struct writer *writer, const struct event *event)
         write_index(writer, room->members[i]);
     }
     writer_put_byte(writer, ']');
-    write_url(writer, room);
+    dialect_write_url(writer, room);
     writer_put_byte(writer, '}');
 }
 
@@ -83,7 +74,7 @@ void dialect_2_write(struct writer *writer, const struct event *event)
         dialect_write_data(writer, event->data);
         writer_put_byte(writer, '}');
         break;
-    case EVENT_ERROR:
+    default: /* an error, or an event of protocol 3 */
         break;
     }
 }

@@ -6,10 +6,20 @@
 #define PARTY_RELAY_EFFECT_H
 
 #include "relay/event.h"
+#include "relay/party.h"
 
-/* A join with a valid code and id. The loop that owns the code carries it out. */
+/*
+ * A join with a valid code and id, and in protocol 3 what else it said. The loop that owns the code
+ * carries it out.
+ */
 struct join {
     uint64_t code;
+    struct session session;
+    uint64_t epoch; /* 0: the client knows nothing */
+    double seen;    /* events of that epoch; -1: it did not say */
+    bool is_audience;
+    uint8_t password_length;
+    uint8_t password[PASSWORD_BYTES_MAX];
     size_t id_length;
     uint8_t id[CLIENT_ID_CANONICAL_MAX]; /* the canonical form of the clientId */
 };
@@ -46,7 +56,22 @@ struct join {
     X(ROOM_GONE, room_gone, uint16_t origin_number;) \
     X(ROOM_PROVEN, room_proven, uint16_t origin_number;) \
     /* Memory was short for what `client` asked; nothing was changed. */ \
-    X(NO_MEMORY, no_memory, uint32_t client;)
+    X(NO_MEMORY, no_memory, uint32_t client;) \
+    /* The following are of protocol 3. Send `event` to those members of `room` whom `address` names, \
+     * and to the audience if it is for it; give it, as it is sent, to relay_note_event(). */ \
+    X(EMIT, emit, struct room *room; struct event event; struct log_address address; \
+      enum keeping keeping; bool is_for_audience;) \
+    /* As KEEP_STATE, for the state that only the host is told; nobody is sent it now. */ \
+    X(KEEP_PRIVATE, keep_private, uint32_t client; struct room *room; struct event event;) \
+    /* Send the private state to `client`. */ \
+    X(TELL_PRIVATE, tell_private, uint32_t client; const struct room *room;) \
+    /* Send `client` the events that its seat has missed, as `cursor` finds them. */ \
+    X(TELL_MISSED, tell_missed, uint32_t client; const struct room *room; \
+      struct log_cursor cursor;) \
+    /* `client` has lost its seat to the host's decision: close it with 4002 and `reason`. */ \
+    X(KICKED, kicked, uint32_t client; struct bytes reason;) \
+    /* `client` has joined over a connection that its client has given up: close it with 4101. */ \
+    X(GIVEN_UP, given_up, uint32_t client;)
 /* clang-format on */
 
 #define EFFECT_KIND(name, member, fields) EFFECT_##name,
@@ -67,7 +92,7 @@ struct effect {
     };
 };
 
-#define EFFECTS_MAX 4
+#define EFFECTS_MAX 8
 
 struct effects {
     uint32_t count;

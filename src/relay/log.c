@@ -206,8 +206,8 @@ static struct log_record *add_record(struct log *log, const struct log_address *
     return record;
 }
 
-/* The event can't be kept. It is counted, and nobody who missed it can be given what followed. */
-static void lose_event(struct log *log)
+/* Nobody who missed this event can be given what came before or behind it. */
+void log_lose(struct log *log)
 {
     drop_all(log);
     log->next++;
@@ -249,7 +249,7 @@ void log_keep(struct log *log, const struct log_address *address, struct bytes f
     bool is_kept = payload != NULL ? keep_payload(log, address, payload) != NULL
                                    : keep_bytes(log, address, frame);
     if (!is_kept)
-        lose_event(log);
+        log_lose(log);
 }
 
 void log_keep_state(struct log *log, const struct log_address *address, struct payload *payload)
@@ -258,7 +258,7 @@ void log_keep_state(struct log *log, const struct log_address *address, struct p
         leave_out(log, log->state);
     log->state = keep_payload(log, address, payload);
     if (log->state == NULL)
-        lose_event(log);
+        log_lose(log);
 }
 
 /* Whether an event with this address has the same readers as that of the record. */
@@ -278,7 +278,7 @@ void log_skip(struct log *log, const struct log_address *address)
         return;
     }
     if (add_record(log, address, 0) == NULL)
-        lose_event(log);
+        log_lose(log);
 }
 
 void log_drop_before(struct log *log, uint64_t number)

@@ -87,6 +87,10 @@ void log_skip(struct log *log, const struct log_address *address);
 /* The same for the room's state. No state before it is kept any more. */
 void log_keep_state(struct log *log, const struct log_address *address, struct payload *payload);
 
+/* Counts an event whose frame could not be made. The log drops all events, which are of no use now.
+ */
+void log_lose(struct log *log);
+
 /* Drops the events before this number, which everybody has seen. */
 void log_drop_before(struct log *log, uint64_t number);
 

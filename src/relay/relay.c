@@ -1,6 +1,6 @@
 /*
  * Receives messages: one function for each type of envelope. `send`, the most frequent one, is in
- * this file.
+ * this file. Clients of protocol 3 are heard in relay_3.c.
  */
 #include "relay/relay_parts.h"
 
@@ -15,12 +15,21 @@ void relay_init(struct relay *relay, const struct relay_config *config)
     list_init(&relay->hostless);
     list_init(&relay->pairing);
     list_init(&relay->deserted);
+    list_init(&relay->waiting);
 }
 
 void relay_release(struct relay *relay)
 {
     relay_free_departed(relay);
+    for (uint32_t i = 0; i < relay->rooms.bucket_count; i++) {
+        for (struct room *room = relay->rooms.buckets[i]; room != NULL;
+             room = room->next_in_bucket) {
+            if (room->party != NULL)
+                relay_3_release_room(relay, room);
+        }
+    }
     room_table_release(&relay->rooms);
+    due_release(&relay->dues);
 }
 
 /* In protocol 1, values of `to` that JavaScript takes for false mean all other members. */
@@ -103,8 +112,12 @@ void relay_receive_envelope(struct relay *relay, struct speaker speaker,
     assert(result != ENVELOPE_PAUSED);
     ret_effects->count = 0;
     relay_free_departed(relay);
-    bool is_protocol_2_type = speaker.protocol == PROTOCOL_1 && envelope->type > ENVELOPE_SEND;
-    if (result == ENVELOPE_OK && is_protocol_2_type)
+    if (speaker.protocol == PROTOCOL_3) {
+        relay_3_receive(relay, speaker, result, envelope, ret_effects);
+        return;
+    }
+    enum envelope_type last = speaker.protocol == PROTOCOL_1 ? ENVELOPE_SEND : ENVELOPE_CLOSE_ROOM;
+    if (result == ENVELOPE_OK && envelope->type > last)
         result = ENVELOPE_UNKNOWN_TYPE;
     if (result != ENVELOPE_OK) {
         bool is_json = result == ENVELOPE_UNKNOWN_TYPE;
@@ -124,7 +137,8 @@ void relay_receive_envelope(struct relay *relay, struct speaker speaker,
     case ENVELOPE_SET_STATE:
         relay_set_state(relay, speaker, envelope, ret_effects);
         break;
-    case ENVELOPE_CLOSE_ROOM:
+    default:
+        assert(envelope->type == ENVELOPE_CLOSE_ROOM);
         relay_close_room(relay, speaker, ret_effects);
         break;
     }
@@ -138,10 +152,10 @@ void relay_receive(struct relay *relay, struct speaker speaker, struct bytes tex
     relay_receive_envelope(relay, speaker, result, &envelope, ret_effects);
 }
 
-void relay_receive_garbage(struct speaker speaker, struct effects *ret_effects)
+void relay_receive_garbage(struct relay *relay, struct speaker speaker, struct effects *ret_effects)
 {
-    ret_effects->count = 0;
-    effects_refuse(ret_effects, speaker, ERROR_INVALID_JSON);
+    const struct envelope none = {.type = ENVELOPE_TYPES};
+    relay_receive_envelope(relay, speaker, ENVELOPE_INVALID_JSON, &none, ret_effects);
 }
 
 /* Makes a member of a room of protocol 2 absent; its client may come back. */
@@ -168,6 +182,10 @@ void relay_leave(struct relay *relay, struct member **seat, enum departure depar
     *seat = NULL;
     relay_free_departed(relay);
     struct room *room = member->room;
+    if (room->party != NULL) {
+        relay_3_depart(relay, member, departure, ret_effects);
+        return;
+    }
     bool is_last = room->member_count == 1;
     if (is_last && !relay_outlives(relay, member, departure)) {
         relay_end_room(relay, room, ret_effects);

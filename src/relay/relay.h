@@ -20,12 +20,33 @@
 #define ROOM_RETAINED_CERTAIN (4 * 1024)
 #define ROOM_RETAINED_MAX (256 * 1024)
 #define ROOM_ABSENT_BYTES_MAX (184 * 1024)
+#define ROOM_3_RETAINED_MAX (4 * 1024 * 1024) /* in protocol 3, with the seats that are away */
 /*
  * The canonical form of an id may be so many times as long as the id. Escapes of control characters
  * are six times as long, but honest ids have none.
  */
 #define ID_CANONICAL_FACTOR 2
+/* Protocol 3. */
+#define ID_BYTES_LEAST 16         /* of a clientId, which is a secret */
+#define HOLD_MS_MAX 600000        /* the longest time for which a room may hold seats */
+#define HOLD_MS_STANDARD 60000    /* unless `create` says how long */
+#define HOLD_MS_LEAST 5000        /* of a member that was here for a shorter time */
+#define SILENT_CREATOR_MS 10000   /* time for a creator that may not know of its room */
+#define TARGETS_MAX 64            /* that one `send` may name */
+#define AUDIENCE_TOLD_MS 1000     /* the host hears of the audience's size that often */
+#define AUDIENCE_SENDS_MAX 200    /* that reach the host in a second */
+#define KICK_REASON_BYTES_MAX 123 /* of a close frame (RFC 6455 5.5) */
+
 #define QUIET_MS 60000 /* a room's only member is quiet after this time without a message */
+
+/* What the operator's key says of a token that came with a `create`. */
+enum token_answer {
+    TOKEN_NOT_ASKED, /* there is no key */
+    TOKEN_OK,
+    TOKEN_INVALID,
+    TOKEN_EXPIRED,
+    TOKEN_OTHER_ORIGIN,
+};
 
 struct relay_config {
     uint32_t loop_index;
@@ -37,7 +58,10 @@ struct relay_config {
     /* Time that a room must have several members to prove its origin; 0: no room does. */
     uint32_t proof_ms;
     struct instance instance;
-    uint32_t *crowds; /* present members of rooms, counted by origin; NULL: not counted */
+    uint32_t hold_ms_max;   /* for the seats of any room; at most HOLD_MS_MAX */
+    uint32_t migrate_ms;    /* a host may be away so long where another member may be the host */
+    uint32_t log_bytes_max; /* of each room's log */
+    uint32_t *crowds;       /* present members of rooms, counted by origin; NULL: not counted */
 
     /* Callbacks to the owner; tests may have predictable ones. */
     uint32_t (*random)(void *context); /* returns 32 unpredictable bits */
@@ -65,6 +89,20 @@ struct relay_config {
     bool (*may_tell)(void *context, uint32_t client, bool is_found);
     /* Whether a client may be a new member of this room of protocol 2; counts it. */
     bool (*may_bring)(void *context, uint32_t client, const struct room *room);
+    /*
+     * Protocol 3. How many rooms there are, and whether the client's address is private: both say
+     * how long the code of its room must be.
+     */
+    void (*code_needs)(void *context, uint32_t client, uint64_t *ret_rooms, bool *ret_is_private);
+    /* Checks the token of a `create`; it may bound `ret_members_max`. An empty one: there is none.
+     */
+    enum token_answer (*check_token)(void *context, uint32_t client, struct bytes token,
+                                     uint32_t *ret_members_max);
+    /*
+     * Whether the relay may look at a password of this client. With `was_wrong` the relay reports
+     * that one was wrong; the result means nothing then.
+     */
+    bool (*may_guess)(void *context, uint32_t client, const struct room *room, bool was_wrong);
     void *context;
 };
 
@@ -77,12 +115,16 @@ struct relay {
      */
     struct list pairing;
     struct list deserted; /* rooms without members, in the order in which they lost the last one */
+    struct list waiting;  /* rooms of protocol 3 in which nobody is, in the same order */
+    struct due_heap dues; /* of rooms of protocol 3 */
     uint32_t now_ms;      /* the owner sets it */
     bool is_draining;     /* create no more rooms; the owner sets it */
     struct member *departed; /* the last that left; freed at the next call, after its effects */
     struct room *closed;     /* the room that ended last; freed at the next call as well */
-    struct url_template template; /* of the last `create`; valid until the next call */
-    struct join join;             /* the last join for another loop; valid until the next call */
+    struct url_template template;  /* of the last `create`; valid until the next call */
+    struct join join;              /* the last join for another loop; valid until the next call */
+    uint32_t targets[TARGETS_MAX]; /* of the last `send`; valid until the next call */
+    uint8_t kick_reason[KICK_REASON_BYTES_MAX]; /* the last one; valid until the next call */
 };
 
 /*
@@ -114,11 +156,28 @@ void relay_carry_out(struct relay *relay, struct speaker speaker, const struct j
                      struct effects *ret_effects);
 
 /* Answers a message that is not UTF-8 with `Invalid JSON`. */
-void relay_receive_garbage(struct speaker speaker, struct effects *ret_effects);
+void relay_receive_garbage(struct relay *relay, struct speaker speaker,
+                           struct effects *ret_effects);
+
+/* Receives a complete binary message of a client that speaks protocol 3. */
+void relay_receive_binary(struct relay *relay, struct speaker speaker, struct bytes message,
+                          struct effects *ret_effects);
+
+/* For EFFECT_EMIT: counts the event and keeps the frame; an empty one could not be made. */
+void relay_note_event(struct room *room, const struct effect_emit *effect, struct bytes frame,
+                      struct payload *payload);
+
+/* The same for a private state, which is only retained; see relay_keep_state(). */
+MUST_CHECK bool relay_keep_private(struct relay *relay, struct room *room, struct payload *state);
+
+/* The effect that refuses `set_state` of the room's host in protocol 3, for lack of memory. */
+struct effect_emit relay_refusal_of_state(const struct room *room);
 
 /* How a member's connection ended. */
 enum departure {
-    DEPARTURE_FAREWELL, /* the client sent a close frame with 1000 or without a code */
+    DEPARTURE_FAREWELL, /* the client sent a close frame with 1000 */
+    DEPARTURE_CODELESS, /* the client sent one without a code; only protocol 3 does not believe it
+                         */
     DEPARTURE_CUT_OFF,  /* in any other way; the client may not even know */
 };
 
@@ -136,11 +195,14 @@ void relay_leave(struct relay *relay, struct member **seat, enum departure depar
  */
 MUST_CHECK bool relay_keep_state(struct relay *relay, struct room *room, struct payload *state);
 
-/* Milliseconds until the first room must end that has no host or no members; -1: there is none. */
-int32_t relay_grace_left_ms(const struct relay *relay);
+/*
+ * Milliseconds until the first room must end that has no host or no members, or a seat expires, or
+ * the like; -1: there is nothing to wait for.
+ */
+int32_t relay_due_left_ms(const struct relay *relay);
 
-/* Ends that room if it is due. False: it is not. */
-bool relay_end_grace(struct relay *relay, struct effects *ret_effects);
+/* Does that if it is due. False: it is not. */
+bool relay_do_due(struct relay *relay, struct effects *ret_effects);
 
 /* Milliseconds until the next room proves its origin; -1: there is none. */
 int32_t relay_proof_left_ms(const struct relay *relay);

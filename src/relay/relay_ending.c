@@ -13,6 +13,8 @@
 void relay_end_room(struct relay *relay, struct room *room, struct effects *effects)
 {
     const struct relay_config *config = &relay->config;
+    if (room->party != NULL)
+        relay_3_release_room(relay, room);
     relay_discount_room(relay, room);
     effects_add_room_gone(effects, (struct effect_room_gone){room->origin_number});
     room_stop_counting(room);
@@ -26,13 +28,16 @@ void relay_end_room(struct relay *relay, struct room *room, struct effects *effe
     config->dismiss_room(config->context, room->maker);
 }
 
-static void close_room(struct relay *relay, struct room *room, struct effects *effects)
+void relay_shut_room(struct relay *relay, struct room *room, struct effects *effects)
 {
     uint32_t at = 0;
     uint32_t client;
-    while (room_next_client(room, &at, &client))
+    bool has_clients = false;
+    while (room_next_client(room, &at, &client)) {
         relay_unseat(relay, client);
-    if (room->member_count > 0)
+        has_clients = true;
+    }
+    if (has_clients)
         effects_add_room_closed(effects, (struct effect_room_closed){room});
     relay_end_room(relay, room, effects);
 }
@@ -45,7 +50,7 @@ void relay_close_room(struct relay *relay, struct speaker speaker, struct effect
     else if (!member_is_host(member))
         effects_refuse(effects, speaker, ERROR_CLOSE_NOT_HOST);
     else
-        close_room(relay, member->room, effects);
+        relay_shut_room(relay, member->room, effects);
 }
 
 bool relay_outlives(const struct relay *relay, const struct member *last, enum departure departure)
@@ -114,27 +119,42 @@ static struct room *first_deserted(const struct relay *relay, int32_t *ret_left_
     return retained->room;
 }
 
-int32_t relay_grace_left_ms(const struct relay *relay)
+/* What is left until the first deadline of protocol 3 is due. */
+static int32_t first_due_ms(const struct relay *relay)
+{
+    const struct due *due = due_first(&relay->dues);
+    return due == NULL ? INT32_MAX : time_left_ms(relay, due->at_ms, 0);
+}
+
+int32_t relay_due_left_ms(const struct relay *relay)
 {
     int32_t hostless_ms = INT32_MAX;
     int32_t deserted_ms = INT32_MAX;
+    int32_t first_ms = first_due_ms(relay);
     (void)first_hostless(relay, &hostless_ms);
     (void)first_deserted(relay, &deserted_ms);
-    int32_t first_ms = hostless_ms < deserted_ms ? hostless_ms : deserted_ms;
+    if (hostless_ms < first_ms)
+        first_ms = hostless_ms;
+    if (deserted_ms < first_ms)
+        first_ms = deserted_ms;
     return first_ms == INT32_MAX ? -1 : first_ms;
 }
 
-bool relay_end_grace(struct relay *relay, struct effects *ret_effects)
+bool relay_do_due(struct relay *relay, struct effects *ret_effects)
 {
     int32_t left_ms;
     ret_effects->count = 0;
     relay_free_departed(relay);
+    if (first_due_ms(relay) == 0) {
+        relay_3_do_due(relay, ret_effects);
+        return true;
+    }
     struct room *room = first_hostless(relay, &left_ms);
     if (room == NULL || left_ms > 0)
         room = first_deserted(relay, &left_ms);
     if (room == NULL || left_ms > 0)
         return false;
-    close_room(relay, room, ret_effects);
+    relay_shut_room(relay, room, ret_effects);
     return true;
 }
 
@@ -142,6 +162,8 @@ bool relay_end_first_deserted(struct relay *relay, struct effects *effects)
 {
     int32_t left_ms;
     struct room *room = first_deserted(relay, &left_ms);
+    if (room == NULL && !list_is_empty(&relay->waiting))
+        room = CONTAINER_OF(relay->waiting.next, struct retained, deserted)->room;
     if (room != NULL)
         relay_end_room(relay, room, effects);
     return room != NULL;
@@ -153,7 +175,7 @@ void relay_end_deserted(struct relay *relay, struct vacancy *vacancy, struct eff
     ret_effects->count = 0;
     relay_free_departed(relay);
     assert(room->member_count == 0);
-    close_room(relay, room, ret_effects);
+    relay_shut_room(relay, room, ret_effects);
 }
 
 void relay_begin_proof(struct relay *relay, struct room *room)

@@ -46,12 +46,28 @@ static uint64_t draw_random(const struct relay_config *config, enum protocol pro
     return protocol == PROTOCOL_1 ? random : random << 32 | config->random(config->context);
 }
 
-static bool draw_code(struct relay *relay, enum protocol protocol, uint64_t *ret_code)
+/* The letters that a code of protocol 3 must have; 0 in other protocols, whose codes have one
+ * length. */
+static uint32_t code_length(const struct relay_config *config, struct speaker speaker,
+                            uint32_t region)
+{
+    uint64_t rooms;
+    bool is_private;
+    if (speaker.protocol != PROTOCOL_3)
+        return 0;
+    config->code_needs(config->context, speaker.client, &rooms, &is_private);
+    return code_length_needed(rooms, is_private, region);
+}
+
+static bool draw_code(struct relay *relay, struct speaker speaker, uint64_t *ret_code)
 {
     const struct relay_config *config = &relay->config;
     uint32_t region = code_region_index(config->instance.region);
+    uint32_t length = code_length(config, speaker, region);
     for (uint64_t draw = 0; draw < (uint64_t)CODE_DRAWS_PER_LOOP * config->loop_count; draw++) {
-        uint64_t code = code_from_random(protocol, region, draw_random(config, protocol));
+        uint64_t random = draw_random(config, speaker.protocol);
+        uint64_t code = length > 0 ? code_3_from_random(length, region, random)
+                                   : code_from_random(speaker.protocol, region, random);
         if (code_owner(code, config->loop_count) != config->loop_index)
             continue;
         if (!code_reads_back(code) || code_is_obscene(code))
@@ -63,14 +79,6 @@ static bool draw_code(struct relay *relay, enum protocol protocol, uint64_t *ret
     }
     return false;
 }
-
-/* What a valid `create` asks for. */
-struct room_settings {
-    uint32_t members_max;
-    struct bytes id;
-    struct maker *maker;
-    bool has_url; /* relay->template is valid */
-};
 
 static bool set_url(struct relay *relay, struct room *room)
 {
@@ -90,6 +98,8 @@ static bool set_url(struct relay *relay, struct room *room)
 /* Frees a room that is in no table. */
 static void drop_room(struct relay *relay, struct room *room)
 {
+    if (room->party != NULL)
+        relay_3_release_room(relay, room);
     relay_discount_room(relay, room);
     room_free(room);
 }
@@ -104,7 +114,11 @@ static struct member *make_room(struct relay *relay, uint64_t code,
     room->maker = settings->maker;
     if (relay->config.crowds != NULL)
         room_begin_counting(room, &relay->config.crowds[speaker.origin_number]);
-    struct member *member = room_add(room, settings->id, speaker.client);
+    bool is_prepared = room->party == NULL || relay_3_prepare_room(relay, room);
+    struct member *member = NULL;
+    if (is_prepared)
+        member = room->party == NULL ? room_add(room, settings->id, speaker.client)
+                                     : relay_3_add_seat(relay, room, settings->id, speaker.client);
     if (member == NULL || (settings->has_url && !set_url(relay, room)) ||
         !room_table_add(&relay->rooms, room)) {
         drop_room(relay, room);
@@ -115,9 +129,16 @@ static struct member *make_room(struct relay *relay, uint64_t code,
     return member;
 }
 
-/* Creates a room if the limits allow it and a code is free. NULL: the speaker is told why not. */
-static struct member *open_room(struct relay *relay, struct room_settings *settings,
-                                struct speaker speaker, struct effects *effects)
+static void refuse_create(struct speaker speaker, enum relay_error error, struct effects *effects)
+{
+    if (speaker.protocol == PROTOCOL_3)
+        relay_3_refuse(speaker, envelope_type_name(ENVELOPE_CREATE), error, effects);
+    else
+        effects_refuse(effects, speaker, error);
+}
+
+struct member *relay_open_room(struct relay *relay, struct room_settings *settings,
+                               struct speaker speaker, struct effects *effects)
 {
     const struct relay_config *config = &relay->config;
     struct member *member = NULL;
@@ -126,11 +147,11 @@ static struct member *open_room(struct relay *relay, struct room_settings *setti
     if (!is_admitted && relay_end_first_deserted(relay, effects))
         is_admitted = config->admit_room(config->context, speaker.client, &settings->maker);
     if (!is_admitted) {
-        effects_refuse(effects, speaker, ERROR_TOO_MANY_ROOMS);
+        refuse_create(speaker, ERROR_TOO_MANY_ROOMS, effects);
         return NULL;
     }
-    if (!draw_code(relay, speaker.protocol, &code)) {
-        effects_refuse(effects, speaker, ERROR_NO_CODE_FREE);
+    if (!draw_code(relay, speaker, &code)) {
+        refuse_create(speaker, ERROR_NO_CODE_FREE, effects);
     } else {
         member = make_room(relay, code, settings, speaker);
         if (member == NULL)
@@ -141,22 +162,29 @@ static struct member *open_room(struct relay *relay, struct room_settings *setti
     return member;
 }
 
-/* Reads maxClients. False: the client was refused. */
-static bool read_max_clients(const struct relay *relay, struct speaker speaker,
-                             const struct json_value *value, uint32_t *ret_members_max,
-                             struct effects *effects)
+bool relay_read_max_clients(const struct relay *relay, const struct json_value *value,
+                            uint32_t *ret_members_max)
 {
     double max_clients = value->kind == JSON_NUMBER ? json_member_number(value) : 0;
-    if (!(max_clients >= 1)) {
-        effects_refuse(effects, speaker, ERROR_MAX_CLIENTS);
+    if (!(max_clients >= 1))
         return false;
-    }
     /* A room admits members while their count is below the number: 1.5 admits two. */
     double ceiling = ceil(max_clients);
     *ret_members_max = relay->config.members_max;
     if (ceiling < *ret_members_max)
         *ret_members_max = (uint32_t)ceiling;
     return true;
+}
+
+/* Reads maxClients. False: the client was refused. */
+static bool read_max_clients(const struct relay *relay, struct speaker speaker,
+                             const struct json_value *value, uint32_t *ret_members_max,
+                             struct effects *effects)
+{
+    bool is_read = relay_read_max_clients(relay, value, ret_members_max);
+    if (!is_read)
+        effects_refuse(effects, speaker, ERROR_MAX_CLIENTS);
+    return is_read;
 }
 
 /* Reads a URL template, which protocol 1 does not have. False: the client was refused. */
@@ -186,7 +214,7 @@ void relay_create(struct relay *relay, struct speaker speaker, const struct enve
         !read_url(relay, speaker, &envelope->url, &settings.has_url, effects))
         return;
     settings.id = id_view(&id);
-    struct member *member = open_room(relay, &settings, speaker, effects);
+    struct member *member = relay_open_room(relay, &settings, speaker, effects);
     if (member == NULL)
         return;
     *speaker.seat = member;
@@ -268,8 +296,7 @@ static void enter_room(struct relay *relay, struct speaker speaker, struct room 
                       (struct event){.type = EVENT_PEER_JOINED, .room = room, .peer = member});
 }
 
-/* Reads the code that `string` spells. False: no room can have it. */
-static bool read_code(const struct json_value *string, uint64_t *ret_code)
+bool relay_read_code(const struct json_value *string, uint64_t *ret_code)
 {
     uint8_t decoded[CODE_TYPED_BYTES_MAX]; /* the canonical form of a valid code has no escapes */
     struct json_string_sizes sizes;
@@ -278,9 +305,8 @@ static bool read_code(const struct json_value *string, uint64_t *ret_code)
     return code_read(bytes_of(decoded, sizes.written), ret_code);
 }
 
-/* Whether the speaker may hear if its code names a room; if not, no answer depends on that. */
-static bool may_tell(const struct relay *relay, struct speaker speaker, bool is_found,
-                     struct effects *effects)
+bool relay_may_tell(const struct relay *relay, struct speaker speaker, bool is_found,
+                    struct effects *effects)
 {
     const struct relay_config *config = &relay->config;
     if (config->may_tell(config->context, speaker.client, is_found))
@@ -289,14 +315,25 @@ static bool may_tell(const struct relay *relay, struct speaker speaker, bool is_
     return false;
 }
 
-static void refuse_not_found(const struct relay *relay, struct effects *effects,
-                             struct speaker speaker)
+void relay_refuse_not_found(const struct relay *relay, struct speaker speaker,
+                            struct effects *effects)
 {
-    if (!may_tell(relay, speaker, false, effects))
+    if (!relay_may_tell(relay, speaker, false, effects))
         return;
-    struct event event = {.type = EVENT_ERROR, .error = ERROR_ROOM_NOT_FOUND};
+    struct event event = {.type = EVENT_ERROR,
+                          .error = ERROR_ROOM_NOT_FOUND,
+                          .protocol = speaker.protocol,
+                          .of = envelope_type_name(ENVELOPE_JOIN)};
     effects_add_not_found(effects,
                           (struct effect_not_found){.client = speaker.client, .event = event});
+}
+
+enum relay_error relay_uses_protocol(const struct room *room)
+{
+    static const enum relay_error errors[] = {[PROTOCOL_1] = ERROR_USES_PROTOCOL_1,
+                                              [PROTOCOL_2] = ERROR_USES_PROTOCOL_2,
+                                              [PROTOCOL_3] = ERROR_USES_PROTOCOL_3};
+    return errors[room_protocol(room)];
 }
 
 /* Carries out a join, on the loop that owns the code. */
@@ -305,15 +342,14 @@ static void carry_out(struct relay *relay, struct speaker speaker, uint64_t code
 {
     struct room *room = room_table_find(&relay->rooms, code);
     if (room == NULL) {
-        refuse_not_found(relay, effects, speaker);
+        relay_refuse_not_found(relay, speaker, effects);
         return;
     }
     struct member *member = room_find(room, id);
-    if (member == NULL && !may_tell(relay, speaker, true, effects))
+    if (member == NULL && !relay_may_tell(relay, speaker, true, effects))
         return;
     if (room_protocol(room) != speaker.protocol) {
-        bool is_first = room_protocol(room) == PROTOCOL_1;
-        effects_refuse(effects, speaker, is_first ? ERROR_USES_PROTOCOL_1 : ERROR_USES_PROTOCOL_2);
+        effects_refuse(effects, speaker, relay_uses_protocol(room));
         return;
     }
     if (member != NULL && member->client != CLIENT_NONE)
@@ -343,8 +379,8 @@ void relay_join(struct relay *relay, struct speaker speaker, const struct envelo
         effects_refuse(effects, speaker, ERROR_ROOM_REQUIRED);
         return;
     }
-    if (!read_code(&envelope->room, &code)) {
-        refuse_not_found(relay, effects, speaker);
+    if (!relay_read_code(&envelope->room, &code)) {
+        relay_refuse_not_found(relay, speaker, effects);
         return;
     }
     uint32_t owner = code_owner(code, relay->config.loop_count);
@@ -361,5 +397,8 @@ void relay_carry_out(struct relay *relay, struct speaker speaker, const struct j
     assert(*speaker.seat == NULL);
     assert(code_owner(join->code, relay->config.loop_count) == relay->config.loop_index);
     relay_free_departed(relay);
-    carry_out(relay, speaker, join->code, bytes_of(join->id, join->id_length), ret_effects);
+    if (speaker.protocol == PROTOCOL_3)
+        relay_3_carry_out(relay, speaker, join, ret_effects);
+    else
+        carry_out(relay, speaker, join->code, bytes_of(join->id, join->id_length), ret_effects);
 }

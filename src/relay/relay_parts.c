@@ -10,13 +10,14 @@ bool id_canonicalize(const struct relay *relay, const struct json_value *string,
     if (!json_string_canonicalize(string, ret_id->data, sizeof ret_id->data, &sizes))
         return false;
     ret_id->length = sizes.written;
+    ret_id->decoded_length = sizes.decoded;
     return sizes.decoded <= relay->config.id_bytes_max &&
            sizes.written <= (size_t)ID_CANONICAL_FACTOR * relay->config.id_bytes_max;
 }
 
 void relay_free_departed(struct relay *relay)
 {
-    free(relay->departed);
+    member_free(relay->departed);
     relay->departed = NULL;
     if (relay->closed != NULL)
         room_free(relay->closed);

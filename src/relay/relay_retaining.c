@@ -15,8 +15,9 @@ bool relay_admit_bytes(const struct relay *relay, struct room *room, size_t coun
 {
     const struct relay_config *config = &relay->config;
     size_t bytes = room->retained->bytes + count;
+    size_t bytes_max = room->party == NULL ? ROOM_RETAINED_MAX : ROOM_3_RETAINED_MAX;
     bool is_admitted =
-        bytes <= ROOM_RETAINED_MAX &&
+        bytes <= bytes_max &&
         config->admit_bytes(config->context, room->maker, count, bytes <= ROOM_RETAINED_CERTAIN);
     if (is_admitted)
         room->retained->bytes = bytes;
@@ -30,6 +31,18 @@ static void dismiss_bytes(const struct relay *relay, struct room *room, size_t c
     relay->config.dismiss_bytes(relay->config.context, room->maker, count);
 }
 
+bool relay_admit_log(void *context, size_t bytes)
+{
+    const struct party *party = context;
+    return relay_admit_bytes(party->relay, party->room, bytes);
+}
+
+void relay_dismiss_log(void *context, size_t bytes)
+{
+    const struct party *party = context;
+    dismiss_bytes(party->relay, party->room, bytes);
+}
+
 void relay_discount_room(const struct relay *relay, struct room *room)
 {
     if (room->retained != NULL)
@@ -37,11 +50,14 @@ void relay_discount_room(const struct relay *relay, struct room *room)
 }
 
 /*
- * The bytes that are counted for an absent member. A host is always remembered, so it is not
- * counted.
+ * The bytes that are counted for an absent member. In protocol 2 a host is always remembered, so it
+ * is not counted.
  */
 static size_t absent_cost(const struct member *member)
 {
+    if (member->is_in_seat)
+        return allocation_cost(sizeof(struct seat) + sizeof *member + member->id_length) +
+               ARRAYS_BYTES;
     if (member_is_host(member))
         return 0;
     return allocation_cost(sizeof *member + member->id_length) + ARRAYS_BYTES;
@@ -55,11 +71,12 @@ void relay_discount_absent(const struct relay *relay, struct member *member)
     dismiss_bytes(relay, room, cost);
 }
 
-static bool admit_absent(const struct relay *relay, struct member *member)
+bool relay_admit_absent(const struct relay *relay, const struct member *member)
 {
     struct room *room = member->room;
     size_t cost = absent_cost(member);
-    if (room->retained->absent_bytes + cost > ROOM_ABSENT_BYTES_MAX ||
+    bool is_bounded = room->party == NULL; /* seats are bounded by their number */
+    if ((is_bounded && room->retained->absent_bytes + cost > ROOM_ABSENT_BYTES_MAX) ||
         !relay_admit_bytes(relay, room, cost))
         return false;
     room->retained->absent_bytes += cost;
@@ -76,7 +93,7 @@ static bool forget_first(struct relay *relay, struct room *room, struct member *
     if (first == member)
         relay->departed = first;
     else
-        free(first);
+        member_free(first);
     return first == member;
 }
 
@@ -93,16 +110,16 @@ void relay_remember_absent(struct relay *relay, struct room *room, struct member
     }
     /*
      * An absent host is never forgotten, so its bytes are not counted: if other members have used
-     * up the limit, admit_absent() would refuse even a cost of 0.
+     * up the limit, relay_admit_absent() would refuse even a cost of 0.
      */
     if (member_is_host(member))
         return;
     bool is_forgotten = room->retained->absent_count > limit && forget_first(relay, room, member);
-    while (!is_forgotten && !admit_absent(relay, member))
+    while (!is_forgotten && !relay_admit_absent(relay, member))
         is_forgotten = forget_first(relay, room, member);
 }
 
-static bool state_fits(struct bytes span)
+bool relay_state_fits(struct bytes span)
 {
     if (span.length > STATE_SPAN_BYTES_MAX)
         return false;
@@ -122,7 +139,7 @@ void relay_set_state(const struct relay *relay, struct speaker speaker,
         effects_refuse(effects, speaker, ERROR_STATE_NOT_HOST);
     } else if (envelope->data.kind == JSON_ABSENT) {
         effects_refuse(effects, speaker, ERROR_STATE_REQUIRED);
-    } else if (!state_fits(envelope->data.raw)) {
+    } else if (!relay_state_fits(envelope->data.raw)) {
         effects_refuse(effects, speaker, ERROR_STATE_TOO_LARGE);
     } else {
         struct room *room = member->room;
@@ -136,16 +153,33 @@ static size_t state_cost(const struct payload *state)
     return state == NULL ? 0 : allocation_cost(sizeof *state + state->length);
 }
 
-bool relay_keep_state(struct relay *relay, struct room *room, struct payload *state)
+/* Replaces a state that the room retains. False: rooms retain too much. */
+static bool replace_state(const struct relay *relay, struct room *room, struct payload **retained,
+                          struct payload *state)
 {
-    struct retained *retained = room->retained;
-    size_t before = state_cost(retained->state);
+    size_t before = state_cost(*retained);
     size_t after = state_cost(state);
     if (after > before && !relay_admit_bytes(relay, room, after - before))
         return false;
     if (after < before)
         dismiss_bytes(relay, room, before - after);
-    payload_release(retained->state);
-    retained->state = payload_acquire(state);
+    payload_release(*retained);
+    *retained = payload_acquire(state);
     return true;
+}
+
+bool relay_keep_state(struct relay *relay, struct room *room, struct payload *state)
+{
+    const struct log_address address = {.readers = LOG_EVERYONE_BUT, .index = room->host_index};
+    if (!replace_state(relay, room, &room->retained->state, state))
+        return false;
+    if (room->party != NULL)
+        party_note_event(room->party, &address, KEEP_STATE, bytes_of(state->data, state->length),
+                         state);
+    return true;
+}
+
+bool relay_keep_private(struct relay *relay, struct room *room, struct payload *state)
+{
+    return replace_state(relay, room, &room->party->private_state, state);
 }

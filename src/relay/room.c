@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "relay/party.h"
+
 #define SMALLEST_CAPACITY 4
 
 static struct retained *retained_new(struct room *room)
@@ -41,10 +43,12 @@ struct room *room_new(uint64_t code, uint32_t members_max, uint16_t origin_numbe
     room->origin_number = origin_number;
     if (room_protocol(room) == PROTOCOL_1)
         return room;
+    bool has_party = room_protocol(room) == PROTOCOL_3;
     room->retained = retained_new(room);
-    if (room->retained != NULL)
+    room->party = has_party ? party_new(room) : NULL;
+    if (room->retained != NULL && (room->party != NULL || !has_party))
         return room;
-    free(room);
+    room_free(room);
     return NULL;
 }
 
@@ -67,7 +71,8 @@ void room_free(struct room *room)
     room_stop_counting(room);
     list_remove(&room->pairing);
     for (uint32_t i = 0; i < room->known_count; i++)
-        free(room_by_id(room)[i]);
+        member_free(room_by_id(room)[i]);
+    party_free(room->party);
     retained_free(room->retained);
     free(room->members);
     free(room);
@@ -88,19 +93,25 @@ static uint32_t find_id(const struct room *room, struct bytes id)
     return low;
 }
 
-/* The position of an index in `members`, or where it would be inserted. */
-static uint32_t find_index(const struct room *room, uint32_t index)
+/* The position of an index in an array that is sorted by it, or where it would be inserted. */
+static uint32_t find_by_index(struct member *const *members, uint32_t count, uint32_t index)
 {
     uint32_t low = 0;
-    uint32_t high = room->member_count;
+    uint32_t high = count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (room->members[middle]->index < index)
+        if (members[middle]->index < index)
             low = middle + 1;
         else
             high = middle;
     }
     return low;
+}
+
+/* The position of an index in `members`, or where it would be inserted. */
+static uint32_t find_index(const struct room *room, uint32_t index)
+{
+    return find_by_index(room->members, room->member_count, index);
 }
 
 struct member *room_find(const struct room *room, struct bytes id)
@@ -134,12 +145,14 @@ static bool reserve_one(struct room *room)
     return true;
 }
 
-static bool reserve_absent(struct retained *retained)
+/* Reserves capacity for so many absent members. */
+static bool reserve_absent(struct retained *retained, uint32_t count)
 {
-    if (retained->absent_count < retained->absent_capacity)
+    if (count <= retained->absent_capacity)
         return true;
     uint32_t capacity =
         retained->absent_capacity == 0 ? SMALLEST_CAPACITY : retained->absent_capacity * 2;
+    assert(count <= capacity);
     struct member **absent = realloc(retained->absent, capacity * sizeof *absent);
     if (absent == NULL)
         return false;
@@ -188,39 +201,146 @@ static void remove_at(struct member **array, uint32_t *count, uint32_t at,
     memmove(array + at, array + at + 1, (*count - at) * sizeof *array);
 }
 
+static void count_in(const struct room *room)
+{
+    if (room->crowd != NULL)
+        ++*room->crowd;
+}
+
+static void count_out(const struct room *room)
+{
+    if (room->crowd != NULL)
+        --*room->crowd;
+}
+
 /* Inserts a member among the present ones, and counts it. */
 static void add_present(struct room *room, uint32_t at, struct member *member)
 {
     insert(room->members, &room->member_count, at, member);
-    if (room->crowd != NULL)
-        ++*room->crowd;
+    count_in(room);
 }
 
 static void remove_present(struct room *room, const struct member *member)
 {
     remove_at(room->members, &room->member_count, find_index(room, member->index), member);
-    if (room->crowd != NULL)
-        --*room->crowd;
+    count_out(room);
 }
 
-struct member *room_add(struct room *room, struct bytes id, uint32_t client)
+/* Allocates a member, in protocol 3 within its seat. NULL: memory is short. */
+static struct member *member_new(struct room *room, struct bytes id, uint32_t client,
+                                 uint32_t index)
+{
+    struct member *member;
+    if (room->party == NULL) {
+        member = malloc(sizeof *member + id.length);
+        if (member == NULL)
+            return NULL;
+    } else {
+        struct seat *seat = calloc(1, sizeof *seat + sizeof *member + id.length);
+        if (seat == NULL)
+            return NULL;
+        seat->seen_until = room->party->log.next;
+        seat->expiry.kind = DUE_EXPIRY;
+        member = seat_member(seat);
+    }
+    *member = (struct member){
+        .room = room,
+        .client = client,
+        .index = index,
+        .id_length = (uint16_t)id.length,
+        .is_in_seat = room->party != NULL,
+        .is_audience = index == INDEX_AUDIENCE,
+    };
+    memcpy(member->id, id.data, id.length);
+    return member;
+}
+
+void member_free(struct member *member)
+{
+    if (member != NULL && member->is_in_seat)
+        free(member_seat(member));
+    else
+        free(member);
+}
+
+/* Adds a new member to those that the room knows. */
+static struct member *add_known(struct room *room, struct bytes id, uint32_t client, uint32_t index)
 {
     assert(id.length <= CLIENT_ID_CANONICAL_MAX);
     if (!reserve_one(room))
         return NULL;
-    struct member *member = malloc(sizeof *member + id.length);
+    struct member *member = member_new(room, id, client, index);
+    if (member != NULL)
+        insert(room_by_id(room), &room->known_count, find_id(room, id), member);
+    return member;
+}
+
+struct member *room_add(struct room *room, struct bytes id, uint32_t client)
+{
+    /* A seat always finds a place among those that are away. */
+    if (room->party != NULL && !reserve_absent(room->retained, party_seats(room->party) + 1))
+        return NULL;
+    struct member *member = add_known(room, id, client, room->next_index);
     if (member == NULL)
         return NULL;
-    *member = (struct member){
-        .room = room,
-        .client = client,
-        .index = room->next_index++,
-        .id_length = (uint16_t)id.length,
-    };
-    memcpy(member->id, id.data, id.length);
-    insert(room_by_id(room), &room->known_count, find_id(room, id), member);
+    room->next_index++;
     add_present(room, room->member_count, member);
     return member;
+}
+
+struct member *room_add_audience(struct room *room, struct bytes id, uint32_t client)
+{
+    if (!party_reserve_audience(room->party))
+        return NULL;
+    struct member *member = add_known(room, id, client, INDEX_AUDIENCE);
+    if (member == NULL)
+        return NULL;
+    party_add_audience(room->party, member);
+    count_in(room);
+    return member;
+}
+
+bool room_next_of_audience(const struct room *room, uint32_t *at, uint32_t *ret_client)
+{
+    const struct party *party = room->party;
+    uint32_t place = *at - room->member_count;
+    if (place >= party->audience_count)
+        return false;
+    *ret_client = party->audience[place]->client;
+    ++*at;
+    return true;
+}
+
+static uint32_t find_away(const struct room *room, uint32_t index)
+{
+    const struct retained *retained = room->retained;
+    return find_by_index(retained->absent, retained->absent_count, index);
+}
+
+struct member *room_find_away(const struct room *room, uint32_t index)
+{
+    const struct retained *retained = room->retained;
+    uint32_t at = find_away(room, index);
+    if (at == retained->absent_count || retained->absent[at]->index != index)
+        return NULL;
+    return retained->absent[at];
+}
+
+void room_put_away(struct room *room, struct member *member)
+{
+    struct retained *retained = room->retained;
+    assert(retained->absent_count < retained->absent_capacity);
+    remove_present(room, member);
+    member->client = CLIENT_NONE;
+    insert(retained->absent, &retained->absent_count, find_away(room, member->index), member);
+}
+
+void room_bring_back(struct room *room, struct member *member, uint32_t client)
+{
+    struct retained *retained = room->retained;
+    remove_at(retained->absent, &retained->absent_count, find_away(room, member->index), member);
+    member->client = client;
+    add_present(room, find_index(room, member->index), member);
 }
 
 /* Absent members that stayed for a shorter time than `stayed_ms`; with `or_equal`, not longer. */
@@ -266,7 +386,7 @@ bool room_retire(struct room *room, struct member *member)
 {
     struct retained *retained = room->retained;
     if (!member_is_host(member)) {
-        if (!reserve_absent(retained))
+        if (!reserve_absent(retained, retained->absent_count + 1))
             return false;
         insert(retained->absent, &retained->absent_count,
                count_shorter(retained, member->stayed_ms, true), member);
@@ -276,13 +396,31 @@ bool room_retire(struct room *room, struct member *member)
     return true;
 }
 
+static void remove_away(struct room *room, const struct member *member)
+{
+    struct retained *retained = room->retained;
+    remove_at(retained->absent, &retained->absent_count, find_away(room, member->index), member);
+}
+
+static void remove_audience(struct room *room, struct member *member)
+{
+    party_remove_audience(room->party, member);
+    count_out(room);
+}
+
 void room_remove(struct room *room, struct member *member)
 {
-    if (member->client == CLIENT_NONE)
-        forget_absence(room->retained, member);
-    else
+    if (member->is_audience)
+        remove_audience(room, member);
+    else if (member->client != CLIENT_NONE)
         remove_present(room, member);
+    else if (room->party != NULL)
+        remove_away(room, member);
+    else
+        forget_absence(room->retained, member);
     remove_at(room_by_id(room), &room->known_count, find_id(room, member_id(member)), member);
     shrink(room);
+    if (room->party != NULL && room->known_count < room->retained->absent_capacity / 4)
+        shrink_absent(room->retained);
     member->room = NULL;
 }

@@ -23,7 +23,9 @@
 #define CLIENT_ID_BYTES_LIMIT 1024
 #define CLIENT_ID_CANONICAL_MAX (6 * CLIENT_ID_BYTES_LIMIT) /* each byte as \uXXXX */
 
-#define HOST_INDEX 0 /* the creator's index */
+#define HOST_INDEX 0                    /* the creator's index */
+#define INDEX_NONE UINT32_MAX           /* of no member; the host's, in a room that waits for one */
+#define INDEX_AUDIENCE (INDEX_NONE - 1) /* of all who have no seat; below it are those of seats */
 
 /* An address that creates rooms; only the server knows its contents. */
 struct maker;
@@ -35,14 +37,15 @@ struct vacancy {
     bool is_over;  /* the loop must end the room */
 };
 
-/* What a room of protocol 2 keeps beyond the needs of its members' connections. */
+/* What a room of protocol 2 or 3 keeps beyond the needs of its members' connections. */
 struct retained {
     struct room *room;
     struct payload *state; /* the retained state, in the form in which members get it; NULL: none */
     uint8_t *url; /* URL of the page for controllers, escaped for a JSON string; NULL: none */
     /*
-     * Absent members without the host: the one that was present for the shortest time first; among
-     * equal times, the one that left first.
+     * Absent members. Protocol 2, without the host: the one that was present for the shortest time
+     * first; among equal times, the one that left first. Protocol 3: members that are away, by
+     * index.
      */
     struct member **absent;
     uint32_t absent_count;
@@ -66,13 +69,15 @@ struct room {
     uint32_t member_count;
     uint32_t known_count;
     uint32_t capacity;    /* of each of the two arrays */
-    uint32_t members_max; /* limit of present members */
+    uint32_t members_max; /* limit of present members; in protocol 3, of seats */
     uint64_t code;        /* see relay/code.h */
     struct room *next_in_bucket;
     struct retained *retained; /* NULL in protocol 1 */
+    struct party *party;       /* NULL in protocols 1 and 2 */
     struct maker *maker;
     uint32_t *crowd; /* counts the present members of all rooms of this origin; NULL: not counted */
     uint32_t next_index;
+    uint32_t host_index;    /* INDEX_NONE: the room waits for a host */
     uint32_t paired_ms;     /* since when the room has had several members */
     struct list pairing;    /* in the relay's list of rooms without proof */
     bool is_proven;         /* it has had several members for proof_ms */
@@ -87,7 +92,9 @@ struct member {
     uint32_t entered_ms; /* present: since when */
     uint32_t stayed_ms;  /* total time of earlier stays */
     uint16_t id_length;
-    bool was_cut_off; /* absent: its connection ended without a farewell */
+    bool was_cut_off : 1; /* absent: its connection ended without a farewell */
+    bool is_in_seat : 1;  /* the member is part of a struct seat: protocol 3 */
+    bool is_audience : 1; /* protocol 3: it has no index */
     uint8_t id[];
 };
 
@@ -122,18 +129,24 @@ static inline struct bytes member_id(const struct member *member)
     return bytes_of(member->id, member->id_length);
 }
 
-/* Iterates over the clients of present members, by index. `at` is 0 at first. False: the end. */
+/* room_next_client() behind the present members. */
+bool room_next_of_audience(const struct room *room, uint32_t *at, uint32_t *ret_client);
+
+/*
+ * Iterates over the clients of present members, by index, and then over those of the audience. `at`
+ * is 0 at first. False: the end.
+ */
 static inline bool room_next_client(const struct room *room, uint32_t *at, uint32_t *ret_client)
 {
     if (*at >= room->member_count)
-        return false;
+        return room->party != NULL && room_next_of_audience(room, at, ret_client);
     *ret_client = room->members[(*at)++]->client;
     return true;
 }
 
 static inline bool member_is_host(const struct member *member)
 {
-    return member->index == HOST_INDEX;
+    return member->index == member->room->host_index;
 }
 
 /* Creates an empty room. NULL: memory is short. */
@@ -169,7 +182,22 @@ void room_return(struct room *room, struct member *member, uint32_t client);
  */
 MUST_CHECK bool room_retire(struct room *room, struct member *member);
 
-/* Removes a present or absent member, which the caller must free(). */
+/* Removes a present or absent member, which the caller must give to member_free(). */
 void room_remove(struct room *room, struct member *member);
+
+/* NULL is allowed. */
+void member_free(struct member *member);
+
+/* The following are for rooms of protocol 3. */
+
+/* As room_add(), for a member without a seat. */
+MUST_CHECK struct member *room_add_audience(struct room *room, struct bytes id, uint32_t client);
+
+/* The member that is away and has this index; NULL: there is none. */
+struct member *room_find_away(const struct room *room, uint32_t index);
+
+/* Makes a present member one that is away, and back. */
+void room_put_away(struct room *room, struct member *member);
+void room_bring_back(struct room *room, struct member *member, uint32_t client);
 
 #endif

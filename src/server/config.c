@@ -10,6 +10,7 @@
 #include "proto/http_request.h"
 #include "proto/origin.h"
 #include "proto/url.h"
+#include "relay/relay.h"
 #include "relay/url_template.h"
 
 enum value_kind {
@@ -119,6 +120,12 @@ static const struct option options[] = {
     {"--empty-room-grace", "EMPTY_ROOM_GRACE", FIELD(empty_room_grace_ms), VALUE_DURATION, 0,
      DURATION_MAX_MS, "time that a room has when its last member was cut off, in protocol 2",
      STANDARD("60s"), NULL},
+    {"--max-hold", "MAX_HOLD", FIELD(hold_ms), VALUE_DURATION, 0, HOLD_MS_MAX,
+     "longest time that a room may hold seats of lost members, in protocol 3", STANDARD("600s"),
+     NULL},
+    {"--host-migration", "HOST_MIGRATION", FIELD(migrate_ms), VALUE_DURATION, 10, DURATION_MAX_MS,
+     "time that a host may be away before another member is the host, in protocol 3",
+     STANDARD("15s"), NULL},
 
     {"--max-request-bytes", "MAX_REQUEST_BYTES", FIELD(request_bytes_max), VALUE_NUMBER,
      REQUEST_BYTES_LEAST, HTTP_REQUEST_HEAD_MAX,
@@ -132,6 +139,9 @@ static const struct option options[] = {
     {"--max-byte-rate", "MAX_BYTE_RATE", FIELD(byte_rate_max), VALUE_NUMBER, 0, BYTE_RATE_LIMIT,
      "bytes a second read from a client, eight times that at once; 0: any", STANDARD("524288"),
      NULL},
+    {"--room-log-bytes", "ROOM_LOG_BYTES", FIELD(log_bytes_max), VALUE_NUMBER, ROOM_LOG_BYTES_LEAST,
+     ROOM_LOG_BYTES_LIMIT, "events that a room keeps for members that missed them, in protocol 3",
+     STANDARD("65536"), NULL},
     {"--max-queue-bytes", "MAX_QUEUE_BYTES", FIELD(queue_bytes_max), VALUE_NUMBER, 1,
      MESSAGE_BYTES_LIMIT, "output that may wait for a client, or close 1013", STANDARD("16777216"),
      NULL},

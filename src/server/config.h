@@ -64,11 +64,14 @@ struct config {
     uint64_t host_grace_ms;
     uint64_t origin_proof_ms;     /* 0: an origin is listed with its first connection */
     uint64_t empty_room_grace_ms; /* 0: a room ends when its last member leaves */
+    uint64_t hold_ms;             /* of seats, at most */
+    uint64_t migrate_ms;          /* a host may be away so long */
 
     uint64_t request_bytes_max; /* of a request head */
     uint64_t message_bytes_max;
     uint64_t message_rate_max; /* frames a second; 0: no limit */
     uint64_t byte_rate_max;    /* bytes a second of frames; 0: no limit */
+    uint64_t log_bytes_max;    /* of a room of protocol 3 */
     uint64_t queue_bytes_max;
     uint64_t buffered_bytes_max; /* 0: a quarter of the machine's memory */
 

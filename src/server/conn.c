@@ -29,7 +29,7 @@ static const uint32_t next_states[] = {
 void conn_set_state(struct conn *conn, enum conn_state state)
 {
     assert((next_states[conn->state] & BIT(state)) != 0);
-    conn->state = (uint8_t)state;
+    conn->state = state & 15;
 }
 
 void conn_begin(struct conn *conn, int fd)

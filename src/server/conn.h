@@ -67,7 +67,9 @@ struct conn_input {
 
 struct conn {
     struct poller_socket socket;
-    uint8_t state; /* enum conn_state; changed by conn_set_state() alone */
+    uint8_t state : 4;            /* enum conn_state; changed by conn_set_state() alone */
+    uint8_t protocol : 2;         /* enum protocol, of an open WebSocket */
+    bool closed_without_code : 1; /* the client closed, and did not say why */
     /* The place is in use; conn_end() publishes that it is not, conn_begin() checks it. */
     atomic_bool is_taken;
     bool peer_has_ended : 1;
@@ -89,11 +91,9 @@ struct conn {
     uint8_t failed_joins; /* saturates at UINT8_MAX */
     uint8_t loop : 6;     /* its loop's index; for assertions */
     bool is_behind : 1;   /* it has sent more than it may at its rate or in its share of a turn */
-    bool speaks_2 : 1;    /* protocol 2; else protocol 1 */
     uint16_t origin_number : CONN_ORIGIN_BITS; /* its origin's number in server.origins */
-    /* The client closed with 1000 or no code: it leaves, and was not cut off. */
-    bool said_farewell : 1;
-    bool is_admin : 1; /* accepted on --admin-listen */
+    bool said_farewell : 1;                    /* the client closed with 1000 */
+    bool is_admin : 1;                         /* accepted on --admin-listen */
     bool
         is_detaching : 1; /* its loop gives it up, as soon as the poller has let go of the socket */
     bool is_counted : 1;  /* counted in its subnet, as `kind` */
@@ -139,7 +139,7 @@ static inline struct conn *conn_of_deadline(struct list *link)
 
 static inline enum protocol conn_protocol(const struct conn *conn)
 {
-    return conn->speaks_2 ? PROTOCOL_2 : PROTOCOL_1;
+    return (enum protocol)conn->protocol;
 }
 
 static inline struct conn *conn_of_socket(struct poller_socket *socket)

@@ -24,6 +24,8 @@
     CLOSE(PEER_LOST, "connection failed", "lost") \
     CLOSE(REPLACED, "closed: replaced", "replaced") /* 4000 */ \
     CLOSE(ROOM_CLOSED, "closed: room closed", "room_closed") /* 4001 */ \
+    CLOSE(KICKED, "closed: kicked", "kicked") /* 4002 */ \
+    CLOSE(GIVEN_UP, "closed: joined late", "given_up") /* 4101: the client had given the connection up */ \
     CLOSE(PROTOCOL_ERROR, "closed: protocol error", "protocol_error") /* 1002 or 1007 */ \
     CLOSE(TOO_LARGE, "closed: message too large", "too_large") /* 1009 */ \
     CLOSE(GOING_AWAY, "closed: server is stopping", "going_away") /* 1001 */ \

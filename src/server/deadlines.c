@@ -250,9 +250,9 @@ void deadlines_check(struct loop *loop)
 
 int deadlines_wait_ms(const struct loop *loop)
 {
-    int32_t grace_left_ms = relay_grace_left_ms(&loop->relay);
+    int32_t due_left_ms = relay_due_left_ms(&loop->relay);
     int32_t proof_left_ms = relay_proof_left_ms(&loop->relay);
-    int32_t wait_ms = grace_left_ms < 0 ? INT32_MAX : grace_left_ms;
+    int32_t wait_ms = due_left_ms < 0 ? INT32_MAX : due_left_ms;
     if (proof_left_ms >= 0 && proof_left_ms < wait_ms)
         wait_ms = proof_left_ms;
     for (int kind = 0; kind < DEADLINE_KINDS; kind++) {

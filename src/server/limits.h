@@ -31,7 +31,10 @@
 #define HISTORY_INTERVAL_S 5
 
 /* Rooms and the addresses that make them; see makers and newcomers. */
-#define VACANT_ROOMS_MAX 256 /* rooms without a member, of one maker */
+#define ROOM_LOG_BYTES_LEAST 1024 /* --room-log-bytes */
+#define ROOM_LOG_BYTES_LIMIT (1024 * 1024)
+#define PASSWORD_GUESSES_MAX 10 /* of an address for a room, in a minute */
+#define VACANT_ROOMS_MAX 256    /* rooms without a member, of one maker */
 /* Divisor: the part of --max-buffered-bytes that rooms may retain. */
 #define RETAINED_PART_OF_BUDGET 4
 #define RETAINED_PARTS_OF_MAKER 8 /* divisor: the part of that for one maker's rooms */

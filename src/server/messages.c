@@ -51,7 +51,17 @@ static void handle_envelope(struct loop *loop, struct conn *conn, enum envelope_
     if (envelope != NULL)
         relay_receive_envelope(&loop->relay, speaker, result, envelope, &effects);
     else
-        relay_receive_garbage(speaker, &effects);
+        relay_receive_garbage(&loop->relay, speaker, &effects);
+    perform_for_speaker(loop, conn, seat, &effects);
+}
+
+static void handle_binary(struct loop *loop, struct conn *conn, struct bytes message)
+{
+    struct effects effects;
+    const struct member *seat = conn->seat;
+    if (conn->input != NULL)
+        conn->input->since_ms = loop->now_ms;
+    relay_receive_binary(&loop->relay, speaker_of(conn), message, &effects);
     perform_for_speaker(loop, conn, seat, &effects);
 }
 
@@ -123,9 +133,13 @@ static enum pause handle_message(struct loop *loop, struct conn *conn, const str
     struct bytes text = read->payload;
     bool is_long = text.length > PARSED_BYTES_PER_TURN && is_in_reader(conn, text);
     loop->stats.counters[COUNTER_MESSAGES_IN]++;
+    if (read->is_binary && conn->protocol == PROTOCOL_3) {
+        handle_binary(loop, conn, text);
+        return PAUSE_NONE;
+    }
     /*
-     * Binary messages that contain JSON are handled like text. A long one that is not UTF-8 is
-     * parsed as an empty text, which is no JSON.
+     * Binary messages that contain JSON are handled like text in protocols 1 and 2. A long one that
+     * is not UTF-8 is parsed as an empty text, which is no JSON.
      */
     if (is_long)
         return begin_parsing(loop, conn, read->is_utf8 ? text : bytes_of(text.data, 0));
@@ -158,8 +172,8 @@ static enum pause handle_read(struct loop *loop, struct conn *conn, const struct
         break;
     case WS_READ_CLOSE:
         loop->stats.counters[COUNTER_PEER_CLOSED]++;
-        conn->said_farewell =
-            read->close_code == WS_CLOSE_NORMAL || read->close_code == WS_CLOSE_NO_STATUS;
+        conn->said_farewell = read->close_code == WS_CLOSE_NORMAL;
+        conn->closed_without_code = read->close_code == WS_CLOSE_NO_STATUS;
         conn_out_close(loop, conn, read->close_code, read->payload);
         break;
     case WS_READ_ERROR:

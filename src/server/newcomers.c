@@ -39,8 +39,9 @@ static struct newcomer_count *find(struct newcomer_count *set, uint64_t code, st
     return least;
 }
 
-bool newcomers_admit(struct newcomers *newcomers, uint64_t code, uint32_t seats,
-                     struct address address, uint32_t now_ms)
+/* The count of this address for this room, which begins at 0 if it is new. */
+static struct newcomer_count *count_of(struct newcomers *newcomers, uint64_t code, uint32_t limit,
+                                       struct address address, uint32_t now_ms)
 {
     struct address subnet = address_subnet(address);
     struct newcomer_count *set = set_of(newcomers, code, subnet);
@@ -49,11 +50,36 @@ bool newcomers_admit(struct newcomers *newcomers, uint64_t code, uint32_t seats,
         *count = (struct newcomer_count){
             .code = code,
             .subnet = subnet,
-            .limit = seats > NEWCOMERS_LEAST ? seats : NEWCOMERS_LEAST,
+            .limit = limit,
             .bucket.as_of_ms = now_ms,
         };
-    if (count->bucket.level + MINUTE_MS > (uint64_t)count->limit * MINUTE_MS)
+    return count;
+}
+
+static bool has_room(const struct newcomer_count *count)
+{
+    return count->bucket.level + MINUTE_MS <= (uint64_t)count->limit * MINUTE_MS;
+}
+
+bool newcomers_admit(struct newcomers *newcomers, uint64_t code, uint32_t seats,
+                     struct address address, uint32_t now_ms)
+{
+    uint32_t limit = seats > NEWCOMERS_LEAST ? seats : NEWCOMERS_LEAST;
+    struct newcomer_count *count = count_of(newcomers, code, limit, address, now_ms);
+    if (!has_room(count))
         return false;
     count->bucket.level += MINUTE_MS;
     return true;
+}
+
+bool newcomers_may_guess(struct newcomers *newcomers, uint64_t code, struct address address,
+                         uint32_t now_ms)
+{
+    return has_room(count_of(newcomers, code, PASSWORD_GUESSES_MAX, address, now_ms));
+}
+
+void newcomers_note_guess(struct newcomers *newcomers, uint64_t code, struct address address,
+                          uint32_t now_ms)
+{
+    count_of(newcomers, code, PASSWORD_GUESSES_MAX, address, now_ms)->bucket.level += MINUTE_MS;
 }

@@ -10,12 +10,17 @@
 #include "server/allowance.h"
 #include "server/conn_out.h"
 
+static enum ws_opcode opcode_of(const struct event *event)
+{
+    return event->type == EVENT_BINARY ? WS_OPCODE_BINARY : WS_OPCODE_TEXT;
+}
+
 /* Encodes the event's frame into a new payload. False: memory is short. */
 static bool encode_shared(struct loop *loop, const struct event *event, size_t text_length,
                           struct frame *ret_frame)
 {
     uint8_t header[WS_FRAME_HEADER_OUT_MAX];
-    size_t header_length = ws_frame_write_header(header, WS_OPCODE_TEXT, text_length);
+    size_t header_length = ws_frame_write_header(header, opcode_of(event), text_length);
     if (text_length > UINT32_MAX - sizeof header)
         return false;
     ret_frame->payload = payload_new((uint32_t)(header_length + text_length), &loop->charged);
@@ -46,7 +51,7 @@ static bool encode(struct loop *loop, const struct event *event, struct frame *r
         return encode_shared(loop, event, writer.length, ret_frame);
 
     uint8_t header[WS_FRAME_HEADER_OUT_MAX];
-    size_t header_length = ws_frame_write_header(header, WS_OPCODE_TEXT, writer.length);
+    size_t header_length = ws_frame_write_header(header, opcode_of(event), writer.length);
     uint8_t *first = text - header_length;
     memcpy(first, header, header_length);
     *ret_frame = (struct frame){.bytes = bytes_of(first, header_length + writer.length)};
@@ -98,7 +103,12 @@ static void tell_event(struct loop *loop, uint32_t client, const struct event *e
 
 static void tell_error(struct loop *loop, uint32_t client, enum relay_error error)
 {
-    tell_event(loop, client, &(struct event){.type = EVENT_ERROR, .error = error});
+    enum protocol protocol = conn_protocol(loop_client(loop, client));
+    tell_event(loop, client,
+               &(struct event){.type = EVENT_ERROR,
+                               .error = error,
+                               .protocol = protocol,
+                               .of = envelope_type_name(ENVELOPE_JOIN)});
 }
 
 static void perform_to_client(struct loop *loop, const struct effect_to_client *effect)
@@ -136,6 +146,28 @@ static void perform_to_room(struct loop *loop, const struct effect_to_room *effe
     payload_release(frame.payload);
 }
 
+/* Sends an event of protocol 3 to those whom it is for, and has the room count it. */
+static void perform_emit(struct loop *loop, const struct effect_emit *effect)
+{
+    struct readers readers = {.address = &effect->address, .has_audience = effect->is_for_audience};
+    struct frame frame = {0};
+    bool is_encoded = encode(loop, &effect->event, &frame);
+    uint32_t told = 0;
+    uint32_t client;
+    if (effect->event.type == EVENT_ERROR)
+        loop->stats.errors[effect->event.error]++;
+    while (party_next_reader(effect->room->party, &readers, &client)) {
+        if (is_encoded)
+            tell(loop, client, &frame);
+        else
+            abandon_recipient(loop, client);
+        told++;
+    }
+    count_deliveries(loop, told);
+    relay_note_event(effect->room, effect, frame.bytes, frame.payload);
+    payload_release(frame.payload);
+}
+
 static void refuse_for_memory(struct loop *loop, uint32_t client)
 {
     loop->stats.counters[COUNTER_NO_MEMORY]++;
@@ -146,6 +178,17 @@ static void refuse_for_memory(struct loop *loop, uint32_t client)
 static void perform_no_memory(struct loop *loop, const struct effect_no_memory *effect)
 {
     refuse_for_memory(loop, effect->client);
+}
+
+/* All rooms retain too much for one more state. */
+static void refuse_state(struct loop *loop, uint32_t client, const struct room *room)
+{
+    if (room->party == NULL) {
+        tell_error(loop, client, ERROR_STATE_NO_MEMORY);
+        return;
+    }
+    struct effect_emit refusal = relay_refusal_of_state(room);
+    perform_emit(loop, &refusal);
 }
 
 /* The room keeps the same frame that the other members get, for all who join later. */
@@ -159,17 +202,55 @@ static void perform_keep_state(struct loop *loop, const struct effect_keep_state
     if (relay_keep_state(&loop->relay, effect->room, frame.payload))
         queue_for_room(loop, effect->room, effect->client, &frame);
     else
-        tell_error(loop, effect->client, ERROR_STATE_NO_MEMORY);
+        refuse_state(loop, effect->client, effect->room);
     payload_release(frame.payload);
+}
+
+static void perform_keep_private(struct loop *loop, const struct effect_keep_private *effect)
+{
+    struct frame frame = {0};
+    if (!encode_to_keep(loop, &effect->event, &frame)) {
+        refuse_for_memory(loop, effect->client);
+        return;
+    }
+    if (!relay_keep_private(&loop->relay, effect->room, frame.payload))
+        refuse_state(loop, effect->client, effect->room);
+    payload_release(frame.payload);
+}
+
+static void tell_payload(struct loop *loop, uint32_t client, struct payload *payload)
+{
+    const struct frame frame = {bytes_of(payload->data, payload->length), payload};
+    tell(loop, client, &frame);
+    count_deliveries(loop, 1);
+}
+
+static void perform_tell_private(struct loop *loop, const struct effect_tell_private *effect)
+{
+    tell_payload(loop, effect->client, effect->room->party->private_state);
+}
+
+static void perform_tell_missed(struct loop *loop, const struct effect_tell_missed *effect)
+{
+    struct log_cursor cursor = effect->cursor;
+    struct log_missed missed;
+    while (log_next_missed(&cursor, &missed)) {
+        if (missed.skipped > 0) {
+            tell_event(loop, effect->client,
+                       &(struct event){
+                           .type = EVENT_SKIPPED, .room = effect->room, .number = missed.skipped});
+            continue;
+        }
+        const struct frame frame = {missed.frame, missed.payload};
+        tell(loop, effect->client, &frame);
+        count_deliveries(loop, 1);
+        loop->work += missed.frame.length / 1024;
+    }
 }
 
 static void perform_tell_state(struct loop *loop, const struct effect_tell_state *effect)
 {
-    struct payload *state = room_state(effect->room);
-    assert(state != NULL);
-    const struct frame frame = {bytes_of(state->data, state->length), state};
-    tell(loop, effect->client, &frame);
-    count_deliveries(loop, 1);
+    tell_payload(loop, effect->client, room_state(effect->room));
 }
 
 /*
@@ -261,6 +342,19 @@ static void perform_replaced(struct loop *loop, const struct effect_replaced *ef
 {
     allowance_inherit(loop, loop_client(loop, effect->heir), loop_client(loop, effect->client));
     close_unseated(loop, effect->client, COUNTER_REPLACED, WS_CLOSE_REPLACED, BYTES("replaced"));
+}
+
+static void perform_kicked(struct loop *loop, const struct effect_kicked *effect)
+{
+    close_unseated(loop, effect->client, COUNTER_KICKED, WS_CLOSE_KICKED, effect->reason);
+}
+
+/* The client has given this connection up, and joined over another one. */
+static void perform_given_up(struct loop *loop, const struct effect_given_up *effect)
+{
+    struct conn *conn = loop_client(loop, effect->client);
+    loop->stats.counters[COUNTER_GIVEN_UP]++;
+    conn_out_close(loop, conn, WS_CLOSE_GIVEN_UP, BYTES("given up"));
 }
 
 static void perform_room_closed(struct loop *loop, const struct effect_room_closed *effect)

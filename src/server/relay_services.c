@@ -109,6 +109,33 @@ static bool may_bring(void *context, uint32_t client, const struct room *room)
     return newcomers_admit(&loop->newcomers, room->code, room->members_max, address, loop->now_ms);
 }
 
+static void code_needs(void *context, uint32_t client, uint64_t *ret_rooms, bool *ret_is_private)
+{
+    struct loop *loop = context;
+    struct address address;
+    *ret_rooms = atomic_load_explicit(&loop->server->rooms, memory_order_relaxed);
+    *ret_is_private = admission_address_of(loop, loop_client(loop, client), &address) &&
+                      address_is_private(address);
+}
+
+static enum token_answer check_token(void *context, uint32_t client, struct bytes token,
+                                     uint32_t *ret_members_max)
+{
+    (void)context, (void)client, (void)token, (void)ret_members_max;
+    return TOKEN_NOT_ASKED;
+}
+
+static bool may_guess(void *context, uint32_t client, const struct room *room, bool was_wrong)
+{
+    struct loop *loop = context;
+    struct address address;
+    if (!admission_address_of(loop, loop_client(loop, client), &address))
+        return true;
+    if (was_wrong)
+        newcomers_note_guess(&loop->newcomers, room->code, address, loop->now_ms);
+    return newcomers_may_guess(&loop->newcomers, room->code, address, loop->now_ms);
+}
+
 void relay_services_init(struct loop *loop)
 {
     const struct config *config = loop->server->config;
@@ -119,6 +146,9 @@ void relay_services_init(struct loop *loop)
                                  .id_bytes_max = (uint32_t)config->client_id_bytes_max,
                                  .host_grace_ms = (uint32_t)config->host_grace_ms,
                                  .empty_room_grace_ms = (uint32_t)config->empty_room_grace_ms,
+                                 .hold_ms_max = (uint32_t)config->hold_ms,
+                                 .migrate_ms = (uint32_t)config->migrate_ms,
+                                 .log_bytes_max = (uint32_t)config->log_bytes_max,
                                  .proof_ms = (uint32_t)config->origin_proof_ms,
                                  .instance = config_instance(config),
                                  .crowds = loop->crowds,
@@ -132,6 +162,9 @@ void relay_services_init(struct loop *loop)
                                  .dismiss_bytes = dismiss_bytes,
                                  .may_tell = may_tell,
                                  .may_bring = may_bring,
+                                 .code_needs = code_needs,
+                                 .check_token = check_token,
+                                 .may_guess = may_guess,
                                  .context = loop,
                              });
     loop->relay.now_ms = loop->now_ms;

@@ -7,6 +7,13 @@
 #include "server/conn_life.h"
 #include "server/perform.h"
 
+static enum departure departure_of(const struct conn *conn)
+{
+    if (conn->said_farewell)
+        return DEPARTURE_FAREWELL;
+    return conn->closed_without_code ? DEPARTURE_CODELESS : DEPARTURE_CUT_OFF;
+}
+
 void settle_leave_rooms(struct loop *loop)
 {
     while (loop->first_ending != CLIENT_NONE && !loop_phase_is_over(loop)) {
@@ -14,8 +21,7 @@ void settle_leave_rooms(struct loop *loop)
         loop->first_ending = conn->next_ending;
         conn->is_ending = false;
         struct effects effects;
-        relay_leave(&loop->relay, &conn->seat,
-                    conn->said_farewell ? DEPARTURE_FAREWELL : DEPARTURE_CUT_OFF, &effects);
+        relay_leave(&loop->relay, &conn->seat, departure_of(conn), &effects);
         perform_effects(loop, &effects);
         admission_seat_changed(loop, conn);
         conn_in_discard(loop, conn);

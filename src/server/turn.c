@@ -153,11 +153,11 @@ static void read_mail(struct loop *loop)
     }
 }
 
-/* Ends rooms whose host has not come back in time. */
-static void end_rooms(struct loop *loop)
+/* Does what is due in rooms: a host has not come back in time, a seat expires. */
+static void do_due(struct loop *loop)
 {
     struct effects effects;
-    while (!loop_phase_is_over(loop) && relay_end_grace(&loop->relay, &effects)) {
+    while (!loop_phase_is_over(loop) && relay_do_due(&loop->relay, &effects)) {
         perform_effects(loop, &effects);
         settle_outcome(loop);
     }
@@ -322,7 +322,7 @@ void turn_take(struct loop *loop)
     loop_begin_phase(loop);
     read_mail(loop);
     loop_begin_phase(loop);
-    end_rooms(loop);
+    do_due(loop);
     prove_rooms(loop);
     deadlines_check(loop);
     drain_check(loop);

@@ -192,7 +192,9 @@ static void check_field(struct bytes text, const char *name, const struct json_v
 /* The name of the type that the last `type` of an object spells, or NULL. */
 static const char *expected_type(struct bytes text)
 {
-    static const char *const names[] = {"create", "join", "send", "set_state", "close_room"};
+    static const char *const names[] = {"create",     "join",          "send",     "set_state",
+                                        "close_room", "ping",          "set_room", "set_host",
+                                        "kick",       "mute_audience", "leave",    "resumed"};
     struct simple_value type = simple_json_member(text, "type");
     const char *found = NULL;
     if (type.kind != JSON_STRING)
@@ -235,6 +237,11 @@ static void check_goes(struct bytes text, enum envelope_result expected_result,
         assert(same_value(&parser.envelope.to, &expected->to));
         assert(same_value(&parser.envelope.url, &expected->url));
         assert(same_value(&parser.envelope.data, &expected->data));
+        for (uint32_t i = 0; i < ENVELOPE_FIELDS; i++) {
+            struct json_value field = envelope_field(&parser.envelope, (enum envelope_field)i);
+            struct json_value other = envelope_field(expected, (enum envelope_field)i);
+            assert(same_value(&field, &other));
+        }
     }
 }
 
@@ -246,6 +253,32 @@ static void check_envelope(struct bytes text, enum json_kind kind)
         [ENVELOPE_SEND] = "send",
         [ENVELOPE_SET_STATE] = "set_state",
         [ENVELOPE_CLOSE_ROOM] = "close_room",
+        [ENVELOPE_PING] = "ping",
+        [ENVELOPE_SET_ROOM] = "set_room",
+        [ENVELOPE_SET_HOST] = "set_host",
+        [ENVELOPE_KICK] = "kick",
+        [ENVELOPE_MUTE_AUDIENCE] = "mute_audience",
+        [ENVELOPE_LEAVE] = "leave",
+        [ENVELOPE_RESUMED] = "resumed",
+    };
+    static const char *const fields[ENVELOPE_FIELDS] = {
+        [FIELD_VOLATILE] = "volatile",
+        [FIELD_SEEN] = "seen",
+        [FIELD_SESSION] = "session",
+        [FIELD_ATTEMPT] = "attempt",
+        [FIELD_EPOCH] = "epoch",
+        [FIELD_ROLE] = "role",
+        [FIELD_PASSWORD] = "password",
+        [FIELD_HOLD] = "hold",
+        [FIELD_ON_HOST_LEFT] = "onHostLeft",
+        [FIELD_MAX_AUDIENCE] = "maxAudience",
+        [FIELD_TOKEN] = "token",
+        [FIELD_PRIVATE] = "private",
+        [FIELD_LOCKED] = "locked",
+        [FIELD_INDEX] = "index",
+        [FIELD_REASON] = "reason",
+        [FIELD_BAN] = "ban",
+        [FIELD_MUTED] = "muted",
     };
     struct envelope envelope;
     enum envelope_result result = envelope_parse(text, &envelope);
@@ -265,6 +298,10 @@ static void check_envelope(struct bytes text, enum json_kind kind)
     check_field(text, "to", &envelope.to);
     check_field(text, "url", &envelope.url);
     check_field(text, "data", &envelope.data);
+    for (uint32_t i = 0; i < ENVELOPE_FIELDS; i++) {
+        struct json_value field = envelope_field(&envelope, (enum envelope_field)i);
+        check_field(text, fields[i], &field);
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -72,6 +72,13 @@ static struct room_answer describe_room(const struct loop *loop, uint64_t code)
     answer.is_found = true;
     answer.clients = room->member_count;
     answer.members_max = room->members_max;
+    answer.protocol = room_protocol(room);
+    if (room->party != NULL) {
+        answer.is_locked = room->party->is_locked;
+        answer.has_password = room->party->has_password;
+        answer.away = room->retained->absent_count;
+        answer.audience = room->party->audience_count;
+    }
     answer.origin_length =
         origins_name(&loop->server->origins, room->origin_number, (uint8_t *)answer.origin);
     struct bytes url = room_url(room);

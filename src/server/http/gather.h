@@ -24,8 +24,13 @@ struct question {
 struct room_answer {
     bool is_found;
     bool is_unknown; /* memory was short */
+    bool is_locked;  /* this and the following of protocol 3 */
+    bool has_password;
+    uint32_t away;
+    uint32_t audience;
     uint32_t clients;
     uint32_t members_max;
+    enum protocol protocol;
     uint16_t origin_length;
     uint16_t url_length;
     uint8_t *url; /* gather_release() frees it */

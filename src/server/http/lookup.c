@@ -12,7 +12,7 @@
 #define PREFIX BYTES("/room/")
 #define PICTURE_SUFFIX BYTES("/qr.svg")
 /* JSON may escape each byte of an origin. */
-#define BODY_BYTES_MAX (128 + 6 * ORIGIN_BYTES_MAX + URL_FILLED_BYTES_MAX)
+#define BODY_BYTES_MAX (256 + 6 * ORIGIN_BYTES_MAX + URL_FILLED_BYTES_MAX)
 
 bool lookup_is_wanted(const struct http_request *request)
 {
@@ -72,12 +72,33 @@ void lookup_begin(struct loop *loop, struct conn *conn, const struct http_reques
     }
 }
 
+static void write_flag(struct writer *writer, const char *name, bool value)
+{
+    writer_put_string(writer, name);
+    writer_put_string(writer, value ? "true" : "false");
+}
+
+static void write_count(struct writer *writer, const char *name, uint32_t count)
+{
+    writer_put_string(writer, name);
+    writer_put_decimal(writer, count);
+}
+
 static void write_room(struct writer *writer, const struct room_answer *room)
 {
-    WRITER_PUT(writer, "{\"clients\":");
-    writer_put_decimal(writer, room->clients);
-    WRITER_PUT(writer, ",\"maxClients\":");
-    writer_put_decimal(writer, room->members_max);
+    bool is_third = room->protocol == PROTOCOL_3;
+    writer_put_byte(writer, '{');
+    if (is_third)
+        WRITER_PUT(writer, "\"protocol\":3,");
+    write_count(writer, "\"clients\":", room->clients);
+    if (is_third)
+        write_count(writer, ",\"away\":", room->away);
+    write_count(writer, ",\"maxClients\":", room->members_max);
+    if (is_third) {
+        write_count(writer, ",\"audience\":", room->audience);
+        write_flag(writer, ",\"locked\":", room->is_locked);
+        write_flag(writer, ",\"password\":", room->has_password);
+    }
     WRITER_PUT(writer, ",\"origin\":\"");
     writer_put_json_text(writer, bytes_of(room->origin, room->origin_length));
     writer_put_byte(writer, '"');

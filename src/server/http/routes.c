@@ -18,10 +18,12 @@
 static const struct bytes known_subprotocols[] = {
     {(const uint8_t *)"party-sockets.v1", 16},
     {(const uint8_t *)"party-sockets.v2", 16},
+    {(const uint8_t *)"party-sockets.v3", 16},
 };
 static const struct ws_subprotocols subprotocols = {
     .known = known_subprotocols,
     .known_count = ARRAY_LENGTH(known_subprotocols),
+    .preferred = {(const uint8_t *)"party-sockets.v3", 16},
     .own = {(const uint8_t *)"party-sockets.", 14},
 };
 
@@ -96,6 +98,8 @@ static enum protocol protocol_of(const struct loop *loop, struct bytes subprotoc
         return PROTOCOL_1;
     if (bytes_equal(subprotocol, known_subprotocols[1]))
         return PROTOCOL_2;
+    if (bytes_equal(subprotocol, known_subprotocols[2]))
+        return PROTOCOL_3;
     return (enum protocol)loop->server->config->protocol;
 }
 
@@ -125,7 +129,7 @@ static void upgrade(struct loop *loop, struct conn *conn, const struct http_requ
         return;
 
     conn_set_state(conn, CONN_OPEN);
-    conn->speaks_2 = protocol_of(loop, subprotocol) == PROTOCOL_2;
+    conn->protocol = protocol_of(loop, subprotocol) & 3;
     conn_set_origin(conn,
                     origins_add_client(&loop->server->origins, request->origin, loop->clock_ms));
     conn->is_client = true;

@@ -104,11 +104,48 @@ static void the_accept_value_is_that_of_the_rfc(void **state)
     assert_memory_equal(accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", WS_ACCEPT_LENGTH);
 }
 
+static void expect_choice(const char *headers, const struct ws_subprotocols *subprotocols,
+                          const char *expected)
+{
+    char head[256];
+    snprintf(head, sizeof head, "GET / HTTP/1.1\r\n" HOST "%s\r\n", headers);
+    struct http_request request = parse(head);
+    struct bytes chosen = ws_handshake_choose_protocol(&request, subprotocols);
+    if (!bytes_equal(chosen, bytes_of_string(expected)))
+        fail_msg("%s chooses '%.*s'", headers, (int)chosen.length, chosen.data);
+}
+
+static void the_preferred_subprotocol_wins(void **state)
+{
+    (void)state;
+    static const struct bytes known[] = {{(const uint8_t *)"ours.v1", 7},
+                                         {(const uint8_t *)"ours.v2", 7},
+                                         {(const uint8_t *)"ours.v3", 7}};
+    static const struct ws_subprotocols subprotocols = {.known = known,
+                                                        .known_count = 3,
+                                                        .preferred = known[2],
+                                                        .own = {(const uint8_t *)"ours.", 5}};
+    static const struct {
+        const char *offered;
+        const char *chosen;
+    } cases[] = {
+        {"ours.v2, ours.v3", "ours.v3"},    {"ours.v3, ours.v2", "ours.v3"},
+        {"x, ours.v1, ours.v3", "ours.v3"}, {"ours.v1, ours.v2", "ours.v1"},
+        {"ours.v2, ours.v1", "ours.v2"},    {"ours.v33, ours.v2", "ours.v2"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        char headers[128];
+        snprintf(headers, sizeof headers, "Sec-WebSocket-Protocol: %s\r\n", cases[i].offered);
+        expect_choice(headers, &subprotocols, cases[i].chosen);
+    }
+}
+
 static void a_known_subprotocol_wins_over_the_first(void **state)
 {
     static const struct bytes known[] = {{(const uint8_t *)"ours.v1", 7},
                                          {(const uint8_t *)"ours.v2", 7}};
-    static const struct ws_subprotocols subprotocols = {known, 2, {(const uint8_t *)"ours.", 5}};
+    static const struct ws_subprotocols subprotocols = {
+        .known = known, .known_count = 2, .own = {(const uint8_t *)"ours.", 5}};
     static const struct {
         const char *headers;
         const char *chosen;
@@ -127,12 +164,7 @@ static void a_known_subprotocol_wins_over_the_first(void **state)
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
-        char head[256];
-        snprintf(head, sizeof head, "GET / HTTP/1.1\r\n" HOST "%s\r\n", cases[i].headers);
-        struct http_request request = parse(head);
-        struct bytes chosen = ws_handshake_choose_protocol(&request, &subprotocols);
-        if (!bytes_equal(chosen, bytes_of_string(cases[i].chosen)))
-            fail_msg("%s chooses '%.*s'", cases[i].headers, (int)chosen.length, chosen.data);
+        expect_choice(cases[i].headers, &subprotocols, cases[i].chosen);
     }
 }
 
@@ -142,6 +174,7 @@ int main(void)
         cmocka_unit_test(each_fault_has_its_status),
         cmocka_unit_test(what_a_proxy_took_away_is_told),
         cmocka_unit_test(the_accept_value_is_that_of_the_rfc),
+        cmocka_unit_test(the_preferred_subprotocol_wins),
         cmocka_unit_test(a_known_subprotocol_wins_over_the_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

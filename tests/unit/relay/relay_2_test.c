@@ -610,7 +610,7 @@ static void protocol_1_knows_no_state_no_closing_and_no_url(void **state)
     forget_texts(&world);
     /* Who left is unknown again, and the host of a room is nobody special. */
     drop(&world, 1);
-    assert_int_equal(relay_grace_left_ms(&world.relay), -1);
+    assert_int_equal(relay_due_left_ms(&world.relay), -1);
     forget_texts(&world);
     world_release(&world);
 }

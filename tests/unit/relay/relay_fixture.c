@@ -133,6 +133,37 @@ static struct member **seat_of(void *context, uint32_t client)
     return &world->clients[client].seat;
 }
 
+static void code_needs(void *context, uint32_t client, uint64_t *ret_rooms, bool *ret_is_private)
+{
+    struct world *world = context;
+    assert_in_range(client, 0, WORLD_CLIENTS - 1);
+    *ret_rooms = world->rooms_admitted;
+    *ret_is_private = true;
+}
+
+static enum token_answer check_token(void *context, uint32_t client, struct bytes token,
+                                     uint32_t *ret_members_max)
+{
+    struct world *world = context;
+    assert_in_range(client, 0, WORLD_CLIENTS - 1);
+    if (world->token == NULL)
+        return TOKEN_NOT_ASKED;
+    if (!bytes_equal(token, bytes_of_string(world->token)))
+        return TOKEN_INVALID;
+    if (world->token_answer == TOKEN_OK && *ret_members_max > 2)
+        *ret_members_max = 2;
+    return world->token_answer;
+}
+
+static bool may_guess(void *context, uint32_t client, const struct room *room, bool was_wrong)
+{
+    struct world *world = context;
+    assert_in_range(client, 0, WORLD_CLIENTS - 1);
+    assert_true(room->party->has_password);
+    world->guesses += was_wrong;
+    return world->guesses < WORLD_GUESSES_MAX;
+}
+
 static void init_with_source(struct world *world, uint32_t (*source)(void *), uint64_t seed)
 {
     memset(world, 0, sizeof *world);
@@ -160,6 +191,12 @@ static void init_with_source(struct world *world, uint32_t (*source)(void *), ui
                                   .dismiss_bytes = dismiss_bytes,
                                   .may_tell = may_tell,
                                   .may_bring = may_bring,
+                                  .hold_ms_max = HOLD_MS_MAX,
+                                  .migrate_ms = WORLD_MIGRATE_MS,
+                                  .log_bytes_max = WORLD_LOG_BYTES,
+                                  .code_needs = code_needs,
+                                  .check_token = check_token,
+                                  .may_guess = may_guess,
                                   .context = world,
                               });
 }
@@ -174,6 +211,13 @@ void world_init_2(struct world *world)
     init_with_source(world, draw_counted_pairs, 0);
     for (uint32_t i = 0; i < WORLD_CLIENTS; i++)
         world->clients[i].protocol = PROTOCOL_2;
+}
+
+void world_init_3(struct world *world)
+{
+    init_with_source(world, draw_counted_pairs, 0);
+    for (uint32_t i = 0; i < WORLD_CLIENTS; i++)
+        world->clients[i].protocol = PROTOCOL_3;
 }
 
 void world_init_random(struct world *world, uint64_t seed)
@@ -221,9 +265,70 @@ static void deliver(struct world *world, uint32_t client, const struct event *ev
 static void deliver_to_room(struct world *world, const struct room *room, uint32_t except,
                             const struct payload *text)
 {
-    for (uint32_t i = 0; i < room->member_count; i++) {
-        if (room->members[i]->client != except)
-            deliver_text(world, room->members[i]->client, text);
+    uint32_t at = 0;
+    uint32_t client;
+    while (room_next_client(room, &at, &client)) {
+        if (client != except)
+            deliver_text(world, client, text);
+    }
+}
+
+/* As text, binary messages too: tests have payloads without NUL. */
+static void perform_emit(struct world *world, const struct effect_emit *effect)
+{
+    struct readers readers = {.address = &effect->address, .has_audience = effect->is_for_audience};
+    struct payload *text = event_text(world, &effect->event);
+    uint32_t client;
+    while (party_next_reader(effect->room->party, &readers, &client))
+        deliver_text(world, client, text);
+    relay_note_event(effect->room, effect, bytes_of(text->data, text->length), NULL);
+    payload_release(text);
+}
+
+static void refuse_state(struct world *world, uint32_t client, const struct room *room)
+{
+    if (room->party == NULL) {
+        deliver(world, client,
+                &(struct event){.type = EVENT_ERROR, .error = ERROR_STATE_NO_MEMORY});
+        return;
+    }
+    struct effect_emit refusal = relay_refusal_of_state(room);
+    perform_emit(world, &refusal);
+}
+
+static void perform_keep_private(struct world *world, const struct effect_keep_private *effect)
+{
+    struct payload *text = event_text(world, &effect->event);
+    if (!relay_keep_private(&world->relay, effect->room, text))
+        refuse_state(world, effect->client, effect->room);
+    payload_release(text);
+}
+
+static void perform_tell_private(struct world *world, const struct effect_tell_private *effect)
+{
+    deliver_text(world, effect->client, effect->room->party->private_state);
+}
+
+static void deliver_bytes(struct world *world, uint32_t client, struct bytes bytes)
+{
+    struct payload *text = payload_new((uint32_t)bytes.length, &world->held);
+    assert_non_null(text);
+    memcpy(text->data, bytes.data, bytes.length);
+    deliver_text(world, client, text);
+    payload_release(text);
+}
+
+static void perform_tell_missed(struct world *world, const struct effect_tell_missed *effect)
+{
+    struct log_cursor cursor = effect->cursor;
+    struct log_missed missed;
+    while (log_next_missed(&cursor, &missed)) {
+        if (missed.skipped > 0)
+            deliver(world, effect->client,
+                    &(struct event){
+                        .type = EVENT_SKIPPED, .room = effect->room, .number = missed.skipped});
+        else
+            deliver_bytes(world, effect->client, missed.frame);
     }
 }
 
@@ -250,8 +355,7 @@ static void perform_keep_state(struct world *world, const struct effect_keep_sta
     if (relay_keep_state(&world->relay, effect->room, text))
         deliver_to_room(world, effect->room, effect->client, text);
     else
-        deliver(world, effect->client,
-                &(struct event){.type = EVENT_ERROR, .error = ERROR_STATE_NO_MEMORY});
+        refuse_state(world, effect->client, effect->room);
     payload_release(text);
 }
 
@@ -276,9 +380,24 @@ static void perform_replaced(struct world *world, const struct effect_replaced *
 
 static void perform_room_closed(struct world *world, const struct effect_room_closed *effect)
 {
-    const struct room *room = effect->room;
-    for (uint32_t i = 0; i < room->member_count; i++)
-        unseated(world, room->members[i]->client)->was_closed = true;
+    uint32_t at = 0;
+    uint32_t client;
+    while (room_next_client(effect->room, &at, &client))
+        unseated(world, client)->was_closed = true;
+}
+
+static void perform_kicked(struct world *world, const struct effect_kicked *effect)
+{
+    struct fake_client *client = unseated(world, effect->client);
+    client->was_kicked = true;
+    assert_true(effect->reason.length < sizeof client->reason);
+    memcpy(client->reason, effect->reason.data, effect->reason.length);
+    client->reason[effect->reason.length] = 0;
+}
+
+static void perform_given_up(struct world *world, const struct effect_given_up *effect)
+{
+    unseated(world, effect->client)->was_given_up = true;
 }
 
 static void perform_no_memory(const struct world *world, const struct effect_no_memory *effect)
@@ -335,6 +454,31 @@ static void check_members(const struct room *room)
             bytes_compare(member_id(room_by_id(room)[i - 1]), member_id(room_by_id(room)[i])) < 0);
 }
 
+/* Seats that are away, and the audience. */
+static void check_party(const struct room *room, struct counted *counted)
+{
+    const struct retained *retained = room->retained;
+    const struct party *party = room->party;
+    bool is_deserted = room->member_count == 0;
+    assert_int_equal(!list_is_empty(&retained->deserted), is_deserted);
+    assert_int_equal(retained->vacancy.is_over, is_deserted);
+    assert_int_equal(room->known_count,
+                     room->member_count + retained->absent_count + party->audience_count);
+    assert_true(party_seats(party) > 0);
+    for (uint32_t i = 0; i < retained->absent_count; i++) {
+        const struct member *member = retained->absent[i];
+        assert_int_equal(member->client, CLIENT_NONE);
+        assert_int_not_equal(member_seat(member)->expiry.place, 0);
+        counted->absent_bytes +=
+            allocation_cost(sizeof(struct seat) + sizeof *member + member->id_length) + 48;
+        if (i > 0)
+            assert_true(retained->absent[i - 1]->index < member->index);
+    }
+    for (uint32_t i = 0; i < party->audience_count; i++)
+        assert_true(party->audience[i]->is_audience);
+    assert_int_equal(retained->absent_bytes, counted->absent_bytes);
+}
+
 static void check_absent(const struct room *room, struct counted *counted)
 {
     const struct retained *retained = room->retained;
@@ -358,6 +502,17 @@ static void check_absent(const struct room *room, struct counted *counted)
     assert_true(counted->absent_bytes <= ROOM_ABSENT_BYTES_MAX);
 }
 
+static void count_party(const struct party *party, struct counted *own, struct counted *counted)
+{
+    const struct payload *state = party->private_state;
+    own->bytes += party->log.bytes;
+    own->bytes += (party->kicked.count + party->banned.count) * sizeof(struct outcast);
+    if (state != NULL) {
+        own->bytes += allocation_cost(sizeof *state + state->length);
+        counted->states += state->length;
+    }
+}
+
 static void check_room(const struct room *room, struct counted *counted)
 {
     struct counted own = {0};
@@ -368,8 +523,13 @@ static void check_room(const struct room *room, struct counted *counted)
         assert_true(room->retained == NULL && room->known_count == room->member_count);
         return;
     }
-    check_absent(room, &own);
+    if (room->party == NULL)
+        check_absent(room, &own);
+    else
+        check_party(room, &own);
     own.bytes = own.absent_bytes;
+    if (room->party != NULL)
+        count_party(room->party, &own, counted);
     if (room_url(room).length > 0)
         own.bytes += allocation_cost(room_url(room).length);
     if (room_state(room) != NULL) {
@@ -377,7 +537,7 @@ static void check_room(const struct room *room, struct counted *counted)
         counted->states += room_state(room)->length;
     }
     assert_int_equal(room->retained->bytes, own.bytes);
-    assert_true(own.bytes <= ROOM_RETAINED_MAX);
+    assert_true(own.bytes <= (room->party == NULL ? ROOM_RETAINED_MAX : ROOM_3_RETAINED_MAX));
     counted->bytes += own.bytes;
 }
 
@@ -400,6 +560,8 @@ static void check_relay(const struct world *world)
     const struct room *closed = world->relay.closed;
     if (closed != NULL && room_state(closed) != NULL)
         counted.states += room_state(closed)->length;
+    if (closed != NULL && closed->party != NULL && closed->party->private_state != NULL)
+        counted.states += closed->party->private_state->length;
     assert_int_equal(world->held, counted.states);
 }
 
@@ -458,8 +620,20 @@ void say_format(struct world *world, uint32_t client, const char *format, ...)
 
 void say_garbage(struct world *world, uint32_t client)
 {
-    relay_receive_garbage(speaker_of(world, client), &world->effects);
+    relay_receive_garbage(&world->relay, speaker_of(world, client), &world->effects);
     perform(world);
+}
+
+void say_binary(struct world *world, uint32_t client, struct bytes message)
+{
+    uint8_t *copy = malloc(message.length);
+    assert_non_null(copy);
+    if (message.length > 0)
+        memcpy(copy, message.data, message.length);
+    relay_receive_binary(&world->relay, speaker_of(world, client), bytes_of(copy, message.length),
+                         &world->effects);
+    perform(world);
+    free(copy);
 }
 
 static void depart(struct world *world, uint32_t client, enum departure departure)
@@ -479,9 +653,9 @@ void cut_off(struct world *world, uint32_t client)
     depart(world, client, DEPARTURE_CUT_OFF);
 }
 
-bool end_grace(struct world *world)
+bool do_due(struct world *world)
 {
-    bool is_over = relay_end_grace(&world->relay, &world->effects);
+    bool is_over = relay_do_due(&world->relay, &world->effects);
     perform(world);
     return is_over;
 }
@@ -490,13 +664,13 @@ void pass_time(struct world *world, uint32_t ms)
 {
     uint32_t end_ms = world->relay.now_ms + ms;
     int32_t left_ms;
-    while ((left_ms = relay_grace_left_ms(&world->relay)) >= 0 &&
+    while ((left_ms = relay_due_left_ms(&world->relay)) >= 0 &&
            (uint32_t)left_ms <= end_ms - world->relay.now_ms) {
         world->relay.now_ms += (uint32_t)left_ms;
-        assert_true(end_grace(world));
+        assert_true(do_due(world));
     }
     world->relay.now_ms = end_ms;
-    assert_false(end_grace(world));
+    assert_false(do_due(world));
 }
 
 void set_state(struct world *world, uint32_t client, const char *data)
@@ -518,12 +692,13 @@ void world_release(struct world *world)
     expect_silence(world);
     for (uint32_t i = 0; i < WORLD_CLIENTS; i++)
         drop(world, i);
+    pass_time(world, HOLD_MS_MAX);
     pass_time(world, WORLD_GRACE_MS > WORLD_EMPTY_GRACE_MS ? WORLD_GRACE_MS : WORLD_EMPTY_GRACE_MS);
     forget_texts(world);
     assert_int_equal(world->rooms_deserted, 0);
     assert_int_equal(world->rooms_admitted, 0);
     assert_int_equal(world->bytes_admitted, 0);
-    assert_int_equal(relay_grace_left_ms(&world->relay), -1);
+    assert_int_equal(relay_due_left_ms(&world->relay), -1);
     relay_release(&world->relay);
     assert_int_equal(world->held, 0);
 }
@@ -566,6 +741,27 @@ void expect_error(struct world *world, uint32_t client, const char *message)
     expect_silence(world);
 }
 
+void expect_code(struct world *world, uint32_t client, const char *code, const char *of,
+                 uint32_t number)
+{
+    const struct fake_client *fake = &world->clients[client];
+    char begin[SAID_BYTES_MAX];
+    char end[SAID_BYTES_MAX];
+    snprintf(begin, sizeof begin, "{\"type\":\"error\",\"code\":\"%s\",\"message\":\"", code);
+    snprintf(end, sizeof end, "\",\"of\":\"%s\",\"n\":%u}", of, number);
+    if (number == 0)
+        snprintf(end, sizeof end, "\",\"of\":\"%s\"}", of);
+    if (fake->text_count != 1)
+        fail_msg("client %u should have heard %s, and nothing else", client, code);
+    const char *text = fake->texts[0];
+    size_t length = strlen(text);
+    if (strncmp(text, begin, strlen(begin)) != 0 || length < strlen(end) ||
+        strcmp(text + length - strlen(end), end) != 0)
+        fail_msg("client %u heard %s instead of %s ... %s", client, text, begin, end);
+    forget_texts_of(world, client);
+    expect_silence(world);
+}
+
 void expect_silence(struct world *world)
 {
     for (uint32_t i = 0; i < WORLD_CLIENTS; i++) {
@@ -574,13 +770,17 @@ void expect_silence(struct world *world)
     }
 }
 
+void forget_texts_of(struct world *world, uint32_t number)
+{
+    struct fake_client *client = &world->clients[number];
+    while (client->text_count > 0)
+        free(client->texts[--client->text_count]);
+}
+
 void forget_texts(struct world *world)
 {
-    for (uint32_t i = 0; i < WORLD_CLIENTS; i++) {
-        struct fake_client *client = &world->clients[i];
-        while (client->text_count > 0)
-            free(client->texts[--client->text_count]);
-    }
+    for (uint32_t i = 0; i < WORLD_CLIENTS; i++)
+        forget_texts_of(world, i);
 }
 
 void expect_effects(const struct world *world, const enum effect_kind *kinds, uint32_t count)

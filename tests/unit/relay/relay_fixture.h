@@ -29,7 +29,10 @@
 #define WORLD_ID_BYTES_MAX 256
 #define WORLD_GRACE_MS 120000
 #define WORLD_EMPTY_GRACE_MS 60000
-#define INBOX_TEXTS_MAX 32
+#define WORLD_MIGRATE_MS 15000
+#define WORLD_LOG_BYTES 65536
+#define WORLD_GUESSES_MAX 10
+#define INBOX_TEXTS_MAX 64
 
 struct fake_client {
     struct member *seat;
@@ -37,6 +40,9 @@ struct fake_client {
     uint16_t origin_number;
     bool was_replaced;
     bool was_closed; /* with its room */
+    bool was_kicked;
+    bool was_given_up;
+    char reason[KICK_REASON_BYTES_MAX + 1]; /* of the kick */
     uint32_t text_count;
     char *texts[INBOX_TEXTS_MAX]; /* owned, oldest first */
 };
@@ -53,7 +59,10 @@ struct world {
     uint32_t misses;         /* joins that named no room and were told so */
     bool is_reticent;        /* who joins may not be told what was found */
     uint32_t newcomers_left; /* that may come; any number unless a test sets one */
-    size_t held;             /* the account of payloads */
+    const char *token;       /* that `create` must have; NULL: none */
+    enum token_answer token_answer;     /* for that token */
+    uint32_t guesses;                   /* wrong passwords */
+    size_t held;                        /* the account of payloads */
     uint32_t crowds[WORLD_CLIENTS + 1]; /* by the rooms' origin, who is in them */
     uint64_t random_state;
     const uint32_t *draws; /* what the relay draws, when set; the last one repeats */
@@ -68,6 +77,9 @@ void world_init(struct world *world);
 
 /* The same for clients that speak protocol 2: rooms are 111112, 111113, 111114, ... */
 void world_init_2(struct world *world);
+
+/* The same for clients that speak protocol 3: rooms are BBBC, BBBD, BBBF, ... */
+void world_init_3(struct world *world);
 
 /* As world_init(), but what is drawn is random, and depends on the seed only. */
 void world_init_random(struct world *world, uint64_t seed);
@@ -91,15 +103,16 @@ __attribute__((format(printf, 3, 4))) void say_format(struct world *world, uint3
                                                       const char *format, ...);
 void say_garbage(struct world *world, uint32_t client);
 
+void say_binary(struct world *world, uint32_t client, struct bytes message);
+
 /* The client says farewell, and its connection ends. */
 void drop(struct world *world, uint32_t client);
 
 /* The client's connection ends without its doing. */
 void cut_off(struct world *world, uint32_t client);
 
-/* Ends the room whose host or all of whose members are gone longest. False: its time is not over.
- */
-bool end_grace(struct world *world);
+/* Does what is due first: a room ends, a seat expires. False: nothing is due. */
+bool do_due(struct world *world);
 
 /* So much time passes. Rooms whose time is over are closed, each at its own time. */
 void pass_time(struct world *world, uint32_t ms);
@@ -122,10 +135,17 @@ void expect_only(struct world *world, uint32_t client, const char *text);
 /* The client hears this error, and nobody hears anything else. */
 void expect_error(struct world *world, uint32_t client, const char *message);
 
+/* The same in protocol 3: an error with this code, for a message of this type and number (0: none).
+ */
+void expect_code(struct world *world, uint32_t client, const char *code, const char *of,
+                 uint32_t number);
+
 /* Nobody has anything in the inbox. */
 void expect_silence(struct world *world);
 
-/* Empties all inboxes. */
+/* Empties an inbox, or all. */
+void forget_texts_of(struct world *world, uint32_t client);
+
 void forget_texts(struct world *world);
 
 /* The last call had these effects, in this order. */

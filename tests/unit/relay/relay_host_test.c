@@ -245,26 +245,26 @@ static void room_lives_without_its_host_for_the_grace_time(void **state)
     (void)state;
     struct world world;
     init_party(&world, 8);
-    assert_int_equal(relay_grace_left_ms(&world.relay), -1);
+    assert_int_equal(relay_due_left_ms(&world.relay), -1);
     pass_time(&world, 1000);
     drop(&world, 1);
     EXPECT_EFFECTS(&world, EFFECT_TO_ROOM);
     expect_only(&world, 2, "{\"type\":\"peer_left\",\"index\":0}");
     expect_only(&world, 3, "{\"type\":\"peer_left\",\"index\":0}");
-    assert_int_equal(relay_grace_left_ms(&world.relay), WORLD_GRACE_MS);
+    assert_int_equal(relay_due_left_ms(&world.relay), WORLD_GRACE_MS);
     pass_time(&world, WORLD_GRACE_MS - 1);
-    assert_int_equal(relay_grace_left_ms(&world.relay), 1);
+    assert_int_equal(relay_due_left_ms(&world.relay), 1);
     say(&world, 2, "{\"type\":\"send\",\"data\":1}");
     expect_only(&world, 3, "{\"type\":\"message\",\"from\":1,\"data\":1}");
 
     world.relay.now_ms++;
-    assert_int_equal(relay_grace_left_ms(&world.relay), 0);
+    assert_int_equal(relay_due_left_ms(&world.relay), 0);
     pass_time(&world, 0);
     assert_true(world.clients[2].was_closed && world.clients[3].was_closed);
     assert_false(world.clients[1].was_closed);
     expect_silence(&world);
     assert_int_equal(world.relay.rooms.room_count, 0);
-    assert_int_equal(relay_grace_left_ms(&world.relay), -1);
+    assert_int_equal(relay_due_left_ms(&world.relay), -1);
     join_room(&world, 1, "a", "111112");
     expect_error(&world, 1, "Room not found");
     world_release(&world);
@@ -281,9 +281,9 @@ static void end_of_grace_has_the_effects_of_closing(void **state)
     drop(&world, 1);
     forget_texts(&world);
     world.relay.now_ms += WORLD_GRACE_MS + 77; /* late is as good */
-    assert_int_equal(relay_grace_left_ms(&world.relay), 0);
+    assert_int_equal(relay_due_left_ms(&world.relay), 0);
     struct effects effects;
-    assert_true(relay_end_grace(&world.relay, &effects));
+    assert_true(relay_do_due(&world.relay, &effects));
     assert_int_equal(effects.count, 2);
     assert_int_equal(effects.items[0].kind, EFFECT_ROOM_CLOSED);
     assert_int_equal(effects.items[0].room_closed.room->member_count, 1);
@@ -291,7 +291,7 @@ static void end_of_grace_has_the_effects_of_closing(void **state)
     assert_int_equal(effects.items[1].kind, EFFECT_ROOM_GONE);
     assert_int_equal(effects.items[1].room_gone.origin_number, 5);
     assert_null(world.clients[2].seat);
-    assert_false(relay_end_grace(&world.relay, &effects));
+    assert_false(relay_do_due(&world.relay, &effects));
     assert_int_equal(effects.count, 0);
     world_release(&world);
 }
@@ -308,12 +308,12 @@ static void accepted_join_of_the_host_stops_the_timer(void **state)
     expect_only(&world, 9, "{\"type\":\"joined\",\"room\":\"111112\",\"index\":0,\"peers\":[1,2]}");
     expect_only(&world, 2, "{\"type\":\"peer_joined\",\"index\":0}");
     forget_texts(&world);
-    assert_int_equal(relay_grace_left_ms(&world.relay), -1);
+    assert_int_equal(relay_due_left_ms(&world.relay), -1);
     pass_time(&world, 10 * WORLD_GRACE_MS);
     assert_int_equal(world.relay.rooms.room_count, 1);
     /* Another absence has the whole time again. */
     drop(&world, 9);
-    assert_int_equal(relay_grace_left_ms(&world.relay), WORLD_GRACE_MS);
+    assert_int_equal(relay_due_left_ms(&world.relay), WORLD_GRACE_MS);
     forget_texts(&world);
     world_release(&world);
 }
@@ -329,15 +329,15 @@ static void timer_runs_on_while_the_host_finds_its_room_full(void **state)
     pass_time(&world, 100000);
     join_room(&world, 1, "a", "111112");
     expect_error(&world, 1, "Room is full");
-    assert_int_equal(relay_grace_left_ms(&world.relay), WORLD_GRACE_MS - 100000);
+    assert_int_equal(relay_due_left_ms(&world.relay), WORLD_GRACE_MS - 100000);
     drop(&world, 4);
     forget_texts(&world);
     pass_time(&world, 10000);
-    assert_int_equal(relay_grace_left_ms(&world.relay), WORLD_GRACE_MS - 110000);
+    assert_int_equal(relay_due_left_ms(&world.relay), WORLD_GRACE_MS - 110000);
     join_room(&world, 1, "a", "111112");
     expect_only(&world, 1, "{\"type\":\"joined\",\"room\":\"111112\",\"index\":0,\"peers\":[1,2]}");
     forget_texts(&world);
-    assert_int_equal(relay_grace_left_ms(&world.relay), -1);
+    assert_int_equal(relay_due_left_ms(&world.relay), -1);
 
     drop(&world, 1);
     join_room(&world, 4, "d", "111112");
@@ -358,7 +358,7 @@ static void nothing_else_starts_or_stops_the_timer(void **state)
     drop(&world, 3);
     join_room(&world, 4, "a", "111112"); /* replaces the host */
     drop(&world, 1);                     /* the old connection */
-    assert_int_equal(relay_grace_left_ms(&world.relay), -1);
+    assert_int_equal(relay_due_left_ms(&world.relay), -1);
     drop(&world, 4);
     forget_texts(&world);
     pass_time(&world, 50);
@@ -375,7 +375,7 @@ static void nothing_else_starts_or_stops_the_timer(void **state)
     expect_error(&world, 5, "Already in a room");
     say(&world, 6, "{\"type\":\"close_room\"}");
     expect_error(&world, 6, "Only the host can close the room");
-    assert_int_equal(relay_grace_left_ms(&world.relay), WORLD_GRACE_MS - 50);
+    assert_int_equal(relay_due_left_ms(&world.relay), WORLD_GRACE_MS - 50);
     world_release(&world);
 }
 
@@ -390,14 +390,14 @@ static void last_member_takes_the_room_along_host_or_not(void **state)
     forget_texts(&world);
     drop(&world, 3);
     EXPECT_EFFECTS(&world, EFFECT_ROOM_GONE);
-    assert_int_equal(relay_grace_left_ms(&world.relay), -1);
+    assert_int_equal(relay_due_left_ms(&world.relay), -1);
     assert_int_equal(world.bytes_admitted, 0);
 
     create_room(&world, 1, "a", 8); /* a host alone has no grace */
     forget_texts(&world);
     drop(&world, 1);
     EXPECT_EFFECTS(&world, EFFECT_ROOM_GONE);
-    assert_int_equal(relay_grace_left_ms(&world.relay), -1);
+    assert_int_equal(relay_due_left_ms(&world.relay), -1);
     world_release(&world);
 }
 
@@ -412,17 +412,17 @@ static void grace_passes_over_the_wrap_of_the_clock(void **state)
     create_room(&world, 3, "a", 8);
     join_room(&world, 4, "b", "111113");
     drop(&world, 1);
-    assert_int_equal(relay_grace_left_ms(&world.relay), WORLD_GRACE_MS);
+    assert_int_equal(relay_due_left_ms(&world.relay), WORLD_GRACE_MS);
     pass_time(&world, 2000);
     assert_int_equal(world.relay.now_ms, 999);
-    assert_int_equal(relay_grace_left_ms(&world.relay), WORLD_GRACE_MS - 2000);
+    assert_int_equal(relay_due_left_ms(&world.relay), WORLD_GRACE_MS - 2000);
     drop(&world, 3);
     forget_texts(&world);
     pass_time(&world, WORLD_GRACE_MS - 2001);
     assert_int_equal(world.relay.rooms.room_count, 2);
     pass_time(&world, 1);
     assert_true(world.clients[2].was_closed);
-    assert_int_equal(relay_grace_left_ms(&world.relay), 2000);
+    assert_int_equal(relay_due_left_ms(&world.relay), 2000);
     pass_time(&world, 1999);
     assert_false(world.clients[4].was_closed);
     pass_time(&world, 1);
@@ -446,18 +446,18 @@ static void rooms_end_in_the_order_in_which_their_hosts_left(void **state)
     drop(&world, 1);
     pass_time(&world, 1000);
     drop(&world, 3);
-    assert_int_equal(relay_grace_left_ms(&world.relay), WORLD_GRACE_MS - 2000);
+    assert_int_equal(relay_due_left_ms(&world.relay), WORLD_GRACE_MS - 2000);
     join_room(&world, 5, "a", "111114"); /* the next in line is the room of client 1 */
-    assert_int_equal(relay_grace_left_ms(&world.relay), WORLD_GRACE_MS - 1000);
+    assert_int_equal(relay_due_left_ms(&world.relay), WORLD_GRACE_MS - 1000);
     drop(&world, 5); /* and this one is the last again */
     forget_texts(&world);
     pass_time(&world, WORLD_GRACE_MS - 1000);
     assert_true(world.clients[2].was_closed);
     assert_false(world.clients[4].was_closed || world.clients[6].was_closed);
-    assert_int_equal(relay_grace_left_ms(&world.relay), 1000);
+    assert_int_equal(relay_due_left_ms(&world.relay), 1000);
     pass_time(&world, 1000); /* both, one after the other */
     assert_true(world.clients[4].was_closed && world.clients[6].was_closed);
-    assert_int_equal(relay_grace_left_ms(&world.relay), -1);
+    assert_int_equal(relay_due_left_ms(&world.relay), -1);
     world_release(&world);
 }
 
@@ -470,7 +470,7 @@ static void grace_of_no_time_ends_at_once(void **state)
     create_room(&world, 1, "a", 8);
     join_room(&world, 2, "b", "111112");
     drop(&world, 1);
-    assert_int_equal(relay_grace_left_ms(&world.relay), 0);
+    assert_int_equal(relay_due_left_ms(&world.relay), 0);
     forget_texts(&world);
     pass_time(&world, 0);
     assert_true(world.clients[2].was_closed);

@@ -106,7 +106,7 @@ static void check_rooms(struct model *model, uint32_t loop)
     assert_memory_equal(world->crowds, crowds, sizeof crowds);
     uint64_t end_ms = next_end_ms(model, loop);
     int64_t left_ms = end_ms == UINT64_MAX ? -1 : (int64_t)(end_ms - model->now_ms);
-    assert_int_equal(relay_grace_left_ms(&world->relay), left_ms);
+    assert_int_equal(relay_due_left_ms(&world->relay), left_ms);
 }
 
 /* Who is in a room has a seat on the room's loop, and nobody has another. */
@@ -212,11 +212,11 @@ static void end_next(struct model *model, uint32_t loop, uint64_t end_ms, uint64
     struct world *world = &model->worlds[loop];
     struct model_room *room = next_to_end(model, loop, asked_ms);
     world->relay.now_ms = (uint32_t)(end_ms - 1);
-    assert_int_equal(relay_grace_left_ms(&world->relay), 1);
-    assert_false(end_grace(world));
+    assert_int_equal(relay_due_left_ms(&world->relay), 1);
+    assert_false(do_due(world));
     world->relay.now_ms = (uint32_t)asked_ms;
-    assert_int_equal(relay_grace_left_ms(&world->relay), 0);
-    assert_true(end_grace(world));
+    assert_int_equal(relay_due_left_ms(&world->relay), 0);
+    assert_true(do_due(world));
     expect_closing(model, room);
 }
 
@@ -227,7 +227,7 @@ static void pass_time_of(struct model *model, uint32_t loop, uint64_t until_ms, 
     while ((end_ms = next_end_ms(model, loop)) <= until_ms)
         end_next(model, loop, end_ms, is_late ? until_ms : end_ms);
     world->relay.now_ms = (uint32_t)until_ms;
-    assert_false(end_grace(world));
+    assert_false(do_due(world));
 }
 
 void model_pass_time(struct model *model, uint32_t ms, bool is_late)

@@ -209,7 +209,7 @@ static void host_is_remembered_however_short_memory_is(void **state)
     expect_next(&world, 1, "{\"type\":\"joined\",\"room\":\"111112\",\"index\":0,\"peers\":[1]}");
     expect_only(&world, 1, "{\"type\":\"state\",\"data\":1}");
     forget_texts(&world);
-    assert_int_equal(relay_grace_left_ms(&world.relay), -1);
+    assert_int_equal(relay_due_left_ms(&world.relay), -1);
     world_release(&world);
 }
 

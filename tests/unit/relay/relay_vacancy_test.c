@@ -13,7 +13,7 @@ static void room_outlives_its_last_member_who_is_cut_off(void **state)
     forget_texts(&world);
     cut_off(&world, 3);
     assert_int_equal(world.effects.count, 0);
-    assert_int_equal(relay_grace_left_ms(&world.relay), WORLD_EMPTY_GRACE_MS);
+    assert_int_equal(relay_due_left_ms(&world.relay), WORLD_EMPTY_GRACE_MS);
     pass_time(&world, WORLD_EMPTY_GRACE_MS - 1);
     join_room(&world, 4, "c", "111112");
     expect_next(&world, 4, "{\"type\":\"joined\",\"room\":\"111112\",\"index\":2,\"peers\":[]}");
@@ -36,7 +36,7 @@ static void empty_room_ends_when_its_time_is_over(void **state)
     pass_time(&world, WORLD_EMPTY_GRACE_MS - 1);
     assert_int_equal(world.rooms_admitted, 1);
     world.relay.now_ms++;
-    assert_true(end_grace(&world));
+    assert_true(do_due(&world));
     EXPECT_EFFECTS(&world, EFFECT_ROOM_GONE);
     assert_int_equal(world.rooms_admitted, 0);
     join_room(&world, 2, "a", "111112");
@@ -55,9 +55,9 @@ static void host_has_its_grace_beside_that_of_the_empty_room(void **state)
     pass_time(&world, WORLD_GRACE_MS - 1000);
     cut_off(&world, 2);
     forget_texts(&world);
-    assert_int_equal(relay_grace_left_ms(&world.relay), 1000);
+    assert_int_equal(relay_due_left_ms(&world.relay), 1000);
     world.relay.now_ms += 1000;
-    assert_true(end_grace(&world));
+    assert_true(do_due(&world));
     EXPECT_EFFECTS(&world, EFFECT_ROOM_GONE);
     world_release(&world);
 }

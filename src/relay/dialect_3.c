@@ -1,0 +1,263 @@
+/*
+ * Events of protocol 3. `data` and `url` are copied unchanged: both are known to be valid JSON. A
+ * binary message is no JSON.
+ */
+#include "relay/dialect_3.h"
+
+#include "relay/dialect_parts.h"
+#include "relay/party.h"
+
+#define BINARY_FROM_SEAT 0
+#define BINARY_FROM_AUDIENCE 1
+
+static void write_number(struct writer *writer, const char *before, uint64_t number)
+{
+    writer_put_string(writer, before);
+    writer_put_decimal(writer, number);
+}
+
+static void write_bool(struct writer *writer, const char *before, bool value)
+{
+    writer_put_string(writer, before);
+    writer_put_string(writer, value ? "true" : "false");
+}
+
+/* 16 hexadecimal digits. */
+static void write_epoch(struct writer *writer, uint64_t epoch)
+{
+    WRITER_PUT(writer, ",\"epoch\":\"");
+    for (int shift = 60; shift >= 0; shift -= 4)
+        writer_put_byte(writer, (uint8_t) "0123456789abcdef"[epoch >> shift & 15]);
+    writer_put_byte(writer, '"');
+}
+
+/* What `created` and `joined` tell a member of its seat. */
+static void write_seat(struct writer *writer, const struct event *event)
+{
+    write_number(writer, ",\"index\":", event->peer->index);
+    write_number(writer, ",\"hold\":", event->room->party->hold_ms / 1000);
+    write_epoch(writer, member_seat(event->peer)->epoch);
+}
+
+static void write_created(struct writer *writer, const struct event *event)
+{
+    WRITER_PUT(writer, "{\"type\":\"created\",\"room\":\"");
+    dialect_write_code(writer, event->room);
+    writer_put_byte(writer, '"');
+    write_seat(writer, event);
+    dialect_write_url(writer, event->room);
+    WRITER_PUT(writer, ",\"instance\":\"");
+    writer_put(writer, event->instance->id);
+    WRITER_PUT(writer, "\",\"region\":\"");
+    writer_put(writer, event->instance->region);
+    WRITER_PUT(writer, "\"}");
+}
+
+static void write_indices(struct writer *writer, struct member *const *members, uint32_t count,
+                          const struct member *except)
+{
+    bool is_first = true;
+    for (uint32_t i = 0; i < count; i++) {
+        if (members[i] == except)
+            continue;
+        if (!is_first)
+            writer_put_byte(writer, ',');
+        is_first = false;
+        writer_put_decimal(writer, members[i]->index);
+    }
+}
+
+static void write_host(struct writer *writer, const struct room *room)
+{
+    if (room->host_index == INDEX_NONE)
+        WRITER_PUT(writer, ",\"host\":null");
+    else
+        write_number(writer, ",\"host\":", room->host_index);
+}
+
+/* The room as it is, for a client that does not know it. */
+static void write_room(struct writer *writer, const struct event *event)
+{
+    const struct room *room = event->room;
+    write_host(writer, room);
+    if (!event->peer->is_audience) {
+        WRITER_PUT(writer, ",\"peers\":[");
+        write_indices(writer, room->members, room->member_count, event->peer);
+        WRITER_PUT(writer, "],\"away\":[");
+        write_indices(writer, room->retained->absent, room->retained->absent_count, event->peer);
+        writer_put_byte(writer, ']');
+    }
+    write_bool(writer, ",\"locked\":", room->party->is_locked);
+    write_number(writer, ",\"maxClients\":", room->members_max);
+}
+
+static void write_joined(struct writer *writer, const struct event *event)
+{
+    WRITER_PUT(writer, "{\"type\":\"joined\",\"room\":\"");
+    dialect_write_code(writer, event->room);
+    writer_put_byte(writer, '"');
+    if (!event->peer->is_audience)
+        write_seat(writer, event);
+    write_bool(writer, ",\"recovered\":", event->is_recovered);
+    if (!event->peer->is_audience) {
+        write_number(writer, ",\"seen\":", event->number);
+        write_number(writer, ",\"heard\":", member_seat(event->peer)->heard);
+    }
+    dialect_write_url(writer, event->room);
+    if (!event->is_recovered)
+        write_room(writer, event);
+    writer_put_byte(writer, '}');
+}
+
+static void write_message(struct writer *writer, const struct event *event)
+{
+    if (event->peer->is_audience)
+        WRITER_PUT(writer, "{\"type\":\"message\",\"audience\":true");
+    else
+        write_number(writer, "{\"type\":\"message\",\"from\":", event->peer->index);
+    dialect_write_data(writer, event->data);
+    writer_put_byte(writer, '}');
+}
+
+static void write_binary(struct writer *writer, const struct event *event)
+{
+    if (event->peer->is_audience) {
+        writer_put_byte(writer, BINARY_FROM_AUDIENCE);
+    } else {
+        uint32_t index = event->peer->index;
+        uint8_t head[] = {BINARY_FROM_SEAT, (uint8_t)(index >> 24), (uint8_t)(index >> 16),
+                          (uint8_t)(index >> 8), (uint8_t)index};
+        writer_put(writer, bytes_of(head, sizeof head));
+    }
+    writer_put(writer, event->data);
+}
+
+static void write_peer(struct writer *writer, const char *type, const struct member *peer)
+{
+    WRITER_PUT(writer, "{\"type\":\"");
+    writer_put_string(writer, type);
+    write_number(writer, "\",\"index\":", peer->index);
+    writer_put_byte(writer, '}');
+}
+
+static void write_peer_left(struct writer *writer, const struct event *event)
+{
+    static const char *const reasons[] = {
+        [LEAVING_LEFT] = "left", [LEAVING_EXPIRED] = "expired", [LEAVING_KICKED] = "kicked"};
+    write_number(writer, "{\"type\":\"peer_left\",\"index\":", event->peer->index);
+    WRITER_PUT(writer, ",\"why\":\"");
+    writer_put_string(writer, reasons[event->leaving]);
+    WRITER_PUT(writer, "\"}");
+}
+
+static void write_settings(struct writer *writer, const struct room *room)
+{
+    const struct party *party = room->party;
+    write_bool(writer, "{\"type\":\"room\",\"locked\":", party->is_locked);
+    write_number(writer, ",\"maxClients\":", room->members_max);
+    write_number(writer, ",\"maxAudience\":", party->audience_max);
+    write_bool(writer, ",\"password\":", party->has_password);
+    writer_put_byte(writer, '}');
+}
+
+static void write_state(struct writer *writer, const char *begin, struct bytes data)
+{
+    writer_put_string(writer, begin);
+    dialect_write_data(writer, data);
+    writer_put_byte(writer, '}');
+}
+
+static void write_error(struct writer *writer, const struct event *event)
+{
+    WRITER_PUT(writer, "{\"type\":\"error\",\"code\":\"");
+    writer_put_string(writer, relay_error_code(event->error));
+    WRITER_PUT(writer, "\",\"message\":\"");
+    dialect_write_error_text(writer, event);
+    writer_put_byte(writer, '"');
+    if (event->of != NULL) {
+        WRITER_PUT(writer, ",\"of\":\"");
+        writer_put_string(writer, event->of);
+        writer_put_byte(writer, '"');
+    }
+    if (event->number > 0)
+        write_number(writer, ",\"n\":", event->number);
+    writer_put_byte(writer, '}');
+}
+
+static void write_counted(struct writer *writer, const char *begin, uint64_t number)
+{
+    write_number(writer, begin, number);
+    writer_put_byte(writer, '}');
+}
+
+/* Those that tell of the room, or of the client alone. */
+static void write_rest(struct writer *writer, const struct event *event)
+{
+    switch (event->type) {
+    case EVENT_LEFT:
+        WRITER_PUT(writer, "{\"type\":\"left\"}");
+        break;
+    case EVENT_HOST:
+        WRITER_PUT(writer, "{\"type\":\"host\",\"index\":");
+        writer_put_decimal(writer, event->room->host_index);
+        writer_put_byte(writer, '}');
+        break;
+    case EVENT_ROOM:
+        write_settings(writer, event->room);
+        break;
+    case EVENT_SKIPPED:
+        write_counted(writer, "{\"type\":\"skipped\",\"count\":", event->number);
+        break;
+    case EVENT_AUDIENCE:
+        write_counted(writer, "{\"type\":\"audience\",\"count\":", event->number);
+        break;
+    case EVENT_PONG:
+        if (event->peer->is_audience)
+            WRITER_PUT(writer, "{\"type\":\"pong\"}");
+        else
+            write_counted(writer, "{\"type\":\"pong\",\"heard\":", event->number);
+        break;
+    default:
+        write_error(writer, event);
+        break;
+    }
+}
+
+void dialect_3_write(struct writer *writer, const struct event *event)
+{
+    switch (event->type) {
+    case EVENT_MESSAGE:
+        write_message(writer, event);
+        break;
+    case EVENT_BINARY:
+        write_binary(writer, event);
+        break;
+    case EVENT_CREATED:
+        write_created(writer, event);
+        break;
+    case EVENT_JOINED:
+        write_joined(writer, event);
+        break;
+    case EVENT_PEER_JOINED:
+        write_peer(writer, "peer_joined", event->peer);
+        break;
+    case EVENT_PEER_AWAY:
+        write_peer(writer, "peer_away", event->peer);
+        break;
+    case EVENT_PEER_BACK:
+        write_peer(writer, "peer_back", event->peer);
+        break;
+    case EVENT_PEER_LEFT:
+        write_peer_left(writer, event);
+        break;
+    case EVENT_STATE:
+        write_state(writer, "{\"type\":\"state\"", event->data);
+        break;
+    case EVENT_PRIVATE_STATE:
+        write_state(writer, "{\"type\":\"private_state\"", event->data);
+        break;
+    default:
+        write_rest(writer, event);
+        break;
+    }
+}

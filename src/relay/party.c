@@ -1,0 +1,278 @@
+/* Counts, confirmations, and lists of a room of protocol 3. The relay has the rules. */
+#include "relay/party.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include <nettle/memops.h>
+#include <nettle/sha2.h>
+
+#define SMALLEST_CAPACITY 4
+
+struct party *party_new(struct room *room)
+{
+    struct party *party = calloc(1, sizeof *party);
+    if (party == NULL)
+        return NULL;
+    party->room = room;
+    party->creator_is_silent = true;
+    party->migration.kind = DUE_MIGRATION;
+    party->audience_due.kind = DUE_AUDIENCE;
+    return party;
+}
+
+void party_free(struct party *party)
+{
+    if (party == NULL)
+        return;
+    assert(party->log.first == NULL && "the relay releases the log, which it accounts for");
+    payload_release(party->private_state);
+    free(party->audience);
+    free(party->kicked.items);
+    free(party->banned.items);
+    free(party);
+}
+
+/* The seat with this index, whether its member is here or not; NULL: there is none. */
+static struct seat *find_seat(const struct party *party, uint32_t index)
+{
+    struct member *member = room_find_index(party->room, index);
+    if (member == NULL)
+        member = room_find_away(party->room, index);
+    return member == NULL ? NULL : member_seat(member);
+}
+
+static void count_for(const struct party *party, uint32_t index, int64_t change)
+{
+    struct seat *seat = find_seat(party, index);
+    if (seat != NULL)
+        seat->offset += change;
+}
+
+static void count_event(struct party *party, const struct log_address *address)
+{
+    switch (address->readers) {
+    case LOG_EVERYONE:
+        party->to_all++;
+        break;
+    case LOG_EVERYONE_BUT:
+        party->to_all++;
+        count_for(party, address->index, -1);
+        break;
+    case LOG_ONE:
+        count_for(party, address->index, 1);
+        break;
+    case LOG_SOME:
+        for (uint32_t i = 0; i < address->index_count; i++)
+            count_for(party, address->indices[i], 1);
+        break;
+    }
+}
+
+void party_note_event(struct party *party, const struct log_address *address, enum keeping keeping,
+                      struct bytes frame, struct payload *payload)
+{
+    count_event(party, address);
+    if (frame.length == 0)
+        log_lose(&party->log);
+    else if (keeping == KEEP_COUNT)
+        log_skip(&party->log, address);
+    else if (keeping == KEEP_STATE)
+        log_keep_state(&party->log, address, payload);
+    else
+        log_keep(&party->log, address, frame, payload);
+}
+
+/* The next of those that the address lists; those that are away, or gone, get nothing. */
+static bool next_of_some(const struct room *room, struct readers *readers, uint32_t *ret_client)
+{
+    const struct log_address *address = readers->address;
+    bool is_one = address->readers == LOG_ONE;
+    uint32_t count = is_one ? 1 : address->index_count;
+    while (readers->at < count) {
+        uint32_t index = is_one ? address->index : address->indices[readers->at];
+        const struct member *member = room_find_index(room, index);
+        readers->at++;
+        if (member != NULL) {
+            *ret_client = member->client;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool party_next_reader(const struct party *party, struct readers *readers, uint32_t *ret_client)
+{
+    const struct room *room = party->room;
+    const struct log_address *address = readers->address;
+    if (address->readers == LOG_ONE || address->readers == LOG_SOME)
+        return next_of_some(room, readers, ret_client);
+    while (readers->at < room->member_count) {
+        const struct member *member = room->members[readers->at++];
+        if (address->readers == LOG_EVERYONE_BUT && member->index == address->index)
+            continue;
+        *ret_client = member->client;
+        return true;
+    }
+    return readers->has_audience && room_next_of_audience(room, &readers->at, ret_client);
+}
+
+bool party_is_count(const struct party *party, const struct seat *seat, double seen)
+{
+    return seen >= 0 && seen == floor(seen) && seen <= (double)seat_count(seat, party->to_all);
+}
+
+/* Has the log drop what all members have seen. */
+static void drop_seen(struct party *party)
+{
+    const struct room *room = party->room;
+    uint64_t oldest = party->log.next;
+    for (uint32_t i = 0; i < room->known_count; i++) {
+        const struct member *member = room_by_id(room)[i];
+        if (!member->is_audience && member_seat(member)->seen_until < oldest)
+            oldest = member_seat(member)->seen_until;
+    }
+    party->oldest_missed = oldest;
+    party->confirmations = 0;
+    log_drop_before(&party->log, oldest);
+}
+
+/*
+ * Looking at all seats takes long in a large room, so it is done once for as many confirmations as
+ * there are seats.
+ */
+static void see_until(struct party *party, struct seat *seat, uint64_t number)
+{
+    if (number <= seat->seen_until)
+        return;
+    seat->seen_until = number;
+    if (++party->confirmations >= party_seats(party))
+        drop_seen(party);
+}
+
+void party_confirm(struct party *party, struct seat *seat, uint64_t seen)
+{
+    uint64_t missed = seat_count(seat, party->to_all) - seen;
+    see_until(party, seat, log_seen_until(&party->log, seat_reader(seat), missed));
+}
+
+void party_begin_epoch(struct party *party, struct seat *seat, uint64_t epoch)
+{
+    seat->epoch = epoch;
+    seat->heard = 0;
+    seat->offset = -(int64_t)party->to_all;
+    seat->since = party->log.next;
+    see_until(party, seat, party->log.next);
+}
+
+void party_skip_to_now(struct party *party, struct seat *seat)
+{
+    see_until(party, seat, party->log.next);
+}
+
+void party_forget_reader(struct party *party, const struct seat *seat)
+{
+    if (seat->seen_until <= party->oldest_missed)
+        drop_seen(party);
+}
+
+bool party_find_missed(const struct party *party, const struct seat *seat, uint64_t seen,
+                       struct log_cursor *ret_cursor)
+{
+    uint64_t missed = seat_count(seat, party->to_all) - seen;
+    return log_find_missed(&party->log, seat_reader(seat), missed, ret_cursor);
+}
+
+bool party_reserve_audience(struct party *party)
+{
+    if (party->audience_count < party->audience_capacity)
+        return true;
+    uint32_t capacity =
+        party->audience_capacity == 0 ? SMALLEST_CAPACITY : 2 * party->audience_capacity;
+    struct member **audience = realloc(party->audience, capacity * sizeof *audience);
+    if (audience == NULL)
+        return false;
+    party->audience = audience;
+    party->audience_capacity = capacity;
+    return true;
+}
+
+void party_add_audience(struct party *party, struct member *member)
+{
+    assert(party->audience_count < party->audience_capacity);
+    member_seat(member)->audience_at = party->audience_count;
+    party->audience[party->audience_count++] = member;
+}
+
+void party_remove_audience(struct party *party, struct member *member)
+{
+    uint32_t at = member_seat(member)->audience_at;
+    assert(at < party->audience_count && party->audience[at] == member);
+    struct member *last = party->audience[--party->audience_count];
+    party->audience[at] = last;
+    member_seat(last)->audience_at = at;
+}
+
+bool party_cast_out(struct outcasts *outcasts, struct outcast outcast)
+{
+    if (outcasts->count == BANS_MAX) {
+        outcasts->items[outcasts->first] = outcast;
+        outcasts->first = (outcasts->first + 1) % BANS_MAX;
+        return true;
+    }
+    if ((outcasts->count & (outcasts->count - 1)) == 0) { /* 0 or a power of 2: the array is full */
+        uint32_t capacity = outcasts->count == 0 ? 1 : 2 * outcasts->count;
+        struct outcast *items = realloc(outcasts->items, capacity * sizeof *items);
+        if (items == NULL)
+            return false;
+        outcasts->items = items;
+    }
+    outcasts->items[outcasts->count++] = outcast;
+    return true;
+}
+
+bool party_was_kicked(const struct party *party, uint64_t epoch)
+{
+    for (uint32_t i = 0; epoch != 0 && i < party->kicked.count; i++) {
+        if (party->kicked.items[i].epoch == epoch)
+            return true;
+    }
+    return false;
+}
+
+bool party_is_banned(const struct party *party, uint64_t id_hash)
+{
+    for (uint32_t i = 0; i < party->banned.count; i++) {
+        if (party->banned.items[i].id_hash == id_hash)
+            return true;
+    }
+    return false;
+}
+
+static void digest_password(struct bytes password, const uint8_t salt[PASSWORD_SALT_BYTES],
+                            uint8_t ret_digest[PASSWORD_DIGEST_BYTES])
+{
+    struct sha256_ctx context;
+    sha256_init(&context);
+    sha256_update(&context, PASSWORD_SALT_BYTES, salt);
+    sha256_update(&context, password.length, password.data);
+    sha256_digest(&context, PASSWORD_DIGEST_BYTES, ret_digest);
+}
+
+void party_set_password(struct party *party, struct bytes password,
+                        const uint8_t salt[PASSWORD_SALT_BYTES])
+{
+    party->has_password = password.length > 0;
+    if (!party->has_password)
+        return;
+    memcpy(party->salt, salt, PASSWORD_SALT_BYTES);
+    digest_password(password, party->salt, party->digest);
+}
+
+bool party_is_password(const struct party *party, struct bytes password)
+{
+    uint8_t digest[PASSWORD_DIGEST_BYTES];
+    digest_password(password, party->salt, digest);
+    return memeql_sec(digest, party->digest, sizeof digest);
+}
