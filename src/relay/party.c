@@ -130,8 +130,10 @@ static void drop_seen(struct party *party)
     uint64_t oldest = party->log.next;
     for (uint32_t i = 0; i < room->known_count; i++) {
         const struct member *member = room_by_id(room)[i];
-        if (!member->is_audience && member_seat(member)->seen_until < oldest)
-            oldest = member_seat(member)->seen_until;
+        const struct seat *seat = member->is_audience ? NULL : member_seat(member);
+        bool has_missed = seat != NULL && seat->seen < seat_count(seat, party->to_all);
+        if (has_missed && seat->seen_until < oldest)
+            oldest = seat->seen_until;
     }
     party->oldest_missed = oldest;
     party->confirmations = 0;
@@ -142,19 +144,28 @@ static void drop_seen(struct party *party)
  * Looking at all seats takes long in a large room, so it is done once for as many confirmations as
  * there are seats.
  */
-static void see_until(struct party *party, struct seat *seat, uint64_t number)
+static void note_confirmation(struct party *party)
 {
-    if (number <= seat->seen_until)
-        return;
-    seat->seen_until = number;
     if (++party->confirmations >= party_seats(party))
         drop_seen(party);
+}
+
+/* The seat's member has seen all events so far, or will never see them. */
+static void see_all(struct party *party, struct seat *seat)
+{
+    seat->seen = seat_count(seat, party->to_all);
+    seat->seen_until = party->log.next;
+    note_confirmation(party);
 }
 
 void party_confirm(struct party *party, struct seat *seat, uint64_t seen)
 {
     uint64_t missed = seat_count(seat, party->to_all) - seen;
-    see_until(party, seat, log_seen_until(&party->log, seat_reader(seat), missed));
+    if (seen > seat->seen) {
+        seat->seen = seen;
+        seat->seen_until = log_seen_until(&party->log, seat_reader(seat), missed);
+    }
+    note_confirmation(party);
 }
 
 void party_begin_epoch(struct party *party, struct seat *seat, uint64_t epoch)
@@ -163,12 +174,12 @@ void party_begin_epoch(struct party *party, struct seat *seat, uint64_t epoch)
     seat->heard = 0;
     seat->offset = -(int64_t)party->to_all;
     seat->since = party->log.next;
-    see_until(party, seat, party->log.next);
+    see_all(party, seat);
 }
 
 void party_skip_to_now(struct party *party, struct seat *seat)
 {
-    see_until(party, seat, party->log.next);
+    see_all(party, seat);
 }
 
 void party_forget_reader(struct party *party, const struct seat *seat)
@@ -260,8 +271,7 @@ static void digest_password(struct bytes password, const uint8_t salt[PASSWORD_S
     sha256_digest(&context, PASSWORD_DIGEST_BYTES, ret_digest);
 }
 
-void party_set_password(struct party *party, struct bytes password,
-                        const uint8_t salt[PASSWORD_SALT_BYTES])
+void party_set_password(struct party *party, struct bytes password, const uint8_t *salt)
 {
     party->has_password = password.length > 0;
     if (!party->has_password)

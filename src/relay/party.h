@@ -38,7 +38,7 @@ struct party {
     struct log_account account;
     struct log log;
     uint64_t to_all;        /* events that were for everyone, or for everyone but one */
-    uint64_t oldest_missed; /* the lowest `seen_until` of all seats when they were looked at last */
+    uint64_t oldest_missed; /* what the slowest seat missed first, when all were looked at last */
     uint32_t confirmations; /* since then */
     uint32_t hold_ms;
     struct member **audience; /* in no order; each knows its place */
@@ -120,9 +120,8 @@ MUST_CHECK bool party_cast_out(struct outcasts *outcasts, struct outcast outcast
 bool party_was_kicked(const struct party *party, uint64_t epoch);
 bool party_is_banned(const struct party *party, uint64_t id_hash);
 
-/* Sets the password, or none if it is empty. */
-void party_set_password(struct party *party, struct bytes password,
-                        const uint8_t salt[PASSWORD_SALT_BYTES]);
+/* Sets the password, or none if it is empty; the salt has PASSWORD_SALT_BYTES. */
+void party_set_password(struct party *party, struct bytes password, const uint8_t *salt);
 bool party_is_password(const struct party *party, struct bytes password);
 
 #endif

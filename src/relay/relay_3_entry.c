@@ -53,6 +53,10 @@ bool relay_3_read_password(const struct json_value *value, uint8_t ret_text[PASS
 void relay_3_set_password(const struct relay *relay, struct party *party, struct bytes password)
 {
     uint8_t salt[PASSWORD_SALT_BYTES];
+    if (password.length == 0) {
+        party_set_password(party, password, NULL);
+        return;
+    }
     for (size_t at = 0; at < sizeof salt; at += sizeof(uint64_t)) {
         uint64_t random = draw_64(relay);
         memcpy(salt + at, &random, sizeof random);

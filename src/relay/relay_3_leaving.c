@@ -17,6 +17,7 @@ bool relay_3_prepare_room(struct relay *relay, struct room *room)
         return false;
     party->relay = relay;
     party->has_dues = true;
+    party->audience_told_ms = relay->now_ms - AUDIENCE_TOLD_MS;
     party->account = (struct log_account){relay_admit_log, relay_dismiss_log, party};
     log_init(&party->log, relay->config.log_bytes_max, &party->account);
     return true;

@@ -239,7 +239,6 @@ static struct member *member_new(struct room *room, struct bytes id, uint32_t cl
         struct seat *seat = calloc(1, sizeof *seat + sizeof *member + id.length);
         if (seat == NULL)
             return NULL;
-        seat->seen_until = room->party->log.next;
         seat->expiry.kind = DUE_EXPIRY;
         member = seat_member(seat);
     }

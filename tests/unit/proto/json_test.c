@@ -12,6 +12,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/attributes.h"
 #include "proto/json.h"
 #include "proto/utf8.h"
 #include "support/guard_page.h"
@@ -292,6 +293,47 @@ static void the_conformance_cases_are_judged_right(void **state)
     assert_true(count > 0);
 }
 
+static void elements_of_an_array_are_views(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        enum json_kind kinds[8];
+        const char *raws[8]; /* NULL: no more */
+    } cases[] = {
+        {"{\"a\":[]}", {JSON_ABSENT}, {NULL}},
+        {"{\"a\":[ \t\r\n ]}", {JSON_ABSENT}, {NULL}},
+        {"{\"a\":[1]}", {JSON_NUMBER}, {"1", NULL}},
+        {"{\"a\":[ -1.5e3 , null,true\n,false]}",
+         {JSON_NUMBER, JSON_NULL, JSON_TRUE, JSON_FALSE},
+         {"-1.5e3", "null", "true", "false", NULL}},
+        {"{\"a\":[\"\",\"a,]b\",\"\\\"]\",\"\\\\\"]}",
+         {JSON_STRING, JSON_STRING, JSON_STRING, JSON_STRING},
+         {"\"\"", "\"a,]b\"", "\"\\\"]\"", "\"\\\\\"", NULL}},
+        {"{\"a\":[[],[1,[2,3]] ,{\"b\":[4,5]},{}]}",
+         {JSON_ARRAY, JSON_ARRAY, JSON_OBJECT, JSON_OBJECT},
+         {"[]", "[1,[2,3]]", "{\"b\":[4,5]}", "{}", NULL}},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct json_walk walk;
+        struct json_value key;
+        struct json_value array;
+        struct json_value element;
+        json_walk_begin(&walk, bytes_of_string(cases[i].text));
+        assert_int_equal(json_walk_next(&walk, &key, &array), JSON_NEXT_MEMBER);
+        struct bytes rest = array.raw;
+        size_t count = 0;
+        for (; json_array_next(&rest, &element); count++) {
+            assert_non_null(cases[i].raws[count]);
+            assert_int_equal(element.kind, cases[i].kinds[count]);
+            assert_true(bytes_equal(element.raw, bytes_of_string(cases[i].raws[count])));
+            bool has_escapes = strchr(cases[i].raws[count], '\\') != NULL;
+            assert_int_equal(element.has_escapes, has_escapes);
+        }
+        assert_null(cases[i].raws[count]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -300,6 +342,7 @@ int main(void)
         cmocka_unit_test(every_prefix_of_a_text_is_refused),
         cmocka_unit_test(nesting_is_bounded_exactly),
         cmocka_unit_test(members_are_views_of_what_was_written),
+        cmocka_unit_test(elements_of_an_array_are_views),
         cmocka_unit_test(a_go_is_over_in_the_middle_of_a_value),
         cmocka_unit_test(a_go_is_over_in_the_middle_of_a_long_run),
         cmocka_unit_test(a_number_that_nobody_means_is_none),

@@ -1,0 +1,395 @@
+/*
+ * Protocol 3: seats that are held while their members are away, how long, and what a member gets
+ * when it comes back. What holds for any order of cuts and joins is tested by players; these are
+ * the single rules.
+ */
+#include "relay/relay_3_fixture.h"
+
+#include <stdio.h>
+
+#define JOINED_2(epoch, recovered, seen, heard)                                         \
+    "{\"type\":\"joined\",\"room\":\"BBBC\",\"index\":1,\"hold\":60,\"epoch\":\"" epoch \
+    "\",\"recovered\":" recovered ",\"seen\":" seen ",\"heard\":" heard
+#define EPOCH_2 "0000000000000003" /* of client 2's seat */
+#define ROOM_AS_IT_IS ",\"host\":0,\"peers\":[0],\"away\":[],\"locked\":false,\"maxClients\":4}"
+
+static void what_was_missed_comes_in_order(void **state)
+{
+    (void)state;
+    struct world world;
+    init_party_3(&world, 3, "");
+    say(&world, 2, "{\"type\":\"send\",\"to\":7}"); /* 1: the error */
+    say(&world, 1, "{\"type\":\"send\",\"data\":\"seen\"}");
+    forget_texts(&world);
+    cut_off(&world, 2);
+    say(&world, 1, "{\"type\":\"send\",\"data\":\"a\"}");
+    say(&world, 1, "{\"type\":\"send\",\"data\":\"not for it\",\"to\":2}");
+    say(&world, 3, "{\"type\":\"send\",\"data\":\"b\",\"to\":[0,1]}");
+    say(&world, 3, "{\"type\":\"send\",\"data\":\"quick\",\"volatile\":true}");
+    say(&world, 3, "{\"type\":\"send\",\"data\":\"quick\",\"to\":1,\"volatile\":true}");
+    set_state(&world, 1, "1");
+    set_state(&world, 1, "2");
+    say_binary(&world, 1, BYTES("\x01\x00\x00\x00\x01!"));
+    cut_off(&world, 3);
+    forget_texts(&world);
+    join_as(&world, 2, 2, 2, ",\"epoch\":\"" EPOCH_2 "\",\"seen\":3");
+    expect_next(&world, 2, JOINED_2(EPOCH_2, "true", "3", "1") "}");
+    expect_next(&world, 2, "{\"type\":\"message\",\"from\":0,\"data\":\"a\"}");
+    expect_next(&world, 2, "{\"type\":\"message\",\"from\":2,\"data\":\"b\"}");
+    expect_next(&world, 2, "{\"type\":\"skipped\",\"count\":3}");
+    expect_next(&world, 2, "{\"type\":\"state\",\"data\":2}");
+    expect_next(&world, 2, "\\x00\\x00\\x00\\x00\\x00!");
+    expect_only(&world, 2, "{\"type\":\"peer_away\",\"index\":2}");
+    expect_only(&world, 1, "{\"type\":\"peer_back\",\"index\":1}");
+    /* It has counted 3 + 2 + 3 + 3 events, and the next one is the 12th. */
+    say(&world, 1, "{\"type\":\"send\",\"data\":\"12\"}");
+    forget_texts(&world);
+    cut_off(&world, 2);
+    forget_texts(&world);
+    join_as(&world, 2, 2, 3, ",\"epoch\":\"" EPOCH_2 "\",\"seen\":12");
+    expect_only(&world, 2, JOINED_2(EPOCH_2, "true", "12", "1") "}");
+    forget_texts(&world);
+    world_release(&world);
+}
+
+static void who_knows_nothing_begins_a_new_epoch(void **state)
+{
+    (void)state;
+    struct world world;
+    init_party_3(&world, 2, "");
+    say(&world, 1, "{\"type\":\"send\",\"data\":1}");
+    say(&world, 2, "{\"type\":\"send\",\"data\":2}");
+    cut_off(&world, 2);
+    forget_texts(&world);
+    join_as(&world, 2, 2, 2, "");
+    expect_only(&world, 2, JOINED_2("0000000000000004", "false", "0", "0") ROOM_AS_IT_IS);
+    expect_only(&world, 1, "{\"type\":\"peer_back\",\"index\":1}");
+    say(&world, 1, "{\"type\":\"send\",\"data\":3}");
+    forget_texts(&world);
+    cut_off(&world, 2);
+    forget_texts(&world);
+    join_as(&world, 2, 2, 3, ",\"epoch\":\"0000000000000004\",\"seen\":0");
+    expect_next(&world, 2, JOINED_2("0000000000000004", "true", "0", "0") "}");
+    expect_only(&world, 2, "{\"type\":\"message\",\"from\":0,\"data\":3}");
+    forget_texts(&world);
+    /* An epoch that is not the seat's is none. */
+    cut_off(&world, 2);
+    forget_texts(&world);
+    join_as(&world, 2, 2, 4, ",\"epoch\":\"" EPOCH_2 "\",\"seen\":0");
+    expect_only(&world, 2, JOINED_2("0000000000000005", "false", "0", "0") ROOM_AS_IT_IS);
+    forget_texts(&world);
+    world_release(&world);
+}
+
+static void a_count_that_cannot_be_is_not_recovered_and_the_epoch_goes_on(void **state)
+{
+    (void)state;
+    static const char *const counts[] = {
+        "", ",\"seen\":2", ",\"seen\":-1", ",\"seen\":0.5", ",\"seen\":\"1\"", ",\"seen\":1e300"};
+    struct world world;
+    init_party_3(&world, 2, "");
+    say(&world, 1, "{\"type\":\"send\",\"data\":1}");
+    say(&world, 2, "{\"type\":\"send\",\"data\":2}");
+    forget_texts(&world);
+    for (uint32_t i = 0; i < ARRAY_LENGTH(counts); i++) {
+        char more[64];
+        cut_off(&world, 2);
+        forget_texts(&world);
+        snprintf(more, sizeof more, ",\"epoch\":\"" EPOCH_2 "\"%s", counts[i]);
+        join_as(&world, 2, 2, 2 + i, more);
+        expect_only(&world, 2, JOINED_2(EPOCH_2, "false", "1", "1") ROOM_AS_IT_IS);
+        forget_texts(&world);
+    }
+    world_release(&world);
+}
+
+static void what_the_log_has_lost_is_not_recovered(void **state)
+{
+    (void)state;
+    struct world world;
+    char data[2001];
+    memset(data, 'x', sizeof data - 1);
+    data[sizeof data - 1] = 0;
+    init_party_3(&world, 2, "");
+    cut_off(&world, 2);
+    for (uint32_t i = 0; i < 40; i++)
+        say_format(&world, 1, "{\"type\":\"send\",\"data\":\"%s\"}", data);
+    assert_true((*world.clients[1].seat).room->party->log.bytes <= WORLD_LOG_BYTES);
+    forget_texts(&world);
+    join_as(&world, 2, 2, 2, ",\"epoch\":\"" EPOCH_2 "\",\"seen\":0");
+    expect_only(&world, 2, JOINED_2(EPOCH_2, "false", "40", "0") ROOM_AS_IT_IS);
+    forget_texts(&world);
+    cut_off(&world, 2);
+    say(&world, 1, "{\"type\":\"send\",\"data\":41}");
+    forget_texts(&world);
+    join_as(&world, 2, 2, 3, ",\"epoch\":\"" EPOCH_2 "\",\"seen\":40");
+    expect_next(&world, 2, JOINED_2(EPOCH_2, "true", "40", "0") "}");
+    expect_only(&world, 2, "{\"type\":\"message\",\"from\":0,\"data\":41}");
+    forget_texts(&world);
+    world_release(&world);
+}
+
+static void a_present_member_is_replaced_and_nobody_notices(void **state)
+{
+    (void)state;
+    struct world world;
+    init_party_3(&world, 2, "");
+    say(&world, 1, "{\"type\":\"send\",\"data\":1}");
+    forget_texts(&world);
+    join_as(&world, 5, 2, 2, ",\"epoch\":\"" EPOCH_2 "\",\"seen\":0");
+    assert_true(world.clients[2].was_replaced);
+    expect_next(&world, 5, JOINED_2(EPOCH_2, "true", "0", "0") "}");
+    expect_only(&world, 5, "{\"type\":\"message\",\"from\":0,\"data\":1}");
+    expect_silence(&world);
+    world_release(&world);
+}
+
+static void a_late_join_of_a_connection_that_was_given_up_changes_nothing(void **state)
+{
+    (void)state;
+    struct world world;
+    init_party_3(&world, 1, "");
+    join_as(&world, 2, 2, 3, "");
+    forget_texts(&world);
+    for (uint32_t attempt = 1; attempt <= 3; attempt++) {
+        join_as(&world, 5, 2, attempt, "");
+        assert_true(world.clients[5].was_given_up);
+        assert_null(world.clients[5].seat);
+        world.clients[5].was_given_up = false;
+    }
+    expect_silence(&world);
+    /* Other sessions of this client: a reload, and the session before it. */
+    static const char *const sessions[] = {"reloaded 1", "reloaded 2", "reloaded 3", "reloaded 4"};
+    for (uint32_t i = 0; i < ARRAY_LENGTH(sessions); i++) {
+        say_format(&world, 6 + i,
+                   "{\"type\":\"join\",\"clientId\":\"bbbbbbbbbbbbbbbb\",\"session\":\"%s\","
+                   "\"attempt\":1,\"room\":\"BBBC\"}",
+                   sessions[i]);
+        assert_non_null(world.clients[6 + i].seat);
+        bool is_remembered = i < 3;
+        forget_texts(&world);
+        join_as(&world, 5, 2, 9, "");
+        assert_int_equal(world.clients[5].was_given_up, is_remembered);
+        world.clients[5].was_given_up = false;
+    }
+    forget_texts(&world);
+    world_release(&world);
+}
+
+/* The time after which the seat of client 2 expires, if its member was here for so long. */
+static uint32_t hold_after(uint32_t present_ms, const char *more)
+{
+    struct world world;
+    init_party_3(&world, 2, more);
+    say(&world, 1, "{\"type\":\"send\",\"data\":\"here\"}");
+    pass_time(&world, present_ms);
+    forget_texts(&world);
+    cut_off(&world, 2);
+    uint32_t begin_ms = world.relay.now_ms;
+    uint32_t held_ms = 0;
+    if (strstr(world.clients[1].texts[0], "peer_away") != NULL) {
+        int32_t left_ms = relay_due_left_ms(&world.relay);
+        assert_true(left_ms > 0);
+        forget_texts(&world);
+        pass_time(&world, (uint32_t)left_ms - 1);
+        expect_silence(&world);
+        pass_time(&world, 1);
+        held_ms = world.relay.now_ms - begin_ms;
+    }
+    expect_only(&world, 1, "{\"type\":\"peer_left\",\"index\":1,\"why\":\"expired\"}");
+    world_release(&world);
+    return held_ms;
+}
+
+static void a_seat_is_held_as_long_as_its_member_was_here(void **state)
+{
+    (void)state;
+    assert_int_equal(hold_after(0, ""), 5000);
+    assert_int_equal(hold_after(4999, ""), 5000);
+    assert_int_equal(hold_after(20000, ""), 20000);
+    assert_int_equal(hold_after(60000, ""), 60000);
+    assert_int_equal(hold_after(600000, ""), 60000);
+    assert_int_equal(hold_after(600000, ",\"hold\":600"), 600000);
+    assert_int_equal(hold_after(600000, ",\"hold\":3"), 3000);
+    assert_int_equal(hold_after(600000, ",\"hold\":2.5"), 3000);
+    assert_int_equal(hold_after(600000, ",\"hold\":0"), 0);
+}
+
+static void stays_add_up(void **state)
+{
+    (void)state;
+    struct world world;
+    init_party_3(&world, 2, "");
+    pass_time(&world, 8000);
+    cut_off(&world, 2);
+    pass_time(&world, 7999);
+    join_as(&world, 2, 2, 2, "");
+    pass_time(&world, 4000);
+    cut_off(&world, 2);
+    forget_texts(&world);
+    pass_time(&world, 11999);
+    expect_silence(&world);
+    pass_time(&world, 1);
+    expect_only(&world, 1, "{\"type\":\"peer_left\",\"index\":1,\"why\":\"expired\"}");
+    join_as(&world, 2, 2, 3, ",\"epoch\":\"" EPOCH_2 "\",\"seen\":0");
+    expect_begin(&world, 2, "{\"type\":\"joined\",\"room\":\"BBBC\",\"index\":2,\"hold\":60,");
+    forget_texts(&world);
+    world_release(&world);
+}
+
+static void everybody_may_be_away_at_once(void **state)
+{
+    (void)state;
+    struct world world;
+    init_party_3(&world, 2, "");
+    say(&world, 1, "{\"type\":\"send\",\"data\":1}");
+    pass_time(&world, 60000);
+    cut_off(&world, 1);
+    cut_off(&world, 2);
+    forget_texts(&world);
+    assert_int_equal(world.rooms_deserted, 1);
+    pass_time(&world, 59999);
+    join_as(&world, 2, 2, 2, ",\"epoch\":\"" EPOCH_2 "\",\"seen\":1");
+    expect_next(&world, 2, JOINED_2(EPOCH_2, "true", "1", "0") "}");
+    expect_only(&world, 2, "{\"type\":\"peer_away\",\"index\":0}");
+    assert_int_equal(world.rooms_deserted, 0);
+    join_as(&world, 1, 1, 1, ",\"epoch\":\"0000000000000002\",\"seen\":1");
+    expect_begin(&world, 1, "{\"type\":\"joined\",\"room\":\"BBBC\",\"index\":0,");
+    forget_texts(&world);
+    world_release(&world);
+}
+
+static void a_room_ends_with_its_last_seat(void **state)
+{
+    (void)state;
+    struct world world;
+    init_party_3(&world, 1, "");
+    say(&world, 1, "{\"type\":\"ping\"}");
+    forget_texts(&world);
+    pass_time(&world, 1000);
+    cut_off(&world, 1);
+    pass_time(&world, WORLD_GRACE_MS - 1); /* the host's seat is held for the host's grace */
+    assert_int_equal(world.rooms_admitted, 1);
+    pass_time(&world, 1);
+    assert_int_equal(world.rooms_admitted, 0);
+    world_release(&world);
+}
+
+static void a_creator_that_said_nothing_may_not_know_its_room(void **state)
+{
+    (void)state;
+    struct world world;
+    init_party_3(&world, 1, "");
+    pass_time(&world, 60000);
+    cut_off(&world, 1);
+    pass_time(&world, 9999);
+    assert_int_equal(world.rooms_admitted, 1);
+    pass_time(&world, 1);
+    assert_int_equal(world.rooms_admitted, 0);
+    world_release(&world);
+    /* Somebody has heard the code. */
+    init_party_3(&world, 2, "");
+    cut_off(&world, 1);
+    cut_off(&world, 2);
+    forget_texts(&world);
+    pass_time(&world, 10000);
+    assert_int_equal(world.rooms_admitted, 1);
+    world_release(&world);
+}
+
+static void a_full_room_keeps_the_seat_of_who_is_away(void **state)
+{
+    (void)state;
+    struct world world;
+    init_party_3(&world, 3, "");
+    join_3(&world, 4, "");
+    pass_time(&world, 60000);
+    cut_off(&world, 2);
+    forget_texts(&world);
+    join_3(&world, 5, "");
+    expect_code(&world, 5, "room-full", "join", 0);
+    join_as(&world, 2, 2, 2, "");
+    expect_begin(&world, 2, "{\"type\":\"joined\",\"room\":\"BBBC\",\"index\":1,");
+    forget_texts(&world);
+    world_release(&world);
+}
+
+static void what_all_have_seen_is_forgotten(void **state)
+{
+    (void)state;
+    struct world world;
+    init_party_3(&world, 3, "");
+    const struct log *log = &(*world.clients[1].seat).room->party->log;
+    for (uint32_t i = 0; i < 20; i++)
+        say(&world, 1, "{\"type\":\"send\",\"data\":\"something to keep for a while\"}");
+    assert_true(log->bytes > 0);
+    forget_texts(&world);
+    say(&world, 1, "{\"type\":\"ping\",\"seen\":2}");  /* two peer_joined */
+    say(&world, 2, "{\"type\":\"ping\",\"seen\":21}"); /* one, and the messages */
+    say(&world, 3, "{\"type\":\"ping\",\"seen\":19}");
+    assert_true(log->bytes > 0);
+    say(&world, 3, "{\"type\":\"ping\",\"seen\":20}");
+    say(&world, 1, "{\"type\":\"send\",\"data\":1}");
+    say(&world, 2, "{\"type\":\"ping\",\"seen\":22}");
+    say(&world, 3, "{\"type\":\"ping\",\"seen\":21}");
+    /* All have, but the relay looks once for as many confirmations as there are seats. */
+    say(&world, 3, "{\"type\":\"ping\",\"seen\":21}");
+    assert_int_equal(log->bytes, 0);
+    forget_texts(&world);
+    world_release(&world);
+}
+
+static void a_seat_that_is_gone_needs_no_log(void **state)
+{
+    (void)state;
+    struct world world;
+    init_party_3(&world, 2, "");
+    const struct log *log = &(*world.clients[1].seat).room->party->log;
+    cut_off(&world, 2);
+    for (uint32_t i = 0; i < 20; i++)
+        say(&world, 1, "{\"type\":\"send\",\"data\":\"something to keep for a while\"}");
+    say(&world, 1, "{\"type\":\"ping\",\"seen\":2}");
+    assert_true(log->bytes > 0);
+    forget_texts(&world);
+    pass_time(&world, 5000);
+    expect_only(&world, 1, "{\"type\":\"peer_left\",\"index\":1,\"why\":\"expired\"}");
+    say(&world, 1, "{\"type\":\"ping\",\"seen\":3}");
+    assert_int_equal(log->bytes, 0);
+    forget_texts(&world);
+    world_release(&world);
+}
+
+static void a_seat_for_which_there_is_no_memory_is_not_held(void **state)
+{
+    (void)state;
+    struct world world;
+    init_party_3(&world, 2, "");
+    pass_time(&world, 60000);
+    world.bytes_max = world.bytes_admitted;
+    cut_off(&world, 2);
+    expect_only(&world, 1, "{\"type\":\"peer_left\",\"index\":1,\"why\":\"expired\"}");
+    world.bytes_max = SIZE_MAX;
+    world_release(&world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_missed_comes_in_order),
+        cmocka_unit_test(who_knows_nothing_begins_a_new_epoch),
+        cmocka_unit_test(a_count_that_cannot_be_is_not_recovered_and_the_epoch_goes_on),
+        cmocka_unit_test(what_the_log_has_lost_is_not_recovered),
+        cmocka_unit_test(a_present_member_is_replaced_and_nobody_notices),
+        cmocka_unit_test(a_late_join_of_a_connection_that_was_given_up_changes_nothing),
+        cmocka_unit_test(a_seat_is_held_as_long_as_its_member_was_here),
+        cmocka_unit_test(stays_add_up),
+        cmocka_unit_test(everybody_may_be_away_at_once),
+        cmocka_unit_test(a_room_ends_with_its_last_seat),
+        cmocka_unit_test(a_creator_that_said_nothing_may_not_know_its_room),
+        cmocka_unit_test(a_full_room_keeps_the_seat_of_who_is_away),
+        cmocka_unit_test(what_all_have_seen_is_forgotten),
+        cmocka_unit_test(a_seat_that_is_gone_needs_no_log),
+        cmocka_unit_test(a_seat_for_which_there_is_no_memory_is_not_held),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
