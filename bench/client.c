@@ -306,8 +306,9 @@ static void check_response(const struct greeting *greeting, struct bytes head)
     if (!bytes_equal(accept, bytes_of(greeting->accept, sizeof greeting->accept)))
         give_up("the server's handshake is wrong: its Sec-WebSocket-Accept doesn't fit");
     struct bytes chosen = header_value(head, BYTES("sec-websocket-protocol"));
-    if (greeting->wants_v2 && !bytes_equal(chosen, BYTES("party-sockets.v2")))
-        give_up("the server doesn't speak protocol 2: it didn't choose party-sockets.v2");
+    const char *wanted = greeting->subprotocol;
+    if (wanted != NULL && !bytes_equal(chosen, bytes_of_string(wanted)))
+        give_up("the server didn't choose the subprotocol %s", wanted);
 }
 
 /* Reads the answer to the greeting. True: the answer is whole. */

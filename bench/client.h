@@ -49,7 +49,7 @@ struct client {
 struct greeting {
     char text[1024]; /* the request of the WebSocket handshake */
     uint8_t accept[WS_ACCEPT_LENGTH];
-    bool wants_v2; /* the server must choose this subprotocol */
+    const char *subprotocol; /* the server must choose it; NULL: any */
     bool is_floor; /* no handshake: the client sends 4 bytes with the room's number, and gets one
                       byte */
 };

@@ -41,9 +41,13 @@ static void choose_greeting(struct crew *crew)
 {
     struct setting *setting = &crew->setting;
     setting->greeting.is_floor = setting->options->protocol == PROTOCOL_FLOOR;
-    setting->greeting.wants_v2 = setting->options->protocol == PROTOCOL_2;
+    static const char *const subprotocols[] = {[PROTOCOL_2] = "party-sockets.v2",
+                                               [PROTOCOL_3] = "party-sockets.v3",
+                                               [PROTOCOL_FLOOR] = NULL};
+    const char *subprotocol = subprotocols[setting->options->protocol];
+    setting->greeting.subprotocol = subprotocol;
     greeting_init(&setting->greeting, &setting->target,
-                  setting->greeting.wants_v2 ? "party-sockets.v2" : "party-sockets.v1");
+                  subprotocol != NULL ? subprotocol : "party-sockets.v1");
 }
 
 struct crew *crew_new(const struct options *options, const struct plan *plan)

@@ -198,6 +198,13 @@ bool message_read(struct bytes text, size_t *place, struct message *ret_message)
     return read_mark(data.data + 1, ret_message);
 }
 
+struct client_id long_client_id_of(uint32_t member)
+{
+    struct client_id id;
+    snprintf(id.json, sizeof id.json, "\"p%07u-of-bench\"", member);
+    return id;
+}
+
 struct client_id client_id_of(uint32_t member)
 {
     struct client_id id;

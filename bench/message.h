@@ -87,9 +87,12 @@ MUST_CHECK bool message_read(struct bytes text, size_t *place, struct message *r
 
 /* The clientId of a member, quotes included: JSON, of a fixed length. */
 struct client_id {
-    char json[CLIENT_ID_LENGTH + 3];
+    char json[CLIENT_ID_LENGTH + 12];
 };
 
 struct client_id client_id_of(uint32_t member);
+
+/* The one for protocol 3, which wants at least 16 bytes; no message has it. */
+struct client_id long_client_id_of(uint32_t member);
 
 #endif

@@ -33,7 +33,7 @@ struct option {
     const char *const *words;
 };
 
-static const char *const protocols[] = {"1", "2", "floor", NULL};
+static const char *const protocols[] = {"1", "2", "3", "floor", NULL};
 static const char *const pollers[] = {"epoll", "io_uring", "auto", NULL};
 static const char *const recipients[] = {"one", "all", NULL};
 static const char *const scenarios[] = {
@@ -58,7 +58,7 @@ static const struct option options[] = {
     {"--url", FIELD(url), VALUE_TEXT, WITH_CLIENTS, 0, 0,
      "the server, ws://HOST:PORT (ws://127.0.0.1:8080)", NULL},
     {"--protocol", FIELD(protocol), VALUE_CHOICE, WITH_CLIENTS, 0, 0,
-     "the server's protocol: 1, 2, or floor for party-floor (1)", protocols},
+     "the server's protocol: 1, 2, 3, or floor for party-floor (1)", protocols},
     {"--threads", FIELD(threads), VALUE_COUNT, WITH_CLIENTS, 1, THREADS_MAX,
      "threads of the generator; the rooms are divided among them (1)", NULL},
     {"--pid", FIELD(pid), VALUE_COUNT, WITH_CLIENTS, 1, 1 << 30,

@@ -18,6 +18,7 @@ enum scenario_kind {
 enum protocol {
     PROTOCOL_1,
     PROTOCOL_2,
+    PROTOCOL_3,
     PROTOCOL_FLOOR, /* the server is party-floor, without WebSocket and `create`: see bench/floor.c
                      */
 };

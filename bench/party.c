@@ -64,7 +64,7 @@ static void make_frame(struct send_frame *frame, const struct options *options,
     uint8_t index = 0;
     struct client_id id;
     struct bytes recipient = {0};
-    if (to != NULL && options->protocol == PROTOCOL_2) {
+    if (to != NULL && (options->protocol == PROTOCOL_2 || options->protocol == PROTOCOL_3)) {
         index = (uint8_t)('0' + *to);
         recipient = bytes_of(&index, 1);
     } else if (to != NULL) {

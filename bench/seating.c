@@ -82,16 +82,22 @@ void seating_enter(struct worker *worker, struct client *client)
     char text[256];
     const struct room *room = client->room;
     struct client_id id = client_id_of(client->member);
+    const char *more = "";
+    if (worker->setting->options->protocol == PROTOCOL_3) {
+        /* Protocol 3 wants longer ids, and a session. */
+        id = long_client_id_of(client->member);
+        more = ",\"session\":\"benchmark\",\"attempt\":1";
+    }
     if (worker->setting->greeting.is_floor) {
         seat(worker, client);
         return;
     }
     if (client->member == 0)
-        snprintf(text, sizeof text, "{\"type\":\"create\",\"clientId\":%s,\"maxClients\":%u}",
-                 id.json, room->size);
+        snprintf(text, sizeof text, "{\"type\":\"create\",\"clientId\":%s,\"maxClients\":%u%s}",
+                 id.json, room->size, more);
     else
-        snprintf(text, sizeof text, "{\"type\":\"join\",\"clientId\":%s,\"room\":\"%s\"}", id.json,
-                 room->code);
+        snprintf(text, sizeof text, "{\"type\":\"join\",\"clientId\":%s,\"room\":\"%s\"%s}",
+                 id.json, room->code, more);
     client_queue_text(&worker->hub, client, bytes_of_string(text));
 }
 
@@ -107,10 +113,12 @@ static void learn_code(struct room *room, struct bytes text)
     room->code[length] = '\0';
 }
 
-/* Protocol 2 addresses messages by index, so a member must have the index that we expect. */
+/* Protocols 2 and 3 address messages by index, so a member must have the index that we expect. */
 static void check_index(const struct worker *worker, const struct client *client, struct bytes text)
 {
-    if (worker->setting->options->protocol != PROTOCOL_2 || client->room->size > CROWD)
+    uint64_t protocol = worker->setting->options->protocol;
+    bool has_indices = protocol == PROTOCOL_2 || protocol == PROTOCOL_3;
+    if (!has_indices || client->room->size > CROWD)
         return;
     uint32_t index = 0;
     struct bytes value = event_field(text, BYTES("index"));

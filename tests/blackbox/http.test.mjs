@@ -339,7 +339,7 @@ describeWithServer('The handshake', (server) => {
     });
   }
 
-  for (const offer of ['party-sockets.v3', 'party-sockets.v10, party-sockets.v3', 'party-sockets.', 'party-sockets.V1']) {
+  for (const offer of ['party-sockets.v4', 'party-sockets.v10, party-sockets.v4', 'party-sockets.', 'party-sockets.V1']) {
     it(`Of ${offer} none is chosen: it is ours, in a version that is not spoken`, async () => {
       const headers = await acceptedHeaders({ 'Sec-WebSocket-Protocol': offer });
       assert.equal(headers['sec-websocket-protocol'], undefined);

@@ -518,10 +518,11 @@ describeWithServer('Rooms of the other protocol', (server) => {
 /** Which protocol a connection speaks: that of the room that it creates. */
 async function protocolOf(server, protocols) {
   const client = await server.member({ protocols });
-  client.send({ type: 'create', clientId: 'host', maxClients: 1 });
+  client.send({ type: 'create', clientId: 'a host of this room', session: 'a session', maxClients: 1 });
   const event = await client.next();
   assert.equal(event.type, 'created');
-  return { chosen: client.socket.protocol, speaks: 'index' in event ? 2 : 1 };
+  const speaks = 'epoch' in event ? 3 : 'index' in event ? 2 : 1;
+  return { chosen: client.socket.protocol, speaks };
 }
 
 function itChoosesSubprotocols(server, byDefault) {
@@ -532,9 +533,12 @@ function itChoosesSubprotocols(server, byDefault) {
     [['party-sockets.v2', 'party-sockets.v1'], 'party-sockets.v2', 2],
     [['chat', 'party-sockets.v2', 'party-sockets.v1'], 'party-sockets.v2', 2],
     [['chat', 'party-sockets.v1', 'superchat'], 'party-sockets.v1', 1],
+    [['party-sockets.v3'], 'party-sockets.v3', 3],
+    [['party-sockets.v2', 'party-sockets.v3'], 'party-sockets.v3', 3],
+    [['chat', 'party-sockets.v1', 'party-sockets.v3', 'party-sockets.v2'], 'party-sockets.v3', 3],
     [['chat', 'superchat'], 'chat', byDefault],
-    [['party-sockets.v3', 'party-sockets'], 'party-sockets', byDefault],
-    [['party-sockets.v3', 'party-sockets.v2'], 'party-sockets.v2', 2],
+    [['party-sockets.v4', 'party-sockets'], 'party-sockets', byDefault],
+    [['party-sockets.v4', 'party-sockets.v2'], 'party-sockets.v2', 2],
     [['Party-Sockets.v2'], 'Party-Sockets.v2', byDefault],
     [['Party-Sockets.v2', 'party-sockets.v1'], 'party-sockets.v1', 1],
     [[], '', byDefault],
