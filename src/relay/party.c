@@ -50,7 +50,8 @@ static void count_for(const struct party *party, uint32_t index, int64_t change)
         seat->offset += change;
 }
 
-static void count_event(struct party *party, const struct log_address *address)
+static void count_event(struct party *party, const struct log_address *address,
+                        struct member *except)
 {
     switch (address->readers) {
     case LOG_EVERYONE:
@@ -58,7 +59,7 @@ static void count_event(struct party *party, const struct log_address *address)
         break;
     case LOG_EVERYONE_BUT:
         party->to_all++;
-        count_for(party, address->index, -1);
+        member_seat(except)->offset--;
         break;
     case LOG_ONE:
         count_for(party, address->index, 1);
@@ -70,10 +71,10 @@ static void count_event(struct party *party, const struct log_address *address)
     }
 }
 
-void party_note_event(struct party *party, const struct log_address *address, enum keeping keeping,
-                      struct bytes frame, struct payload *payload)
+void party_note_event(struct party *party, const struct log_address *address, struct member *except,
+                      enum keeping keeping, struct bytes frame, struct payload *payload)
 {
-    count_event(party, address);
+    count_event(party, address, except);
     if (frame.length == 0)
         log_lose(&party->log);
     else if (keeping == KEEP_COUNT)
@@ -84,38 +85,21 @@ void party_note_event(struct party *party, const struct log_address *address, en
         log_keep(&party->log, address, frame, payload);
 }
 
-/* The next of those that the address lists; those that are away, or gone, get nothing. */
-static bool next_of_some(const struct room *room, struct readers *readers, uint32_t *ret_client)
+bool party_next_target(const struct party *party, const struct log_address *address, uint32_t *at,
+                       uint32_t *ret_client)
 {
-    const struct log_address *address = readers->address;
     bool is_one = address->readers == LOG_ONE;
     uint32_t count = is_one ? 1 : address->index_count;
-    while (readers->at < count) {
-        uint32_t index = is_one ? address->index : address->indices[readers->at];
-        const struct member *member = room_find_index(room, index);
-        readers->at++;
+    while (*at < count) {
+        uint32_t index = is_one ? address->index : address->indices[*at];
+        const struct member *member = room_find_index(party->room, index);
+        ++*at;
         if (member != NULL) {
             *ret_client = member->client;
             return true;
         }
     }
     return false;
-}
-
-bool party_next_reader(const struct party *party, struct readers *readers, uint32_t *ret_client)
-{
-    const struct room *room = party->room;
-    const struct log_address *address = readers->address;
-    if (address->readers == LOG_ONE || address->readers == LOG_SOME)
-        return next_of_some(room, readers, ret_client);
-    while (readers->at < room->member_count) {
-        const struct member *member = room->members[readers->at++];
-        if (address->readers == LOG_EVERYONE_BUT && member->index == address->index)
-            continue;
-        *ret_client = member->client;
-        return true;
-    }
-    return readers->has_audience && room_next_of_audience(room, &readers->at, ret_client);
 }
 
 bool party_is_count(const struct party *party, const struct seat *seat, double seen)

@@ -77,19 +77,18 @@ static inline uint32_t party_seats(const struct party *party)
 
 /*
  * Counts an event for the seats that it is meant for, and has the log keep its frame, in `payload`
- * if that is not NULL. An empty frame could not be made: nobody who missed the event can recover.
+ * if that is not NULL. `except` is the member whom EVERYONE_BUT means. An empty frame could not be
+ * made: nobody who missed the event can recover.
  */
-void party_note_event(struct party *party, const struct log_address *address, enum keeping keeping,
-                      struct bytes frame, struct payload *payload);
+void party_note_event(struct party *party, const struct log_address *address, struct member *except,
+                      enum keeping keeping, struct bytes frame, struct payload *payload);
 
-/* Iterates over the clients to whom an event is sent. False: the end. */
-struct readers {
-    const struct log_address *address;
-    bool has_audience; /* the event is for the audience, too */
-    uint32_t at;       /* 0 at first */
-};
-
-bool party_next_reader(const struct party *party, struct readers *readers, uint32_t *ret_client);
+/*
+ * Iterates over the clients of those whom the address lists (ONE, SOME) and who are here. `at` is 0
+ * at first. False: the end.
+ */
+bool party_next_target(const struct party *party, const struct log_address *address, uint32_t *at,
+                       uint32_t *ret_client);
 
 /* Whether the seat's member can have seen so many events of its epoch. */
 bool party_is_count(const struct party *party, const struct seat *seat, double seen);

@@ -13,36 +13,53 @@
 #define BINARY_VOLATILE 128 /* is added to one of these */
 #define BINARY_NAME "binary"
 
-static const struct log_address everyone = {.readers = LOG_EVERYONE};
-
-/* Whom an event is for beside seats, and how long it is of use. */
-static struct effect_emit emit_of(struct room *room, struct event event, struct log_address address)
+/* Adds an effect in place, since a copy of an event takes long for each message. */
+static struct effect_emit *add_emit(struct effects *effects)
 {
-    event.room = room;
-    return (struct effect_emit){.room = room, .event = event, .address = address};
+    assert(effects->count < EFFECTS_MAX);
+    struct effect *effect = &effects->items[effects->count++];
+    effect->kind = EFFECT_EMIT;
+    return &effect->emit;
 }
 
-void relay_3_emit(struct room *room, struct event event, struct log_address address,
-                  struct effects *effects)
+struct effect_emit *relay_3_emit_to_all(struct room *room, enum event_type type,
+                                        struct effects *effects)
 {
-    effects_add_emit(effects, emit_of(room, event, address));
+    struct effect_emit *emit = add_emit(effects);
+    *emit = (struct effect_emit){
+        .room = room, .event = {.type = type, .room = room}, .address = {.readers = LOG_EVERYONE}};
+    return emit;
 }
 
-static struct effect_emit refusal(struct member *member, const char *of, enum relay_error error)
+struct effect_emit *relay_3_emit_to_others(struct member *member, enum event_type type,
+                                           struct effects *effects)
 {
-    struct event event = {.type = EVENT_ERROR,
-                          .error = error,
-                          .protocol = PROTOCOL_3,
-                          .of = of,
-                          .number = member_seat(member)->heard};
-    return emit_of(member->room, event,
-                   (struct log_address){.readers = LOG_ONE, .index = member->index});
+    struct effect_emit *emit = add_emit(effects);
+    *emit = (struct effect_emit){
+        .room = member->room,
+        .event = {.type = type, .room = member->room, .peer = member},
+        .address = {.readers = LOG_EVERYONE_BUT, .index = member->index},
+        .except = member,
+    };
+    return emit;
+}
+
+static struct effect_emit refusal(const struct member *member, const char *of,
+                                  enum relay_error error)
+{
+    return (struct effect_emit){.room = member->room,
+                                .event = {.type = EVENT_ERROR,
+                                          .error = error,
+                                          .protocol = PROTOCOL_3,
+                                          .of = of,
+                                          .number = member_seat(member)->heard},
+                                .address = {.readers = LOG_ONE, .index = member->index}};
 }
 
 void relay_3_refuse(struct speaker speaker, const char *of, enum relay_error error,
                     struct effects *effects)
 {
-    struct member *member = *speaker.seat;
+    const struct member *member = *speaker.seat;
     if (member != NULL && !member->is_audience)
         effects_add_emit(effects, refusal(member, of, error));
     else
@@ -53,7 +70,7 @@ void relay_3_refuse(struct speaker speaker, const char *of, enum relay_error err
 
 struct effect_emit relay_refusal_of_state(const struct room *room)
 {
-    struct member *host = room_find_index(room, room->host_index);
+    const struct member *host = room_find_index(room, room->host_index);
     assert(host != NULL && "it has just said set_state");
     return refusal(host, envelope_type_name(ENVELOPE_SET_STATE), ERROR_STATE_NO_MEMORY);
 }
@@ -61,23 +78,33 @@ struct effect_emit relay_refusal_of_state(const struct room *room)
 void relay_note_event(struct room *room, const struct effect_emit *effect, struct bytes frame,
                       struct payload *payload)
 {
-    party_note_event(room->party, &effect->address, effect->keeping, frame, payload);
+    party_note_event(room->party, &effect->address, effect->except, effect->keeping, frame,
+                     payload);
 }
 
 /* What a message of an audience, of a seat, of a binary or a JSON kind have in common. */
 struct sending {
     const char *of;
-    struct event event;
+    enum event_type type;
+    struct bytes data;
     bool is_volatile;
 };
 
 static void emit_sending(struct member *sender, const struct sending *sending,
-                         struct log_address address, struct effects *effects)
+                         const struct log_address *address, struct effects *effects)
 {
-    struct effect_emit effect = emit_of(sender->room, sending->event, address);
-    effect.keeping = sending->is_volatile ? KEEP_COUNT : KEEP_FRAME;
-    effect.is_for_audience = address.readers == LOG_EVERYONE_BUT;
-    effects_add_emit(effects, effect);
+    bool is_for_all = address->readers == LOG_EVERYONE_BUT;
+    *add_emit(effects) = (struct effect_emit){
+        .room = sender->room,
+        .event = {.type = sending->type,
+                  .room = sender->room,
+                  .peer = sender,
+                  .data = sending->data},
+        .address = *address,
+        .except = is_for_all ? sender : NULL,
+        .keeping = sending->is_volatile ? KEEP_COUNT : KEEP_FRAME,
+        .is_for_audience = is_for_all,
+    };
 }
 
 /* Whether one more message of the audience may reach the host in this second. */
@@ -109,7 +136,7 @@ static void send_from_audience(struct relay *relay, struct speaker speaker,
         relay_3_refuse(speaker, sending->of, ERROR_AUDIENCE_BUSY, effects);
     else
         emit_sending(sender, sending,
-                     (struct log_address){.readers = LOG_ONE, .index = room->host_index}, effects);
+                     &(struct log_address){.readers = LOG_ONE, .index = room->host_index}, effects);
 }
 
 /* Reads an index. False: `value` is none. */
@@ -184,11 +211,11 @@ static bool read_flag(const struct json_value *value, bool *ret_flag)
 }
 
 static void send_from_seat(struct relay *relay, struct member *sender,
-                           const struct sending *sending, struct log_address address,
+                           const struct sending *sending, const struct log_address *address,
                            struct effects *effects)
 {
     /* Clients send messages to themselves to test their connection; that is no activity. */
-    if (address.readers != LOG_ONE || address.index != sender->index)
+    if (address->readers != LOG_ONE || address->index != sender->index)
         sender->active_ms = relay->now_ms;
     emit_sending(sender, sending, address, effects);
 }
@@ -202,7 +229,8 @@ static void receive_send(struct relay *relay, struct speaker speaker,
     struct json_value is_volatile = envelope_field(envelope, FIELD_VOLATILE);
     struct sending sending = {
         .of = envelope_type_name(ENVELOPE_SEND),
-        .event = {.type = EVENT_MESSAGE, .peer = sender, .data = envelope->data.raw},
+        .type = EVENT_MESSAGE,
+        .data = envelope->data.raw,
     };
     if (!sender->is_audience && !read_to(relay, sender, &envelope->to, &address, &error))
         relay_3_refuse(speaker, sending.of, error, effects);
@@ -211,7 +239,7 @@ static void receive_send(struct relay *relay, struct speaker speaker,
     else if (sender->is_audience)
         send_from_audience(relay, speaker, &sending, effects);
     else
-        send_from_seat(relay, sender, &sending, address, effects);
+        send_from_seat(relay, sender, &sending, &address, effects);
 }
 
 /* Reads the head of a binary message, and takes it off. False: there is no such head. */
@@ -250,19 +278,20 @@ static void receive_binary(struct relay *relay, struct speaker speaker, struct b
     struct log_address address;
     struct sending sending = {
         .of = BINARY_NAME,
+        .type = EVENT_BINARY,
         .is_volatile = message.length > 0 && (message.data[0] & BINARY_VOLATILE) != 0,
     };
     if (!read_binary_head(sender, &message, &address)) {
         relay_3_refuse(speaker, BINARY_NAME, ERROR_INVALID_BINARY, effects);
         return;
     }
-    sending.event = (struct event){.type = EVENT_BINARY, .peer = sender, .data = message};
+    sending.data = message;
     if (sender->is_audience)
         send_from_audience(relay, speaker, &sending, effects);
     else if (address.readers == LOG_ONE && !has_seat(sender->room, address.index))
         relay_3_refuse(speaker, BINARY_NAME, ERROR_PEER_NOT_FOUND, effects);
     else
-        send_from_seat(relay, sender, &sending, address, effects);
+        send_from_seat(relay, sender, &sending, &address, effects);
 }
 
 /* Counts a message of a member. A room whose creator has said something is known to it. */
@@ -388,9 +417,7 @@ static void receive_set_room(const struct relay *relay, struct speaker speaker,
     party->audience_max = settings.audience_max;
     if (envelope_field(envelope, FIELD_PASSWORD).kind != JSON_ABSENT)
         relay_3_set_password(relay, party, bytes_of(settings.password, settings.password_length));
-    struct effect_emit effect = emit_of(room, (struct event){.type = EVENT_ROOM}, everyone);
-    effect.is_for_audience = true;
-    effects_add_emit(effects, effect);
+    relay_3_emit_to_all(room, EVENT_ROOM, effects)->is_for_audience = true;
 }
 
 static void receive_set_host(struct relay *relay, struct speaker speaker,

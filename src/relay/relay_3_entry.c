@@ -322,7 +322,7 @@ static void resume(struct relay *relay, struct speaker speaker, struct member *m
 {
     struct party *party = member->room->party;
     struct seat *seat = member_seat(member);
-    struct log_cursor cursor;
+    struct log_cursor cursor = {0};
     bool is_recovered = false;
     if (join->epoch != seat->epoch) {
         party_begin_epoch(party, seat, draw_epoch(relay));
@@ -363,9 +363,7 @@ static void return_to_seat(struct relay *relay, struct speaker speaker, struct m
     *speaker.seat = member;
     resume(relay, speaker, member, join, effects);
     if (was_away)
-        relay_3_emit(room, (struct event){.type = EVENT_PEER_BACK, .peer = member},
-                     (struct log_address){.readers = LOG_EVERYONE_BUT, .index = member->index},
-                     effects);
+        relay_3_emit_to_others(member, EVENT_PEER_BACK, effects);
     if (member_is_host(member))
         relay_3_note_audience(relay, room);
     relay_3_review_host(relay, room, effects);
@@ -451,9 +449,7 @@ static void take_seat(struct relay *relay, struct speaker speaker, struct room *
         relay_begin_proof(relay, room);
     tell_joined(speaker, member, 0, false, effects);
     tell_states(speaker, member, effects);
-    relay_3_emit(room, (struct event){.type = EVENT_PEER_JOINED, .peer = member},
-                 (struct log_address){.readers = LOG_EVERYONE_BUT, .index = member->index},
-                 effects);
+    relay_3_emit_to_others(member, EVENT_PEER_JOINED, effects);
     relay_3_review_host(relay, room, effects);
 }
 

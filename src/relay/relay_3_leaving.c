@@ -8,8 +8,6 @@
 
 #define PARTY_DUES 2 /* deadlines of each room, beside one of each seat */
 
-static const struct log_address everyone = {.readers = LOG_EVERYONE};
-
 bool relay_3_prepare_room(struct relay *relay, struct room *room)
 {
     struct party *party = room->party;
@@ -57,24 +55,13 @@ static void desert(struct relay *relay, struct room *room)
     relay->config.room_deserted(relay->config.context, room);
 }
 
-/* The host's `peer_left` and the like are for all seats; the audience hears nothing of seats. */
-static void tell_of_peer(struct room *room, enum event_type type, const struct member *peer,
-                         struct effects *effects)
-{
-    relay_3_emit(room, (struct event){.type = type, .peer = peer},
-                 (struct log_address){.readers = LOG_EVERYONE_BUT, .index = peer->index}, effects);
-}
-
 void relay_3_make_host(struct relay *relay, struct room *room, uint32_t index,
                        struct effects *effects)
 {
     room->host_index = index;
     due_cancel(&relay->dues, &room->party->migration);
     relay_3_note_audience(relay, room);
-    effects_add_emit(effects, (struct effect_emit){.room = room,
-                                                   .event = {.type = EVENT_HOST, .room = room},
-                                                   .address = everyone,
-                                                   .is_for_audience = true});
+    relay_3_emit_to_all(room, EVENT_HOST, effects)->is_for_audience = true;
 }
 
 /* The room's host may be another member. */
@@ -133,7 +120,7 @@ static void go_away(struct relay *relay, struct member *member, struct effects *
     due_schedule(&relay->dues, &member_seat(member)->expiry, relay->now_ms + hold);
     if (room->member_count < 2)
         list_remove(&room->pairing);
-    tell_of_peer(room, EVENT_PEER_AWAY, member, effects);
+    relay_3_emit_to_others(member, EVENT_PEER_AWAY, effects);
     if (room->member_count == 0)
         desert(relay, room);
     relay_3_review_host(relay, room, effects);
@@ -192,8 +179,9 @@ void relay_3_vacate(struct relay *relay, struct member *member, enum leaving lea
     }
     if (was_host)
         room->host_index = INDEX_NONE;
-    relay_3_emit(room, (struct event){.type = EVENT_PEER_LEFT, .peer = member, .leaving = leaving},
-                 everyone, effects);
+    struct effect_emit *emit = relay_3_emit_to_all(room, EVENT_PEER_LEFT, effects);
+    emit->event.peer = member;
+    emit->event.leaving = leaving;
     if (was_here && room->member_count == 0)
         desert(relay, room);
     relay_3_review_host(relay, room, effects);

@@ -150,9 +150,14 @@ bool relay_3_read_max_audience(const struct relay *relay, const struct json_valu
 void relay_3_set_password(const struct relay *relay, struct party *party, struct bytes password);
 uint64_t relay_3_hash(struct bytes text);
 
-/* Adds the effect that sends an event to some members and counts it for their seats. */
-void relay_3_emit(struct room *room, struct event event, struct log_address address,
-                  struct effects *effects);
+/*
+ * Add effects that send an event of a room to members and count it for their seats; without
+ * audience, unless the caller changes the effect, which they return.
+ */
+struct effect_emit *relay_3_emit_to_all(struct room *room, enum event_type type,
+                                        struct effects *effects);
+struct effect_emit *relay_3_emit_to_others(struct member *member, enum event_type type,
+                                           struct effects *effects);
 
 /* A new room reserves what its rules need later. False: memory is short. */
 MUST_CHECK bool relay_3_prepare_room(struct relay *relay, struct room *room);

@@ -170,12 +170,14 @@ static bool replace_state(const struct relay *relay, struct room *room, struct p
 
 bool relay_keep_state(struct relay *relay, struct room *room, struct payload *state)
 {
-    const struct log_address address = {.readers = LOG_EVERYONE_BUT, .index = room->host_index};
     if (!replace_state(relay, room, &room->retained->state, state))
         return false;
-    if (room->party != NULL)
-        party_note_event(room->party, &address, KEEP_STATE, bytes_of(state->data, state->length),
-                         state);
+    if (room->party != NULL) {
+        struct log_address address = {.readers = LOG_EVERYONE_BUT, .index = room->host_index};
+        struct member *host = room_find_index(room, room->host_index);
+        party_note_event(room->party, &address, host, KEEP_STATE,
+                         bytes_of(state->data, state->length), state);
+    }
     return true;
 }
 

@@ -117,16 +117,16 @@ static void perform_to_client(struct loop *loop, const struct effect_to_client *
 }
 
 /*
- * Queues the frame for all members of the room but one. Without a frame, their connections are
- * ended.
+ * Queues the frame for all members of the room but one, and for the audience if it is for that.
+ * Without a frame, their connections are ended.
  */
 static void queue_for_room(struct loop *loop, const struct room *room, uint32_t except,
-                           const struct frame *frame)
+                           bool is_for_audience, const struct frame *frame)
 {
     uint32_t told = 0;
     uint32_t at = 0;
     uint32_t client;
-    while (room_next_client(room, &at, &client)) {
+    while ((is_for_audience || at < room->member_count) && room_next_client(room, &at, &client)) {
         if (client == except)
             continue;
         if (frame != NULL)
@@ -142,28 +142,41 @@ static void perform_to_room(struct loop *loop, const struct effect_to_room *effe
 {
     struct frame frame = {0};
     bool is_encoded = encode(loop, &effect->event, &frame);
-    queue_for_room(loop, effect->room, effect->except, is_encoded ? &frame : NULL);
+    queue_for_room(loop, effect->room, effect->except, false, is_encoded ? &frame : NULL);
     payload_release(frame.payload);
 }
 
-/* Sends an event of protocol 3 to those whom it is for, and has the room count it. */
-static void perform_emit(struct loop *loop, const struct effect_emit *effect)
+/* The same for those members that the address lists. */
+static void queue_for_targets(struct loop *loop, const struct party *party,
+                              const struct log_address *address, const struct frame *frame)
 {
-    struct readers readers = {.address = &effect->address, .has_audience = effect->is_for_audience};
-    struct frame frame = {0};
-    bool is_encoded = encode(loop, &effect->event, &frame);
     uint32_t told = 0;
+    uint32_t at = 0;
     uint32_t client;
-    if (effect->event.type == EVENT_ERROR)
-        loop->stats.errors[effect->event.error]++;
-    while (party_next_reader(effect->room->party, &readers, &client)) {
-        if (is_encoded)
-            tell(loop, client, &frame);
+    while (party_next_target(party, address, &at, &client)) {
+        if (frame != NULL)
+            tell(loop, client, frame);
         else
             abandon_recipient(loop, client);
         told++;
     }
     count_deliveries(loop, told);
+}
+
+/* Sends an event of protocol 3 to those whom it is for, and has the room count it. */
+static void perform_emit(struct loop *loop, const struct effect_emit *effect)
+{
+    const struct party *party = effect->room->party;
+    struct frame frame = {0};
+    const struct frame *encoded = encode(loop, &effect->event, &frame) ? &frame : NULL;
+    enum log_readers readers = effect->address.readers;
+    uint32_t except = effect->except == NULL ? CLIENT_NONE : effect->except->client;
+    if (effect->event.type == EVENT_ERROR)
+        loop->stats.errors[effect->event.error]++;
+    if (readers == LOG_EVERYONE || readers == LOG_EVERYONE_BUT)
+        queue_for_room(loop, effect->room, except, effect->is_for_audience, encoded);
+    else
+        queue_for_targets(loop, party, &effect->address, encoded);
     relay_note_event(effect->room, effect, frame.bytes, frame.payload);
     payload_release(frame.payload);
 }
@@ -200,7 +213,7 @@ static void perform_keep_state(struct loop *loop, const struct effect_keep_state
         return;
     }
     if (relay_keep_state(&loop->relay, effect->room, frame.payload))
-        queue_for_room(loop, effect->room, effect->client, &frame);
+        queue_for_room(loop, effect->room, effect->client, true, &frame);
     else
         refuse_state(loop, effect->client, effect->room);
     payload_release(frame.payload);

@@ -293,11 +293,22 @@ static void deliver_to_room(struct world *world, const struct room *room, uint32
 
 static void perform_emit(struct world *world, const struct effect_emit *effect)
 {
-    struct readers readers = {.address = &effect->address, .has_audience = effect->is_for_audience};
+    const struct room *room = effect->room;
     struct payload *text = event_text(world, &effect->event);
+    enum log_readers readers = effect->address.readers;
+    uint32_t except = effect->except == NULL ? CLIENT_NONE : effect->except->client;
+    uint32_t at = 0;
     uint32_t client;
-    while (party_next_reader(effect->room->party, &readers, &client))
-        deliver_text(world, client, text);
+    if (readers == LOG_EVERYONE || readers == LOG_EVERYONE_BUT) {
+        while ((effect->is_for_audience || at < room->member_count) &&
+               room_next_client(room, &at, &client)) {
+            if (client != except)
+                deliver_text(world, client, text);
+        }
+    } else {
+        while (party_next_target(room->party, &effect->address, &at, &client))
+            deliver_text(world, client, text);
+    }
     relay_note_event(effect->room, effect, bytes_of(text->data, text->length), NULL);
     payload_release(text);
 }
