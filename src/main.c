@@ -15,6 +15,7 @@
 #include "net/listener.h"
 #include "net/machine.h"
 #include "net/sandbox.h"
+#include "net/token_key.h"
 #include "server/config.h"
 #include "server/conn_life.h"
 #include "server/drain.h"
@@ -62,18 +63,37 @@ static void print_addresses(const struct server *server)
     fflush(stdout);
 }
 
-/* Loads the certificate again. If that fails, the old one stays in use, and stderr says so. */
-static void reload_certificate(struct server *server)
+static void reload_certificate(struct tls_context *tls)
 {
     char why[512];
-    if (server->tls == NULL) {
-        complain("SIGHUP: there is no certificate to reload");
-    } else if (tls_context_reload(server->tls, why, sizeof why)) {
+    if (tls_context_reload(tls, why, sizeof why)) {
         complain("SIGHUP: the certificate was reloaded");
     } else {
         complain(why);
         complain("SIGHUP: the certificate in use stays");
     }
+}
+
+static void reload_token_key(struct token_keys *keys)
+{
+    char why[512];
+    if (token_keys_reload(keys, why, sizeof why)) {
+        complain("SIGHUP: the token key was reloaded");
+    } else {
+        complain(why);
+        complain("SIGHUP: the token key in use stays");
+    }
+}
+
+/* Loads certificate and token key again. If one fails, the old one stays in use. */
+static void reload(struct server *server)
+{
+    if (server->tls != NULL)
+        reload_certificate(server->tls);
+    if (server->token_keys != NULL)
+        reload_token_key(server->token_keys);
+    if (server->tls == NULL && server->token_keys == NULL)
+        complain("SIGHUP: there is no certificate or token key to reload");
 }
 
 /* What the main thread must do, and when. */
@@ -192,7 +212,7 @@ static void wait_for_end(struct server *server, int signal_fd)
         int number = wait_for_signal(server, signal_fd, &schedule);
         bool is_stop = number == SIGTERM || number == SIGINT;
         if (number == SIGHUP)
-            reload_certificate(server);
+            reload(server);
         notices_say(&server->notices);
         trim_heap(server, &schedule);
         measure_heap(server, &schedule);
@@ -320,6 +340,27 @@ static enum opening wait_for_listeners(struct server *server, int signal_fd, cha
     }
 }
 
+/* Loads the certificate and the token key that the operator names. False: `ret_why` says why. */
+static bool load(struct server *server, char *ret_why, size_t why_capacity)
+{
+    const struct config *config = server->config;
+    if (config->tls_certificate != NULL) {
+        server->tls =
+            tls_context_new(config->tls_certificate, config->tls_key, ret_why, why_capacity);
+        if (server->tls == NULL)
+            return false;
+    }
+    if (config->token_key != NULL)
+        server->token_keys = token_keys_new(config->token_key, ret_why, why_capacity);
+    return config->token_key == NULL || server->token_keys != NULL;
+}
+
+static void unload(struct server *server)
+{
+    tls_context_free(server->tls);
+    token_keys_free(server->token_keys);
+}
+
 static int serve(const struct config *config)
 {
     char why[512];
@@ -335,18 +376,16 @@ static int serve(const struct config *config)
     }
     int signal_fd = open_signals();
     sandbox_init();
-    if (config->tls_certificate != NULL) {
-        server.tls = tls_context_new(config->tls_certificate, config->tls_key, why, sizeof why);
-        if (server.tls == NULL) {
-            complain(why);
-            return EXIT_USAGE;
-        }
+    if (!load(&server, why, sizeof why)) {
+        complain(why);
+        unload(&server);
+        return EXIT_USAGE;
     }
     enum opening opening = wait_for_listeners(&server, signal_fd, why, sizeof why);
     if (opening != OPENING_DONE) {
         if (opening == OPENING_FAILED)
             complain(why);
-        tls_context_free(server.tls);
+        unload(&server);
         return opening == OPENING_FAILED ? EXIT_FAILURE : EXIT_SUCCESS;
     }
     server.news_fd = kernel_linux.wake_new();
@@ -356,7 +395,7 @@ static int serve(const struct config *config)
     if (!has_run)
         complain("not enough memory, descriptors or threads to start");
     server_release(&server);
-    tls_context_free(server.tls);
+    unload(&server);
     close(server.listener_fd);
     if (server.admin_fd >= 0)
         close(server.admin_fd);

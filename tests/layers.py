@@ -18,7 +18,7 @@ PURE = {"base", "proto", "relay"}
 
 # Within src/server a file includes only what stands in a line above its own: so there is no cycle.
 SERVER_ORDER = """
-    limits bucket counters notices version http/qr
+    limits bucket counters notices token_check version http/qr
     stats config conn history makers newcomers origins subnets http/answer_cache
     handles
     loop health_check

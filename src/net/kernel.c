@@ -5,6 +5,7 @@
 #include <sys/eventfd.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "net/clock.h"
@@ -12,6 +13,11 @@
 static uint64_t now_ns(void)
 {
     return clock_now_ns();
+}
+
+static int64_t wall_clock_s(void)
+{
+    return time(NULL);
 }
 
 static void fill_random(void *ret_bytes, size_t length)
@@ -58,6 +64,7 @@ static void close_socket(int fd, bool resets)
 
 const struct kernel kernel_linux = {
     .now_ns = now_ns,
+    .wall_clock_s = wall_clock_s,
     .random = fill_random,
     .poller_new = poller_new,
     .wake_new = wake_new,

@@ -14,6 +14,8 @@
 struct kernel {
     /* Nanoseconds of a clock that never jumps. */
     uint64_t (*now_ns)(void);
+    /* Seconds since 1970, UTC. The operator may set this clock, so it may jump. */
+    int64_t (*wall_clock_s)(void);
     /* Unpredictable bytes, at most 256 at once. */
     void (*random)(void *ret_bytes, size_t length);
 

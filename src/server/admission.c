@@ -380,6 +380,19 @@ bool admission_may_tell_joiner(struct loop *loop, struct conn *conn, bool is_fou
     return true;
 }
 
+enum token_verdict admission_check_token(struct loop *loop, const struct conn *conn,
+                                         struct bytes token, struct token_claims *ret_claims)
+{
+    if (loop->server->token_keys == NULL)
+        return TOKEN_VERDICT_NOT_ASKED;
+    struct token_key key = token_keys_hold(loop->server->token_keys);
+    enum token_verdict verdict = token_check(key, token, loop->kernel->wall_clock_s(), ret_claims);
+    token_key_release(key);
+    loop->work += TOKEN_WORK;
+    admission_spend(loop, conn->subnet, TOKEN_WORK);
+    return verdict;
+}
+
 bool admission_is_guesser(const struct loop *loop, const struct conn *conn)
 {
     uint64_t most = loop->server->config->failed_joins_max;

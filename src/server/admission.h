@@ -8,6 +8,7 @@
 
 #include "proto/http_request.h"
 #include "server/loop.h"
+#include "server/token_check.h"
 
 /*
  * Counts a new connection, and judges it as far as its address is known. False: too many
@@ -98,6 +99,15 @@ void admission_spend(struct loop *loop, uint32_t subnet, uint64_t cost);
 
 /* As admission_may_tell(), for a connection that joins; counts a miss for the connection, too. */
 bool admission_may_tell_joiner(struct loop *loop, struct conn *conn, bool is_found);
+
+/*
+ * Checks the token with which a connection wants to create a room, by the clock on the wall, and
+ * counts the work for the connection's address. TOKEN_VERDICT_NOT_ASKED: the operator has set no
+ * key.
+ */
+MUST_CHECK enum token_verdict admission_check_token(struct loop *loop, const struct conn *conn,
+                                                    struct bytes token,
+                                                    struct token_claims *ret_claims);
 
 /* Whether the connection itself has had more failed joins than --max-failed-joins allows. */
 bool admission_is_guesser(const struct loop *loop, const struct conn *conn);

@@ -176,6 +176,10 @@ static const struct option options[] = {
     {"--origin-proof", "ORIGIN_PROOF", FIELD(origin_proof_ms), VALUE_DURATION, 0, DURATION_MAX_MS,
      "time that a room has two members before its origin is a series in /metrics", STANDARD("60s"),
      NULL},
+    {"--token-key", "TOKEN_KEY", FIELD(token_key), VALUE_TEXT, 0, 0,
+     "file with an Ed25519 public key, PEM, or with a secret of at least 32 characters, for tokens "
+     "that let clients create rooms",
+     OTHERWISE("none: nobody needs a token"), NULL},
     {"--require-origin", "REQUIRE_ORIGIN", FIELD(requires_origin), VALUE_FLAG, 0, 1,
      "clients without an Origin header may not enter", OTHERWISE("they may"), NULL},
     {"--trust-proxy", "TRUST_PROXY", FIELD(trusted_proxies), VALUE_PROXIES, 0, 0,

@@ -48,6 +48,7 @@ struct config {
         *admin_listen; /* ADDRESS:PORT, see config_admin_endpoint(); NULL: no listener of its own */
     const char *tls_certificate; /* files, PEM; both NULL: no TLS */
     const char *tls_key;
+    const char *token_key; /* file, see net/token_key.h; NULL: nobody needs a token */
 
     uint64_t protocol;         /* enum protocol of clients that name none */
     const char *instance_id;   /* letters, digits, `.`, `-` and `_`; NULL: unset */

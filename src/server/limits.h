@@ -64,6 +64,7 @@
 #define READ_BYTES_PER_TURN (256 * 1024)   /* of input: unmasked, and checked to be UTF-8 */
 #define SEND_BYTES_PER_TURN (512 * 1024)
 #define PICTURE_WORK 2048    /* units for a QR code of usual size */
+#define TOKEN_WORK 256       /* units for the check of a signature */
 #define PAGE_WORK_PER_KIB 64 /* units for a KiB of a page or of metrics */
 /*
  * All connections' share of each phase of a turn; when it is used up, the loop sends what is

@@ -63,7 +63,8 @@ struct server {
     struct subnets subnets;
     struct makers makers;
     struct notices notices;
-    struct tls_context *tls; /* NULL: plain TCP */
+    struct tls_context *tls;       /* NULL: plain TCP */
+    struct token_keys *token_keys; /* NULL: nobody needs a token */
     int listener_fd;
     int admin_fd; /* listener of --admin-listen, which the main thread accepts from; -1: none */
     /*

@@ -1,12 +1,16 @@
 // The command line, the environment, starting and stopping.
 
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
+import { rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
+import path from 'node:path';
 import { afterEach, describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { slowness } from './support/deadline.mjs';
+import { folder, selfSigned } from './support/certificates.mjs';
+import { eventually, slowness } from './support/deadline.mjs';
 import { opcodes, text } from './support/frames.mjs';
 import { request } from './support/http.mjs';
 import { runToEnd, Server } from './support/server.mjs';
@@ -73,6 +77,7 @@ describe('The command line', () => {
       'poller',
       'tls-cert',
       'tls-key',
+      'token-key',
       'ping-interval',
       'idle-timeout',
       'request-timeout',
@@ -176,6 +181,8 @@ describe('The command line', () => {
     ['--tls-cert', 'cert.pem'],
     ['--tls-key', 'key.pem'],
     ['--tls-cert', '/no/such/cert.pem', '--tls-key', '/no/such/key.pem'],
+    ['--token-key', '/no/such/token.key'],
+    ['--token-key', '/dev/null'],
   ];
   for (const options of refused) {
     it(`\`${options.join(' ')}\` is refused in one line, with status 2`, () =>
@@ -314,6 +321,68 @@ describe('The environment', () => {
     const server = await start({ loops: null, environment: { LOOPS: '3' } });
     await (await server.client()).create('host');
     await server.stop();
+  });
+});
+
+describe('The token key', () => {
+  afterEach(disposeOfServers);
+
+  const file = path.join(folder, 'token.key');
+  const pem = (key) => key.export({ type: key.type === 'public' ? 'spki' : 'pkcs8', format: 'pem' });
+  const ed25519 = generateKeyPairSync('ed25519');
+  const good = { secret: `${'s'.repeat(32)}\n`, 'Ed25519 public key': pem(ed25519.publicKey) };
+  const broken = {
+    'secret that is too short': 's'.repeat(31),
+    'secret of two lines': `${good.secret}${good.secret}`,
+    'private key': pem(ed25519.privateKey),
+    'key of another kind': pem(generateKeyPairSync('x25519').publicKey),
+  };
+
+  for (const [name, text] of Object.entries(broken)) {
+    it(`that is a ${name} is refused in one line that names the file, with status 2`, async () => {
+      writeFileSync(file, text);
+      await expectRefusal({ options: ['--token-key', file], mentions: file });
+      await expectRefusal({ environment: { TOKEN_KEY: file }, mentions: file });
+    });
+  }
+
+  /** Sends SIGHUP, and returns what it makes the server say. */
+  async function reload(server, lines = 1) {
+    const before = server.stderr.length;
+    const said = () => server.stderr.slice(before);
+    server.signal('SIGHUP');
+    await eventually(() => said().split('\n').length > lines, 'What SIGHUP says');
+    return said();
+  }
+
+  for (const [name, text] of Object.entries(good)) {
+    it(`may be a ${name}, and SIGHUP reads it anew`, async () => {
+      writeFileSync(file, text);
+      const server = await start({ options: ['--token-key', file] });
+      for (const next of Object.values(good)) {
+        writeFileSync(file, next);
+        assert.equal(await reload(server), 'party-sockets: SIGHUP: the token key was reloaded\n');
+      }
+      writeFileSync(file, broken['private key']);
+      const stays = /token\.key: .*private key.*\n.*SIGHUP: the token key in use stays\n$/;
+      assert.match(await reload(server, 2), stays);
+      rmSync(file);
+      assert.match(await reload(server, 2), /No such file .*\n.*SIGHUP: the token key in use stays\n$/);
+      await expectHealth(server);
+    });
+  }
+
+  it('is reloaded beside a certificate', async () => {
+    const { options, secure } = await selfSigned('beside-a-token-key');
+    writeFileSync(file, good.secret);
+    const server = await start({ secure, options: [...options, '--token-key', file] });
+    const said = await reload(server, 2);
+    assert.match(said, /the certificate was reloaded\n.*the token key was reloaded\n$/);
+  });
+
+  it('that is not set is not what SIGHUP brings', async () => {
+    const server = await start();
+    assert.match(await reload(server), /SIGHUP: there is no certificate or token key to reload\n$/);
   });
 });
 
