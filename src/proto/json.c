@@ -573,6 +573,15 @@ double json_member_number(const struct json_value *value)
     return strtod((const char *)value->raw.data, NULL);
 }
 
+bool json_member_whole(const struct json_value *value, uint64_t most, uint64_t *ret_number)
+{
+    double number = value->kind == JSON_NUMBER ? json_member_number(value) : -1;
+    if (!(number >= 0 && number <= (double)most))
+        return false;
+    *ret_number = (uint64_t)number;
+    return (double)*ret_number == number;
+}
+
 static bool is_white_space(uint8_t c)
 {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';

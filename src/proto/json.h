@@ -126,6 +126,12 @@ bool json_array_next(struct bytes *rest, struct json_value *ret_element);
  */
 double json_member_number(const struct json_value *value);
 
+/*
+ * Reads a whole number from 0 to `most`, which is at most 2^53; the same holds for `value`. False:
+ * the value is no such number, or no number at all.
+ */
+bool json_member_whole(const struct json_value *value, uint64_t most, uint64_t *ret_number);
+
 /* Sizes that canonicalising a string yields. */
 struct json_string_sizes {
     size_t written; /* bytes of the canonical form */

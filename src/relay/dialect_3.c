@@ -89,6 +89,8 @@ static void write_room(struct writer *writer, const struct event *event)
     }
     write_bool(writer, ",\"locked\":", room->party->is_locked);
     write_number(writer, ",\"maxClients\":", room->members_max);
+    /* It follows behind `joined`, uncounted: without this, a client could take it for an event. */
+    write_bool(writer, ",\"state\":", room_state(room) != NULL);
 }
 
 static void write_joined(struct writer *writer, const struct event *event)

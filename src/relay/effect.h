@@ -8,6 +8,8 @@
 #include "relay/event.h"
 #include "relay/party.h"
 
+#define SEEN_NONE UINT64_MAX
+
 /*
  * A join with a valid code and id, and in protocol 3 what else it said. The loop that owns the code
  * carries it out.
@@ -16,7 +18,7 @@ struct join {
     uint64_t code;
     struct session session;
     uint64_t epoch; /* 0: the client knows nothing */
-    double seen;    /* events of that epoch; -1: it did not say */
+    uint64_t seen;  /* events of that epoch; SEEN_NONE: it did not say */
     bool is_audience;
     uint8_t password_length;
     uint8_t password[PASSWORD_BYTES_MAX];

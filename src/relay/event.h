@@ -66,6 +66,7 @@ enum leaving {
     X(TOKEN_INVALID, "token is not valid", "token-invalid") \
     X(TOKEN_EXPIRED, "token is not valid now", "token-expired") \
     X(TOKEN_ORIGIN, "token is for another origin", "token-origin") \
+    X(TOKEN_NO_MEMORY, "No memory to check the token", "server-full") \
     X(ROOM_REQUIRED, "room is required", "room-required") \
     X(ROLE, "role must be audience", "bad-role") \
     X(ROOM_NOT_FOUND, "Room not found", "room-not-found") \
@@ -75,6 +76,7 @@ enum leaving {
     X(KICKED, "Kicked from the room", "kicked") \
     X(BANNED, "Banned from the room", "banned") \
     X(PASSWORD_REQUIRED, "Room needs a password", "password-required") \
+    X(PASSWORDS_BUSY, "Too many wrong passwords", "passwords-busy") \
     X(WRONG_PASSWORD, "Wrong password", "wrong-password") \
     X(ROOM_LOCKED, "Room is locked", "room-locked") \
     X(ROOM_FULL, "Room is full", "room-full") \

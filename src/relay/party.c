@@ -2,7 +2,6 @@
 #include "relay/party.h"
 
 #include <assert.h>
-#include <math.h>
 #include <stdlib.h>
 
 #include <nettle/memops.h>
@@ -102,9 +101,9 @@ bool party_next_target(const struct party *party, const struct log_address *addr
     return false;
 }
 
-bool party_is_count(const struct party *party, const struct seat *seat, double seen)
+bool party_is_count(const struct party *party, const struct seat *seat, uint64_t seen)
 {
-    return seen >= 0 && seen == floor(seen) && seen <= (double)seat_count(seat, party->to_all);
+    return seen <= seat_count(seat, party->to_all);
 }
 
 /* Has the log drop what all members have seen. */
@@ -154,6 +153,7 @@ void party_confirm(struct party *party, struct seat *seat, uint64_t seen)
 
 void party_begin_epoch(struct party *party, struct seat *seat, uint64_t epoch)
 {
+    seat->previous_epoch = seat->epoch;
     seat->epoch = epoch;
     seat->heard = 0;
     seat->offset = -(int64_t)party->to_all;

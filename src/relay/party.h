@@ -45,6 +45,7 @@ struct party {
     uint32_t audience_count;
     uint32_t audience_capacity;
     uint32_t audience_max;
+    uint32_t audience_told;    /* what the host heard last */
     uint32_t audience_told_ms; /* when the host heard of the audience last */
     uint32_t busy_since_ms;    /* a second in which `busy_count` messages of the audience came */
     uint32_t busy_count;
@@ -91,7 +92,7 @@ bool party_next_target(const struct party *party, const struct log_address *addr
                        uint32_t *ret_client);
 
 /* Whether the seat's member can have seen so many events of its epoch. */
-bool party_is_count(const struct party *party, const struct seat *seat, double seen);
+bool party_is_count(const struct party *party, const struct seat *seat, uint64_t seen);
 
 /* The member has seen so many events; the log drops those that all members have seen. */
 void party_confirm(struct party *party, struct seat *seat, uint64_t seen);

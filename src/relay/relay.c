@@ -5,7 +5,6 @@
 #include "relay/relay_parts.h"
 
 #include <assert.h>
-#include <math.h>
 
 void relay_init(struct relay *relay, const struct relay_config *config)
 {
@@ -61,10 +60,10 @@ static struct member *find_target(const struct relay *relay, const struct room *
             return NULL;
         return room_find(room, id_view(&id));
     }
-    double number = to->kind == JSON_NUMBER ? json_member_number(to) : -1;
-    if (!(number >= 0 && number < UINT32_MAX) || number != floor(number))
+    uint64_t index;
+    if (!json_member_whole(to, UINT32_MAX - 1, &index))
         return NULL;
-    return room_find_index(room, (uint32_t)number);
+    return room_find_index(room, (uint32_t)index);
 }
 
 static void receive_send(const struct relay *relay, struct speaker speaker,

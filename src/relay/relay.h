@@ -27,15 +27,16 @@
  */
 #define ID_CANONICAL_FACTOR 2
 /* Protocol 3. */
-#define ID_BYTES_LEAST 16         /* of a clientId, which is a secret */
-#define HOLD_MS_MAX 600000        /* the longest time for which a room may hold seats */
-#define HOLD_MS_STANDARD 60000    /* unless `create` says how long */
-#define HOLD_MS_LEAST 5000        /* of a member that was here for a shorter time */
-#define SILENT_CREATOR_MS 10000   /* time for a creator that may not know of its room */
-#define TARGETS_MAX 64            /* that one `send` may name */
-#define AUDIENCE_TOLD_MS 1000     /* the host hears of the audience's size that often */
-#define AUDIENCE_SENDS_MAX 200    /* that reach the host in a second */
-#define KICK_REASON_BYTES_MAX 123 /* of a close frame (RFC 6455 5.5) */
+#define ID_BYTES_LEAST 16             /* of a clientId, which is a secret */
+#define HOLD_MS_MAX 600000            /* the longest time for which a room may hold seats */
+#define HOLD_MS_STANDARD 60000        /* unless `create` says how long */
+#define HOLD_MS_LEAST 5000            /* of a member that was here for a shorter time */
+#define SILENT_CREATOR_MS 10000       /* time for a creator that may not know of its room */
+#define COUNT_MAX ((uint64_t)1 << 53) /* of events: up to there a JSON number is exact */
+#define TARGETS_MAX 64                /* that one `send` may name */
+#define AUDIENCE_TOLD_MS 1000         /* the host hears of the audience's size that often */
+#define AUDIENCE_SENDS_MAX 200        /* that reach the host in a second */
+#define KICK_REASON_BYTES_MAX 123     /* of a close frame (RFC 6455 5.5) */
 
 #define QUIET_MS 60000 /* a room's only member is quiet after this time without a message */
 
@@ -46,6 +47,7 @@ enum token_answer {
     TOKEN_INVALID,
     TOKEN_EXPIRED,
     TOKEN_OTHER_ORIGIN,
+    TOKEN_NO_MEMORY,
 };
 
 struct relay_config {

@@ -3,7 +3,6 @@
  * counted before anything else is done with it, so an error can say which message it refuses.
  */
 #include <assert.h>
-#include <math.h>
 
 #include "relay/relay_parts.h"
 
@@ -142,8 +141,8 @@ static void send_from_audience(struct relay *relay, struct speaker speaker,
 /* Reads an index. False: `value` is none. */
 static bool read_index(const struct json_value *value, uint32_t *ret_index)
 {
-    double number = value->kind == JSON_NUMBER ? json_member_number(value) : -1;
-    if (!(number >= 0 && number < INDEX_AUDIENCE) || number != floor(number))
+    uint64_t number;
+    if (!json_member_whole(value, INDEX_AUDIENCE - 1, &number))
         return false;
     *ret_index = (uint32_t)number;
     return true;
@@ -327,9 +326,9 @@ static void receive_ping(struct speaker speaker, const struct envelope *envelope
     struct event event = {.type = EVENT_PONG, .room = member->room, .peer = member};
     if (!member->is_audience) {
         struct seat *seat = member_seat(member);
-        double count = seen.kind == JSON_NUMBER ? json_member_number(&seen) : -1;
-        if (party_is_count(party, seat, count))
-            party_confirm(party, seat, (uint64_t)count);
+        uint64_t count;
+        if (json_member_whole(&seen, COUNT_MAX, &count) && party_is_count(party, seat, count))
+            party_confirm(party, seat, count);
         event.number = seat->heard;
     }
     effects_tell_client(effects, speaker.client, event);
@@ -443,18 +442,29 @@ static bool read_reason(struct relay *relay, const struct json_value *value, siz
            json_string_decode(value, relay->kick_reason, sizeof relay->kick_reason, ret_length);
 }
 
-/* Remembers whom the host has thrown out. False: memory is short. */
-static bool cast_out(const struct relay *relay, struct member *member, bool is_banned)
+/* Remembers one outcast, which is counted. False: memory is short. */
+static bool remember(const struct relay *relay, struct room *room, struct outcasts *outcasts,
+                     struct outcast outcast)
+{
+    size_t cost = outcasts->count < BANS_MAX ? sizeof outcast : 0;
+    return relay_admit_bytes(relay, room, cost) && party_cast_out(outcasts, outcast);
+}
+
+/*
+ * Remembers whom the host has thrown out. Its client may know only the epoch before, if it did not
+ * hear of the last one. False: memory is short.
+ */
+static bool cast_out(const struct relay *relay, const struct member *member, bool is_banned)
 {
     struct room *room = member->room;
     struct party *party = room->party;
-    struct outcast outcast = {.epoch = member_seat(member)->epoch};
-    size_t cost = (party->kicked.count < BANS_MAX) * sizeof outcast +
-                  (is_banned && party->banned.count < BANS_MAX) * sizeof outcast;
-    if (!relay_admit_bytes(relay, room, cost) || !party_cast_out(&party->kicked, outcast))
-        return false;
-    outcast.id_hash = relay_3_hash(member_id(member));
-    return !is_banned || party_cast_out(&party->banned, outcast);
+    const struct seat *seat = member_seat(member);
+    struct outcast now = {.epoch = seat->epoch};
+    struct outcast before = {.epoch = seat->previous_epoch};
+    struct outcast banned = {.id_hash = relay_3_hash(member_id(member))};
+    return remember(relay, room, &party->kicked, now) &&
+           (before.epoch == 0 || remember(relay, room, &party->kicked, before)) &&
+           (!is_banned || remember(relay, room, &party->banned, banned));
 }
 
 static void kick(struct relay *relay, struct speaker speaker, struct member *member,

@@ -91,8 +91,8 @@ static bool read_session(const struct json_value *value, struct session *ret_ses
 
 static bool read_attempt(const struct json_value *value, uint32_t *ret_attempt)
 {
-    double number = value->kind == JSON_NUMBER ? json_member_number(value) : 0;
-    if (!(number >= 1) || number != floor(number) || number > UINT32_MAX)
+    uint64_t number;
+    if (!json_member_whole(value, UINT32_MAX, &number) || number == 0)
         return false;
     *ret_attempt = (uint32_t)number;
     return true;
@@ -188,7 +188,7 @@ static bool read_wishes(const struct relay *relay, const struct envelope *envelo
         return false;
     *ret_error = ERROR_PASSWORD;
     wishes->password_length = 0;
-    return password.kind == JSON_ABSENT ||
+    return password.kind == JSON_ABSENT || password.kind == JSON_NULL ||
            relay_3_read_password(&password, wishes->password, &wishes->password_length);
 }
 
@@ -211,6 +211,9 @@ static bool check_token(const struct relay *relay, struct speaker speaker,
         return false;
     case TOKEN_OTHER_ORIGIN:
         *ret_error = ERROR_TOKEN_ORIGIN;
+        return false;
+    case TOKEN_NO_MEMORY: /* the token may be good, and the client may come again */
+        *ret_error = ERROR_TOKEN_NO_MEMORY;
         return false;
     case TOKEN_INVALID:
         break;
@@ -301,8 +304,7 @@ static void tell_states(struct speaker speaker, const struct member *member,
     const struct room *room = member->room;
     if (room_state(room) != NULL)
         effects_add_tell_state(effects, (struct effect_tell_state){speaker.client, room});
-    if (member_is_host(member) && room->party->private_state != NULL)
-        effects_add_tell_private(effects, (struct effect_tell_private){speaker.client, room});
+    relay_3_tell_private(member, effects);
 }
 
 static void tell_joined(struct speaker speaker, struct member *member, uint64_t seen,
@@ -327,13 +329,15 @@ static void resume(struct relay *relay, struct speaker speaker, struct member *m
     if (join->epoch != seat->epoch) {
         party_begin_epoch(party, seat, draw_epoch(relay));
     } else if (party_is_count(party, seat, join->seen)) {
-        party_confirm(party, seat, (uint64_t)join->seen);
-        is_recovered = party_find_missed(party, seat, (uint64_t)join->seen, &cursor);
+        party_confirm(party, seat, join->seen);
+        is_recovered = party_find_missed(party, seat, join->seen, &cursor);
     }
     if (is_recovered) {
-        tell_joined(speaker, member, (uint64_t)join->seen, true, effects);
+        tell_joined(speaker, member, join->seen, true, effects);
         effects_add_tell_missed(effects,
                                 (struct effect_tell_missed){speaker.client, member->room, cursor});
+        /* It is not counted, so the member may have missed it when it became the host. */
+        relay_3_tell_private(member, effects);
         return;
     }
     party_skip_to_now(party, seat);
@@ -381,13 +385,26 @@ static bool check_password(const struct relay *relay, struct speaker speaker,
     *ret_error = ERROR_PASSWORD_REQUIRED;
     if (password.length == 0)
         return false;
-    *ret_error = ERROR_WRONG_PASSWORD;
+    *ret_error = ERROR_PASSWORDS_BUSY;
     if (!config->may_guess(config->context, speaker.client, room, false))
         return false;
+    *ret_error = ERROR_WRONG_PASSWORD;
     if (party_is_password(room->party, password))
         return true;
     (void)config->may_guess(config->context, speaker.client, room, true);
     return false;
+}
+
+/* Whether the room has a place for what the client wants to be. */
+static bool has_place(const struct room *room, const struct join *join, enum relay_error *ret_error)
+{
+    const struct party *party = room->party;
+    if (join->is_audience) {
+        *ret_error = ERROR_AUDIENCE_FULL;
+        return party->audience_count < party->audience_max;
+    }
+    *ret_error = ERROR_ROOM_FULL;
+    return party_seats(party) < room->members_max && room->next_index < INDEX_AUDIENCE;
 }
 
 /* Whether the room lets somebody new in. */
@@ -406,12 +423,7 @@ static bool check_entry(const struct relay *relay, struct speaker speaker, const
     *ret_error = ERROR_ROOM_LOCKED;
     if (party->is_locked)
         return false;
-    if (join->is_audience) {
-        *ret_error = ERROR_AUDIENCE_FULL;
-        return party->audience_count < party->audience_max;
-    }
-    *ret_error = ERROR_ROOM_FULL;
-    return party_seats(party) < room->members_max && room->next_index < INDEX_AUDIENCE;
+    return has_place(room, join, ret_error);
 }
 
 static void watch(struct relay *relay, struct speaker speaker, struct room *room,
@@ -470,8 +482,12 @@ static void enter(struct relay *relay, struct speaker speaker, struct room *room
 {
     enum relay_error error;
     bool watched = member != NULL && member->is_audience;
-    bool goes_on_watching = watched && join->is_audience;
-    if (!goes_on_watching && !check_entry(relay, speaker, room, join, &error)) {
+    bool may_enter = watched && join->is_audience;
+    if (member != NULL && !watched)
+        may_enter = has_place(room, join, &error); /* it is known already */
+    else if (!may_enter)
+        may_enter = check_entry(relay, speaker, room, join, &error);
+    if (!may_enter) {
         struct event event = {.type = EVENT_ERROR,
                               .protocol = PROTOCOL_3,
                               .error = error,
@@ -542,7 +558,8 @@ static bool read_join(const struct relay *relay, const struct envelope *envelope
         !relay_3_read_password(&password, join->password, &join->password_length))
         return false;
     join->epoch = read_epoch(&epoch);
-    join->seen = seen.kind == JSON_NUMBER ? json_member_number(&seen) : -1;
+    if (!json_member_whole(&seen, COUNT_MAX, &join->seen))
+        join->seen = SEEN_NONE;
     join->id_length = id.length;
     memcpy(join->id, id.data, id.length);
     return true;

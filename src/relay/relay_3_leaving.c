@@ -55,6 +55,13 @@ static void desert(struct relay *relay, struct room *room)
     relay->config.room_deserted(relay->config.context, room);
 }
 
+void relay_3_tell_private(const struct member *member, struct effects *effects)
+{
+    const struct room *room = member->room;
+    if (member_is_host(member) && room->party->private_state != NULL)
+        effects_add_tell_private(effects, (struct effect_tell_private){member->client, room});
+}
+
 void relay_3_make_host(struct relay *relay, struct room *room, uint32_t index,
                        struct effects *effects)
 {
@@ -62,6 +69,7 @@ void relay_3_make_host(struct relay *relay, struct room *room, uint32_t index,
     due_cancel(&relay->dues, &room->party->migration);
     relay_3_note_audience(relay, room);
     relay_3_emit_to_all(room, EVENT_HOST, effects)->is_for_audience = true;
+    relay_3_tell_private(room_find_index(room, index), effects);
 }
 
 /* The room's host may be another member. */
@@ -86,7 +94,8 @@ void relay_3_review_host(struct relay *relay, struct room *room, struct effects 
 void relay_3_note_audience(struct relay *relay, struct room *room)
 {
     struct party *party = room->party;
-    if (party->audience_due.place != 0 || party->audience_max == 0)
+    bool has_audience = party->audience_count > 0 || party->audience_told > 0;
+    if (party->audience_due.place != 0 || (party->audience_max == 0 && !has_audience))
         return;
     uint32_t since_ms = relay->now_ms - party->audience_told_ms;
     uint32_t wait_ms = since_ms >= AUDIENCE_TOLD_MS ? 0 : AUDIENCE_TOLD_MS - since_ms;
@@ -194,6 +203,7 @@ static void tell_audience(struct relay *relay, struct party *party, struct effec
     if (host == NULL)
         return;
     party->audience_told_ms = relay->now_ms;
+    party->audience_told = party->audience_count;
     effects_tell_client(
         effects, host->client,
         (struct event){.type = EVENT_AUDIENCE, .room = room, .number = party->audience_count});

@@ -182,6 +182,9 @@ void relay_3_review_host(struct relay *relay, struct room *room, struct effects 
 void relay_3_make_host(struct relay *relay, struct room *room, uint32_t index,
                        struct effects *effects);
 
+/* Tells the member the private state, if it is the host and there is one. */
+void relay_3_tell_private(const struct member *member, struct effects *effects);
+
 /* The host hears of the audience's size, soon. */
 void relay_3_note_audience(struct relay *relay, struct room *room);
 

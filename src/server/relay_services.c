@@ -4,6 +4,7 @@
  */
 #include "server/relay_services.h"
 
+#include "proto/origin.h"
 #include "server/admission.h"
 #include "server/drain.h"
 
@@ -118,11 +119,42 @@ static void code_needs(void *context, uint32_t client, uint64_t *ret_rooms, bool
                       address_is_private(address);
 }
 
+/* Whether the client's page may use a token that is for this origin; a native client has none. */
+static bool is_for_client(const struct loop *loop, const struct conn *conn,
+                          const struct token_claims *claims)
+{
+    uint8_t origin[ORIGIN_BYTES_MAX];
+    struct bytes pattern = bytes_of(claims->origin, claims->origin_length);
+    if (pattern.length == 0)
+        return true;
+    size_t length = origins_name(&loop->server->origins, conn->origin_number, origin);
+    return origin_matches(bytes_of(origin, length), pattern);
+}
+
 static enum token_answer check_token(void *context, uint32_t client, struct bytes token,
                                      uint32_t *ret_members_max)
 {
-    (void)context, (void)client, (void)token, (void)ret_members_max;
-    return TOKEN_NOT_ASKED;
+    struct loop *loop = context;
+    const struct conn *conn = loop_client(loop, client);
+    struct token_claims claims;
+    switch (admission_check_token(loop, conn, token, &claims)) {
+    case TOKEN_VERDICT_NOT_ASKED:
+        return TOKEN_NOT_ASKED;
+    case TOKEN_VERDICT_OK:
+        break;
+    case TOKEN_VERDICT_EXPIRED:
+        return TOKEN_EXPIRED;
+    case TOKEN_VERDICT_NO_MEMORY:
+        return TOKEN_NO_MEMORY;
+    case TOKEN_VERDICT_MALFORMED:
+    case TOKEN_VERDICT_BAD_SIGNATURE:
+        return TOKEN_INVALID;
+    }
+    if (!is_for_client(loop, conn, &claims))
+        return TOKEN_OTHER_ORIGIN;
+    if (claims.max_clients > 0 && claims.max_clients < *ret_members_max)
+        *ret_members_max = claims.max_clients;
+    return TOKEN_OK;
 }
 
 static bool may_guess(void *context, uint32_t client, const struct room *room, bool was_wrong)

@@ -280,7 +280,8 @@ static void the_relay_looks_at_so_many_passwords_only(void **state)
     }
     assert_int_equal(world.guesses, WORLD_GUESSES_MAX);
     join_3(&world, 2, ",\"password\":\"right\"");
-    expect_code(&world, 2, "wrong-password", "join", 0);
+    expect_code(&world, 2, "passwords-busy", "join", 0);
+    assert_int_equal(world.misses, WORLD_GUESSES_MAX); /* this was none */
     assert_int_equal(world.guesses, WORLD_GUESSES_MAX);
     world.guesses = 0;
     join_3(&world, 2, ",\"password\":\"right\"");
@@ -305,6 +306,21 @@ static void who_is_kicked_is_gone(void **state)
     join_as(&world, 5, 2, 3, "");
     expect_begin(&world, 5, "{\"type\":\"joined\",\"room\":\"BBBC\",\"index\":3,");
     forget_texts(&world);
+    world_release(&world);
+}
+
+static void who_did_not_hear_of_the_last_epoch_is_kicked_as_well(void **state)
+{
+    (void)state;
+    struct world world;
+    init_party_3(&world, 2, "");
+    join_as(&world, 5, 2, 2, ""); /* a new epoch, and its `joined` is lost */
+    say(&world, 1, "{\"type\":\"kick\",\"index\":1}");
+    forget_texts(&world);
+    join_as(&world, 6, 2, 3, ",\"epoch\":\"0000000000000003\",\"seen\":0");
+    expect_code(&world, 6, "kicked", "join", 0);
+    join_as(&world, 6, 2, 4, ",\"epoch\":\"0000000000000004\",\"seen\":0");
+    expect_code(&world, 6, "kicked", "join", 0);
     world_release(&world);
 }
 
@@ -409,6 +425,21 @@ static void a_private_state_is_for_the_host_alone(void **state)
     expect_next(&world, 1, "{\"type\":\"state\",\"data\":\"all\"}");
     expect_only(&world, 1, "{\"type\":\"private_state\",\"data\":\"mine\"}");
     forget_texts(&world);
+    /* Whoever becomes the host needs it, and may miss it then. */
+    say(&world, 1, "{\"type\":\"set_host\",\"index\":1}");
+    expect_next(&world, 2, "{\"type\":\"host\",\"index\":1}");
+    expect_only(&world, 2, "{\"type\":\"private_state\",\"data\":\"mine\"}");
+    expect_only(&world, 1, "{\"type\":\"host\",\"index\":1}");
+    char more[64];
+    uint64_t epoch = member_seat(world.clients[2].seat)->epoch;
+    snprintf(more, sizeof more, ",\"epoch\":\"%016llx\",\"seen\":2", (unsigned long long)epoch);
+    cut_off(&world, 2);
+    forget_texts(&world);
+    join_as(&world, 2, 2, 3, more);
+    expect_begin(&world, 2, "{\"type\":\"joined\"");
+    expect_only(&world, 2, "{\"type\":\"private_state\",\"data\":\"mine\"}");
+    say(&world, 2, "{\"type\":\"set_host\",\"index\":0}");
+    forget_texts(&world);
     static const struct {
         const char *fields;
         const char *code;
@@ -416,7 +447,7 @@ static void a_private_state_is_for_the_host_alone(void **state)
                  {",\"data\":1,\"private\":1", "bad-private"}};
     for (uint32_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         say_format(&world, 1, "{\"type\":\"set_state\"%s}", cases[i].fields);
-        expect_code(&world, 1, cases[i].code, "set_state", i + 1);
+        expect_code(&world, 1, cases[i].code, "set_state", i + 2);
     }
     world_release(&world);
 }
@@ -444,7 +475,7 @@ static void the_audience_hears_what_is_for_all_and_speaks_to_the_host(void **sta
     join_3(&world, 3, ",\"role\":\"audience\"");
     expect_next(&world, 3,
                 "{\"type\":\"joined\",\"room\":\"BBBC\",\"recovered\":false,\"host\":0,"
-                "\"locked\":false,\"maxClients\":4}");
+                "\"locked\":false,\"maxClients\":4,\"state\":true}");
     expect_only(&world, 3, "{\"type\":\"state\",\"data\":1}");
     expect_silence(&world);
     pass_time(&world, 0);
@@ -530,11 +561,29 @@ static void the_audience_may_not_flood_the_host_and_may_be_muted(void **state)
     world_release(&world);
 }
 
+static void the_host_hears_that_the_last_of_the_audience_is_gone(void **state)
+{
+    (void)state;
+    struct world world;
+    init_party_3(&world, 1, ",\"maxAudience\":1");
+    join_3(&world, 3, ",\"role\":\"audience\"");
+    pass_time(&world, 1000);
+    say(&world, 1, "{\"type\":\"set_room\",\"maxAudience\":0}");
+    pass_time(&world, 5000);
+    forget_texts(&world);
+    cut_off(&world, 3);
+    pass_time(&world, 1000);
+    expect_only(&world, 1, "{\"type\":\"audience\",\"count\":0}");
+    world_release(&world);
+}
+
 static void who_changes_the_role_gives_the_old_one_up(void **state)
 {
     (void)state;
     struct world world;
-    init_party_3(&world, 3, ",\"maxAudience\":1");
+    init_party_3(&world, 3, ",\"maxAudience\":1,\"password\":null");
+    say(&world, 1, "{\"type\":\"set_room\",\"locked\":true}"); /* no hindrance for a seat's owner */
+    forget_texts(&world);
     join_as(&world, 5, 2, 2, ",\"role\":\"audience\"");
     assert_true(world.clients[2].was_replaced);
     expect_begin(&world, 5, "{\"type\":\"joined\",\"room\":\"BBBC\",\"recovered\":false,\"host\"");
@@ -547,6 +596,10 @@ static void who_changes_the_role_gives_the_old_one_up(void **state)
     forget_texts(&world);
     /* And takes a seat, which is a new one. */
     join_as(&world, 7, 2, 4, "");
+    expect_code(&world, 7, "room-locked", "join", 0);
+    say(&world, 1, "{\"type\":\"set_room\",\"locked\":false}");
+    forget_texts(&world);
+    join_as(&world, 7, 2, 5, "");
     assert_true(world.clients[6].was_replaced);
     expect_begin(&world, 7, "{\"type\":\"joined\",\"room\":\"BBBC\",\"index\":3,");
     expect_next(&world, 1, "{\"type\":\"peer_joined\",\"index\":3}");
@@ -597,6 +650,7 @@ int main(void)
         cmocka_unit_test(a_password_is_needed_once),
         cmocka_unit_test(the_relay_looks_at_so_many_passwords_only),
         cmocka_unit_test(who_is_kicked_is_gone),
+        cmocka_unit_test(who_did_not_hear_of_the_last_epoch_is_kicked_as_well),
         cmocka_unit_test(who_is_banned_may_not_come_back_and_may_be_away),
         cmocka_unit_test(the_oldest_of_256_bans_is_forgotten),
         cmocka_unit_test(a_kick_checks_its_fields),
@@ -605,6 +659,7 @@ int main(void)
         cmocka_unit_test(the_audience_hears_what_is_for_all_and_speaks_to_the_host),
         cmocka_unit_test(the_host_hears_of_the_audience_once_a_second),
         cmocka_unit_test(the_audience_may_not_flood_the_host_and_may_be_muted),
+        cmocka_unit_test(the_host_hears_that_the_last_of_the_audience_is_gone),
         cmocka_unit_test(who_changes_the_role_gives_the_old_one_up),
         cmocka_unit_test(a_host_that_will_watch_ends_the_room_as_if_it_left),
         cmocka_unit_test(the_host_closes_the_room_for_all),

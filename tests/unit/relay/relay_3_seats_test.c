@@ -11,7 +11,8 @@
     "{\"type\":\"joined\",\"room\":\"BBBC\",\"index\":1,\"hold\":60,\"epoch\":\"" epoch \
     "\",\"recovered\":" recovered ",\"seen\":" seen ",\"heard\":" heard
 #define EPOCH_2 "0000000000000003" /* of client 2's seat */
-#define ROOM_AS_IT_IS ",\"host\":0,\"peers\":[0],\"away\":[],\"locked\":false,\"maxClients\":4}"
+#define ROOM_AS_IT_IS \
+    ",\"host\":0,\"peers\":[0],\"away\":[],\"locked\":false,\"maxClients\":4,\"state\":false}"
 
 static void what_was_missed_comes_in_order(void **state)
 {

@@ -18,7 +18,8 @@ static void creator_and_joiner_are_told_all_that_they_must_know(void **state)
     expect_only(&world, 2,
                 "{\"type\":\"joined\",\"room\":\"BBBC\",\"index\":1,\"hold\":30,"
                 "\"epoch\":\"0000000000000003\",\"recovered\":false,\"seen\":0,\"heard\":0,"
-                "\"host\":0,\"peers\":[0],\"away\":[],\"locked\":false,\"maxClients\":4}");
+                "\"host\":0,\"peers\":[0],\"away\":[],\"locked\":false,\"maxClients\":4,"
+                "\"state\":false}");
     expect_only(&world, 1, "{\"type\":\"peer_joined\",\"index\":1}");
     set_state(&world, 1, "{\"level\":1}");
     expect_only(&world, 2, "{\"type\":\"state\",\"data\":{\"level\":1}}");
@@ -28,7 +29,8 @@ static void creator_and_joiner_are_told_all_that_they_must_know(void **state)
     expect_next(&world, 3,
                 "{\"type\":\"joined\",\"room\":\"BBBC\",\"index\":2,\"hold\":30,"
                 "\"epoch\":\"0000000000000004\",\"recovered\":false,\"seen\":0,\"heard\":0,"
-                "\"host\":0,\"peers\":[0],\"away\":[1],\"locked\":false,\"maxClients\":4}");
+                "\"host\":0,\"peers\":[0],\"away\":[1],\"locked\":false,\"maxClients\":4,"
+                "\"state\":true}");
     expect_only(&world, 3, "{\"type\":\"state\",\"data\":{\"level\":1}}");
     expect_only(&world, 1, "{\"type\":\"peer_joined\",\"index\":2}");
     world_release(&world);
@@ -242,7 +244,7 @@ static void create_checks_its_fields_in_order(void **state)
          "bad-password"},
         {"\"clientId\":\"sixteen bytes...\",\"session\":\"8 bytes.\",\"maxClients\":1,"
          "\"password\":null",
-         "bad-password"},
+         "server-draining"},
     };
     struct world world;
     world_init_3(&world);
@@ -345,6 +347,9 @@ static void a_token_is_checked_last_and_may_bound_the_room(void **state)
     world.token_answer = TOKEN_EXPIRED;
     create_3(&world, 1, ",\"token\":\"right\"");
     expect_code(&world, 1, "token-expired", "create", 0);
+    world.token_answer = TOKEN_NO_MEMORY;
+    create_3(&world, 1, ",\"token\":\"right\"");
+    expect_code(&world, 1, "server-full", "create", 0);
     world.token_answer = TOKEN_OTHER_ORIGIN;
     create_3(&world, 1, ",\"token\":\"right\"");
     expect_code(&world, 1, "token-origin", "create", 0);
