@@ -12,7 +12,7 @@ const folder = mkdtempSync(path.join(tmpdir(), 'tokens-'));
 after(() => rmSync(folder, { recursive: true }));
 
 const base64 = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
-const secret = 'a secret of 32 characters or more';
+const secret = 'a-secret-of-32-characters-or-more';
 const { publicKey, privateKey } = generateKeyPairSync('ed25519');
 
 function tokenOf(alg, claims) {
