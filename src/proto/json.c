@@ -582,6 +582,16 @@ bool json_member_whole(const struct json_value *value, uint64_t most, uint64_t *
     return (double)*ret_number == number;
 }
 
+bool json_member_ceiling(const struct json_value *value, uint32_t most, uint32_t *ret_number)
+{
+    double number = value->kind == JSON_NUMBER ? json_member_number(value) : -1;
+    if (!(number >= 0))
+        return false;
+    *ret_number = number < most ? (uint32_t)number : most;
+    *ret_number += *ret_number < most && *ret_number < number;
+    return true;
+}
+
 static bool is_white_space(uint8_t c)
 {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';

@@ -132,6 +132,12 @@ double json_member_number(const struct json_value *value);
  */
 bool json_member_whole(const struct json_value *value, uint64_t most, uint64_t *ret_number);
 
+/*
+ * Reads a number of 0 or more, and rounds it up; `most` stands for any that is larger. False: the
+ * value is no such number.
+ */
+bool json_member_ceiling(const struct json_value *value, uint32_t most, uint32_t *ret_number);
+
 /* Sizes that canonicalising a string yields. */
 struct json_string_sizes {
     size_t written; /* bytes of the canonical form */

@@ -114,9 +114,7 @@ static bool read_max_clients(const struct json_value *value, struct token_claims
     if (!(number >= 1))
         return false;
     /* A room admits members while their count is below the number: 1.5 admits two. */
-    double ceiling = ceil(number);
-    claims->max_clients = ceiling < UINT32_MAX ? (uint32_t)ceiling : UINT32_MAX;
-    return true;
+    return json_member_ceiling(value, UINT32_MAX, &claims->max_clients);
 }
 
 static bool read_origin(const struct json_value *value, struct token_claims *claims)

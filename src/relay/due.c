@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #define SMALLEST_CAPACITY 16
+#define PLACE_MAX ((1u << 30) - 1)
 
 /* Changes the capacity; memory that is too short for a smaller heap is no failure. */
 static bool resize(struct due_heap *heap, uint32_t capacity)
@@ -23,7 +24,7 @@ bool due_reserve(struct due_heap *heap, uint32_t count)
     uint32_t capacity = heap->capacity == 0 ? SMALLEST_CAPACITY : heap->capacity;
     while (capacity < needed)
         capacity *= 2;
-    if (capacity != heap->capacity && !resize(heap, capacity))
+    if (needed > PLACE_MAX || (capacity != heap->capacity && !resize(heap, capacity)))
         return false;
     heap->reserved = needed;
     return true;
@@ -41,7 +42,7 @@ void due_give_back(struct due_heap *heap, uint32_t count)
 static void put(struct due_heap *heap, uint32_t at, struct due *due)
 {
     heap->items[at] = due;
-    due->place = at + 1;
+    due->place = (at + 1) & PLACE_MAX;
 }
 
 static bool is_before(const struct due *due, const struct due *other)
@@ -78,7 +79,7 @@ void due_schedule(struct due_heap *heap, struct due *due, uint32_t at_ms)
 {
     if (due->place == 0) {
         assert(heap->count < heap->reserved);
-        due->place = ++heap->count;
+        due->place = ++heap->count & PLACE_MAX;
     }
     due->at_ms = at_ms;
     uint32_t at = rise(heap, due->place - 1, due);

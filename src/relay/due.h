@@ -21,8 +21,8 @@ enum due_kind {
 
 struct due {
     uint32_t at_ms;
-    uint32_t place; /* in the heap, from 1 on; 0: it is not scheduled */
-    enum due_kind kind;
+    uint32_t place : 30; /* in the heap, from 1 on; 0: it is not scheduled */
+    uint32_t kind : 2;   /* enum due_kind */
 };
 
 struct due_heap {

@@ -10,7 +10,7 @@
 
 #include "base/allocation.h"
 
-#define SEGMENT_BYTES_LEAST 1024 /* of a log that was empty, too: most rooms miss little */
+#define SEGMENT_BYTES_LEAST 256 /* of a log that was empty, too: most rooms miss little */
 #define SEGMENT_BYTES_MOST 4096
 #define SEGMENTS_LEAST 16 /* of a full log, so that making room costs a small part of it */
 #define RECORD_ALIGNMENT 8

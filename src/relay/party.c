@@ -8,6 +8,9 @@
 #include <nettle/sha2.h>
 
 #define SMALLEST_CAPACITY 4
+#define EPOCHS_MAX                                                                \
+    (1u << 20) /* of one seat, more than it can have: no other seat's are so near \
+                */
 
 struct party *party_new(struct room *room)
 {
@@ -153,11 +156,9 @@ void party_confirm(struct party *party, struct seat *seat, uint64_t seen)
 
 void party_begin_epoch(struct party *party, struct seat *seat, uint64_t epoch)
 {
-    seat->previous_epoch = seat->epoch;
     seat->epoch = epoch;
     seat->heard = 0;
     seat->offset = -(int64_t)party->to_all;
-    seat->since = party->log.next;
     see_all(party, seat);
 }
 
@@ -176,6 +177,9 @@ bool party_find_missed(const struct party *party, const struct seat *seat, uint6
                        struct log_cursor *ret_cursor)
 {
     uint64_t missed = seat_count(seat, party->to_all) - seen;
+    if (seen < seat->seen)
+        return false; /* it has confirmed that it has seen more, and the log may have forgotten that
+                       */
     return log_find_missed(&party->log, seat_reader(seat), missed, ret_cursor);
 }
 
@@ -230,7 +234,8 @@ bool party_cast_out(struct outcasts *outcasts, struct outcast outcast)
 bool party_was_kicked(const struct party *party, uint64_t epoch)
 {
     for (uint32_t i = 0; epoch != 0 && i < party->kicked.count; i++) {
-        if (party->kicked.items[i].epoch == epoch)
+        /* An epoch that the seat had before counts, too: its client may know no newer one. */
+        if (party->kicked.items[i].epoch - epoch < EPOCHS_MAX)
             return true;
     }
     return false;

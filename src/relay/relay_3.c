@@ -450,20 +450,14 @@ static bool remember(const struct relay *relay, struct room *room, struct outcas
     return relay_admit_bytes(relay, room, cost) && party_cast_out(outcasts, outcast);
 }
 
-/*
- * Remembers whom the host has thrown out. Its client may know only the epoch before, if it did not
- * hear of the last one. False: memory is short.
- */
+/* Remembers whom the host has thrown out. False: memory is short. */
 static bool cast_out(const struct relay *relay, const struct member *member, bool is_banned)
 {
     struct room *room = member->room;
     struct party *party = room->party;
-    const struct seat *seat = member_seat(member);
-    struct outcast now = {.epoch = seat->epoch};
-    struct outcast before = {.epoch = seat->previous_epoch};
+    struct outcast kicked = {.epoch = member_seat(member)->epoch};
     struct outcast banned = {.id_hash = relay_3_hash(member_id(member))};
-    return remember(relay, room, &party->kicked, now) &&
-           (before.epoch == 0 || remember(relay, room, &party->kicked, before)) &&
+    return remember(relay, room, &party->kicked, kicked) &&
            (!is_banned || remember(relay, room, &party->banned, banned));
 }
 

@@ -3,7 +3,6 @@
  * the loop that receives it, as a value, and carried out on the loop that owns the code.
  */
 #include <assert.h>
-#include <math.h>
 
 #include "relay/relay_parts.h"
 
@@ -67,13 +66,7 @@ void relay_3_set_password(const struct relay *relay, struct party *party, struct
 bool relay_3_read_max_audience(const struct relay *relay, const struct json_value *value,
                                uint32_t *ret_max)
 {
-    double number = value->kind == JSON_NUMBER ? json_member_number(value) : -1;
-    if (!(number >= 0))
-        return false;
-    *ret_max = relay->config.members_max;
-    if (ceil(number) < *ret_max)
-        *ret_max = (uint32_t)ceil(number);
-    return true;
+    return json_member_ceiling(value, relay->config.members_max, ret_max);
 }
 
 static bool read_session(const struct json_value *value, struct session *ret_session)
@@ -148,13 +141,11 @@ struct wishes {
 static bool read_hold(const struct relay *relay, const struct json_value *value,
                       uint32_t *ret_hold_ms)
 {
-    double seconds = value->kind == JSON_NUMBER ? json_member_number(value) : -1;
-    *ret_hold_ms = HOLD_MS_STANDARD;
-    if (value->kind != JSON_ABSENT) {
-        if (!(seconds >= 0 && seconds <= HOLD_MS_MAX / 1000.0))
-            return false;
-        *ret_hold_ms = (uint32_t)ceil(seconds) * 1000;
-    }
+    uint32_t seconds = HOLD_MS_STANDARD / 1000;
+    if (value->kind != JSON_ABSENT &&
+        (!json_member_ceiling(value, UINT32_MAX, &seconds) || seconds > HOLD_MS_MAX / 1000))
+        return false;
+    *ret_hold_ms = seconds * 1000;
     if (*ret_hold_ms > relay->config.hold_ms_max)
         *ret_hold_ms = relay->config.hold_ms_max;
     return true;
@@ -319,15 +310,15 @@ static void tell_joined(struct speaker speaker, struct member *member, uint64_t 
 }
 
 /* Continues or renews the epoch of a seat, and tells its member all that it must know. */
-static void resume(struct relay *relay, struct speaker speaker, struct member *member,
-                   const struct join *join, struct effects *effects)
+static void resume(struct speaker speaker, struct member *member, const struct join *join,
+                   struct effects *effects)
 {
     struct party *party = member->room->party;
     struct seat *seat = member_seat(member);
     struct log_cursor cursor = {0};
     bool is_recovered = false;
     if (join->epoch != seat->epoch) {
-        party_begin_epoch(party, seat, draw_epoch(relay));
+        party_begin_epoch(party, seat, seat->epoch + 1);
     } else if (party_is_count(party, seat, join->seen)) {
         party_confirm(party, seat, join->seen);
         is_recovered = party_find_missed(party, seat, join->seen, &cursor);
@@ -365,7 +356,7 @@ static void return_to_seat(struct relay *relay, struct speaker speaker, struct m
     }
     member->active_ms = relay->now_ms;
     *speaker.seat = member;
-    resume(relay, speaker, member, join, effects);
+    resume(speaker, member, join, effects);
     if (was_away)
         relay_3_emit_to_others(member, EVENT_PEER_BACK, effects);
     if (member_is_host(member))
@@ -480,7 +471,7 @@ static void give_up_role(struct relay *relay, struct speaker speaker, struct mem
 static void enter(struct relay *relay, struct speaker speaker, struct room *room,
                   struct member *member, const struct join *join, struct effects *effects)
 {
-    enum relay_error error;
+    enum relay_error error = ERROR_ROOM_FULL;
     bool watched = member != NULL && member->is_audience;
     bool may_enter = watched && join->is_audience;
     if (member != NULL && !watched)

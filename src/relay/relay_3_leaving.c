@@ -212,8 +212,9 @@ static void tell_audience(struct relay *relay, struct party *party, struct effec
 void relay_3_do_due(struct relay *relay, struct effects *effects)
 {
     struct due *due = due_first(&relay->dues);
+    assert(due != NULL);
     due_cancel(&relay->dues, due);
-    switch (due->kind) {
+    switch ((enum due_kind)due->kind) {
     case DUE_EXPIRY: {
         struct seat *seat = CONTAINER_OF(due, struct seat, expiry);
         relay_3_vacate(relay, seat_member(seat), LEAVING_EXPIRED, effects);

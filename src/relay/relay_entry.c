@@ -3,7 +3,6 @@
  * the checks.
  */
 #include <assert.h>
-#include <math.h>
 #include <stdlib.h>
 
 #include "base/allocation.h"
@@ -169,11 +168,7 @@ bool relay_read_max_clients(const struct relay *relay, const struct json_value *
     if (!(max_clients >= 1))
         return false;
     /* A room admits members while their count is below the number: 1.5 admits two. */
-    double ceiling = ceil(max_clients);
-    *ret_members_max = relay->config.members_max;
-    if (ceiling < *ret_members_max)
-        *ret_members_max = (uint32_t)ceiling;
-    return true;
+    return json_member_ceiling(value, relay->config.members_max, ret_members_max);
 }
 
 /* Reads maxClients. False: the client was refused. */

@@ -17,13 +17,11 @@
 #define SEAT_SESSIONS 4 /* the last sessions of a client that its seat remembers */
 
 struct seat {
-    uint64_t epoch;          /* random; 0 is none */
-    uint64_t previous_epoch; /* the one before, of which the member may still know; 0: none */
-    uint64_t heard;          /* the member's messages in this epoch */
-    int64_t offset;          /* the seat's events in this epoch are the room's `to_all` and this */
-    uint64_t since;          /* the number, in the room's log, of the first event of this epoch */
-    uint64_t seen;           /* events of this epoch that the member has confirmed */
-    uint64_t seen_until;     /* the log's number of the event behind the last of those */
+    uint64_t epoch;      /* random at first, and one more whenever it begins anew; 0 is none */
+    uint64_t heard;      /* the member's messages in this epoch */
+    int64_t offset;      /* the seat's events in this epoch are the room's `to_all` and this */
+    uint64_t seen;       /* events of this epoch that the member has confirmed */
+    uint64_t seen_until; /* the log's number of the event behind the last of those */
     uint32_t sessions[SEAT_SESSIONS]; /* hashes, the current one first; 0: none */
     uint32_t attempt;                 /* of the last join in the current session */
     uint32_t audience_at;             /* place among the audience, for a member without a seat */
@@ -63,7 +61,7 @@ static inline uint64_t seat_count(const struct seat *seat, uint64_t to_all)
 
 static inline struct log_reader seat_reader(const struct seat *seat)
 {
-    return (struct log_reader){.index = seat_member(seat)->index, .since = seat->since};
+    return (struct log_reader){.index = seat_member(seat)->index, .since = seat->seen_until};
 }
 
 #endif

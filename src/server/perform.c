@@ -233,6 +233,7 @@ static void perform_keep_private(struct loop *loop, const struct effect_keep_pri
 
 static void tell_payload(struct loop *loop, uint32_t client, struct payload *payload)
 {
+    assert(payload != NULL);
     const struct frame frame = {bytes_of(payload->data, payload->length), payload};
     tell(loop, client, &frame);
     count_deliveries(loop, 1);

@@ -221,7 +221,7 @@ static void check_handshake(const struct http_request *request, struct bytes hea
                                          {(const uint8_t *)"b", 1}};
     static const struct ws_subprotocols subprotocols = {.known = known,
                                                         .known_count = ARRAY_LENGTH(known),
-                                                        .preferred = known[1],
+                                                        .preferred = {(const uint8_t *)"b", 1},
                                                         .own = {(const uint8_t *)"party-", 6}};
     int status = ws_handshake_check(request);
     assert(status == 101 || status == 400 || status == 405 || status == 426);

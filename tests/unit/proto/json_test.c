@@ -293,6 +293,40 @@ static void the_conformance_cases_are_judged_right(void **state)
     assert_true(count > 0);
 }
 
+static void numbers_are_whole_or_rounded_up(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool is_whole; /* from 0 to 8 */
+        bool has_ceiling;
+        uint32_t ceiling; /* at most 8 */
+    } cases[] = {
+        {"{\"a\":0}", true, true, 0},      {"{\"a\":-0}", true, true, 0},
+        {"{\"a\":8}", true, true, 8},      {"{\"a\":8.0}", true, true, 8},
+        {"{\"a\":80e-1}", true, true, 8},  {"{\"a\":0.5}", false, true, 1},
+        {"{\"a\":7.001}", false, true, 8}, {"{\"a\":7}", true, true, 7},
+        {"{\"a\":8.5}", false, true, 8},   {"{\"a\":9}", false, true, 8},
+        {"{\"a\":1e400}", false, true, 8}, {"{\"a\":-1}", false, false, 0},
+        {"{\"a\":-0.5}", false, false, 0}, {"{\"a\":\"1\"}", false, false, 0},
+        {"{\"a\":null}", false, false, 0}, {"{\"a\":[1]}", false, false, 0},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct json_walk walk;
+        struct json_value key;
+        struct json_value value;
+        uint64_t whole;
+        uint32_t ceiling = 0;
+        json_walk_begin(&walk, bytes_of_string(cases[i].text));
+        assert_int_equal(json_walk_next(&walk, &key, &value), JSON_NEXT_MEMBER);
+        assert_int_equal(json_member_whole(&value, 8, &whole), cases[i].is_whole);
+        if (cases[i].is_whole)
+            assert_int_equal(whole, cases[i].ceiling);
+        assert_int_equal(json_member_ceiling(&value, 8, &ceiling), cases[i].has_ceiling);
+        assert_int_equal(ceiling, cases[i].ceiling);
+    }
+}
+
 static void elements_of_an_array_are_views(void **state)
 {
     (void)state;
@@ -342,6 +376,7 @@ int main(void)
         cmocka_unit_test(every_prefix_of_a_text_is_refused),
         cmocka_unit_test(nesting_is_bounded_exactly),
         cmocka_unit_test(members_are_views_of_what_was_written),
+        cmocka_unit_test(numbers_are_whole_or_rounded_up),
         cmocka_unit_test(elements_of_an_array_are_views),
         cmocka_unit_test(a_go_is_over_in_the_middle_of_a_value),
         cmocka_unit_test(a_go_is_over_in_the_middle_of_a_long_run),

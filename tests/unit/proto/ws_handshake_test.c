@@ -121,10 +121,11 @@ static void the_preferred_subprotocol_wins(void **state)
     static const struct bytes known[] = {{(const uint8_t *)"ours.v1", 7},
                                          {(const uint8_t *)"ours.v2", 7},
                                          {(const uint8_t *)"ours.v3", 7}};
-    static const struct ws_subprotocols subprotocols = {.known = known,
-                                                        .known_count = 3,
-                                                        .preferred = known[2],
-                                                        .own = {(const uint8_t *)"ours.", 5}};
+    static const struct ws_subprotocols subprotocols = {
+        .known = known,
+        .known_count = 3,
+        .preferred = {(const uint8_t *)"ours.v3", 7},
+        .own = {(const uint8_t *)"ours.", 5}};
     static const struct {
         const char *offered;
         const char *chosen;

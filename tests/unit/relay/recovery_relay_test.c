@@ -89,7 +89,7 @@ static struct recovery_outcome play(uint64_t seed, bool has_trace)
 {
     static const uint32_t log_bytes[] = {700, 2000, WORLD_LOG_BYTES};
     static struct adapter adapter;
-    world_init_3(&adapter.world);
+    world_init_3_random(&adapter.world, 1);
     uint32_t bytes = log_bytes[seed % ARRAY_LENGTH(log_bytes)];
     adapter.world.relay.config.log_bytes_max = bytes;
     adapter.server = (struct recovery_server){

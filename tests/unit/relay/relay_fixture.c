@@ -220,6 +220,13 @@ void world_init_3(struct world *world)
         world->clients[i].protocol = PROTOCOL_3;
 }
 
+void world_init_3_random(struct world *world, uint64_t seed)
+{
+    world_init_3(world);
+    world->random_state = seed;
+    world->relay.config.random = draw_random;
+}
+
 void world_init_random(struct world *world, uint64_t seed)
 {
     init_with_source(world, draw_random, seed);

@@ -81,6 +81,9 @@ void world_init_2(struct world *world);
 /* The same for clients that speak protocol 3: rooms are BBBC, BBBD, BBBF, ... */
 void world_init_3(struct world *world);
 
+/* As world_init_3(), but what is drawn is random: an epoch is no other seat's. */
+void world_init_3_random(struct world *world, uint64_t seed);
+
 /* As world_init(), but what is drawn is random, and depends on the seed only. */
 void world_init_random(struct world *world, uint64_t seed);
 

@@ -274,7 +274,8 @@ static void memory_that_lacks_is_no_fault_of_the_token(void **state)
     struct bytes token = mint(pair, EDDSA, CLAIMS);
     uint8_t changed[TOKEN_BYTES_MAX];
     memcpy(changed, token.data, token.length);
-    changed[token.length - 10] ^= 1;
+    uint8_t *digit = &changed[token.length - 10];
+    *digit = *digit == 'A' ? 'B' : 'A'; /* stays one of base64url */
     assert_lack_is_told(public, bytes_of(changed, token.length), TOKEN_VERDICT_BAD_SIGNATURE);
 }
 
