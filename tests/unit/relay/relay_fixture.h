@@ -32,7 +32,7 @@
 #define WORLD_MIGRATE_MS 15000
 #define WORLD_LOG_BYTES 65536
 #define WORLD_GUESSES_MAX 10
-#define INBOX_TEXTS_MAX 64
+#define INBOX_TEXTS_MAX 1024
 
 struct fake_client {
     struct member *seat;
