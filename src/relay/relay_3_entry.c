@@ -213,36 +213,43 @@ static bool check_token(const struct relay *relay, struct speaker speaker,
     return false;
 }
 
-/* Reads and checks all of `create`. False: the speaker was refused. */
+/* Reads and checks all of `create`. False: `refusal` says why the speaker must be refused. */
 static bool read_create(struct relay *relay, struct speaker speaker,
                         const struct envelope *envelope, struct canonical_id *ret_id,
                         struct room_settings *settings, struct wishes *wishes,
-                        struct effects *effects)
+                        struct event *refusal)
 {
-    struct event refusal = {
-        .type = EVENT_ERROR, .protocol = PROTOCOL_3, .of = envelope_type_name(ENVELOPE_CREATE)};
-    bool is_read = false;
-    refusal.error = ERROR_MAX_CLIENTS;
-    settings->has_url = envelope->url.kind != JSON_ABSENT;
-    if (!read_client(relay, envelope, ret_id, &wishes->session, &refusal.error)) {
-        /* refusal.error says it */
-    } else if (!relay_read_max_clients(relay, &envelope->max_clients, &settings->members_max)) {
-        refusal.error = ERROR_MAX_CLIENTS;
-    } else if (settings->has_url &&
-               !url_template_read(&envelope->url, relay->config.instance.id, &relay->template,
-                                  &refusal.error, &refusal.detail)) {
-        /* both say it */
-    } else if (!read_wishes(relay, envelope, wishes, &refusal.error)) {
-        /* refusal.error says it */
-    } else if (relay->is_draining) {
-        refusal.error = ERROR_DRAINING;
-    } else {
-        is_read = check_token(relay, speaker, envelope, &settings->members_max, &refusal.error);
-    }
-    if (!is_read)
-        effects_tell_client(effects, speaker.client, refusal);
+    if (!read_client(relay, envelope, ret_id, &wishes->session, &refusal->error))
+        return false;
     settings->id = id_view(ret_id);
-    return is_read;
+    refusal->error = ERROR_MAX_CLIENTS;
+    if (!relay_read_max_clients(relay, &envelope->max_clients, &settings->members_max))
+        return false;
+    settings->has_url = envelope->url.kind != JSON_ABSENT;
+    if (settings->has_url &&
+        !url_template_read(&envelope->url, relay->config.instance.id, &relay->template,
+                           &refusal->error, &refusal->detail))
+        return false;
+    if (!read_wishes(relay, envelope, wishes, &refusal->error))
+        return false;
+    refusal->error = ERROR_DRAINING;
+    if (relay->is_draining)
+        return false;
+    return check_token(relay, speaker, envelope, &settings->members_max, &refusal->error);
+}
+
+/* Gives a new room what its creator wishes. */
+static void settle_room(const struct relay *relay, const struct member *creator,
+                        const struct wishes *wishes)
+{
+    struct party *party = creator->room->party;
+    struct seat *seat = member_seat(creator);
+    (void)seat_note_session(seat, wishes->session);
+    party_begin_epoch(party, seat, draw_epoch(relay));
+    party->hold_ms = wishes->hold_ms;
+    party->host_migrates = wishes->host_migrates;
+    party->audience_max = wishes->audience_max;
+    relay_3_set_password(relay, party, bytes_of(wishes->password, wishes->password_length));
 }
 
 void relay_3_create(struct relay *relay, struct speaker speaker, const struct envelope *envelope,
@@ -250,26 +257,21 @@ void relay_3_create(struct relay *relay, struct speaker speaker, const struct en
 {
     struct canonical_id id;
     struct room_settings settings;
-    struct wishes wishes;
+    struct wishes wishes = {.session.attempt = 0}; /* joins count from 1 on */
+    struct event refusal = {
+        .type = EVENT_ERROR, .protocol = PROTOCOL_3, .of = envelope_type_name(ENVELOPE_CREATE)};
     if (*speaker.seat != NULL) {
-        relay_3_refuse(speaker, envelope_type_name(ENVELOPE_CREATE), ERROR_ALREADY_IN_ROOM,
-                       effects);
+        relay_3_refuse(speaker, refusal.of, ERROR_ALREADY_IN_ROOM, effects);
         return;
     }
-    if (!read_create(relay, speaker, envelope, &id, &settings, &wishes, effects))
+    if (!read_create(relay, speaker, envelope, &id, &settings, &wishes, &refusal)) {
+        effects_tell_client(effects, speaker.client, refusal);
         return;
+    }
     struct member *member = relay_open_room(relay, &settings, speaker, effects);
     if (member == NULL)
         return;
-    struct party *party = member->room->party;
-    struct seat *seat = member_seat(member);
-    wishes.session.attempt = 0;
-    (void)seat_note_session(seat, wishes.session);
-    party_begin_epoch(party, seat, draw_epoch(relay));
-    party->hold_ms = wishes.hold_ms;
-    party->host_migrates = wishes.host_migrates;
-    party->audience_max = wishes.audience_max;
-    relay_3_set_password(relay, party, bytes_of(wishes.password, wishes.password_length));
+    settle_room(relay, member, &wishes);
     *speaker.seat = member;
     effects_add_room_added(effects, (struct effect_room_added){speaker.origin_number});
     effects_tell_client(effects, speaker.client,
