@@ -349,6 +349,9 @@ class Room:
         return True
 
     async def _end(self):
+        for stream in (stream for player in self.players for stream in player.streams.values()):
+            if stream.may_jump:  # and nothing has come behind what was missed
+                self.world.figures['missed knowingly'] += sum(due.must_come for due in stream.due)
         for players in (self.players[1:], self.players[:1]):  # the host last, since the room ends then
             for player in players:
                 player.member.leave()
@@ -375,18 +378,10 @@ class World:
 
     async def run(self):
         rooms = [Room(self, number) for number in range(self.options.rooms)]
-        reporter = asyncio.create_task(self._report(rooms)) if self.options.progress else None
         for result in await asyncio.gather(*(room.play() for room in rooms), return_exceptions=True):
             if result is not None:
                 self.violations.append(repr(result))
-        if reporter:
-            reporter.cancel()
         return self._outcome(rooms)
-
-    async def _report(self, rooms):
-        while True:
-            await asyncio.sleep(self.options.progress)
-            print(json.dumps(self._outcome(rooms)), flush=True)
 
     def _outcome(self, rooms):
         cuts = sum((room.proxy.cuts for room in rooms), collections.Counter())
@@ -411,7 +406,6 @@ def main():
     parser.add_argument('--cuts-most', type=int, default=10_000, help='in one room')
     parser.add_argument('--patience', type=float, default=5, help='seconds after which a silent connection is given up')
     parser.add_argument('--largest', type=int, default=2000, help='bytes of the largest messages')
-    parser.add_argument('--progress', type=float, default=0, help='a line of figures every so many seconds')
     parser.add_argument('--give-up', type=float, default=40, help='seconds for all to arrive when nothing is cut')
     parser.add_argument('--plant', choices=PLANTS, help='a fault in the client that must be found')
     parser.add_argument('--seed', default=str(random.randrange(10**6)), help='determines who says what, and the cuts')
