@@ -11,6 +11,7 @@ export const checks = {
   replies: 'no error without cause',
   closes: 'no close without cause',
   garbage: 'garbage answered as the protocol says',
+  cuts: 'nothing lost and nothing doubled over a proxy that cuts',
   memory: 'memory stays',
   stop: 'the server stopped cleanly',
   run: 'the run went as planned',

@@ -57,6 +57,12 @@ export const buryMessages = 20;
  */
 export const storm = { rooms: 10, hugeMessages: 5, plainMessages: 1000, seconds: 5 };
 
+/**
+ * Python clients over a proxy that cuts, as options of tests/python/exchange.py: some hundred cuts in ten minutes.
+ * What is said while a member is silent mostly has room in the log, and sometimes not.
+ */
+export const cutting = { rooms: 4, members: 5, rate: 6, largest: 700, 'cut-every': 20, 'cuts-most': 500 };
+
 /** A connection with more unsent output than this says nothing more for a while. */
 export const unsentBytesMax = 2 ** 20;
 
@@ -72,6 +78,7 @@ export const deadlines = {
   // For a client that vanished to be announced: 10 s of silence, and time to notice.
   vanishSeconds: 20,
   measureSeconds: 40,
+  cuttingSeconds: 150, // for all to arrive when nothing is cut any more, and for everybody to leave
 };
 
 export const progressSeconds = 10;

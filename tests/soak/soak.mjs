@@ -1,5 +1,6 @@
 // Hundreds of clients who behave like players, well and badly, for minutes; every delivery is
-// checked, and the server's memory before and after. Run by `make soak`.
+// checked, and the server's memory before and after. Beside them, Python clients of protocol 3 over a proxy
+// that cuts their connections (cuts.mjs). Run by `make soak`.
 //
 //     SECONDS=60   how long (600)
 //     SEED=1       what is drawn by chance; what happens when is not repeated by it
@@ -11,6 +12,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Random, seed } from '../blackbox/support/random.mjs';
 import { Server } from '../blackbox/support/server.mjs';
 import { Churn } from './churn.mjs';
+import { Cuts } from './cuts.mjs';
 import { Ledger } from './ledger.mjs';
 import { measure } from './memory.mjs';
 import { Fillers } from './payloads.mjs';
@@ -117,7 +119,9 @@ world.port = server.port;
 world.pid = server.pid;
 world.url = `ws://127.0.0.1:${server.port}/`;
 try {
+  const cuts = await Cuts.start();
   await soak();
+  await cuts.end((check, text) => world.ledger.report(check, text));
 } catch (error) {
   world.ledger.report('run', error.stack);
 }
