@@ -1,5 +1,5 @@
 /* What goes into the server, what it promises by that, and what players take of it. */
-#include "relay/recovery_witness.h"
+#include "recovery/recovery_witness.h"
 
 #include <stdarg.h>
 #include <stdio.h>

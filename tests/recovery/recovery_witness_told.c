@@ -1,5 +1,5 @@
 /* What comes out of the server: who has which seat, and whether the server may say so. */
-#include "relay/recovery_witness.h"
+#include "recovery/recovery_witness.h"
 
 #include <stdlib.h>
 

@@ -9,9 +9,9 @@
 #ifndef PARTY_TESTS_RECOVERY_WITNESS_H
 #define PARTY_TESTS_RECOVERY_WITNESS_H
 
-#include "relay/recovery_server.h"
-#include "relay/recovery_text.h"
-#include "relay/recovery_verdict.h"
+#include "recovery/recovery_server.h"
+#include "recovery/recovery_text.h"
+#include "recovery/recovery_verdict.h"
 
 #define WITNESS_SEATS 512
 #define WITNESS_ROOMS 128
