@@ -84,6 +84,7 @@ struct witness_input {
     struct witness_seat *seat; /* that counts it; NULL: nobody does */
     bool is_of_host;
     bool is_refused; /* an error with its number came */
+    bool is_lost;    /* the server had no memory for it, and has closed the connection */
 };
 
 /* What a player said last, of what the server handled. */

@@ -224,7 +224,8 @@ static void take_peer_left(struct witness *witness, const struct witness_seat *h
 static void take_refusal(struct witness *witness, uint32_t connection, struct bytes text)
 {
     struct witness_link *link = &witness->links[connection];
-    if (text_has_string(text, "code", "kicked"))
+    bool is_creator = link->asked_code[0] == '\0'; /* the server may be full of other rooms */
+    if (text_has_string(text, "code", is_creator ? "server-full" : "kicked"))
         return;
     if (!promise(witness->verdict, text_has_string(text, "code", "room-not-found"),
                  "player %u hears %.*s", link->player, (int)text.length, text.data))

@@ -119,7 +119,8 @@ static void refused(void *owner, const char *response)
     guest->wire = NULL;
 }
 
-static const struct wire_events events = {opened, heard, closed, ended, refused};
+static const struct wire_events events = {
+    .opened = opened, .heard = heard, .closed = closed, .ended = ended, .refused = refused};
 
 static void free_guest(struct guest *guest)
 {
