@@ -282,9 +282,8 @@ static void take_created(struct player *player, struct bytes text)
     player->seen = player->own = player->own_most = player->heard = 0;
     player->knows = player->is_seated = true;
     player->is_waiting = false;
-    /* So that everybody who joins is told a state: behind `joined` it is not counted, and there is
-     * no telling one that is from one that is not. */
-    player_set_state(player);
+    if (!player->begins_without_state)
+        player_set_state(player);
 }
 
 /* What `joined` must say to somebody who knows the same epoch. */
@@ -330,7 +329,7 @@ static void take_joined(struct player *player, struct bytes text)
         player->seen = seen;
     player->is_waiting = false;
     player->is_seated = player->knows = true;
-    player->is_state_due = !is_recovered;
+    player->is_state_due = text_is_true(text, "state");
     if (!is_recovered && promise(player->verdict, player->index < PLAYER_INDICES,
                                  "player %u: index %u", player->number, player->index))
         know_room(player, text);

@@ -47,7 +47,8 @@ struct player {
     struct verdict *verdict;
     const struct player_voice *voice;
     enum recovery_break broken;
-    bool ends_with_host; /* rooms that it creates */
+    bool ends_with_host;       /* rooms that it creates, */
+    bool begins_without_state; /* and so do these */
     uint32_t number;
     uint32_t life;    /* begins anew when the player knows nothing any more */
     uint32_t session; /* number of it */

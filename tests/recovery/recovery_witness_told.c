@@ -200,6 +200,8 @@ static void take_joined(struct witness *witness, uint32_t connection, struct byt
         return;
     witness->rooms[room].host = (uint32_t)text_number(text, "host");
     link->is_state_due = witness->rooms[room].has_state;
+    promise(witness->verdict, text_is_true(text, "state") == link->is_state_due,
+            "seat %u of player %u is told wrongly whether there is a state", index, link->player);
     check_lists(witness, seat, text);
 }
 

@@ -152,7 +152,7 @@ static void forget_room(struct gathering *gathering)
     gathering->creator = RECOVERY_NONE;
 }
 
-/* The creator tells its code when the state is set: see take_created() of the players. */
+/* The creator tells its code when it knows the room, and the room has a state if it is to. */
 static void publish(struct gathering *gathering)
 {
     if (gathering->creator == RECOVERY_NONE || gathering->code[0] != '\0')
@@ -160,7 +160,7 @@ static void publish(struct gathering *gathering)
     const struct player *creator = &gathering->regulars[gathering->creator].player;
     if (creator->life != gathering->creator_life)
         gathering->creator = RECOVERY_NONE;
-    else if (creator->knows && creator->heard > 0)
+    else if (creator->knows && (creator->heard > 0 || creator->begins_without_state))
         memcpy(gathering->code, creator->room, sizeof gathering->code);
 }
 
@@ -600,6 +600,7 @@ static struct gathering *new_gathering(void)
         regular->gathering = gathering;
         player_init(&regular->player, i, &gathering->voice, &gathering->verdict);
         regular->player.ends_with_host = ends_with_host;
+        regular->player.begins_without_state = network_once_in(2);
         regular->acts_ns = network_now_ns() + network_random() % NETWORK_S;
     }
     return gathering;

@@ -9,7 +9,6 @@
 #include "refusals.h"
 #include "server/conn_out.h"
 #include "server/perform.h"
-#include "world.h"
 
 #define WITNESSES_MAX 8
 /* Of a loop that looked at its clock before another, or before the connection ended. */
@@ -162,10 +161,13 @@ static struct tap_line *line_of(const struct conn *conn)
     return watch == NULL ? NULL : CONTAINER_OF(watch, struct tap_line, watch);
 }
 
-/* Seats are held for a time of the loop's clock, which may be a little late. */
+/*
+ * Seats are held for a time of the loop's clock. That may be a little late, and goes on by some of
+ * a gap in which everything stands still; the network's clock goes on by all of it.
+ */
 static void tell_time(struct witness *witness, uint32_t late_ms)
 {
-    witness->now_ms = world_now_ns() / NETWORK_MS + late_ms;
+    witness->now_ms = network_now_ns() / NETWORK_MS + late_ms;
 }
 
 /* Takes the text. */

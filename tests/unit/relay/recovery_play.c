@@ -68,7 +68,7 @@ static void forget_room(struct play *play)
     play->creator = RECOVERY_NONE;
 }
 
-/* The creator tells its code when the state is set: see take_created() of the players. */
+/* The creator tells its code when the state is set. */
 static void publish(struct play *play)
 {
     if (play->creator == RECOVERY_NONE || play->code[0] != '\0')
