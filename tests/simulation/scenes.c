@@ -40,6 +40,23 @@ static const struct scene scenes[] = {
     {"all-places-taken", scene_all_places_taken},
     {"many-newcomers", scene_many_newcomers},
     {"many-guessers", scene_many_guessers},
+    {"seat-expires", scene_seat_expires},
+    {"no-hold", scene_no_hold},
+    {"seat-returns", scene_seat_returns},
+    {"log-overflows", scene_log_overflows},
+    {"host-expires", scene_host_expires},
+    {"host-migrates", scene_host_migrates},
+    {"host-leaves", scene_host_leaves},
+    {"silent-creator", scene_silent_creator},
+    {"audience", scene_audience},
+    {"loud-audience", scene_loud_audience},
+    {"kick", scene_kick},
+    {"locked-room", scene_locked_room},
+    {"password", scene_password},
+    {"given-up", scene_given_up},
+    {"binary", scene_binary},
+    {"lookup-of-seats", scene_lookup_of_seats},
+    {"errors-of-seats", scene_errors_of_seats},
 };
 
 static const struct scene *choose(const char *name)
