@@ -44,6 +44,7 @@ static const struct scene scenes[] = {
     {"no-hold", scene_no_hold},
     {"seat-returns", scene_seat_returns},
     {"log-overflows", scene_log_overflows},
+    {"impossible-count", scene_impossible_count},
     {"host-expires", scene_host_expires},
     {"host-migrates", scene_host_migrates},
     {"host-leaves", scene_host_leaves},

@@ -61,6 +61,7 @@ void scene_seat_expires(void);
 void scene_no_hold(void);
 void scene_seat_returns(void);
 void scene_log_overflows(void);
+void scene_impossible_count(void);
 void scene_host_expires(void);
 void scene_host_migrates(void);
 void scene_host_leaves(void);

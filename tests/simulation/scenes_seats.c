@@ -226,6 +226,26 @@ void scene_log_overflows(void)
     expect_joined(again, part);
 }
 
+/* Who says that it has seen more than there was is told what there was, in the same epoch. */
+void scene_impossible_count(void)
+{
+    struct guest *host = create("host", ",\"hold\":20");
+    struct guest *other = join("other", host);
+    guest_expect(host, "{\"type\":\"peer_joined\",\"index\":1}");
+    guest_say(other, "{\"type\":\"ping\",\"seen\":700}");
+    guest_expect(other, "{\"type\":\"pong\",\"heard\":0}");
+    lose(other);
+    guest_expect(host, "{\"type\":\"peer_away\",\"index\":1}");
+    guest_say(host, "{\"type\":\"send\",\"data\":1}");
+    guest_catch_up(host);
+    struct guest *again =
+        ask("other", guest_code(host), 2, ",\"epoch\":\"%s\",\"seen\":2", guest_epoch(other));
+    expect_joined(again, "\"recovered\":false,\"seen\":1,\"heard\":0");
+    guest_expect(host, "{\"type\":\"peer_back\",\"index\":1}");
+    guest_say(host, "{\"type\":\"send\",\"data\":2}");
+    guest_expect(again, "{\"type\":\"message\",\"from\":0,\"data\":2}");
+}
+
 /* A host that is away for too long takes its room with it. */
 void scene_host_expires(void)
 {
