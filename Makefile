@@ -64,7 +64,7 @@ nightly:
 # Servers in a simulated network: SEEDS=1000 of them from a random seed on, or SEED=n alone with a trace.
 simulate:
 	@scripts/setup build
-	@test -f build/simulate/build.ninja || meson setup build/simulate -Db_lto=true -Dsimulation=true >/dev/null
+	@test -f build/simulate/build.ninja || meson setup build/simulate -Dsimulation=true >/dev/null
 	@ninja -C build/simulate --quiet tests/simulate
 	@build/simulate/tests/simulate $(if $(SEED),--seed $(SEED) --trace,--seeds $(or $(SEEDS),1000))
 

@@ -11,6 +11,7 @@
 
 #include "player.h"
 #include "refusals.h"
+#include "regulars.h"
 #include "wire.h"
 #include "world.h"
 
@@ -73,20 +74,20 @@ void player_go_away(struct player *player, uint64_t for_ns)
     player->acts_ns = network_now_ns() + for_ns;
 }
 
-/*
- * Whether a refusal of memory may be why a player has lost its connection. Each costs the members
- * of one party theirs at most.
- */
-static bool is_hit(struct player *player)
+bool clients_are_hit(uint64_t *hit_ns)
 {
-    struct party *party = player->party;
-    if (party->hit_ns != 0 && world_now_ns() - party->hit_ns < HIT_NS)
+    if (*hit_ns != 0 && world_now_ns() - *hit_ns < HIT_NS)
         return true;
     if (clients.hits == refusals_count())
         return false;
     clients.hits++;
-    party->hit_ns = world_now_ns();
+    *hit_ns = world_now_ns();
     return true;
+}
+
+static bool is_hit(struct player *player)
+{
+    return clients_are_hit(&player->party->hit_ns);
 }
 
 static void come_again_soon(struct player *player)
@@ -181,7 +182,8 @@ static void ended(void *owner, bool is_reset)
     come_again_soon(player);
 }
 
-static const struct wire_events events = {opened, heard, hear_close, ended, refused};
+static const struct wire_events events = {
+    .opened = opened, .heard = heard, .closed = hear_close, .ended = ended, .refused = refused};
 
 static void connect_player(struct player *player)
 {
@@ -300,7 +302,7 @@ static uint64_t due_ns(const struct player *player)
 
 uint64_t clients_next_ns(void)
 {
-    uint64_t next_ns = UINT64_MAX;
+    uint64_t next_ns = regulars_next_ns();
     FOR_EACH_PLAYER(player)
     {
         uint64_t at_ns = due_ns(player);
@@ -313,6 +315,7 @@ uint64_t clients_next_ns(void)
 void clients_act(void)
 {
     uint64_t now_ns = network_now_ns();
+    regulars_act();
     FOR_EACH_PLAYER(player)
     {
         if (due_ns(player) <= now_ns)
@@ -338,10 +341,12 @@ void clients_begin(const struct clients_plan *plan)
             player_go_away(player, network_random() % NETWORK_S);
         }
     }
+    regulars_begin(plan);
 }
 
 void clients_stand_still(uint64_t for_ns)
 {
+    regulars_stand_still(for_ns);
     FOR_EACH_PLAYER(player)
     {
         if (player->recovers_ns != 0)
@@ -352,11 +357,13 @@ void clients_stand_still(uint64_t for_ns)
 void clients_end_faults(void)
 {
     clients.plan.has_faults = false;
+    regulars_end_faults();
 }
 
 void clients_fall_silent(void)
 {
     clients.is_silent = true;
+    regulars_fall_silent();
 }
 
 static void check_pair(struct player *player, const struct player *other)
@@ -390,6 +397,7 @@ static void check_state(const struct player *player)
 
 void clients_check_rest(void)
 {
+    regulars_check_rest();
     FOR_EACH_PLAYER(player)
     {
         const struct party *party = player->party;
@@ -411,6 +419,7 @@ void clients_check_rest(void)
 void clients_leave(void)
 {
     clients.is_over = true;
+    regulars_leave();
     FOR_EACH_PLAYER(player)
     {
         if (player->wire != NULL) {
@@ -425,20 +434,22 @@ void clients_expect_stop(void)
 {
     clients.is_over = true;
     clients.awaits_stop = true;
+    regulars_expect_stop();
 }
 
 uint64_t clients_digest(void)
 {
-    return clients.digest;
+    return clients.digest ^ regulars_digest();
 }
 
 uint64_t clients_heard(void)
 {
-    return clients.heard;
+    return clients.heard + regulars_heard();
 }
 
 void clients_end(void)
 {
+    regulars_end();
     FOR_EACH_PLAYER(player)
     {
         if (player->wire != NULL)
@@ -446,4 +457,9 @@ void clients_end(void)
     }
     for (uint32_t i = 0; i < clients.plan.rooms; i++)
         free(clients.parties[i]);
+}
+
+void clients_release(void)
+{
+    regulars_release();
 }

@@ -21,6 +21,12 @@ void clients_begin(const struct clients_plan *plan);
 uint64_t clients_next_ns(void);
 void clients_act(void);
 
+/*
+ * Whether a refusal of memory may be why somebody has lost a connection. Each costs the members of
+ * one party theirs at most; `hit_ns` is the party's, and 0 at first.
+ */
+bool clients_are_hit(uint64_t *hit_ns);
+
 /* Everything stood still for so long: what is due by the server's time is due so much later. */
 void clients_stand_still(uint64_t for_ns);
 
@@ -41,5 +47,7 @@ void clients_expect_stop(void);
 uint64_t clients_digest(void);
 uint64_t clients_heard(void);
 void clients_end(void);
+/* When the network is no more. */
+void clients_release(void);
 
 #endif

@@ -24,7 +24,8 @@ struct guest {
     struct wire *wire; /* NULL: it is gone */
     int protocol;
     char name[NAME_MAX_LENGTH];
-    char code[8];
+    char code[16];
+    char epoch[20]; /* of protocol 3 */
     char index[NAME_MAX_LENGTH];
     uint32_t echoes;
     bool is_open;
@@ -86,6 +87,16 @@ static void heard(void *owner, const char *text, size_t length)
     trace(guest, "hears", text);
 }
 
+/* It waits in the list as its bytes, in hexadecimal. */
+static void heard_bytes(void *owner, struct bytes message)
+{
+    char text[TEXT_MAX] = "bytes";
+    size_t at = strlen(text);
+    for (size_t i = 0; i < message.length && at + 4 < sizeof text; i++)
+        at += (size_t)snprintf(text + at, 4, " %02x", message.data[i]);
+    heard(owner, text, at);
+}
+
 static void closed(void *owner, unsigned code, const char *reason)
 {
     struct guest *guest = owner;
@@ -119,7 +130,12 @@ static void refused(void *owner, const char *response)
     guest->wire = NULL;
 }
 
-static const struct wire_events events = {opened, heard, closed, ended, refused};
+static const struct wire_events events = {.opened = opened,
+                                          .heard = heard,
+                                          .heard_bytes = heard_bytes,
+                                          .closed = closed,
+                                          .ended = ended,
+                                          .refused = refused};
 
 static void free_guest(struct guest *guest)
 {
@@ -243,6 +259,11 @@ void guest_say_bytes(struct guest *guest, const void *text, size_t length)
         scene_fails("%s is gone, and should say %.*s", guest->name, (int)length,
                     (const char *)text);
     wire_say(guest->wire, text, length);
+}
+
+const char *guest_epoch(const struct guest *guest)
+{
+    return guest->epoch;
 }
 
 void guest_say(struct guest *guest, const char *format, ...)
@@ -380,13 +401,15 @@ void guest_cut_off(struct guest *guest)
     guest->wire = NULL;
 }
 
-/* Notes the code, and who it is in the room. */
-static void take_seat(struct guest *guest, const char *text)
+void guest_take_seat(struct guest *guest, const char *text)
 {
     const char *room = strstr(text, "\"room\":\"");
     const char *index = strstr(text, "\"index\":");
-    if (room == NULL || sscanf(room, "\"room\":\"%7[A-Za-z0-9]\"", guest->code) != 1)
+    if (room == NULL || sscanf(room, "\"room\":\"%15[A-Za-z0-9]\"", guest->code) != 1)
         scene_fails("%s is told %s", guest->name, text);
+    const char *epoch = strstr(text, "\"epoch\":\"");
+    if (epoch != NULL)
+        snprintf(guest->epoch, sizeof guest->epoch, "%.16s", epoch + strlen("\"epoch\":\""));
     if (guest->protocol == 1)
         snprintf(guest->index, sizeof guest->index, "\"%.20s\"", guest->name);
     else if (index == NULL || sscanf(index, "\"index\":%20[0-9]", guest->index) != 1)
@@ -401,7 +424,7 @@ struct guest *guest_create(int protocol, const char *name, uint32_t members_max)
     const char *text = guest_hear(guest, PROMPT_NS);
     if (strncmp(text, "{\"type\":\"created\"", 17) != 0)
         scene_fails("%s creates a room, and hears %s", name, text);
-    take_seat(guest, text);
+    guest_take_seat(guest, text);
     return guest;
 }
 
@@ -412,7 +435,7 @@ struct guest *guest_join(int protocol, const char *name, const char *code)
     const char *text = guest_hear(guest, PROMPT_NS);
     if (strncmp(text, "{\"type\":\"joined\"", 16) != 0)
         scene_fails("%s joins, and hears %s", name, text);
-    take_seat(guest, text);
+    guest_take_seat(guest, text);
     return guest;
 }
 

@@ -35,6 +35,12 @@ void scene_expect_refusal(const char *status);
 const char *guest_code(const struct guest *guest);
 const char *guest_index(const struct guest *guest);
 
+/* Of protocol 3: what it needs to come back. */
+const char *guest_epoch(const struct guest *guest);
+
+/* Notes the code, and who it is in the room, of a text that tells so. */
+void guest_take_seat(struct guest *guest, const char *text);
+
 PRINTF_LIKE(2, 3) void guest_say(struct guest *guest, const char *format, ...);
 void guest_say_bytes(struct guest *guest, const void *text, size_t length);
 /* For what is no text message. */

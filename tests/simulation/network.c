@@ -198,6 +198,8 @@ static void free_pipe(struct pipe *pipe)
 
 static void free_link(struct link *link)
 {
+    if (link->watch != NULL)
+        link->watch->is_over = true;
     free_pipe(&link->up);
     free_pipe(&link->down);
     free(link);
@@ -384,6 +386,56 @@ void link_reset(struct link *link)
     if (!link->is_reset)
         link_break(link);
     network.has_over = true;
+}
+
+/* Only so many bytes of those on their way will arrive, so much later. */
+static void keep_some(struct pipe *pipe, size_t length, uint64_t late_ns)
+{
+    struct segment **at = &pipe->first;
+    pipe->last = NULL;
+    pipe->in_flight = 0;
+    while (*at != NULL) {
+        struct segment *segment = *at;
+        size_t left = length - pipe->in_flight;
+        if (left == 0) {
+            *at = segment->next;
+            free(segment);
+            continue;
+        }
+        if (segment->length > left)
+            segment->length = left;
+        segment->arrives_ns += late_ns;
+        pipe->in_flight += segment->length;
+        pipe->arrived_ns = segment->arrives_ns;
+        pipe->last = segment;
+        at = &segment->next;
+    }
+}
+
+void link_give_up(struct link *link, uint64_t late_ns, bool has_end)
+{
+    struct pipe *pipe = &link->up;
+    size_t kept = network_once_in(2) ? pipe->in_flight : network_random() % (pipe->in_flight + 1);
+    link->client = NULL;
+    link->is_paused = false;
+    network.has_over = true;
+    if (link->is_reset)
+        return;
+    keep_some(pipe, kept, late_ns);
+    if (has_end)
+        link_put(link, pipe, (struct bytes){0}, true);
+    schedule(link);
+}
+
+void link_watch(struct link *link, struct link_watch *watch)
+{
+    link->watch = watch;
+}
+
+struct link_watch *network_watch_of(int fd)
+{
+    bool is_socket = fd >= 0 && network.fds[fd].kind == FD_SOCKET;
+    return is_socket ? network.fds[fd].link->watch : NULL;
 }
 
 bool link_lacks_descriptor(const struct link *link)

@@ -73,4 +73,21 @@ void link_hold(struct link *link, bool is_paused);
 /* The client does not read for a while: its kernel's buffer fills up. */
 void link_stall(struct link *link, bool is_stalled);
 
+/*
+ * The client is gone, and its kernel with it: of what is on its way to the server only a part
+ * arrives, cut at any byte, and so much later; and then its end, or nothing any more. The link is
+ * not used afterwards.
+ */
+void link_give_up(struct link *link, uint64_t late_ns, bool has_end);
+
+/* Somebody watches what the server does with a link, also when its client is gone. */
+struct link_watch {
+    bool is_over; /* both ends are closed */
+};
+
+/* `watch` must outlive the network. */
+void link_watch(struct link *link, struct link_watch *watch);
+/* The watch of a socket's descriptor; NULL: nobody watches. */
+struct link_watch *network_watch_of(int fd);
+
 #endif

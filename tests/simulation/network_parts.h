@@ -34,7 +34,8 @@ struct link {
     int fd; /* of the server's end; -1: it is closed */
     struct address from;
     const struct link_events *events;
-    void *client; /* NULL: the client's end is closed */
+    void *client;             /* NULL: the client's end is closed */
+    struct link_watch *watch; /* NULL: nobody watches */
     struct pipe up;
     struct pipe down;
     bool is_reset;

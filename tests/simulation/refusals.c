@@ -41,6 +41,11 @@ void refusals_leave_turn(void)
     refusals.is_in_turn = false;
 }
 
+bool refusals_are_in_turn(void)
+{
+    return refusals.is_in_turn;
+}
+
 uint64_t refusals_count(void)
 {
     return refusals.count;

@@ -17,6 +17,9 @@ void refusals_begin(void);
 /* The one that is asked for after so many others, in a turn, is refused; 0: none is. */
 void refusals_next(uint64_t number);
 
+/* Whether that is so now. */
+bool refusals_are_in_turn(void);
+
 /* A turn begins or ends. */
 void refusals_enter_turn(void);
 void refusals_leave_turn(void);

@@ -56,6 +56,26 @@ void scene_all_places_taken(void);
 void scene_many_newcomers(void);
 void scene_many_guessers(void);
 
+/* About protocol 3. */
+void scene_seat_expires(void);
+void scene_no_hold(void);
+void scene_seat_returns(void);
+void scene_log_overflows(void);
+void scene_impossible_count(void);
+void scene_host_expires(void);
+void scene_host_migrates(void);
+void scene_host_leaves(void);
+void scene_silent_creator(void);
+void scene_audience(void);
+void scene_loud_audience(void);
+void scene_kick(void);
+void scene_locked_room(void);
+void scene_password(void);
+void scene_given_up(void);
+void scene_binary(void);
+void scene_lookup_of_seats(void);
+void scene_errors_of_seats(void);
+
 /* Where memory is refused: whoever asks for a page is answered, or cut off, until it is so late. */
 void scenes_visit(uint64_t end_ns, bool is_traced);
 

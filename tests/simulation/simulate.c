@@ -57,7 +57,7 @@ static void tell_start(void)
 static void end_politely(void)
 {
     const struct config *config = world_config();
-    uint64_t graces_ms = config->host_grace_ms + config->empty_room_grace_ms;
+    uint64_t graces_ms = config->host_grace_ms + config->empty_room_grace_ms + config->hold_ms;
     clients_leave();
     world_run_until(world_now_ns() + graces_ms * NETWORK_MS + 15 * NETWORK_S);
     world_check_rest();
@@ -107,6 +107,7 @@ static struct outcome_of_seed play(const struct options *options, uint64_t seed)
     const struct outcome_of_seed outcome = {clients_digest(), clients_heard(), world_turns()};
     clients_end();
     network_release();
+    clients_release();
     return outcome;
 }
 

@@ -159,11 +159,16 @@ static void handle_close(struct wire *wire, const uint8_t *payload, size_t lengt
 static void handle_frame(struct wire *wire, uint8_t opcode, uint8_t *payload, size_t length)
 {
     uint8_t behind = payload[length]; /* there is a byte more in the buffer than it holds */
+    if (opcode == 0x2 && wire->events->heard_bytes == NULL)
+        fail(wire, "a binary message", payload, length);
     switch (opcode) {
     case 0x1:
         payload[length] = '\0';
         wire->events->heard(wire->owner, (const char *)payload, length);
         payload[length] = behind;
+        break;
+    case 0x2:
+        wire->events->heard_bytes(wire->owner, bytes_of(payload, length));
         break;
     case 0x8:
         handle_close(wire, payload, length);
@@ -363,6 +368,12 @@ void wire_close(struct wire *wire)
 void wire_reset(struct wire *wire)
 {
     link_reset(wire->link);
+    end(wire);
+}
+
+void wire_give_up(struct wire *wire, uint64_t late_ns, bool has_end)
+{
+    link_give_up(wire->link, late_ns, has_end);
     end(wire);
 }
 

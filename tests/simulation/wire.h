@@ -14,6 +14,8 @@ struct wire_events {
     void (*opened)(void *owner);
     /* The text ends with a zero byte, and is the callback's alone. */
     void (*heard)(void *owner, const char *text, size_t length);
+    /* The same of a binary message; NULL: none may come. */
+    void (*heard_bytes)(void *owner, struct bytes message);
     /* The server has sent a close frame; 1005: without a code. The owner closes the wire. */
     void (*closed)(void *owner, unsigned code, const char *reason);
     /* The connection ended without a close frame, which the owner closes or resets. */
@@ -41,6 +43,9 @@ void wire_leave(struct wire *wire, unsigned code);
 /* The client's side ends without a word, or with a reset. The wire is gone then. */
 void wire_close(struct wire *wire);
 void wire_reset(struct wire *wire);
+
+/* The client is gone, see link_give_up(). The wire is gone then. */
+void wire_give_up(struct wire *wire, uint64_t late_ns, bool has_end);
 
 /* For faults: what is held or stalled. */
 struct link *wire_link(struct wire *wire);

@@ -23,6 +23,7 @@
 #define RECENT_NS NETWORK_S
 #define STOPPING_NS (3 * NETWORK_S)
 #define SUBNETS_MAX 65536
+#define HOLD_LEAST_S 20 /* that players of protocol 3 ask for */
 
 static struct {
     struct config config;
@@ -251,7 +252,8 @@ static char *some_seconds(char text[16], uint32_t least_s, uint32_t most_s)
 static void configure(void)
 {
     char why[256];
-    static char texts[3][16];
+    static char texts[5][16];
+    static char *const log_bytes[] = {"1024", "4096", "65536"};
     char loops[2] = {(char)('1' + network_below(4)), '\0'};
     char *arguments[] = {
         "simulate",
@@ -267,6 +269,12 @@ static void configure(void)
         some_seconds(texts[1], 1, 20),
         "--stall-timeout",
         some_seconds(texts[2], 11, 15),
+        "--max-hold",
+        some_seconds(texts[3], HOLD_LEAST_S, 25),
+        "--host-migration",
+        some_seconds(texts[4], 3, 15),
+        "--room-log-bytes",
+        log_bytes[network_below(ARRAY_LENGTH(log_bytes))],
         "--max-queue-bytes",
         "1048576",
         "--max-message-bytes",

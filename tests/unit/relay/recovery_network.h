@@ -7,8 +7,8 @@
 #ifndef PARTY_TESTS_RECOVERY_NETWORK_H
 #define PARTY_TESTS_RECOVERY_NETWORK_H
 
-#include "relay/recovery_player.h"
-#include "relay/recovery_witness.h"
+#include "recovery/recovery_player.h"
+#include "recovery/recovery_witness.h"
 
 #define NETWORK_SESSIONS 1024 /* of a player */
 

@@ -4,12 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "recovery/recovery_picture.h"
+#include "recovery/recovery_talk.h"
 #include "relay/recovery_network.h"
 #include "relay/relay_model_parts.h"
 
 #define SESSIONS_REMEMBERED 4 /* of a client, by the server */
 #define ROUNDS_MAX 400        /* in which a network that is well brings everything */
-#define LISTED_MAX 4
 #define DELAY_MAX 30
 
 struct play {
@@ -19,6 +20,7 @@ struct play {
     struct witness witness;
     struct network network;
     struct player_voice voice;
+    struct talk talk;
     struct player players[RECOVERY_PLAYERS];
     uint32_t absence[RECOVERY_PLAYERS]; /* how seldom the player comes back */
     uint32_t player_count;
@@ -31,6 +33,11 @@ struct play {
 static uint32_t below(struct play *play, uint32_t bound)
 {
     return random_next(&play->random_state) % bound;
+}
+
+static uint32_t below_for_talk(void *context, uint32_t bound)
+{
+    return below(context, bound);
 }
 
 static bool is_one_in(struct play *play, uint32_t count)
@@ -61,7 +68,7 @@ static void forget_room(struct play *play)
     play->creator = RECOVERY_NONE;
 }
 
-/* The creator tells its code when the state is set: see take_created() of the players. */
+/* The creator tells its code when the state is set. */
 static void publish(struct play *play)
 {
     if (play->creator == RECOVERY_NONE || play->code[0] != '\0')
@@ -146,81 +153,11 @@ static bool take(struct play *play, uint32_t connection)
     return true;
 }
 
-/* What somebody knows who has no picture of the room but indices. */
-static uint32_t any_index(struct play *play, const struct player *player)
-{
-    return below(play, player->highest + 2);
-}
-
-/* A `to`, to be freed; NULL: everybody else. */
-static char *any_target(struct play *play, const struct player *player)
-{
-    uint32_t way = below(play, 12);
-    if (way < 5)
-        return NULL;
-    if (way < 7)
-        return format_text("%u", any_index(play, player));
-    if (way == 7)
-        return format_text("%u", player->index);
-    if (way < 10)
-        return format_text("\"host\"");
-    char *list = format_text("[%u", any_index(play, player));
-    for (uint32_t i = below(play, LISTED_MAX); i > 0; i--) {
-        char *longer = format_text("%s,%u", list, any_index(play, player));
-        free(list);
-        list = longer;
-    }
-    char *whole = format_text("%s]", list);
-    free(list);
-    return whole;
-}
-
 /* Before there is a room nobody talks. */
-static bool may_talk(const struct play *play, const struct player *player)
+static void step_talk(struct play *play, struct player *player, uint32_t choice)
 {
-    return !player->is_leaving && (player->knows || play->code[0] != '\0');
-}
-
-static void step_send(struct play *play, struct player *player, bool is_volatile)
-{
-    if (!may_talk(play, player))
-        return;
-    char *to = any_target(play, player);
-    bool is_large = play->server->large_bytes != 0 && is_one_in(play, 60);
-    player_send(player, to, is_volatile && !is_large, is_large ? play->server->large_bytes : 0);
-    free(to);
-}
-
-static void step_fault(struct play *play, struct player *player)
-{
-    static const char *const faults[] = {
-        "nonsense",
-        "{\"type\":\"dance\"}",
-        "{\"type\":\"send\",\"to\":\"nobody\",\"data\":0}",
-        "{\"type\":\"join\",\"clientId\":\"the-secret-of-client-0\",\"room\":\"NOWHERE\"}",
-    };
-    if (may_talk(play, player))
-        player_say(player, format_text("%s", faults[below(play, ARRAY_LENGTH(faults))]));
-}
-
-/* What hosts say; now and then somebody says so who is none. */
-static void step_host(struct play *play, struct player *player)
-{
-    bool is_host = player->knows && player->host == player->index;
-    uint32_t lacks = play->server->lacks;
-    if (!may_talk(play, player) || (!is_host && !is_one_in(play, 10)))
-        return;
-    uint32_t way = below(play, 20);
-    uint32_t index = any_index(play, player);
-    if (way < 12)
-        player_set_state(player);
-    else if (way < 15 && (lacks & LACKS_SET_ROOM) == 0)
-        player_say(player, format_text("{\"type\":\"set_room\",\"maxClients\":%u}",
-                                       RECOVERY_PLAYERS + below(play, 3)));
-    else if (way < 18 && (lacks & LACKS_SET_HOST) == 0)
-        player_say(player, format_text("{\"type\":\"set_host\",\"index\":%u}", index));
-    else if ((lacks & LACKS_KICK) == 0)
-        player_say(player, format_text("{\"type\":\"kick\",\"index\":%u}", index));
+    if (!player->is_leaving && (player->knows || play->code[0] != '\0'))
+        talk_some(&play->talk, player, choice);
 }
 
 static void drop_old_sessions(struct play *play, const struct player *player)
@@ -328,32 +265,6 @@ static void step_late(struct play *play)
     }
 }
 
-/* The player's picture is the room as it is. */
-static void check_picture(struct play *play, const struct player *player)
-{
-    const struct witness_seat *own = witness_seat_of(&play->witness, player->connection);
-    if (!promise(&play->verdict, own != NULL, "player %u has no seat and thinks that it has",
-                 player->number))
-        return;
-    const struct witness_room *room = &play->witness.rooms[own->room];
-    promise(&play->verdict, player->host == room->host, "player %u thinks that %u is host, not %u",
-            player->number, player->host, room->host);
-    for (uint32_t index = 0; index < PLAYER_INDICES; index++) {
-        const struct witness_seat *seat = witness_find_seat(&play->witness, own->room, index);
-        enum player_peer peer = player->peers[index];
-        bool is_here = seat != NULL && seat != own && seat->presence == SEAT_PRESENT;
-        bool is_away = seat != NULL && seat != own && seat->presence == SEAT_AWAY;
-        promise(&play->verdict, (peer == PEER_PRESENT) == is_here && (peer == PEER_AWAY) == is_away,
-                "player %u: its picture of index %u is wrong: %u", player->number, index, peer);
-        if (is_away)
-            promise(&play->verdict,
-                    play->witness.now_ms - seat->lost_ms <= RECOVERY_HOST_GRACE_MS + 1000,
-                    "seat %u of player %u is held too long", index, seat->player);
-        if (index > player->highest)
-            break;
-    }
-}
-
 /* All that the server has told is taken; then every member knows the room as it is. */
 static void settle(struct play *play)
 {
@@ -369,25 +280,8 @@ static void settle(struct play *play)
         const struct player *player = &play->players[i];
         if (!player->is_seated)
             continue;
-        check_picture(play, player);
-        struct witness_seat *seat = witness_seat_of(&play->witness, player->connection);
-        if (seat != NULL)
-            witness_expect_all_taken(&play->witness, seat);
+        check_picture(&play->witness, player);
     }
-}
-
-static void step_talk(struct play *play, struct player *player, uint32_t choice)
-{
-    if (choice < 14)
-        step_send(play, player, false);
-    else if (choice < 19)
-        step_send(play, player, true);
-    else if (choice < 21)
-        step_fault(play, player);
-    else if (choice < 24)
-        step_host(play, player);
-    else if (player->is_seated && !player->is_leaving)
-        player_ping(player);
 }
 
 static void step_rarely(struct play *play, struct player *player)
@@ -412,7 +306,7 @@ static void step(struct play *play)
 {
     struct player *player = &play->players[below(play, play->player_count)];
     uint32_t choice = below(play, 100);
-    if (choice < 28) {
+    if (choice < TALK_CHOICES) {
         step_talk(play, player, choice);
     } else if (choice < 52) {
         if (player->connection != RECOVERY_NONE)
@@ -462,16 +356,6 @@ static bool bring_everything(struct play *play)
     return is_done;
 }
 
-/* What players have said and did not give up was handled. */
-static void check_said(struct play *play, const struct player *player)
-{
-    const struct witness_sender *sender = &play->witness.senders[player->number];
-    for (uint32_t id = 1; id <= player->last_id; id++) {
-        promise(&play->verdict, player->said[id] != SAID_KEPT || sender->handled[id] > 0,
-                "player %u: message %u is lost", player->number, id);
-    }
-}
-
 static void finish(struct play *play)
 {
     bool is_done = false;
@@ -483,7 +367,7 @@ static void finish(struct play *play)
         return;
     settle(play);
     for (uint32_t i = 0; i < play->player_count; i++)
-        check_said(play, &play->players[i]);
+        check_said(&play->witness, &play->players[i]);
 }
 
 static void begin(struct play *play, struct recovery_server *server,
@@ -493,6 +377,7 @@ static void begin(struct play *play, struct recovery_server *server,
     play->server = server;
     play->random_state = options->seed;
     play->voice = (struct player_voice){say_over_network, play};
+    play->talk = (struct talk){below_for_talk, play, server->lacks, server->large_bytes};
     play->creator = RECOVERY_NONE;
     play->player_count = 2 + below(play, RECOVERY_PLAYERS - 1);
     play->has_crashes = is_one_in(play, 4);

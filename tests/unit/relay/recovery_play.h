@@ -14,9 +14,9 @@
 #ifndef PARTY_TESTS_RECOVERY_PLAY_H
 #define PARTY_TESTS_RECOVERY_PLAY_H
 
-#include "relay/recovery_break.h"
-#include "relay/recovery_server.h"
-#include "relay/recovery_verdict.h"
+#include "recovery/recovery_break.h"
+#include "recovery/recovery_server.h"
+#include "recovery/recovery_verdict.h"
 
 struct recovery_options {
     uint64_t seed;

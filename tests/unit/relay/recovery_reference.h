@@ -9,8 +9,8 @@
 #ifndef PARTY_TESTS_RECOVERY_REFERENCE_H
 #define PARTY_TESTS_RECOVERY_REFERENCE_H
 
-#include "relay/recovery_break.h"
-#include "relay/recovery_server.h"
+#include "recovery/recovery_break.h"
+#include "recovery/recovery_server.h"
 
 struct reference;
 

@@ -2,8 +2,8 @@
 #ifndef PARTY_TESTS_RECOVERY_REFERENCE_PARTS_H
 #define PARTY_TESTS_RECOVERY_REFERENCE_PARTS_H
 
+#include "recovery/recovery_text.h"
 #include "relay/recovery_reference.h"
-#include "relay/recovery_text.h"
 
 #define REFERENCE_KEPT_MAX 64
 #define REFERENCE_SEATS_MAX 64 /* of a room, at once */

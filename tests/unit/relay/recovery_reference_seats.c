@@ -289,8 +289,9 @@ static void tell_room(struct reference *reference, const struct reference_room *
     char *peers = list_of_peers(room, seat, true);
     char *away = list_of_peers(room, seat, false);
     char *text = format_text("%s,\"host\":%u,\"peers\":[%s],\"away\":[%s],\"locked\":false,"
-                             "\"maxClients\":%" PRIu64 "}",
-                             joined, room->host, peers, away, room->max_clients);
+                             "\"maxClients\":%" PRIu64 ",\"state\":%s}",
+                             joined, room->host, peers, away, room->max_clients,
+                             room->state == NULL ? "false" : "true");
     reference_tell(reference, connection, text);
     if (room->state != NULL && !reference_breaks(reference, BREAK_SERVER_STATE_UNTOLD))
         reference_tell(reference, connection, room->state);

@@ -9,9 +9,9 @@
 #ifndef PARTY_TESTS_RECOVERY_WITNESS_H
 #define PARTY_TESTS_RECOVERY_WITNESS_H
 
-#include "relay/recovery_server.h"
-#include "relay/recovery_text.h"
-#include "relay/recovery_verdict.h"
+#include "recovery/recovery_server.h"
+#include "recovery/recovery_text.h"
+#include "recovery/recovery_verdict.h"
 
 #define WITNESS_SEATS 512
 #define WITNESS_ROOMS 128
@@ -84,6 +84,7 @@ struct witness_input {
     struct witness_seat *seat; /* that counts it; NULL: nobody does */
     bool is_of_host;
     bool is_refused; /* an error with its number came */
+    bool is_lost;    /* the server had no memory for it, and has closed the connection */
 };
 
 /* What a player said last, of what the server handled. */

@@ -2,9 +2,9 @@
  * What the players of protocol 3 need of a server, whichever it is: JSON text in, JSON text out.
  *
  * To plug a server in, write an adapter of one file that fills in a `struct recovery_server`, and
- * give it to recovery_play() (relay/recovery_play.h). The play sets `hearer` before its first call.
- * The server calls the hearer back from within receive(), close(), pass(), seat_anew() or crash(),
- * and at no other time. recovery_reference.c is such a server.
+ * give it to recovery_play() (tests/unit/relay/recovery_play.h). The play sets `hearer` before its
+ * first call. The server calls the hearer back from within receive(), close(), pass(), seat_anew()
+ * or crash(), and at no other time. recovery_reference.c is such a server.
  *
  * Players send these texts and no others, members in this order:
  *

@@ -1,9 +1,8 @@
-#include "relay/recovery_player.h"
+#include "recovery/recovery_player.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
-
-#include "relay/relay_model_parts.h"
 
 #define KEPT_AT_FIRST 16
 #define CREATED_MAX_CLIENTS 8 /* that players create rooms with */
@@ -78,14 +77,14 @@ static void count_own(struct player *player)
 
 static char *identity(const struct player *player)
 {
-    return format_text("\"clientId\":\"the-secret-of-client-%u\",\"session\":\"session-%u%03u\"",
+    return text_format("\"clientId\":\"the-secret-of-client-%u\",\"session\":\"session-%u%03u\"",
                        player->number, player->number, player->session);
 }
 
 void player_create(struct player *player, uint32_t connection)
 {
     char *who = identity(player);
-    char *text = format_text("{\"type\":\"create\",%s,\"maxClients\":%u,\"hold\":%u,"
+    char *text = text_format("{\"type\":\"create\",%s,\"maxClients\":%u,\"hold\":%u,"
                              "\"onHostLeft\":\"%s\"}",
                              who, CREATED_MAX_CLIENTS, RECOVERY_HOLD_MS / 1000,
                              player->ends_with_host ? "close" : "migrate");
@@ -101,12 +100,12 @@ void player_join(struct player *player, uint32_t connection, const char *room)
     char *who = identity(player);
     if (!is_broken(player, BREAK_CLIENT_SAME_ATTEMPT) || player->attempt == 0)
         player->attempt++;
-    char *text = format_text("{\"type\":\"join\",%s,\"attempt\":%u,\"room\":\"%s\"", who,
+    char *text = text_format("{\"type\":\"join\",%s,\"attempt\":%u,\"room\":\"%s\"", who,
                              player->attempt, room);
-    char *known = player->knows ? format_text(",\"epoch\":\"%s\",\"seen\":%" PRIu64 "}",
+    char *known = player->knows ? text_format(",\"epoch\":\"%s\",\"seen\":%" PRIu64 "}",
                                               player->epoch, player->seen)
-                                : format_text("}");
-    char *whole = format_text("%s%s", text, known);
+                                : text_format("}");
+    char *whole = text_format("%s%s", text, known);
     player->connection = connection;
     player->is_waiting = true;
     utter(player, whole);
@@ -122,7 +121,7 @@ static void keep(struct player *player, struct player_kept kept)
         player->kept_capacity =
             player->kept_capacity == 0 ? KEPT_AT_FIRST : 2 * player->kept_capacity;
         player->kept = realloc(player->kept, player->kept_capacity * sizeof *player->kept);
-        assert_non_null(player->kept);
+        assert(player->kept != NULL);
     }
     player->kept[player->kept_count++] = kept;
 }
@@ -147,7 +146,7 @@ void player_say(struct player *player, char *text)
 static uint32_t next_id(struct player *player, enum player_said said)
 {
     uint32_t id = ++player->last_id;
-    assert_in_range(id, 1, PLAYER_IDS - 1);
+    assert(id < PLAYER_IDS);
     player->said[id] = (uint8_t)said;
     return id;
 }
@@ -157,10 +156,10 @@ void player_send(struct player *player, const char *to, bool is_volatile, uint32
     if (is_volatile && !player->is_seated)
         return;
     uint32_t id = next_id(player, is_volatile ? SAID_VOLATILE : SAID_KEPT);
-    char *target = to == NULL ? format_text("%s", "") : format_text(",\"to\":%s", to);
-    char *rest = padding == 0 ? format_text("%s", "") : format_text(",\"%0*u\"", (int)padding, 0);
+    char *target = to == NULL ? text_format("%s", "") : text_format(",\"to\":%s", to);
+    char *rest = padding == 0 ? text_format("%s", "") : text_format(",\"%0*u\"", (int)padding, 0);
     char *text =
-        format_text("{\"type\":\"send\"%s,\"data\":[%u,%u,%u%s]%s}", target, player->number,
+        text_format("{\"type\":\"send\"%s,\"data\":[%u,%u,%u%s]%s}", target, player->number,
                     player->life, id, rest, is_volatile ? ",\"volatile\":true" : "");
     free(rest);
     free(target);
@@ -178,20 +177,20 @@ void player_set_state(struct player *player)
 {
     uint32_t id = next_id(player, SAID_KEPT);
     say_kept(player,
-             format_text("{\"type\":\"set_state\",\"data\":[%u,%u,%u]}", player->number,
+             text_format("{\"type\":\"set_state\",\"data\":[%u,%u,%u]}", player->number,
                          player->life, id),
              id);
 }
 
 void player_leave(struct player *player)
 {
-    player_say(player, format_text("{\"type\":\"leave\"}"));
+    player_say(player, text_format("{\"type\":\"leave\"}"));
     player->is_leaving = true;
 }
 
 void player_ping(struct player *player)
 {
-    char *text = format_text("{\"type\":\"ping\",\"seen\":%" PRIu64 "}", player->seen);
+    char *text = text_format("{\"type\":\"ping\",\"seen\":%" PRIu64 "}", player->seen);
     utter(player, text);
     free(text);
     if (is_broken(player, BREAK_CLIENT_PING_COUNTED))
@@ -283,9 +282,8 @@ static void take_created(struct player *player, struct bytes text)
     player->seen = player->own = player->own_most = player->heard = 0;
     player->knows = player->is_seated = true;
     player->is_waiting = false;
-    /* So that everybody who joins is told a state: behind `joined` it is not counted, and there is
-     * no telling one that is from one that is not. */
-    player_set_state(player);
+    if (!player->begins_without_state)
+        player_set_state(player);
 }
 
 /* What `joined` must say to somebody who knows the same epoch. */
@@ -303,7 +301,7 @@ static void answer_unasked(struct player *player, uint64_t unasked)
 {
     if (unasked == TEXT_NO_NUMBER || is_broken(player, BREAK_CLIENT_NEVER_RESUMES))
         return;
-    char *answer = format_text("{\"type\":\"resumed\",\"unasked\":%" PRIu64 "}", unasked);
+    char *answer = text_format("{\"type\":\"resumed\",\"unasked\":%" PRIu64 "}", unasked);
     utter(player, answer);
     free(answer);
 }
@@ -331,7 +329,7 @@ static void take_joined(struct player *player, struct bytes text)
         player->seen = seen;
     player->is_waiting = false;
     player->is_seated = player->knows = true;
-    player->is_state_due = !is_recovered;
+    player->is_state_due = text_is_true(text, "state");
     if (!is_recovered && promise(player->verdict, player->index < PLAYER_INDICES,
                                  "player %u: index %u", player->number, player->index))
         know_room(player, text);

@@ -1,5 +1,7 @@
-#include "relay/recovery_text.h"
+#include "recovery/recovery_text.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 struct json_value text_member(struct bytes text, const char *name)
@@ -70,4 +72,15 @@ uint32_t text_list(struct bytes text, const char *name, uint32_t out[TEXT_LIST_M
             at++;
     }
     return count;
+}
+
+char *text_format(const char *format, ...)
+{
+    char *text;
+    va_list arguments;
+    va_start(arguments, format);
+    if (vasprintf(&text, format, arguments) < 0)
+        abort();
+    va_end(arguments);
+    return text;
 }

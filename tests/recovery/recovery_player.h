@@ -8,10 +8,10 @@
 #ifndef PARTY_TESTS_RECOVERY_PLAYER_H
 #define PARTY_TESTS_RECOVERY_PLAYER_H
 
-#include "relay/recovery_break.h"
-#include "relay/recovery_server.h"
-#include "relay/recovery_text.h"
-#include "relay/recovery_verdict.h"
+#include "recovery/recovery_break.h"
+#include "recovery/recovery_server.h"
+#include "recovery/recovery_text.h"
+#include "recovery/recovery_verdict.h"
 
 #define PLAYER_INDICES 256 /* that a room may give */
 #define PLAYER_IDS 2048    /* of messages that a player says */
@@ -47,7 +47,8 @@ struct player {
     struct verdict *verdict;
     const struct player_voice *voice;
     enum recovery_break broken;
-    bool ends_with_host; /* rooms that it creates */
+    bool ends_with_host;       /* rooms that it creates, */
+    bool begins_without_state; /* and so do these */
     uint32_t number;
     uint32_t life;    /* begins anew when the player knows nothing any more */
     uint32_t session; /* number of it */

@@ -1,5 +1,5 @@
 /* What comes out of the server: who has which seat, and whether the server may say so. */
-#include "relay/recovery_witness.h"
+#include "recovery/recovery_witness.h"
 
 #include <stdlib.h>
 
@@ -200,6 +200,8 @@ static void take_joined(struct witness *witness, uint32_t connection, struct byt
         return;
     witness->rooms[room].host = (uint32_t)text_number(text, "host");
     link->is_state_due = witness->rooms[room].has_state;
+    promise(witness->verdict, text_is_true(text, "state") == link->is_state_due,
+            "seat %u of player %u is told wrongly whether there is a state", index, link->player);
     check_lists(witness, seat, text);
 }
 
@@ -224,7 +226,8 @@ static void take_peer_left(struct witness *witness, const struct witness_seat *h
 static void take_refusal(struct witness *witness, uint32_t connection, struct bytes text)
 {
     struct witness_link *link = &witness->links[connection];
-    if (text_has_string(text, "code", "kicked"))
+    bool is_creator = link->asked_code[0] == '\0'; /* the server may be full of other rooms */
+    if (text_has_string(text, "code", is_creator ? "server-full" : "kicked"))
         return;
     if (!promise(witness->verdict, text_has_string(text, "code", "room-not-found"),
                  "player %u hears %.*s", link->player, (int)text.length, text.data))

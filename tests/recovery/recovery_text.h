@@ -27,4 +27,7 @@ void text_string(struct bytes text, const char *name, char out[TEXT_STRING_MAX])
 /* The numbers at the beginning of a list. Returns how many there are, at most TEXT_LIST_MAX. */
 uint32_t text_list(struct bytes text, const char *name, uint32_t out[TEXT_LIST_MAX]);
 
+/* What printf() prints, to be freed. */
+PRINTF_LIKE(1, 2) char *text_format(const char *format, ...);
+
 #endif

@@ -1,5 +1,5 @@
 /* What goes into the server, what it promises by that, and what players take of it. */
-#include "relay/recovery_witness.h"
+#include "recovery/recovery_witness.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -221,7 +221,7 @@ static void judge(struct witness *witness, const struct witness_input *input)
 void witness_after_input(struct witness *witness)
 {
     struct witness_input *input = &witness->input;
-    if (input->seat != NULL) {
+    if (input->seat != NULL && !input->is_lost) {
         if (input->is_refused)
             add_item(input->seat,
                      (struct witness_item){ITEM_ERROR, 0, 0, (uint32_t)input->seat->heard});
