@@ -175,6 +175,12 @@ MUST_CHECK bool relay_keep_private(struct relay *relay, struct room *room, struc
 /* The effect that refuses `set_state` of the room's host in protocol 3, for lack of memory. */
 struct effect_emit relay_refusal_of_state(const struct room *room);
 
+/*
+ * The owner had no memory for what a member has said last, and closes its connection: a member of
+ * protocol 3 says it again, since it counts as not heard. The seat may be NULL.
+ */
+void relay_unhear(struct member *seat);
+
 /* How a member's connection ended. */
 enum departure {
     DEPARTURE_FAREWELL, /* the client sent a close frame with 1000 */

@@ -81,6 +81,12 @@ void relay_note_event(struct room *room, const struct effect_emit *effect, struc
                      payload);
 }
 
+void relay_unhear(struct member *seat)
+{
+    if (seat != NULL && seat->is_in_seat && !seat->is_audience)
+        member_seat(seat)->heard--;
+}
+
 /* What a message of an audience, of a seat, of a binary or a JSON kind have in common. */
 struct sending {
     const char *of;

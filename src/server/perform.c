@@ -183,6 +183,7 @@ static void perform_emit(struct loop *loop, const struct effect_emit *effect)
 
 static void refuse_for_memory(struct loop *loop, uint32_t client)
 {
+    relay_unhear(loop_client(loop, client)->seat);
     loop->stats.counters[COUNTER_NO_MEMORY]++;
     conn_out_close(loop, loop_client(loop, client), WS_CLOSE_TRY_AGAIN_LATER,
                    BYTES("out of memory"));

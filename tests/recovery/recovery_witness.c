@@ -99,6 +99,9 @@ static void check_order(struct witness *witness, const struct witness_seat *seat
     promise(witness->verdict,
             !text_is_true(text, "volatile") || sender->handled[id % WITNESS_IDS] == 0,
             "player %u: volatile message %u is handled twice", data[0], id);
+    witness->input.sender = sender;
+    witness->input.id = id;
+    witness->input.id_before = is_same ? sender->id : 0;
     sender->life = data[1];
     sender->id = id;
     sender->seat = seat;
@@ -218,10 +221,23 @@ static void judge(struct witness *witness, const struct witness_input *input)
         promise_state(witness, input);
 }
 
+/* The player says it again. */
+static void take_back(const struct witness_input *input)
+{
+    struct witness_sender *sender = input->sender;
+    input->seat->heard--;
+    if (sender == NULL)
+        return;
+    sender->id = input->id_before;
+    sender->handled[input->id % WITNESS_IDS]--;
+}
+
 void witness_after_input(struct witness *witness)
 {
     struct witness_input *input = &witness->input;
-    if (input->seat != NULL && !input->is_lost) {
+    if (input->seat != NULL && input->is_lost) {
+        take_back(input);
+    } else if (input->seat != NULL) {
         if (input->is_refused)
             add_item(input->seat,
                      (struct witness_item){ITEM_ERROR, 0, 0, (uint32_t)input->seat->heard});

@@ -84,7 +84,10 @@ struct witness_input {
     struct witness_seat *seat; /* that counts it; NULL: nobody does */
     bool is_of_host;
     bool is_refused; /* an error with its number came */
-    bool is_lost;    /* the server had no memory for it, and has closed the connection */
+    bool is_lost; /* the server had no memory for it, closed the connection, and did not hear it */
+    struct witness_sender *sender; /* who said it, in `data`; NULL: it says nobody */
+    uint32_t id;
+    uint32_t id_before; /* of what it had said before */
 };
 
 /* What a player said last, of what the server handled. */

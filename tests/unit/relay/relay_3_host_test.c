@@ -324,6 +324,24 @@ static void who_did_not_hear_of_the_last_epoch_is_kicked_as_well(void **state)
     world_release(&world);
 }
 
+static void a_kick_without_memory_was_not_heard(void **state)
+{
+    (void)state;
+    struct world world;
+    init_party_3(&world, 2, "");
+    world.bytes_max = world.bytes_admitted;
+    say(&world, 1, "{\"type\":\"kick\",\"index\":1}");
+    EXPECT_EFFECTS(&world, EFFECT_NO_MEMORY);
+    assert_non_null(world.clients[2].seat);
+    say(&world, 1, "{\"type\":\"ping\"}");
+    expect_only(&world, 1, "{\"type\":\"pong\",\"heard\":0}");
+    world.bytes_max = SIZE_MAX;
+    say(&world, 1, "{\"type\":\"kick\",\"index\":1}");
+    assert_true(world.clients[2].was_kicked);
+    forget_texts(&world);
+    world_release(&world);
+}
+
 static void who_is_banned_may_not_come_back_and_may_be_away(void **state)
 {
     (void)state;
@@ -651,6 +669,7 @@ int main(void)
         cmocka_unit_test(the_relay_looks_at_so_many_passwords_only),
         cmocka_unit_test(who_is_kicked_is_gone),
         cmocka_unit_test(who_did_not_hear_of_the_last_epoch_is_kicked_as_well),
+        cmocka_unit_test(a_kick_without_memory_was_not_heard),
         cmocka_unit_test(who_is_banned_may_not_come_back_and_may_be_away),
         cmocka_unit_test(the_oldest_of_256_bans_is_forgotten),
         cmocka_unit_test(a_kick_checks_its_fields),

@@ -437,9 +437,10 @@ static void perform_given_up(struct world *world, const struct effect_given_up *
     unseated(world, effect->client)->was_given_up = true;
 }
 
-static void perform_no_memory(const struct world *world, const struct effect_no_memory *effect)
+static void perform_no_memory(struct world *world, const struct effect_no_memory *effect)
 {
     assert_in_range(effect->client, 0, WORLD_CLIENTS - 1);
+    relay_unhear(world->clients[effect->client].seat);
     if (world->bytes_max == SIZE_MAX)
         fail_msg("out of memory");
 }
