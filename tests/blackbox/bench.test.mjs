@@ -58,11 +58,13 @@ for (const loops of loopCounts) {
       });
     }
 
-    it('plays lockstep, party and churn in protocol 2', async () => {
+    it('plays lockstep, party and churn in protocols 2 and 3', async () => {
       for (const scenario of ['lockstep', 'party', 'churn']) {
-        const report = await measure(server, scenario, '--protocol', 2, '--rooms', 5);
-        if (scenario !== 'churn') assertNothingIsLost(report);
-        assert.ok(report.deliveries > 0, scenario);
+        for (const protocol of [2, 3]) {
+          const report = await measure(server, scenario, '--protocol', protocol, '--rooms', 5);
+          if (scenario !== 'churn') assertNothingIsLost(report);
+          assert.ok(report.deliveries > 0, `${scenario}, protocol ${protocol}`);
+        }
       }
     });
 
@@ -228,7 +230,7 @@ describe('The load generator', { skip, concurrency: true }, () => {
     await assertFails(2, /--rooms wants a whole number/, 'lockstep', '--rooms', 0);
     await assertFails(2, /--speed means nothing to churn/, 'churn', '--speed', 2);
     await assertFails(2, /--rate needs a value/, 'lockstep', '--rate');
-    await assertFails(2, /one of 1, 2, floor/, 'lockstep', '--protocol', 3);
+    await assertFails(2, /one of 1, 2, 3, floor/, 'lockstep', '--protocol', 4);
     await assertFails(2, /startup needs --command/, 'startup');
   });
 

@@ -37,7 +37,10 @@ describe('The client that loses nothing', () => {
   function enter(where) {
     const one = { begun: [], heard: {}, given: 0, ends: [] };
     const app = {
-      begin: (event) => one.begun.push(event),
+      begin: (event) => {
+        one.begun.push(event);
+        one.say?.({ type: 'send', data: ['begin', one.begun.length] }); // once, though nothing is kept before it
+      },
       event: ({ type, data }) => type === 'message' && (one.heard[data[0]] ??= []).push(data[1]),
       gaveUp: () => one.given++,
       over: (why) => one.ends.push(why),
@@ -45,6 +48,9 @@ describe('The client that loses nothing', () => {
     const who = { clientId: randomUUID(), session: randomUUID(), ...where };
     return Object.assign(one, member(`ws://127.0.0.1:${server.port}/`, who, app));
   }
+
+  /** What each one says in `begin`: the host before anybody is here, so only the guests are heard by it. */
+  const saysInBegin = (one) => (one.heard.begin ?? []).length;
 
   it('hears each message once and in order, while connections break', async () => {
     const host = enter({ maxClients: 4 });
@@ -70,6 +76,7 @@ describe('The client that loses nothing', () => {
       assert.equal(one.begun.length, 1, 'each came back to what it knew');
       assert.deepEqual(one.ends, []);
     }
+    assert.equal(saysInBegin(host), 2, 'ada and bob, each once');
     assert.equal(members.ada.given, 1, 'a message that is too long is given up, not sent for ever');
     for (const one of Object.values(members)) one.leave();
   });
