@@ -22,7 +22,7 @@ async function play() {
   const options = { resume: true, maxClients: 8 };
   window.events = [];
   window.party = await (code ? Party.join(undefined, code, options) : Party.create(undefined, options));
-  for (const name of ['join', 'leave', 'message', 'state', 'connection', 'error', 'closed'])
+  for (const name of ['join', 'away', 'back', 'leave', 'message', 'state', 'connection', 'error', 'closed'])
     party.on(name, (...values) => events.push([name, ...values, performance.now()]));
 }
 
@@ -119,10 +119,10 @@ describeWithBrowser('The SDK in Chromium', (browser) => {
     network.fail();
     await told(guest, 'connection');
     const sent = guest.evaluate(() => Promise.all([party.broadcast('one'), party.send(0, 'two')]));
-    await told(host, 'leave');
+    await told(host, 'away');
     network.restore();
     await guest.context().setOffline(false);
-    assert.deepEqual(await sent, ['sent', 'sent']);
+    assert.deepEqual(await sent, ['delivered', 'delivered']);
     await told(host, 'message', 2);
     const heard = await host.evaluate(() => events.filter(([name]) => name === 'message'));
     assert.deepEqual(heard.map(([, data, from]) => [data, from]), [['one', 1], ['two', 1]]);

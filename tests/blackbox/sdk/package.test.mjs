@@ -70,7 +70,7 @@ describe('The package', () => {
     const Party = inBareEngine({ ...globals, WebSocket });
     try {
       await assert.rejects(Party.create(world.url), { code: 'not-supported', message: /pass a clientId/ });
-      const party = await Party.create(world.url, { clientId: 'my own' });
+      const party = await Party.create(world.url, { clientId: 'my own secret, of 16 bytes or more' });
       assert.equal(party.id, 0);
       party.close();
     } finally {
