@@ -16,7 +16,7 @@ export type Status = 'connected' | 'reconnecting' | 'closed';
 export type CloseReason =
   /** `close()` was called. */
   | 'left'
-  /** Another connection took the same seat (close code 4000). */
+  /** Another tab, or another connection, took the same seat (close code 4000). */
   | 'replaced'
   /** The host called `closeRoom()`, left, or did not come back in time (close code 4001). */
   | 'room-closed'
@@ -64,6 +64,12 @@ export type ErrorCode =
   | 'closed'
   /** The address is no URL of a relay. */
   | 'bad-address'
+  /** A page that came by https can't use a ws:// address. */
+  | 'mixed-content'
+  /** The browser has no permission of its user for this page to reach the local network, where the relay is. */
+  | 'local-network'
+  /** The browser, or the network, holds connections back after several that failed. */
+  | 'throttled'
   /** The protocol doesn't have this function; or the engine lacks a WebSocket or a random source. */
   | 'not-supported'
   /** Any other error of the server; see `message`. */
@@ -86,7 +92,10 @@ export interface JoinOptions {
   WebSocket?: new (url: string, protocols?: string | string[]) => any;
   /** The secret that gives a seat back, 16 bytes or more. Unless given, the SDK makes one, and keeps it. */
   clientId?: string;
-  /** Where the SDK keeps ids: in `sessionStorage` unless given; `null` means nowhere. */
+  /**
+   * Where the SDK keeps ids. Unless given, in `sessionStorage` for the tab, and in `localStorage` for all tabs of
+   * the page's origin. With `sessionStorage` alone each tab is a player of its own; `null` means nowhere.
+   */
   storage?: {
     getItem(key: string): string | null;
     setItem(key: string, value: string): void;
@@ -105,7 +114,7 @@ export interface JoinOptions {
 }
 
 export interface AudienceOptions {
-  /** Watches without a seat: protocol 3, if the room has an audience. Its `id` is -1, and all it sends goes to the host. */
+  /** Watches without a seat, if the room has an audience (protocol 3). `id` is -1, and the host gets all you send. */
   audience?: boolean;
 }
 

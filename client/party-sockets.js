@@ -11,19 +11,21 @@ const youngMilliseconds = 2_000; // when the page wakes up, an attempt younger t
 const backoffLeast = 500; // milliseconds; doubles with each attempt
 const backoffMost = 8_000; // milliseconds
 const wakingMilliseconds = 15_000; // a page that wakes up has at least this long to get a network
-const askingTabsMilliseconds = 500; // a busy page answers late
+const askingMilliseconds = 300; // for another tab to answer
+const keptMilliseconds = 86_400_000; // for an id in a storage, since its last use
 const stableMilliseconds = 10_000; // a connection that lasted this long begins a new backoff when it is lost
 const easyMilliseconds = 1_000; // when a connection that lasted this long is lost, the first attempts are soon
 const quietMilliseconds = 1_000; // after so long a silence, a probe follows the next message
 const confirmMilliseconds = 1_000; // after so long without a confirmation, a message is followed by a probe
-const crowdedMilliseconds = 2_000; // the relay was short of something: it has at least half of this
 const closingMilliseconds = 2_000; // for the server to answer our close
 const lateMilliseconds = 30_000; // a socket that was given up may still deliver its join for so long
 const slowestUplink = 16; // characters a millisecond: a slow network sends what is ahead of a probe as fast
 const congestedBytes = 16_384; // with more unsent bytes than this, volatile messages are dropped
+const throttledFailures = 3; // after so many, browsers hold attempts back
 const keptMessagesMax = 1_000; // messages that wait for the first listener
 const probeKey = '$party-sockets';
 
+const now = () => performance.now(); // milliseconds
 const audienceId = -1; // who has no seat has no index
 
 const defaults = {
@@ -34,23 +36,18 @@ const defaults = {
   queueSize: 1_048_576,
 };
 
-/** The codes of protocols 1 and 2, which send texts alone. */
-const errorCodes = {
-  'Room not found': 'room-not-found',
-  'Room is full': 'room-full',
-  'Room uses protocol 1': 'wrong-protocol',
-  'Room uses protocol 2': 'wrong-protocol',
-  'Room uses protocol 3': 'wrong-protocol',
-  'Server draining': 'server-draining',
-  'Too many rooms': 'server-full',
-  'No room code free': 'server-full',
-  'No memory for state': 'server-full',
-  'Target client not found': 'peer-not-found',
-  'Target peer not found': 'peer-not-found',
-  'Only the host can set state': 'not-host',
-  'Only the host can close the room': 'not-host',
-  'State too large': 'state-too-large',
-};
+/** The codes of errors in protocols 1 and 2, which have texts alone. */
+const errorCodes = [
+  [/^Room not/, 'room-not-found'],
+  [/full$/, 'room-full'],
+  [/^Room uses/, 'wrong-protocol'],
+  [/draining$/, 'server-draining'],
+  [/^(Too many|No) /, 'server-full'],
+  [/^Target/, 'peer-not-found'],
+  [/^Only/, 'not-host'],
+  [/^State too/, 'state-too-large'],
+  [/./, 'refused'],
+];
 
 // Close codes that the SDK sends. After a close with another code than the first one, the relay holds the seat
 // (in protocols 1 and 2, it keeps an empty room).
@@ -58,8 +55,8 @@ const leavingClose = 1000;
 const hiddenClose = 4100; // the page is hidden for good, or frozen
 const deadClose = 4101; // the relay is silent: this frame may arrive after the next connection
 
-const crowdedClose = 1013; // from the relay: not at once, please
 const staleClose = 4101; // from the relay: it knows a later connection of this seat
+const kickedClose = 4002; // with the host's reason
 const finalCloses = { 4000: 'replaced', 4001: 'room-closed', 4002: 'kicked' };
 const refusedCloses = { 1002: 'bad-frame', 1007: 'not-utf-8', 1008: 'refused', 1009: 'message-too-big' };
 const spoilingCloses = [1002, 1007, 1009]; // a message of ours did this
@@ -84,14 +81,14 @@ export class PartyError extends Error {
   }
 
   static ofServer({ code, message, of }) {
-    const error = new PartyError(code ?? errorCodes[message] ?? 'refused', message);
-    return Object.assign(error, of && { of });
+    const [, known] = errorCodes.find(([pattern]) => pattern.test(message));
+    return Object.assign(new PartyError(code ?? known, message), { of });
   }
 }
 
 /** One socket, from its handshake to its end. It calls `onEnd` once, unless it was abandoned. */
 class Connection {
-  begunAt = performance.now();
+  begunAt = now();
   joinedAt = null;
   #socket;
   #timer;
@@ -109,7 +106,7 @@ class Connection {
   }
 
   get age() {
-    return performance.now() - this.begunAt;
+    return now() - this.begunAt;
   }
 
   get isJoined() {
@@ -118,7 +115,7 @@ class Connection {
 
   /** Whether the connection has lasted so long. One that is lost right after its handshake brings nobody back. */
   hasLasted(milliseconds) {
-    return this.isJoined && performance.now() - this.joinedAt >= milliseconds;
+    return this.isJoined && now() - this.joinedAt >= milliseconds;
   }
 
   get canSend() {
@@ -135,13 +132,13 @@ class Connection {
   }
 
   welcome() {
-    this.joinedAt = performance.now();
+    this.joinedAt = now();
     clearTimeout(this.#timer);
   }
 
-  leave() {
+  leave(code = leavingClose) {
     this.#forget();
-    this.#socket.close(leavingClose);
+    this.#socket.close(code);
     // The package `ws` waits 30 s for the peer's answer, and keeps Node from ending.
     if (this.#socket.terminate) setTimeout(() => this.#socket.terminate(), closingMilliseconds).unref();
   }
@@ -155,8 +152,9 @@ class Connection {
 
   giveUp(code) {
     const handlers = this.#handlers;
+    const isHanging = this.#socket.readyState === 0; // there was not even a handshake
     this.abandon(code);
-    handlers?.onEnd({ code, isGivenUp: true });
+    handlers?.onEnd({ code, isGivenUp: true, isHanging });
   }
 
   #forget() {
@@ -171,97 +169,152 @@ class Connection {
   }
 }
 
-/** The secret id of a seat. The id survives a reload. A second tab with a copy of it gets an id of its own. */
+/**
+ * The secret id of a seat. It is stored for this tab and for all tabs of the origin, so it survives a reload, and
+ * a tab that is closed. Of tabs that know the same id one holds it. That one keeps it while it is visible, and
+ * gives it away while it is hidden. A tab that gets none has an id of its own.
+ */
 class Seat {
   clientId;
-  #storage;
+  onLost = () => {}; // another tab has the id
+  #stores; // of this tab, and of all tabs
   #prefix;
-  #channel;
-  #isOfTab;
+  #isShared = false; // whether other tabs may know the id
+  #isSpare = false; // the id that all tabs know is held by another one
   #isHeld = false;
-  #foundElsewhere; // resolves the question whether another tab has the id
-  #rank = Math.random(); // of two tabs that come at the same time, the one with the lower rank keeps the id
+  #channel = null;
+  #unlock = () => {};
+  #answer; // resolves the question whether another tab keeps the id
+  #rank = Math.random(); // of two tabs that ask at the same time, the one with the lower rank has the id
 
-  constructor(relay, storage) {
-    this.#storage = storage;
-    this.#isOfTab = storage === ownStorage();
+  constructor(relay, stores) {
+    this.#stores = stores;
     this.#prefix = `party-sockets ${relay.host}${relay.pathname} `;
   }
 
-  /** Takes the id `given` by the page, else the room's stored id (a host's or a phone's), else a new one. */
+  /** Takes the id `given` by the page, else a stored one, else a new one. Tells whether it is an old one. */
   async take(room, given, asHost) {
-    const host = this.host;
-    const ofHost = host?.room === room ? host?.clientId : null;
-    const known = room && (asHost ? ofHost : this.#read(room) ?? ofHost);
-    this.clientId = given ?? known ?? (await newSecret());
-    if (!given && known && (await this.#isElsewhere())) this.clientId = await newSecret();
-    this.#isHeld = true;
+    this.clientId = given;
+    if (given) return true;
+    const ids = this.#stores.map((store) => (asHost ? this.host?.clientId : this.#read(store, room)));
+    this.#isShared = ids.length > 0;
+    const shared = ids.at(-1);
+    for (const id of new Set(ids.filter(Boolean))) {
+      this.clientId = id;
+      this.#isSpare = id !== shared && Boolean(shared);
+      if (await this.claim(id === ids[0] && ids.length > 1 && isReload())) return true;
+    }
+    this.#isSpare = Boolean(shared);
+    this.clientId = await newSecret();
+    await this.claim(true);
+    return false;
+  }
+
+  /** Whether this tab holds the id from now on. `isOurs`: nobody else can have it. */
+  async claim(isOurs = false) {
+    if (!this.#isShared) return true;
     this.#listen();
+    const locks = globalThis.document && globalThis.navigator?.locks; // Node has some that are of no use here
+    const isFree = locks ? await this.#lock(locks, 'ifAvailable') : isOurs;
+    this.#isHeld = isFree || ((await this.#ask()) && (!locks || (await this.#lock(locks, 'steal'))));
+    return this.#isHeld;
   }
 
   keep(room, isHost) {
     if (isHost) this.host = { room, clientId: this.clientId };
-    else this.#write(room, this.clientId);
+    else for (const store of this.#stores.slice(0, this.#isSpare ? 1 : 2)) this.#write(store, room, this.clientId);
   }
 
-  /** The room that this tab created, or null. It has a key of its own: a page may also have phones in it. */
+  /** The room that was created here, or null. It has a key of its own: a page may also have phones in it. */
   get host() {
-    const [room, clientId] = this.#read('host')?.split(' ') ?? [];
-    return clientId ? { room, clientId } : null;
+    for (const store of this.#stores) {
+      const [clientId, room] = this.#read(store, 'host')?.split(' ') ?? [];
+      if (room) return { room, clientId };
+    }
+    return null;
   }
 
   set host(host) {
-    this.#write('host', host && `${host.room} ${host.clientId}`);
+    for (const store of this.#stores) this.#write(store, 'host', host && `${host.clientId} ${host.room}`);
   }
 
+  /** Who holds nothing is asked nothing, and may be kept by the browser when its player follows a link. */
   release() {
+    this.#isHeld = false;
+    this.#unlock();
     this.#channel?.close();
     this.#channel = null;
   }
 
-  #read(key) {
+  /** Values have the time behind them. Those of yesterday are of no use, for whatever room. */
+  #read(store, key) {
     try {
-      return this.#storage?.getItem(this.#prefix + key);
+      const [, value, time] = /^(.*) (\d+)$/.exec(store.getItem(this.#prefix + key));
+      return Date.now() - time < keptMilliseconds ? value : undefined;
     } catch {
-      return null; // the browser may forbid storage
+      return undefined; // there is none, or the browser forbids storage
     }
   }
 
-  #write(key, value) {
+  #write(store, key, value) {
     try {
-      if (value === null) this.#storage?.removeItem(this.#prefix + key);
-      else this.#storage?.setItem(this.#prefix + key, value);
+      for (const name of Object.keys(store)) {
+        const isOld = name.startsWith(this.#prefix) && !this.#read(store, name.slice(this.#prefix.length));
+        if (isOld) store.removeItem(name);
+      }
+      if (value === null) store.removeItem(this.#prefix + key);
+      else store.setItem(this.#prefix + key, `${value} ${Date.now()}`);
     } catch {
       // storage is forbidden or full; then a reload takes a new seat
     }
   }
 
+  /** The lock tells without delay that no other tab has the id. Tabs can take it from those that are frozen. */
+  #lock(locks, how) {
+    return new Promise((resolve) => {
+      const hold = (lock) => {
+        resolve(lock !== null);
+        return lock && new Promise((release) => (this.#unlock = release));
+      };
+      locks.request(`party-sockets ${this.clientId}`, { [how]: true }, hold).catch(() => {
+        resolve(true); // the browser forbids locks
+        this.#lose();
+      });
+    });
+  }
+
   #listen() {
-    if (!this.#storage || this.#channel || !globalThis.BroadcastChannel) return;
+    if (this.#channel || !globalThis.BroadcastChannel) return;
     this.#channel = new BroadcastChannel('party-sockets');
     this.#channel.unref?.(); // else Node would not end
     this.#channel.onmessage = ({ data }) => this.#hearTab(data);
   }
 
-  #hearTab({ id, rank, isHeld }) {
+  #hearTab({ id, rank, isFree: isGiven }) {
     if (id !== this.clientId) return;
-    if (!isHeld && (this.#isHeld || this.#rank < rank)) this.#tellTabs({ isHeld: true });
-    else this.#foundElsewhere?.(true);
+    if (!this.#isHeld && rank < this.#rank) this.#answer?.(false);
+    else if (rank === undefined) this.#answer?.(isGiven);
+    else {
+      const isFree = this.#isHeld && this.#stores.length > 1 && globalThis.document?.visibilityState === 'hidden';
+      this.#channel.postMessage({ id, isFree });
+      if (isFree) this.#lose();
+    }
   }
 
-  #tellTabs(more) {
-    this.#channel.postMessage({ id: this.clientId, rank: this.#rank, ...more });
-  }
-
-  /** Whether another tab has the id, as a copy of this tab has. After a reload, this is still the same tab. */
-  #isElsewhere() {
-    this.#listen();
-    if (!this.#channel || (this.#isOfTab && isReload())) return false;
-    this.#tellTabs({ isHeld: false });
+  /** Whether no other tab keeps the id. One that is frozen does not answer. */
+  #ask() {
+    this.#channel?.postMessage({ id: this.clientId, rank: this.#rank });
     return new Promise((resolve) => {
-      this.#foundElsewhere = resolve;
-      setTimeout(resolve, askingTabsMilliseconds, false);
+      this.#answer = resolve;
+      // An answer may have come while this tab was busy: it is heard before the second timer.
+      setTimeout(() => setTimeout(resolve, 0, true), this.#channel ? askingMilliseconds : 0);
     });
+  }
+
+  #lose() {
+    if (!this.#isHeld) return;
+    this.release();
+    this.onLost();
   }
 }
 
@@ -299,7 +352,10 @@ class Outbox {
 
   /** A message that can be sent at once may be long, if none waits before it. */
   add(frame, { isState, isOnline }) {
-    if (isState) this.#dropStates(); // so at most one state waits, and it always has a place
+    if (isState) {
+      for (const item of this.#items) if (item.isState) this.#empty(item);
+      this.#dropEmpty(); // so at most one state waits, and it always has a place
+    }
     const isLong = this.#size + frame.length > this.#sizeMax && !(isOnline && this.#size === 0);
     if (!isState && (isLong || this.#length >= this.#lengthMax)) return Promise.resolve('dropped');
     this.#length++;
@@ -341,8 +397,7 @@ class Outbox {
     if (isSameEpoch && refusal && this.#sent > 0) this.#take(null, refusal);
     this.#heard = heard;
     this.#sent = 0;
-    for (const { resolve } of this.#items.filter(({ frame }) => frame === null)) resolve('dropped');
-    this.#items = this.#items.filter(({ frame }) => frame !== null);
+    this.#dropEmpty();
   }
 
   clear() {
@@ -367,11 +422,12 @@ class Outbox {
   }
 
   /** Those that were sent keep their places. */
-  #dropStates() {
-    for (const item of this.#items.filter(({ isState }) => isState)) this.#empty(item);
-    const isUnsent = ({ frame }, place) => frame === null && place >= this.#sent;
-    for (const { resolve } of this.#items.filter(isUnsent)) resolve('dropped');
-    this.#items = this.#items.filter((item, place) => !isUnsent(item, place));
+  #dropEmpty() {
+    this.#items = this.#items.filter(({ frame, resolve }, place) => {
+      const isKept = frame !== null || place < this.#sent;
+      if (!isKept) resolve('dropped');
+      return isKept;
+    });
   }
 }
 
@@ -381,11 +437,11 @@ class Backoff {
   #deadline;
 
   constructor(milliseconds) {
-    this.#deadline = performance.now() + milliseconds;
+    this.#deadline = now() + milliseconds;
   }
 
   get isOver() {
-    return performance.now() >= this.#deadline;
+    return now() >= this.#deadline;
   }
 
   ease() {
@@ -395,7 +451,7 @@ class Backoff {
   /** A page that wakes up finds its time spent, and may need a moment to get a network. */
   extend() {
     this.ease();
-    this.#deadline = Math.max(this.#deadline, performance.now() + wakingMilliseconds);
+    this.#deadline = Math.max(this.#deadline, now() + wakingMilliseconds);
   }
 
   nextDelay() {
@@ -403,26 +459,18 @@ class Backoff {
   }
 }
 
-const dialects = {
-  1: {
-    protocol: 1,
-    self: (event, clientId) => clientId,
-    peers: (event) => event.clients,
-    peer: (event) => event.clientId,
-  },
-  2: {
-    protocol: 2,
-    self: (event) => event.index,
-    peers: (event) => event.peers,
-    peer: (event) => event.index,
-  },
-};
-dialects[3] = { ...dialects[2], protocol: 3, self: (event) => event.index ?? audienceId };
-
 const subprotocolOf = (protocol) => `party-sockets.v${protocol}`;
 
+/** What tells of a peer: the list in which the peer is then, and the event for listeners. */
+const moves = {
+  peer_joined: ['peers', 'join'],
+  peer_away: ['away', 'away'],
+  peer_back: ['peers', 'back'],
+  peer_left: [null, 'leave'],
+};
+
 /** What the relay sends that is no event of the seat: docs/protocol.md, “counted”. */
-const uncounted = ['created', 'joined', 'left', 'audience', 'private_state', 'pong'];
+const uncounted = ['audience', 'private_state', 'pong'];
 
 function weightOf({ type, count, n }) {
   if (type === 'skipped') return count;
@@ -433,7 +481,7 @@ export class Party {
   #relay;
   #options;
   #protocols; // those that the SDK offers
-  #dialect;
+  #protocol; // that the relay selected
   #seat;
   #outbox;
   #backoff;
@@ -442,6 +490,7 @@ export class Party {
   #waitsForSeat = false; // a full room is tried again while entering, too
   #isOver = false;
   #isHidden = false; // the page is hidden for good, or frozen: no connection until it is shown
+  #isComing = false; // it is shown, and asks for its seat
   #gaveUpAt = -Infinity; // when a socket was given up whose join may still be on its way
   #session; // this life of the page, for the relay
   #attempt = 0; // the number of the last join in this session
@@ -460,11 +509,13 @@ export class Party {
   #joinUrl;
   #listeners = new Map();
   #kept = { messages: [], size: 0 }; // messages for the first listener; null once there was one
-  #probe = null; // the probe under way: { token, begunAt, sent, milliseconds, timer, promise, resolve }
+  #probe = null; // the probe under way: { token, sent, milliseconds, timer, promise, resolve }
   #probedAt; // when the last one began
   #heardAt; // when the relay last sent something
   #sent = 0; // characters that were sent over this connection
   #confirmed = 0; // characters that the relay has received, by its last answer to a probe
+  #failures = 0; // attempts without a seat that ended by themselves
+  #isThrottled = false; // the last attempt hung, behind some of these
   #lastError; // the last error with which the relay refused an attempt
   #retryTimer;
   #watchTimer;
@@ -484,7 +535,7 @@ export class Party {
 
   /** The party in the stored room, or null. A full room is tried again: our seat may be free in a moment. */
   static async #resume(url, options) {
-    const host = new Seat(relayAddress(url), storageOf(options)).host;
+    const host = new Seat(relayAddress(url), storesOf(options)).host;
     if (!host) return null;
     try {
       const party = await new Party(url, options).#enter(host.room, true);
@@ -501,18 +552,18 @@ export class Party {
     this.#options = { ...defaults, ...options };
     this.#options.WebSocket ??= globalThis.WebSocket;
     if (!this.#options.WebSocket)
-      throw new PartyError('not-supported', 'There is no WebSocket here: pass one as an option');
+      throw new PartyError('not-supported', 'Pass a WebSocket as an option: there is none');
     const { protocol } = this.#options;
-    if (protocol !== undefined && !dialects[protocol])
+    if (![undefined, 1, 2, 3].includes(protocol))
       throw new PartyError('not-supported', 'Protocols are 1, 2 and 3');
     this.#protocols = protocol === undefined ? [2, 3] : [protocol]; // relays that know 3 prefer it
     this.#instance = options.instance;
-    this.#seat = new Seat(this.#relay, storageOf(options));
+    this.#seat = new Seat(this.#relay, storesOf(options));
     this.#outbox = new Outbox(this.#options.queueLength, this.#options.queueSize);
   }
 
   get protocol() {
-    return this.#dialect.protocol;
+    return this.#protocol;
   }
 
   get room() {
@@ -576,8 +627,8 @@ export class Party {
   }
 
   send(to, data, options) {
-    if (to === undefined) throw new TypeError('Nobody is named; broadcast() is for everybody');
-    const index = to === 'host' && this.protocol === 2 ? this.host : to;
+    if (to === undefined) throw new TypeError('Nobody is named');
+    const index = to === 'host' && this.#protocol === 2 ? this.host : to;
     return this.#say({ to: index, data: sendable(data) }, options);
   }
 
@@ -596,12 +647,12 @@ export class Party {
     }
     this.#state = state;
     const text = JSON.stringify({ type: 'set_state', data: state });
-    if (this.protocol === 2) this.#stateText = text;
+    if (this.#protocol === 2) this.#stateText = text;
     return this.#post(text, { isState: true });
   }
 
   setRoom(settings) {
-    return this.#command({ type: 'set_room', ...settings });
+    return this.#command({ ...settings, type: 'set_room' });
   }
 
   lock() {
@@ -616,8 +667,8 @@ export class Party {
     return this.#command({ type: 'set_host', index });
   }
 
-  kick(index, { reason, ban } = {}) {
-    return this.#command({ type: 'kick', index, reason, ban });
+  kick(index, options) {
+    return this.#command({ ...options, type: 'kick', index });
   }
 
   muteAudience(muted = true) {
@@ -644,8 +695,8 @@ export class Party {
   }
 
   #demand(protocol) {
-    if (this.protocol < protocol)
-      throw new PartyError('not-supported', `Protocol ${this.protocol} can't do this`);
+    if (this.#protocol < protocol)
+      throw new PartyError('not-supported', `Protocol ${this.#protocol} can't do this`);
   }
 
   #demandHost(protocol) {
@@ -654,8 +705,13 @@ export class Party {
   }
 
   async #enter(code, asHost = false) {
-    await this.#seat.take(code, this.#options.clientId, asHost);
-    this.#session = await newSecret().catch(() => `${performance.now()} ${Math.random()}`);
+    const isKnown = await this.#seat.take(normalCode(code), this.#options.clientId, asHost);
+    if (asHost && !isKnown) {
+      this.#seat.release();
+      throw new PartyError('room-not-found', 'Another tab has the room');
+    }
+    this.#seat.onLost = () => this.#finish('replaced');
+    this.#session = await newSecret().catch(() => `${now()} ${Math.random()}`);
     this.#waitsForSeat = asHost;
     this.#room = code;
     this.#backoff = new Backoff(this.#options.patience);
@@ -666,7 +722,7 @@ export class Party {
       this.#stopWaking = onWaking({
         wake: () => this.#wake(),
         online: () => this.#isHidden || this.#wake(), // a page that the player left stays so
-        offline: () => this.#probeSoon(),
+        offline: () => this.#askRelay(wakingProbeMilliseconds),
         hide: () => this.#hide(),
       });
     });
@@ -683,15 +739,16 @@ export class Party {
       const offer = this.#protocols.map(subprotocolOf);
       this.#connection = new Connection(WebSocket, this.#address(), offer, handlers);
     } catch (error) {
-      this.#fail(new PartyError('bad-address', error.message)); // what can fail here fails at the first attempt
+      const code = isMixed(this.#relay) ? 'mixed-content' : 'bad-address';
+      this.#fail(new PartyError(code, error.message)); // what can fail here fails at the first attempt
     }
   }
 
   /** The path and the query tell several servers behind one name which of them has the room. */
   #address() {
     const address = new URL(this.#relay);
-    const code = normalCode(this.#room ?? '');
-    if (address.pathname === '/' && /^([1-9A-HJ-NP-Za-km-z]{6}|[B-DF-HJ-NP-TV-XZ]{4,12})$/.test(code))
+    const code = normalCode(this.#room);
+    if (address.pathname === '/' && /^[1-9A-HJ-NP-Za-km-z]{4,12}$/.test(code))
       address.pathname = code;
     if (this.#room && this.#instance) address.searchParams.set('instance', this.#instance);
     return address.href;
@@ -699,33 +756,32 @@ export class Party {
 
   /** Says who we are, in the protocol that the relay has selected. */
   #greet(protocol) {
-    this.#dialect = dialects[protocol];
+    this.#protocol = protocol;
     const { audience, password } = this.#options;
     const isOpen = protocol < 3 && (audience || (password && !this.#room)); // it would be open to all
-    if (isOpen && this.#entering)
-      this.#fail(new PartyError('not-supported', 'This relay knows no audience and no password'));
+    if (isOpen && this.#entering) this.#fail(new PartyError('not-supported', 'This relay is too old'));
     else this.#connection.send(JSON.stringify(this.#room ? this.#joinMessage() : this.#createMessage()));
   }
 
   #createMessage() {
     const { maxClients, joinUrl, hold, onHostLeft, maxAudience, password, token } = this.#options;
     const { clientId } = this.#seat;
-    if (this.protocol === 1) return { type: 'create', clientId, maxClients };
+    if (this.#protocol === 1) return { type: 'create', clientId, maxClients };
     const create = { type: 'create', clientId, maxClients, url: joinUrl };
-    if (this.protocol === 2) return create;
+    if (this.#protocol === 2) return create;
     return { ...create, session: this.#session, hold, onHostLeft, maxAudience, password, token };
   }
 
   #joinMessage() {
     const { audience, password } = this.#options;
     const join = { type: 'join', clientId: this.#seat.clientId, room: this.#room };
-    if (this.protocol < 3) return join;
+    if (this.#protocol < 3) return join;
     Object.assign(join, { session: this.#session, attempt: ++this.#attempt, password });
     return audience ? { ...join, role: 'audience' } : { ...join, epoch: this.#epoch, seen: this.#seen };
   }
 
   #receive(event, size) {
-    this.#heardAt = performance.now();
+    this.#heardAt = now();
     this.#timeProbe();
     if (event.type === 'created' || event.type === 'joined') this.#welcome(event);
     else if (event.type === 'error') this.#takeError(PartyError.ofServer(event), event);
@@ -734,18 +790,11 @@ export class Party {
 
   #takeEvent(event, size) {
     this.#count(event);
-    const peer = this.#dialect.peer(event);
+    const move = moves[event.type];
+    // In protocol 1, members know each other by their clientId.
+    if (move) this.#seePeer(event.index ?? event.clientId, ...move, event.why);
     switch (event.type) {
-      case 'peer_joined':
-        return this.#seePeer(peer, 'peers', 'join');
-      case 'peer_away':
-        return this.#seePeer(peer, 'away', 'away');
-      case 'peer_back':
-        return this.#seePeer(peer, 'peers', 'back');
-      case 'peer_left':
-        return this.#seePeer(peer, null, 'leave', event.why);
       case 'message':
-      case 'binary':
         return this.#takeMessage(event.audience ? { ...event, from: audienceId } : event, size);
       case 'state':
         return this.#takeState(event.data);
@@ -781,10 +830,11 @@ export class Party {
     this.#connection.welcome();
     this.#sent = this.#confirmed = 0;
     this.#lastError = undefined;
+    this.#failures = 0;
     this.#room = event.room;
     this.#instance = event.instance || this.#instance;
     this.#joinUrl = event.url ?? this.#joinUrl;
-    this.#id = this.#dialect.self(event, this.#seat.clientId);
+    this.#id = this.#protocol === 1 ? this.#seat.clientId : event.index ?? audienceId;
     const before = this.#view;
     if (!event.recovered) this.#view = this.#viewOf(event);
     this.#beginCounts(event);
@@ -795,15 +845,15 @@ export class Party {
   }
 
   #viewOf(event) {
-    const peers = (this.#dialect.peers(event) ?? []).filter((peer) => peer !== this.#id);
+    const peers = (event.peers ?? event.clients ?? []).filter((peer) => peer !== this.#id);
     const { away = [], locked = false, maxClients = this.#options.maxClients } = event;
-    const settings = this.protocol === 3 ? { locked, maxClients } : {};
+    const settings = this.#protocol === 3 ? { locked, maxClients } : {};
     return { peers, away, host: this.#hostIn(event), settings };
   }
 
   #hostIn(event) {
-    if (event.type === 'created' || (this.protocol === 1 && this.isHost)) return this.#id;
-    if (this.protocol === 2) return 0;
+    if (event.type === 'created' || (this.#protocol === 1 && this.isHost)) return this.#id;
+    if (this.#protocol === 2) return 0;
     const stored = this.#seat.host;
     const isStored = stored?.room === event.room && stored.clientId === this.#id;
     return isStored ? this.#id : event.host ?? null;
@@ -811,7 +861,7 @@ export class Party {
 
   /** In protocol 3, client and relay say what each has of the other's, see “Nothing lost” there. */
   #beginCounts(event) {
-    if (this.protocol < 3) return;
+    if (this.#protocol < 3) return;
     this.#outbox.isCounting = event.epoch !== undefined;
     const isSameEpoch = event.epoch !== undefined && event.epoch === this.#epoch;
     this.#outbox.begin({ heard: event.heard, isSameEpoch, refusal: this.#refusal });
@@ -843,17 +893,17 @@ export class Party {
     this.#emit('connection', 'connected');
   }
 
-  #tellChanges(before, now) {
+  #tellChanges(before, after) {
     const everybody = ({ peers, away }) => [...peers, ...away];
     const missing = (peers, others) => peers.filter((peer) => !others.includes(peer));
-    const [old, present] = [everybody(before), everybody(now)];
+    const [old, present] = [everybody(before), everybody(after)];
     for (const peer of missing(old, present)) this.#emit('leave', peer);
     for (const peer of missing(present, old)) this.#emit('join', peer);
-    for (const peer of missing(now.away, before.away)) this.#emit('away', peer);
-    for (const peer of missing(before.away, now.away)) if (now.peers.includes(peer)) this.#emit('back', peer);
-    if (now.host !== before.host) this.#emit('host', now.host);
+    for (const peer of missing(after.away, before.away)) this.#emit('away', peer);
+    for (const peer of missing(before.away, after.away)) if (after.peers.includes(peer)) this.#emit('back', peer);
+    if (after.host !== before.host) this.#emit('host', after.host);
     const hasChanged = ([name, value]) => value !== before.settings[name];
-    if (Object.entries(now.settings).some(hasChanged)) this.#emit('room', { ...now.settings });
+    if (Object.entries(after.settings).some(hasChanged)) this.#emit('room', { ...after.settings });
   }
 
   #takeError(error, event) {
@@ -868,7 +918,8 @@ export class Party {
     this.#lastError = error;
     const mayChange = error.code === 'room-full' && (!this.#entering || this.#waitsForSeat);
     const reason = finalErrors[error.code];
-    if (error.code === 'wrong-protocol' && this.#protocols.length > 1) this.#connectAs(Number(error.message.at(-1)));
+    const isFree = error.code === 'wrong-protocol' && this.#protocols.length > 1; // to speak another one
+    if (isFree) this.#connectAs(Number(error.message.at(-1)));
     else if (mayChange) this.#retryLater();
     else if (this.#entering) this.#fail(error);
     else if (reason) this.#finish(reason);
@@ -888,11 +939,11 @@ export class Party {
   }
 
   /** A peer is in one of the lists from now on, or in none. */
-  #seePeer(peer, list, name, ...more) {
+  #seePeer(peer, list, name, why) {
     if (list && this.#view[list].includes(peer)) return;
     for (const other of ['peers', 'away']) this.#view[other] = this.#view[other].filter((id) => id !== peer);
     if (list) this.#view[list].push(peer);
-    this.#emit(name, peer, ...more);
+    this.#emit(name, peer, why);
   }
 
   #takeMessage({ from, data }, size) {
@@ -917,7 +968,7 @@ export class Party {
   }
 
   #say(fields, options) {
-    const volatile = (this.protocol === 3 && options?.volatile) || undefined;
+    const volatile = (this.#protocol === 3 && options?.volatile) || undefined;
     return this.#post(JSON.stringify({ type: 'send', volatile, ...fields }), options);
   }
 
@@ -942,7 +993,7 @@ export class Party {
     const delivery = this.#outbox.add(frame, { isState, isOnline });
     if (isOnline) {
       this.#flush();
-      const isQuiet = performance.now() - this.#heardAt > quietMilliseconds;
+      const isQuiet = now() - this.#heardAt > quietMilliseconds;
       if (isQuiet || this.#outbox.isFilling) this.#askRelay(probeMilliseconds);
     }
     return delivery;
@@ -979,13 +1030,13 @@ export class Party {
 
   #beginProbe() {
     const token = Math.random();
-    this.#probedAt = performance.now();
-    this.#probe = { token, milliseconds: Infinity, begunAt: this.#probedAt, sent: this.#sent };
+    this.#probedAt = now();
+    this.#probe = { token, milliseconds: Infinity, sent: this.#sent };
     this.#probe.promise = new Promise((resolve) => (this.#probe.resolve = resolve));
     this.#toldSeen = this.#seen;
     const toMyself = { type: 'send', to: this.#id, data: { [probeKey]: token } };
     const seen = this.#outbox.isCounting ? this.#seen : undefined;
-    this.#send(JSON.stringify(this.protocol === 3 ? { type: 'ping', seen } : toMyself));
+    this.#send(JSON.stringify(this.#protocol === 3 ? { type: 'ping', seen } : toMyself));
   }
 
   /**
@@ -1001,12 +1052,12 @@ export class Party {
 
   #endProbe(isAnswered) {
     if (!this.#probe) return;
-    const { timer, resolve, begunAt, sent } = this.#probe;
+    const { timer, resolve, sent } = this.#probe;
     this.#probe = null;
     this.#confirmed = sent;
     clearTimeout(timer);
     if (isAnswered) this.#confirmSoon();
-    resolve(isAnswered ? performance.now() - begunAt : null);
+    resolve(isAnswered ? now() - this.#probedAt : null);
   }
 
   /**
@@ -1015,24 +1066,27 @@ export class Party {
    */
   #watch() {
     clearInterval(this.#watchTimer);
-    this.#probedAt = performance.now();
+    this.#probedAt = now();
     this.#watchTimer = setInterval(() => {
       const isUntold = this.#outbox.isCounting && this.#seen > this.#toldSeen;
-      const since = isUntold ? Math.min(this.#heardAt, this.#probedAt) : this.#heardAt;
-      if (performance.now() - since >= silenceMilliseconds) this.#askRelay(probeMilliseconds);
+      const since = isUntold ? this.#probedAt : this.#heardAt;
+      if (now() - since >= silenceMilliseconds) this.#askRelay(probeMilliseconds);
     }, watchMilliseconds);
   }
 
   /** The page is awake, or online. A party with a seat sends a probe, and any other party connects at once. */
   #wake() {
-    this.#isHidden = false;
+    if (this.#isHidden) {
+      this.#comeBack();
+      return;
+    }
     if (this.#connection?.isJoined) {
-      this.#probeSoon();
+      this.#askRelay(wakingProbeMilliseconds); // it may be dead: the relay has little time to answer
       return;
     }
     if (!this.#entering) this.#backoff?.extend();
     if (this.#connection?.age < youngMilliseconds) return;
-    if (this.#connection) this.#gaveUpAt = performance.now();
+    if (this.#connection) this.#gaveUpAt = now();
     this.#connection?.abandon(deadClose);
     this.#stopTimers();
     this.#connect();
@@ -1046,35 +1100,46 @@ export class Party {
     this.#isHidden = true;
     this.#connection?.giveUp(hiddenClose);
     this.#stopTimers();
+    this.#seat.release();
   }
 
-  /** The connection may be dead: the relay has little time to answer. */
-  #probeSoon() {
-    this.#askRelay(wakingProbeMilliseconds);
+  /** Another tab may have the seat by now. */
+  async #comeBack() {
+    if (this.#isComing) return;
+    this.#isComing = true;
+    const isOurs = await this.#seat.claim();
+    this.#isComing = this.#isHidden = false;
+    if (this.#isOver) this.#seat.release();
+    else if (isOurs) this.#wake();
+    else this.#finish('replaced');
   }
 
-  #lose({ code, reason, isGivenUp }) {
+  #lose({ code, reason, isGivenUp, isHanging }) {
     const lost = this.#connection;
     const { isJoined } = lost;
     this.#connection = null;
-    if (isGivenUp && !isJoined) this.#gaveUpAt = performance.now();
+    if (!isJoined && isGivenUp) this.#gaveUpAt = now();
+    else if (!isJoined) this.#failures++;
+    this.#isThrottled = isHanging && this.#failures >= throttledFailures;
     this.#stopTimers();
     this.#endProbe(false);
-    const error = refusedCloses[code] && new PartyError(refusedCloses[code], reason || `Closed with ${code}`);
+    const error = refusedCloses[code] && new PartyError(refusedCloses[code], reason);
     if (spoilingCloses.includes(code)) this.#refusal = error;
     if (code === staleClose && !isGivenUp) this.#beginSession();
     if (finalCloses[code] && !(code === 4000 && this.#mayBeReplacedByItself())) {
-      this.#finish(finalCloses[code], reason);
+      this.#finish(finalCloses[code], code === kickedClose ? reason : undefined);
     } else if (this.#entering) {
       if (error) this.#fail(error);
-      else this.#retryLater(code);
+      else this.#retryLater();
     } else {
       if (code === 1009) this.#stateText = undefined; // the state may have been the long message
-      if (lost.hasLasted(stableMilliseconds) || !this.#backoff) this.#backoff = new Backoff(this.#options.giveUpAfter);
+      const isStable = lost.hasLasted(stableMilliseconds);
+      if (isStable || !this.#backoff) this.#backoff = new Backoff(this.#options.giveUpAfter);
       if (lost.hasLasted(easyMilliseconds)) this.#backoff.ease();
       if (error) this.#report(error);
+      if (this.#isThrottled) this.#report(throttled());
       if (isJoined) this.#emit('connection', 'reconnecting');
-      this.#retryLater(code);
+      this.#retryLater();
     }
   }
 
@@ -1090,25 +1155,28 @@ export class Party {
    * attempt takes the seat back.
    */
   #mayBeReplacedByItself() {
-    const isLate = this.protocol < 3 && performance.now() - this.#gaveUpAt < lateMilliseconds;
+    const isLate = this.#protocol < 3 && now() - this.#gaveUpAt < lateMilliseconds;
     this.#gaveUpAt = -Infinity;
     return isLate;
   }
 
-  #retryLater(code) {
+  #retryLater() {
     if (this.#isOver || this.#isHidden) return; // a listener may have ended the party
     if (!this.#backoff.isOver) {
-      const least = code === crowdedClose ? crowdedMilliseconds * (0.5 + Math.random()) : 0;
       this.#retryTimer = setTimeout(() => {
         this.#retryTimer = null;
         this.#connect();
-      }, least + this.#backoff.nextDelay());
+      }, this.#backoff.nextDelay());
     } else if (this.#entering) {
-      const silence = new PartyError('unreachable', `No answer from ${this.#relay.host}`);
-      this.#fail(this.#lastError ?? silence);
+      this.#failUnanswered();
     } else {
       this.#finish(this.#lastError?.code === 'room-full' ? 'room-full' : 'gave-up');
     }
+  }
+
+  async #failUnanswered() {
+    const error = this.#lastError ?? (await whyUnanswered(this.#relay, this.#isThrottled));
+    if (this.#entering && !this.#connection) this.#fail(error); // or the page woke up meanwhile
   }
 
   #stopTimers() {
@@ -1129,20 +1197,19 @@ export class Party {
   #finish(reason, text) {
     if (this.#isOver) return;
     if (this.#entering) {
-      this.#fail(new PartyError('closed', `The party was over at once: ${reason}`));
+      this.#fail(new PartyError('closed', `Over at once: ${reason}`));
       return;
     }
     if (this.isHost && ['left', 'room-closed', 'room-gone'].includes(reason)) this.#seat.host = null;
-    this.#release();
-    this.#emitLast('connection', 'closed');
-    if (reason === 'kicked') this.#emitLast('closed', reason, text ?? '');
-    else this.#emitLast('closed', reason);
+    this.#release(reason === 'left' ? leavingClose : hiddenClose);
+    this.#emitAll('connection', 'closed');
+    this.#emitAll('closed', reason, text);
   }
 
-  #release() {
+  #release(code) {
     this.#isOver = true;
     this.#entering = null;
-    this.#connection?.leave();
+    this.#connection?.leave(code);
     this.#connection = null;
     this.#stopTimers();
     this.#endProbe(false);
@@ -1157,7 +1224,7 @@ export class Party {
   }
 
   /** Calls listeners also when the party is over. */
-  #emitLast(name, ...values) {
+  #emitAll(name, ...values) {
     for (const listener of this.#listenersOf(name)) call(listener, ...values);
   }
 
@@ -1172,19 +1239,19 @@ const roomIsGone = ({ code }) => finalErrors[code] === 'room-gone';
  * A code of protocol 3 as the relay shows it: people type it in any case, with spaces and hyphens. Six letters
  * in both cases may be a code of protocol 2, whose case matters; but phones begin with a capital by themselves.
  */
-function normalCode(code) {
+function normalCode(code = '') {
   const letters = code.replace(/[\s-]/g, '');
   const isOfProtocol3 = /^[b-df-hj-np-tv-xz]{4,12}$/i.test(letters);
   const isMixed = letters.length === 6 && !/^([A-Z]+|.[a-z]+)$/.test(letters);
   return isOfProtocol3 && !isMixed ? letters.toUpperCase() : code;
 }
 
-/** Binary messages have an event's form here; see docs/protocol.md. */
+/** A binary message has the form of others from here on; see docs/protocol.md. */
 function readFrame(data) {
   if (typeof data === 'string') return JSON.parse(data);
   const bytes = new Uint8Array(data);
-  if (bytes[0] === 1) return { type: 'binary', audience: true, data: bytes.subarray(1) };
-  return { type: 'binary', from: new DataView(data).getUint32(1), data: bytes.subarray(5) };
+  if (bytes[0] === 1) return { type: 'message', audience: true, data: bytes.subarray(1) };
+  return { type: 'message', from: new DataView(data).getUint32(1), data: bytes.subarray(5) };
 }
 
 function binaryFrame(payload, to, volatile) {
@@ -1220,6 +1287,33 @@ function sendable(data) {
   return data;
 }
 
+const throttled = () => new PartyError('throttled', 'The browser holds connections back');
+
+const isSecure = () => globalThis.location?.protocol === 'https:';
+const isMixed = ({ protocol }) => isSecure() && protocol === 'ws:';
+
+const isLocal = ({ hostname }) =>
+  /^(localhost|\[|127\.|10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.)|\.local$/.test(hostname);
+
+/** Browsers do not tell why there is no connection. This is the most probable cause. */
+async function whyUnanswered(relay, isThrottled) {
+  if (isMixed(relay) && !isLocal(relay)) return new PartyError('mixed-content', 'A page on https needs wss://');
+  if (await lacksPermission(relay))
+    return new PartyError('local-network', 'The browser keeps this page from the local network');
+  if (isThrottled) return throttled();
+  return new PartyError('unreachable', `No answer from ${relay.host}`);
+}
+
+/** Whether the browser asks its user before a page from elsewhere reaches the local network. */
+async function lacksPermission(relay) {
+  if (!isSecure() || isLocal(location) || !isLocal(relay)) return false;
+  try {
+    return (await navigator.permissions.query({ name: 'local-network-access' })).state !== 'granted';
+  } catch {
+    return false; // this browser does not ask
+  }
+}
+
 /** Not crypto.randomUUID(): pages that come by http://, as from a laptop at a party, do not have it. */
 async function newSecret() {
   const bytes = (await randomSource()).getRandomValues(new Uint8Array(16));
@@ -1233,19 +1327,19 @@ async function randomSource() {
   try {
     return (await import(/* webpackIgnore: true */ /* @vite-ignore */ name)).webcrypto;
   } catch {
-    throw new PartyError('not-supported', 'There is no random source here: pass a clientId as an option');
+    throw new PartyError('not-supported', 'Nothing here is random: pass a clientId');
   }
 }
 
-function ownStorage() {
+/** Where ids are kept: for this tab, and for all of them. */
+function storesOf({ storage }) {
+  if (storage !== undefined) return storage ? [storage] : [];
   try {
-    return globalThis.window?.sessionStorage;
+    return globalThis.window ? [window.sessionStorage, window.localStorage] : [];
   } catch {
-    return null; // the browser may forbid the page to look
+    return []; // the browser may forbid the page to look
   }
 }
-
-const storageOf = ({ storage = ownStorage() }) => storage;
 
 const isReload = () => performance.getEntriesByType('navigation')[0]?.type === 'reload';
 

@@ -32,7 +32,7 @@ describe('A host', () => {
     await told(ofHost, 'leave');
     network.restore();
     await told(ofGuest, 'closed');
-    assert.deepEqual([ofGuest.at(-1), host.away], [['closed', 'kicked', ''], []]);
+    assert.deepEqual([ofGuest.at(-1), host.away], [['closed', 'kicked'], []]);
   });
 
   it('bans for good', async () => {
@@ -127,7 +127,7 @@ describe('A message', () => {
     for (const events of [ofHost, ofAda, ofCem]) await told(events, 'message');
     await others[1].ping();
     assert.deepEqual(named(ofHost, 'message'), [['message', 1, 1]]);
-    assert.deepEqual([named(ofAda, 'message'), named(ofCem, 'message')], [[['message', 2, 0]], [['message', 2, 0]]]);
+    for (const events of [ofAda, ofCem]) assert.deepEqual(named(events, 'message'), [['message', 2, 0]]);
     assert.deepEqual(named(ofBob, 'message'), []);
   });
 
