@@ -11,48 +11,66 @@ const youngMilliseconds = 2_000; // when the page wakes up, an attempt younger t
 const backoffLeast = 500; // milliseconds; doubles with each attempt
 const backoffMost = 8_000; // milliseconds
 const wakingMilliseconds = 15_000; // a page that wakes up has at least this long to get a network
-const askingTabsMilliseconds = 500; // a busy page answers late
+const askingMilliseconds = 300; // for another tab to answer
+const keptMilliseconds = 86_400_000; // for an id in a storage, since its last use
 const stableMilliseconds = 10_000; // a connection that lasted this long begins a new backoff when it is lost
+const easyMilliseconds = 1_000; // when a connection that lasted this long is lost, the first attempts are soon
 const quietMilliseconds = 1_000; // after so long a silence, a probe follows the next message
+const confirmMilliseconds = 1_000; // after so long without a confirmation, a message is followed by a probe
 const closingMilliseconds = 2_000; // for the server to answer our close
 const lateMilliseconds = 30_000; // a socket that was given up may still deliver its join for so long
 const slowestUplink = 16; // characters a millisecond: a slow network sends what is ahead of a probe as fast
 const congestedBytes = 16_384; // with more unsent bytes than this, volatile messages are dropped
+const throttledFailures = 3; // after so many, browsers hold attempts back
 const keptMessagesMax = 1_000; // messages that wait for the first listener
 const probeKey = '$party-sockets';
 
+const now = () => performance.now(); // milliseconds
+const audienceId = -1; // who has no seat has no index
+
 const defaults = {
-  protocol: 2,
   maxClients: 8,
   patience: 10_000,
   giveUpAfter: 120_000,
-  queueLength: 256,
+  queueLength: 1_024,
   queueSize: 1_048_576,
 };
 
-const errorCodes = {
-  'Room not found': 'room-not-found',
-  'Room is full': 'room-full',
-  'Room uses protocol 1': 'wrong-protocol',
-  'Room uses protocol 2': 'wrong-protocol',
-  'Server draining': 'server-draining',
-  'Too many rooms': 'server-full',
-  'No room code free': 'server-full',
-  'No memory for state': 'server-full',
-  'Target client not found': 'peer-not-found',
-  'Target peer not found': 'peer-not-found',
-  'Only the host can set state': 'not-host',
-  'Only the host can close the room': 'not-host',
-  'State too large': 'state-too-large',
-};
+/** The codes of errors in protocols 1 and 2, which have texts alone. */
+const errorCodes = [
+  [/^Room not/, 'room-not-found'],
+  [/full$/, 'room-full'],
+  [/^Room uses/, 'wrong-protocol'],
+  [/draining$/, 'server-draining'],
+  [/^(Too many|No) /, 'server-full'],
+  [/^Target/, 'peer-not-found'],
+  [/^Only/, 'not-host'],
+  [/^State too/, 'state-too-large'],
+  [/./, 'refused'],
+];
 
-// Close codes that the SDK sends. A close without a code means that the player leaves. After a close with one
-// of these codes, the relay keeps an empty room.
-const hiddenClose = 4100; // the page is hidden for good, or frozen: the seat is free until the page is back
+// Close codes that the SDK sends. After a close with another code than the first one, the relay holds the seat
+// (in protocols 1 and 2, it keeps an empty room).
+const leavingClose = 1000;
+const hiddenClose = 4100; // the page is hidden for good, or frozen
 const deadClose = 4101; // the relay is silent: this frame may arrive after the next connection
 
-const finalCloses = { 4000: 'replaced', 4001: 'room-closed' };
-const refusedCloses = { 1008: 'refused', 1009: 'message-too-big' };
+const staleClose = 4101; // from the relay: it knows a later connection of this seat
+const kickedClose = 4002; // with the host's reason
+const finalCloses = { 4000: 'replaced', 4001: 'room-closed', 4002: 'kicked' };
+const refusedCloses = { 1002: 'bad-frame', 1007: 'not-utf-8', 1008: 'refused', 1009: 'message-too-big' };
+const spoilingCloses = [1002, 1007, 1009]; // a message of ours did this
+
+// Errors with which a party is over that was on its way back, and why.
+const finalErrors = {
+  'room-not-found': 'room-gone',
+  'wrong-protocol': 'room-gone',
+  kicked: 'kicked',
+  banned: 'kicked',
+  'room-locked': 'locked-out',
+  'password-required': 'locked-out',
+  'wrong-password': 'locked-out',
+};
 
 /** An error: `code` is for programs, `message` has the server's own words. */
 export class PartyError extends Error {
@@ -62,40 +80,42 @@ export class PartyError extends Error {
     this.code = code;
   }
 
-  static ofServer(text) {
-    return new PartyError(errorCodes[text] ?? 'refused', text);
+  static ofServer({ code, message, of }) {
+    const [, known] = errorCodes.find(([pattern]) => pattern.test(message));
+    return Object.assign(new PartyError(code ?? known, message), { of });
   }
 }
 
 /** One socket, from its handshake to its end. It calls `onEnd` once, unless it was abandoned. */
 class Connection {
-  begunAt = performance.now();
+  begunAt = now();
   joinedAt = null;
   #socket;
   #timer;
   #handlers;
 
-  constructor(WebSocket, url, subprotocol, hello, handlers) {
+  constructor(WebSocket, url, subprotocols, handlers) {
     this.#handlers = handlers;
-    this.#socket = new WebSocket(url, subprotocol);
-    this.#socket.onopen = () => this.send(hello);
-    this.#socket.onmessage = ({ data }) => this.#handlers?.onEvent(JSON.parse(data), data.length);
+    this.#socket = new WebSocket(url, subprotocols);
+    this.#socket.binaryType = 'arraybuffer';
+    this.#socket.onopen = () => this.#handlers?.onOpen(this.#socket.protocol);
+    this.#socket.onmessage = ({ data }) => this.#handlers?.onEvent(readFrame(data), data.length ?? data.byteLength);
     this.#socket.onerror = () => {}; // a close event follows and tells the same
     this.#socket.onclose = ({ code, reason }) => this.#end({ code, reason });
     this.#timer = setTimeout(() => this.giveUp(deadClose), handshakeMilliseconds);
   }
 
   get age() {
-    return performance.now() - this.begunAt;
+    return now() - this.begunAt;
   }
 
   get isJoined() {
     return this.joinedAt !== null;
   }
 
-  /** Whether the connection has lasted. One that is lost right after its handshake brings nobody back. */
-  get isStable() {
-    return this.isJoined && performance.now() - this.joinedAt >= stableMilliseconds;
+  /** Whether the connection has lasted so long. One that is lost right after its handshake brings nobody back. */
+  hasLasted(milliseconds) {
+    return this.isJoined && now() - this.joinedAt >= milliseconds;
   }
 
   get canSend() {
@@ -107,18 +127,18 @@ class Connection {
     return this.#socket.bufferedAmount;
   }
 
-  send(text) {
-    this.#socket.send(text);
+  send(frame) {
+    this.#socket.send(frame);
   }
 
   welcome() {
-    this.joinedAt = performance.now();
+    this.joinedAt = now();
     clearTimeout(this.#timer);
   }
 
-  leave() {
+  leave(code = leavingClose) {
     this.#forget();
-    this.#socket.close();
+    this.#socket.close(code);
     // The package `ws` waits 30 s for the peer's answer, and keeps Node from ending.
     if (this.#socket.terminate) setTimeout(() => this.#socket.terminate(), closingMilliseconds).unref();
   }
@@ -132,8 +152,9 @@ class Connection {
 
   giveUp(code) {
     const handlers = this.#handlers;
+    const isHanging = this.#socket.readyState === 0; // there was not even a handshake
     this.abandon(code);
-    handlers?.onEnd({ code, isGivenUp: true });
+    handlers?.onEnd({ code, isGivenUp: true, isHanging });
   }
 
   #forget() {
@@ -148,103 +169,165 @@ class Connection {
   }
 }
 
-/** The secret id of a seat. The id survives a reload. A second tab with a copy of it gets an id of its own. */
+/**
+ * The secret id of a seat. It is stored for this tab and for all tabs of the origin, so it survives a reload, and
+ * a tab that is closed. Of tabs that know the same id one holds it. That one keeps it while it is visible, and
+ * gives it away while it is hidden. A tab that gets none has an id of its own.
+ */
 class Seat {
   clientId;
-  #storage;
+  onLost = () => {}; // another tab has the id
+  #stores; // of this tab, and of all tabs
   #prefix;
-  #channel;
-  #isOfTab;
+  #isShared = false; // whether other tabs may know the id
+  #isSpare = false; // the id that all tabs know is held by another one
   #isHeld = false;
-  #foundElsewhere; // resolves the question whether another tab has the id
-  #rank = Math.random(); // of two tabs that come at the same time, the one with the lower rank keeps the id
+  #channel = null;
+  #unlock = () => {};
+  #answer; // resolves the question whether another tab keeps the id
+  #rank = Math.random(); // of two tabs that ask at the same time, the one with the lower rank has the id
 
-  constructor(relay, storage) {
-    this.#storage = storage;
-    this.#isOfTab = storage === ownStorage();
+  constructor(relay, stores) {
+    this.#stores = stores;
     this.#prefix = `party-sockets ${relay.host}${relay.pathname} `;
   }
 
-  /** Takes the id `given` by the page, else the room's stored id (a host's or a phone's), else a new one. */
+  /** Takes the id `given` by the page, else a stored one, else a new one. Tells whether it is an old one. */
   async take(room, given, asHost) {
-    const host = this.host;
-    const ofHost = host?.room === room ? host?.clientId : null;
-    const known = room && (asHost ? ofHost : this.#read(room) ?? ofHost);
-    this.clientId = given ?? known ?? (await newClientId());
-    if (!given && known && (await this.#isElsewhere())) this.clientId = await newClientId();
-    this.#isHeld = true;
+    this.clientId = given;
+    if (given) return true;
+    const ids = this.#stores.map((store) => (asHost ? this.host?.clientId : this.#read(store, room)));
+    this.#isShared = ids.length > 0;
+    const shared = ids.at(-1);
+    for (const id of new Set(ids.filter(Boolean))) {
+      this.clientId = id;
+      this.#isSpare = id !== shared && Boolean(shared);
+      if (await this.claim(id === ids[0] && ids.length > 1 && isReload())) return true;
+    }
+    this.#isSpare = Boolean(shared);
+    this.clientId = await newSecret();
+    await this.claim(true);
+    return false;
+  }
+
+  /** Whether this tab holds the id from now on. `isOurs`: nobody else can have it. */
+  async claim(isOurs = false) {
+    if (!this.#isShared) return true;
     this.#listen();
+    const locks = globalThis.document && globalThis.navigator?.locks; // Node has some that are of no use here
+    const isFree = locks ? await this.#lock(locks, 'ifAvailable') : isOurs;
+    this.#isHeld = isFree || ((await this.#ask()) && (!locks || (await this.#lock(locks, 'steal'))));
+    return this.#isHeld;
   }
 
   keep(room, isHost) {
     if (isHost) this.host = { room, clientId: this.clientId };
-    else this.#write(room, this.clientId);
+    else for (const store of this.#stores.slice(0, this.#isSpare ? 1 : 2)) this.#write(store, room, this.clientId);
   }
 
-  /** The room that this tab created, or null. It has a key of its own: a page may also have phones in it. */
+  /** The room that was created here, or null. It has a key of its own: a page may also have phones in it. */
   get host() {
-    const [room, clientId] = this.#read('host')?.split(' ') ?? [];
-    return clientId ? { room, clientId } : null;
+    for (const store of this.#stores) {
+      const [clientId, room] = this.#read(store, 'host')?.split(' ') ?? [];
+      if (room) return { room, clientId };
+    }
+    return null;
   }
 
   set host(host) {
-    this.#write('host', host && `${host.room} ${host.clientId}`);
+    for (const store of this.#stores) this.#write(store, 'host', host && `${host.clientId} ${host.room}`);
   }
 
+  /** Who holds nothing is asked nothing, and may be kept by the browser when its player follows a link. */
   release() {
+    this.#isHeld = false;
+    this.#unlock();
     this.#channel?.close();
     this.#channel = null;
   }
 
-  #read(key) {
+  /** Values have the time behind them. Those of yesterday are of no use, for whatever room. */
+  #read(store, key) {
     try {
-      return this.#storage?.getItem(this.#prefix + key);
+      const [, value, time] = /^(.*) (\d+)$/.exec(store.getItem(this.#prefix + key));
+      return Date.now() - time < keptMilliseconds ? value : undefined;
     } catch {
-      return null; // the browser may forbid storage
+      return undefined; // there is none, or the browser forbids storage
     }
   }
 
-  #write(key, value) {
+  #write(store, key, value) {
     try {
-      if (value === null) this.#storage?.removeItem(this.#prefix + key);
-      else this.#storage?.setItem(this.#prefix + key, value);
+      for (const name of Object.keys(store)) {
+        const isOld = name.startsWith(this.#prefix) && !this.#read(store, name.slice(this.#prefix.length));
+        if (isOld) store.removeItem(name);
+      }
+      if (value === null) store.removeItem(this.#prefix + key);
+      else store.setItem(this.#prefix + key, `${value} ${Date.now()}`);
     } catch {
       // storage is forbidden or full; then a reload takes a new seat
     }
   }
 
+  /** The lock tells without delay that no other tab has the id. Tabs can take it from those that are frozen. */
+  #lock(locks, how) {
+    return new Promise((resolve) => {
+      const hold = (lock) => {
+        resolve(lock !== null);
+        return lock && new Promise((release) => (this.#unlock = release));
+      };
+      locks.request(`party-sockets ${this.clientId}`, { [how]: true }, hold).catch(() => {
+        resolve(true); // the browser forbids locks
+        this.#lose();
+      });
+    });
+  }
+
   #listen() {
-    if (!this.#storage || this.#channel || !globalThis.BroadcastChannel) return;
+    if (this.#channel || !globalThis.BroadcastChannel) return;
     this.#channel = new BroadcastChannel('party-sockets');
     this.#channel.unref?.(); // else Node would not end
     this.#channel.onmessage = ({ data }) => this.#hearTab(data);
   }
 
-  #hearTab({ id, rank, isHeld }) {
+  #hearTab({ id, rank, isFree: isGiven }) {
     if (id !== this.clientId) return;
-    if (!isHeld && (this.#isHeld || this.#rank < rank)) this.#tellTabs({ isHeld: true });
-    else this.#foundElsewhere?.(true);
+    if (!this.#isHeld && rank < this.#rank) this.#answer?.(false);
+    else if (rank === undefined) this.#answer?.(isGiven);
+    else {
+      const isFree = this.#isHeld && this.#stores.length > 1 && globalThis.document?.visibilityState === 'hidden';
+      this.#channel.postMessage({ id, isFree });
+      if (isFree) this.#lose();
+    }
   }
 
-  #tellTabs(more) {
-    this.#channel.postMessage({ id: this.clientId, rank: this.#rank, ...more });
-  }
-
-  /** Whether another tab has the id, as a copy of this tab has. After a reload, this is still the same tab. */
-  #isElsewhere() {
-    this.#listen();
-    if (!this.#channel || (this.#isOfTab && isReload())) return false;
-    this.#tellTabs({ isHeld: false });
+  /** Whether no other tab keeps the id. One that is frozen does not answer. */
+  #ask() {
+    this.#channel?.postMessage({ id: this.clientId, rank: this.#rank });
     return new Promise((resolve) => {
-      this.#foundElsewhere = resolve;
-      setTimeout(resolve, askingTabsMilliseconds, false);
+      this.#answer = resolve;
+      // An answer may have come while this tab was busy: it is heard before the second timer.
+      setTimeout(() => setTimeout(resolve, 0, true), this.#channel ? askingMilliseconds : 0);
     });
+  }
+
+  #lose() {
+    if (!this.#isHeld) return;
+    this.release();
+    this.onLost();
   }
 }
 
-/** Messages that wait for a connection, in order and bounded. */
+/**
+ * Messages that wait, in order and bounded: for a connection, and in protocol 3 until the relay confirms them.
+ * What is sent is numbered by its place, so a message that is not sent again keeps its place without a frame.
+ */
 class Outbox {
+  isCounting = false; // whether the relay confirms messages: protocol 3, for who has a seat
   #items = [];
+  #sent = 0; // so many of the items were sent over the last connection
+  #heard = 0; // so many messages were confirmed in this epoch
+  #length = 0; // of the items that have frames
   #size = 0;
   #lengthMax;
   #sizeMax;
@@ -255,36 +338,96 @@ class Outbox {
   }
 
   get hasState() {
-    return this.#items.some((item) => item.isState);
+    return this.#items.some(({ isState }) => isState);
   }
 
-  add(text, isState) {
-    if (isState) this.#drop((item) => item.isState); // so at most one state waits, and it always has a place
-    const isFull = this.#items.length >= this.#lengthMax || this.#size + text.length > this.#sizeMax;
-    if (isFull && !isState) return Promise.resolve('dropped');
-    this.#size += text.length;
-    return new Promise((resolve) => this.#items.push({ text, isState, resolve }));
+  get hasUnconfirmed() {
+    return this.#sent > 0;
+  }
+
+  /** Whether it may be full soon, unless the relay confirms something. */
+  get isFilling() {
+    return this.#length > this.#lengthMax / 4 || this.#size > this.#sizeMax / 4;
+  }
+
+  /** A message that can be sent at once may be long, if none waits before it. */
+  add(frame, { isState, isOnline }) {
+    if (isState) {
+      for (const item of this.#items) if (item.isState) this.#empty(item);
+      this.#dropEmpty(); // so at most one state waits, and it always has a place
+    }
+    const isLong = this.#size + frame.length > this.#sizeMax && !(isOnline && this.#size === 0);
+    if (!isState && (isLong || this.#length >= this.#lengthMax)) return Promise.resolve('dropped');
+    this.#length++;
+    this.#size += frame.length;
+    const promise = new Promise((resolve, reject) => this.#items.push({ frame, isState, resolve, reject }));
+    promise.catch(() => {}); // who ignores what becomes of a message is not told of a rejection
+    return promise;
+  }
+
+  /** A message was sent that is never sent again. */
+  skip() {
+    if (!this.isCounting) return;
+    this.#items.push({ frame: null, resolve: () => {} });
+    this.#sent++;
   }
 
   flush(connection, send) {
-    while (this.#items.length > 0 && connection.canSend) {
-      const { text, resolve } = this.#items.shift();
-      this.#size -= text.length;
-      send(text);
-      resolve('sent');
+    while (this.#sent < this.#items.length && connection.canSend) {
+      const item = this.#items[this.#sent++];
+      send(item.frame);
+      if (!this.isCounting) this.#take('sent');
     }
+  }
+
+  /** The relay has so many messages of this epoch. */
+  hear(heard) {
+    while (this.#heard < heard && this.#sent > 0) {
+      this.#heard++;
+      this.#take('delivered');
+    }
+  }
+
+  /**
+   * A new connection. In the same epoch the relay says what it has heard, and `refusal` is what became of the
+   * next one. All other messages will be sent again, save volatile ones and states that are not the last.
+   */
+  begin({ heard = 0, isSameEpoch, refusal }) {
+    if (isSameEpoch) this.hear(heard);
+    if (isSameEpoch && refusal && this.#sent > 0) this.#take(null, refusal);
+    this.#heard = heard;
+    this.#sent = 0;
+    this.#dropEmpty();
   }
 
   clear() {
-    this.#drop(() => true);
+    for (const [place, { resolve }] of this.#items.entries()) resolve(place < this.#sent ? 'sent' : 'dropped');
+    this.#items = [];
+    this.#sent = this.#length = this.#size = 0;
   }
 
-  #drop(isDropped) {
-    for (const item of this.#items.filter(isDropped)) {
-      this.#size -= item.text.length;
-      item.resolve('dropped');
-    }
-    this.#items = this.#items.filter((item) => !isDropped(item));
+  #take(delivery, refusal) {
+    const item = this.#items.shift();
+    this.#sent--;
+    this.#empty(item);
+    if (refusal) item.reject?.(refusal);
+    else item.resolve(delivery);
+  }
+
+  #empty(item) {
+    if (item.frame === null) return;
+    this.#length--;
+    this.#size -= item.frame.length;
+    Object.assign(item, { frame: null, isState: false });
+  }
+
+  /** Those that were sent keep their places. */
+  #dropEmpty() {
+    this.#items = this.#items.filter(({ frame, resolve }, place) => {
+      const isKept = frame !== null || place < this.#sent;
+      if (!isKept) resolve('dropped');
+      return isKept;
+    });
   }
 }
 
@@ -294,17 +437,21 @@ class Backoff {
   #deadline;
 
   constructor(milliseconds) {
-    this.#deadline = performance.now() + milliseconds;
+    this.#deadline = now() + milliseconds;
   }
 
   get isOver() {
-    return performance.now() >= this.#deadline;
+    return now() >= this.#deadline;
+  }
+
+  ease() {
+    this.#failures = 0;
   }
 
   /** A page that wakes up finds its time spent, and may need a moment to get a network. */
   extend() {
-    this.#failures = 0;
-    this.#deadline = Math.max(this.#deadline, performance.now() + wakingMilliseconds);
+    this.ease();
+    this.#deadline = Math.max(this.#deadline, now() + wakingMilliseconds);
   }
 
   nextDelay() {
@@ -312,25 +459,29 @@ class Backoff {
   }
 }
 
-const dialects = {
-  1: {
-    subprotocol: 'party-sockets.v1',
-    self: (event, clientId) => clientId,
-    everybody: (event, self) => event.clients ?? [self],
-    peer: (event) => event.clientId,
-  },
-  2: {
-    subprotocol: 'party-sockets.v2',
-    self: (event) => event.index,
-    everybody: (event) => event.peers ?? [],
-    peer: (event) => event.index,
-  },
+const subprotocolOf = (protocol) => `party-sockets.v${protocol}`;
+
+/** What tells of a peer: the list in which the peer is then, and the event for listeners. */
+const moves = {
+  peer_joined: ['peers', 'join'],
+  peer_away: ['away', 'away'],
+  peer_back: ['peers', 'back'],
+  peer_left: [null, 'leave'],
 };
+
+/** What the relay sends that is no event of the seat: docs/protocol.md, “counted”. */
+const uncounted = ['audience', 'private_state', 'pong'];
+
+function weightOf({ type, count, n }) {
+  if (type === 'skipped') return count;
+  return uncounted.includes(type) || (type === 'error' && n === undefined) ? 0 : 1;
+}
 
 export class Party {
   #relay;
   #options;
-  #dialect;
+  #protocols; // those that the SDK offers
+  #protocol; // that the relay selected
   #seat;
   #outbox;
   #backoff;
@@ -339,24 +490,36 @@ export class Party {
   #waitsForSeat = false; // a full room is tried again while entering, too
   #isOver = false;
   #isHidden = false; // the page is hidden for good, or frozen: no connection until it is shown
+  #isComing = false; // it is shown, and asks for its seat
   #gaveUpAt = -Infinity; // when a socket was given up whose join may still be on its way
+  #session; // this life of the page, for the relay
+  #attempt = 0; // the number of the last join in this session
+  #epoch; // in which `#seen` and the outbox count
+  #seen = 0; // so many events of the seat have come
+  #toldSeen = 0; // what the relay knows of that
+  #refusal; // with which the relay closed the last connection, because of a message
+  #stateFollows = false; // the next state is not counted: it belongs to `joined`
   #room;
   #instance;
   #id;
-  #isHost = false;
-  #peers = [];
+  #view = { peers: [], away: [], host: null, settings: {} }; // of the room
   #state;
-  #stateText; // the last state that was set here, until the relay refuses it
+  #privateState;
+  #stateText; // in protocol 2: the last state that was set here, until the relay refuses it
   #joinUrl;
   #listeners = new Map();
   #kept = { messages: [], size: 0 }; // messages for the first listener; null once there was one
-  #probe = null; // the probe under way: { token, begunAt, sent, milliseconds, timer, promise, resolve }
+  #probe = null; // the probe under way: { token, sent, milliseconds, timer, promise, resolve }
+  #probedAt; // when the last one began
   #heardAt; // when the relay last sent something
   #sent = 0; // characters that were sent over this connection
   #confirmed = 0; // characters that the relay has received, by its last answer to a probe
+  #failures = 0; // attempts without a seat that ended by themselves
+  #isThrottled = false; // the last attempt hung, behind some of these
   #lastError; // the last error with which the relay refused an attempt
   #retryTimer;
   #watchTimer;
+  #confirmTimer;
   #stopWaking = () => {};
 
   static async create(url, options = {}) {
@@ -372,12 +535,12 @@ export class Party {
 
   /** The party in the stored room, or null. A full room is tried again: our seat may be free in a moment. */
   static async #resume(url, options) {
-    const host = new Seat(relayAddress(url), storageOf(options)).host;
+    const host = new Seat(relayAddress(url), storesOf(options)).host;
     if (!host) return null;
     try {
       const party = await new Party(url, options).#enter(host.room, true);
-      if (party.isHost) return party;
-      party.close();
+      if (party.isHost || party.protocol === 3) return party; // there, another one may be the host by now
+      party.leave();
     } catch (error) {
       if (!roomIsGone(error)) throw error;
     }
@@ -389,12 +552,18 @@ export class Party {
     this.#options = { ...defaults, ...options };
     this.#options.WebSocket ??= globalThis.WebSocket;
     if (!this.#options.WebSocket)
-      throw new PartyError('not-supported', 'There is no WebSocket here: pass one as an option');
-    this.#dialect = dialects[this.#options.protocol];
-    if (!this.#dialect) throw new PartyError('not-supported', 'Protocols are 1 and 2');
+      throw new PartyError('not-supported', 'Pass a WebSocket as an option: there is none');
+    const { protocol } = this.#options;
+    if (![undefined, 1, 2, 3].includes(protocol))
+      throw new PartyError('not-supported', 'Protocols are 1, 2 and 3');
+    this.#protocols = protocol === undefined ? [2, 3] : [protocol]; // relays that know 3 prefer it
     this.#instance = options.instance;
-    this.#seat = new Seat(this.#relay, storageOf(options));
+    this.#seat = new Seat(this.#relay, storesOf(options));
     this.#outbox = new Outbox(this.#options.queueLength, this.#options.queueSize);
+  }
+
+  get protocol() {
+    return this.#protocol;
   }
 
   get room() {
@@ -405,16 +574,32 @@ export class Party {
     return this.#id;
   }
 
+  get host() {
+    return this.#view.host;
+  }
+
   get isHost() {
-    return this.#isHost;
+    return this.#view.host === this.#id;
   }
 
   get peers() {
-    return [...this.#peers];
+    return [...this.#view.peers];
+  }
+
+  get away() {
+    return [...this.#view.away];
+  }
+
+  get settings() {
+    return { ...this.#view.settings };
   }
 
   get state() {
     return this.#state;
+  }
+
+  get privateState() {
+    return this.#privateState;
   }
 
   get status() {
@@ -438,19 +623,56 @@ export class Party {
   }
 
   broadcast(data, options) {
-    return this.#post({ type: 'send', data: sendable(data) }, options);
+    return this.#say({ data: sendable(data) }, options);
   }
 
   send(to, data, options) {
-    if (to === undefined) throw new TypeError('Nobody is named; broadcast() is for everybody');
-    return this.#post({ type: 'send', to, data: sendable(data) }, options);
+    if (to === undefined) throw new TypeError('Nobody is named');
+    const index = to === 'host' && this.#protocol === 2 ? this.host : to;
+    return this.#say({ to: index, data: sendable(data) }, options);
   }
 
-  setState(state) {
-    this.#demandHost();
-    this.#state = sendable(state);
-    this.#stateText = JSON.stringify({ type: 'set_state', data: state });
-    return this.#postText(this.#stateText, { isState: true });
+  sendBinary(bytes, { to, volatile = false } = {}) {
+    this.#demand(3);
+    return this.#post(binaryFrame(bytes, to, volatile), { volatile });
+  }
+
+  setState(state, options) {
+    this.#demandHost(2);
+    sendable(state);
+    if (options?.private) {
+      this.#demand(3);
+      this.#privateState = state;
+      return this.#command({ type: 'set_state', private: true, data: state });
+    }
+    this.#state = state;
+    const text = JSON.stringify({ type: 'set_state', data: state });
+    if (this.#protocol === 2) this.#stateText = text;
+    return this.#post(text, { isState: true });
+  }
+
+  setRoom(settings) {
+    return this.#command({ ...settings, type: 'set_room' });
+  }
+
+  lock() {
+    return this.setRoom({ locked: true });
+  }
+
+  unlock() {
+    return this.setRoom({ locked: false });
+  }
+
+  setHost(index) {
+    return this.#command({ type: 'set_host', index });
+  }
+
+  kick(index, options) {
+    return this.#command({ ...options, type: 'kick', index });
+  }
+
+  muteAudience(muted = true) {
+    return this.#command({ type: 'mute_audience', muted });
   }
 
   /** When the answer is late, a new connection replaces this one. */
@@ -458,23 +680,38 @@ export class Party {
     return this.#askRelay(probeMilliseconds);
   }
 
-  close() {
+  leave() {
     this.#finish('left');
   }
 
-  closeRoom() {
-    this.#demandHost();
-    this.#post({ type: 'close_room' });
+  /** The name of `leave()` in earlier versions. */
+  close() {
+    this.leave();
   }
 
-  #demandHost() {
-    if (this.#options.protocol === 1)
-      throw new PartyError('not-supported', 'Protocol 1 has no host and no state');
-    if (!this.#isHost) throw new PartyError('not-host', 'Only the host may do this');
+  closeRoom() {
+    this.#demandHost(2);
+    this.#post('{"type":"close_room"}');
+  }
+
+  #demand(protocol) {
+    if (this.#protocol < protocol)
+      throw new PartyError('not-supported', `Protocol ${this.#protocol} can't do this`);
+  }
+
+  #demandHost(protocol) {
+    this.#demand(protocol);
+    if (!this.isHost) throw new PartyError('not-host', 'Only the host may do this');
   }
 
   async #enter(code, asHost = false) {
-    await this.#seat.take(code, this.#options.clientId, asHost);
+    const isKnown = await this.#seat.take(normalCode(code), this.#options.clientId, asHost);
+    if (asHost && !isKnown) {
+      this.#seat.release();
+      throw new PartyError('room-not-found', 'Another tab has the room');
+    }
+    this.#seat.onLost = () => this.#finish('replaced');
+    this.#session = await newSecret().catch(() => `${now()} ${Math.random()}`);
     this.#waitsForSeat = asHost;
     this.#room = code;
     this.#backoff = new Backoff(this.#options.patience);
@@ -485,72 +722,159 @@ export class Party {
       this.#stopWaking = onWaking({
         wake: () => this.#wake(),
         online: () => this.#isHidden || this.#wake(), // a page that the player left stays so
-        offline: () => this.#probeSoon(),
+        offline: () => this.#askRelay(wakingProbeMilliseconds),
         hide: () => this.#hide(),
       });
     });
   }
 
   #connect() {
-    const { protocol, WebSocket, maxClients, joinUrl } = this.#options;
-    const { clientId } = this.#seat;
-    const hello = this.#room
-      ? { type: 'join', clientId, room: this.#room }
-      : { type: 'create', clientId, maxClients, url: protocol === 2 ? joinUrl : undefined };
+    const { WebSocket } = this.#options;
     const handlers = {
+      onOpen: (subprotocol) => this.#greet(Number(subprotocol.at(-1))),
       onEvent: (event, size) => this.#receive(event, size),
       onEnd: (close) => this.#lose(close),
     };
-    const { subprotocol } = this.#dialect;
     try {
-      const address = this.#address();
-      this.#connection = new Connection(WebSocket, address, subprotocol, JSON.stringify(hello), handlers);
+      const offer = this.#protocols.map(subprotocolOf);
+      this.#connection = new Connection(WebSocket, this.#address(), offer, handlers);
     } catch (error) {
-      this.#fail(new PartyError('bad-address', error.message)); // what can fail here fails at the first attempt
+      const code = isMixed(this.#relay) ? 'mixed-content' : 'bad-address';
+      this.#fail(new PartyError(code, error.message)); // what can fail here fails at the first attempt
     }
   }
 
   /** The path and the query tell several servers behind one name which of them has the room. */
   #address() {
     const address = new URL(this.#relay);
-    if (address.pathname === '/' && /^[1-9A-HJ-NP-Za-km-z]{6}$/.test(this.#room))
-      address.pathname = this.#room;
+    const code = normalCode(this.#room);
+    if (address.pathname === '/' && /^[1-9A-HJ-NP-Za-km-z]{4,12}$/.test(code))
+      address.pathname = code;
     if (this.#room && this.#instance) address.searchParams.set('instance', this.#instance);
     return address.href;
   }
 
+  /** Says who we are, in the protocol that the relay has selected. */
+  #greet(protocol) {
+    this.#protocol = protocol;
+    const { audience, password } = this.#options;
+    const isOpen = protocol < 3 && (audience || (password && !this.#room)); // it would be open to all
+    if (isOpen && this.#entering) this.#fail(new PartyError('not-supported', 'This relay is too old'));
+    else this.#connection.send(JSON.stringify(this.#room ? this.#joinMessage() : this.#createMessage()));
+  }
+
+  #createMessage() {
+    const { maxClients, joinUrl, hold, onHostLeft, maxAudience, password, token } = this.#options;
+    const { clientId } = this.#seat;
+    if (this.#protocol === 1) return { type: 'create', clientId, maxClients };
+    const create = { type: 'create', clientId, maxClients, url: joinUrl };
+    if (this.#protocol === 2) return create;
+    return { ...create, session: this.#session, hold, onHostLeft, maxAudience, password, token };
+  }
+
+  #joinMessage() {
+    const { audience, password } = this.#options;
+    const join = { type: 'join', clientId: this.#seat.clientId, room: this.#room };
+    if (this.#protocol < 3) return join;
+    Object.assign(join, { session: this.#session, attempt: ++this.#attempt, password });
+    return audience ? { ...join, role: 'audience' } : { ...join, epoch: this.#epoch, seen: this.#seen };
+  }
+
   #receive(event, size) {
-    this.#heardAt = performance.now();
+    this.#heardAt = now();
     this.#timeProbe();
     if (event.type === 'created' || event.type === 'joined') this.#welcome(event);
-    else if (event.type === 'error') this.#takeError(PartyError.ofServer(event.message));
-    else if (event.type === 'peer_joined') this.#addPeer(this.#dialect.peer(event));
-    else if (event.type === 'peer_left') this.#removePeer(this.#dialect.peer(event));
-    else if (event.type === 'message') this.#takeMessage(event, size);
-    else if (event.type === 'state') this.#takeState(event.data);
+    else if (event.type === 'error') this.#takeError(PartyError.ofServer(event), event);
+    else this.#takeEvent(event, size);
+  }
+
+  #takeEvent(event, size) {
+    this.#count(event);
+    const move = moves[event.type];
+    // In protocol 1, members know each other by their clientId.
+    if (move) this.#seePeer(event.index ?? event.clientId, ...move, event.why);
+    switch (event.type) {
+      case 'message':
+        return this.#takeMessage(event.audience ? { ...event, from: audienceId } : event, size);
+      case 'state':
+        return this.#takeState(event.data);
+      case 'private_state':
+        this.#privateState = event.data;
+        return;
+      case 'host':
+        this.#view.host = event.index;
+        return this.#emit('host', event.index);
+      case 'room': {
+        const { type, ...settings } = event;
+        this.#view.settings = settings;
+        return this.#emit('room', { ...settings });
+      }
+      case 'audience':
+        return this.#emit('audience', event.count);
+      case 'pong':
+        this.#outbox.hear(event.heard);
+        return this.#endProbe(true);
+    }
+  }
+
+  /** Counts the events of the seat as the relay does. What counts is never told again. */
+  #count(event) {
+    const isOfJoined = event.type === 'state' && this.#stateFollows;
+    const weight = isOfJoined ? 0 : weightOf(event);
+    this.#seen += weight;
+    if (isOfJoined || weight > 0) this.#stateFollows = false;
   }
 
   #welcome(event) {
+    if (event.unasked) this.#connection.send(JSON.stringify({ type: 'resumed', unasked: event.unasked }));
     this.#connection.welcome();
     this.#sent = this.#confirmed = 0;
     this.#lastError = undefined;
+    this.#failures = 0;
     this.#room = event.room;
     this.#instance = event.instance || this.#instance;
     this.#joinUrl = event.url ?? this.#joinUrl;
-    this.#id = this.#dialect.self(event, this.#seat.clientId);
-    const isStoredHost = this.#seat.host?.room === event.room && this.#seat.host.clientId === this.#id;
-    this.#isHost = event.type === 'created' || this.#isHost || this.#id === 0 || isStoredHost;
-    this.#seat.keep(this.#room, this.#isHost);
+    this.#id = this.#protocol === 1 ? this.#seat.clientId : event.index ?? audienceId;
+    const before = this.#view;
+    if (!event.recovered) this.#view = this.#viewOf(event);
+    this.#beginCounts(event);
+    this.#seat.keep(this.#room, this.isHost);
     this.#watch();
-    const peersBefore = this.#peers;
-    this.#peers = this.#dialect.everybody(event, this.#id).filter((peer) => peer !== this.#id);
     if (this.#entering) this.#enterRoom(event);
-    else this.#goOn(peersBefore);
+    else this.#goOn(before, event.recovered);
+  }
+
+  #viewOf(event) {
+    const peers = (event.peers ?? event.clients ?? []).filter((peer) => peer !== this.#id);
+    const { away = [], locked = false, maxClients = this.#options.maxClients } = event;
+    const settings = this.#protocol === 3 ? { locked, maxClients } : {};
+    return { peers, away, host: this.#hostIn(event), settings };
+  }
+
+  #hostIn(event) {
+    if (event.type === 'created' || (this.#protocol === 1 && this.isHost)) return this.#id;
+    if (this.#protocol === 2) return 0;
+    const stored = this.#seat.host;
+    const isStored = stored?.room === event.room && stored.clientId === this.#id;
+    return isStored ? this.#id : event.host ?? null;
+  }
+
+  /** In protocol 3, client and relay say what each has of the other's, see “Nothing lost” there. */
+  #beginCounts(event) {
+    if (this.#protocol < 3) return;
+    this.#outbox.isCounting = event.epoch !== undefined;
+    const isSameEpoch = event.epoch !== undefined && event.epoch === this.#epoch;
+    this.#outbox.begin({ heard: event.heard, isSameEpoch, refusal: this.#refusal });
+    this.#refusal = undefined;
+    this.#epoch = event.epoch;
+    this.#seen = this.#toldSeen = event.seen ?? 0;
+    this.#stateFollows = event.type === 'joined' && !event.recovered && (event.state ?? true);
   }
 
   /** The relay sends a newcomer the room's state before the answer to a probe. */
-  async #enterRoom({ type }) {
-    if (type === 'joined' && (await this.#askRelay(probeMilliseconds)) === null) return;
+  async #enterRoom({ type, state }) {
+    const isComplete = type === 'created' || state === false;
+    if (!isComplete && (await this.#askRelay(probeMilliseconds)) === null) return;
     const { resolve } = this.#entering;
     this.#entering = null;
     this.#backoff = null; // `patience` was for entering; a lost connection has `giveUpAfter`
@@ -558,18 +882,33 @@ export class Party {
   }
 
   /** Goes on after a reconnection. Listeners may do anything, so they are called last. */
-  #goOn(peersBefore) {
-    const peers = this.#peers;
-    // The state that was sent last may be lost with the old connection.
+  #goOn(before, isRecovered) {
+    // In protocol 2, the state that was sent last may be lost with the old connection.
     if (this.#stateText && !this.#outbox.hasState) this.#send(this.#stateText);
-    this.#outbox.flush(this.#connection, (text) => this.#send(text));
-    for (const peer of peersBefore.filter((peer) => !peers.includes(peer))) this.#emit('leave', peer);
-    for (const peer of peers.filter((peer) => !peersBefore.includes(peer))) this.#emit('join', peer);
+    this.#flush();
+    if (!isRecovered) {
+      this.#tellChanges(before, this.#view);
+      this.#emit('gap');
+    }
     this.#emit('connection', 'connected');
   }
 
-  #takeError(error) {
+  #tellChanges(before, after) {
+    const everybody = ({ peers, away }) => [...peers, ...away];
+    const missing = (peers, others) => peers.filter((peer) => !others.includes(peer));
+    const [old, present] = [everybody(before), everybody(after)];
+    for (const peer of missing(old, present)) this.#emit('leave', peer);
+    for (const peer of missing(present, old)) this.#emit('join', peer);
+    for (const peer of missing(after.away, before.away)) this.#emit('away', peer);
+    for (const peer of missing(before.away, after.away)) if (after.peers.includes(peer)) this.#emit('back', peer);
+    if (after.host !== before.host) this.#emit('host', after.host);
+    const hasChanged = ([name, value]) => value !== before.settings[name];
+    if (Object.entries(after.settings).some(hasChanged)) this.#emit('room', { ...after.settings });
+  }
+
+  #takeError(error, event) {
     if (this.#connection.isJoined) {
+      this.#count(event);
       if (['state-too-large', 'server-full'].includes(error.code)) this.#stateText = undefined;
       this.#report(error);
       return;
@@ -578,10 +917,19 @@ export class Party {
     this.#connection = null;
     this.#lastError = error;
     const mayChange = error.code === 'room-full' && (!this.#entering || this.#waitsForSeat);
-    if (mayChange) this.#retryLater();
+    const reason = finalErrors[error.code];
+    const isFree = error.code === 'wrong-protocol' && this.#protocols.length > 1; // to speak another one
+    if (isFree) this.#connectAs(Number(error.message.at(-1)));
+    else if (mayChange) this.#retryLater();
     else if (this.#entering) this.#fail(error);
-    else if (roomIsGone(error)) this.#finish('room-gone');
+    else if (reason) this.#finish(reason);
     else this.#retryLater();
+  }
+
+  /** The room speaks this protocol. */
+  #connectAs(protocol) {
+    this.#protocols = [protocol];
+    this.#connect();
   }
 
   /** Without a listener, an error goes to the console; but not that the recipient of a message has left. */
@@ -590,19 +938,16 @@ export class Party {
     else if (error.code !== 'peer-not-found') console.warn(`Party-Sockets: ${error.message}`);
   }
 
-  #addPeer(peer) {
-    if (this.#peers.includes(peer)) return;
-    this.#peers.push(peer);
-    this.#emit('join', peer);
-  }
-
-  #removePeer(peer) {
-    this.#peers = this.#peers.filter((other) => other !== peer);
-    this.#emit('leave', peer);
+  /** A peer is in one of the lists from now on, or in none. */
+  #seePeer(peer, list, name, why) {
+    if (list && this.#view[list].includes(peer)) return;
+    for (const other of ['peers', 'away']) this.#view[other] = this.#view[other].filter((id) => id !== peer);
+    if (list) this.#view[list].push(peer);
+    this.#emit(name, peer, why);
   }
 
   #takeMessage({ from, data }, size) {
-    if (from === this.#id && data?.[probeKey] !== undefined) this.#endProbe(data[probeKey]);
+    if (from === this.#id && data?.[probeKey] !== undefined) this.#endProbe(data[probeKey] === this.#probe?.token);
     else if (this.#kept) this.#keep([data, from], size);
     else this.#emit('message', data, from);
   }
@@ -616,32 +961,63 @@ export class Party {
   }
 
   #takeState(state) {
-    if (this.#stateText) return; // this host has set a newer state, and has sent it again
+    const isNewer = this.#stateText ?? (this.isHost && this.#outbox.hasState);
+    if (isNewer) return; // this host has set a newer state, and has sent it again
     this.#state = state;
     this.#emit('state', state);
   }
 
-  #post(message, options) {
-    return this.#postText(JSON.stringify(message), options);
+  #say(fields, options) {
+    const volatile = (this.#protocol === 3 && options?.volatile) || undefined;
+    return this.#post(JSON.stringify({ type: 'send', volatile, ...fields }), options);
   }
 
-  async #postText(text, { volatile = false, isState = false } = {}) {
+  /** A message that only the host may send, in protocol 3. */
+  #command(message) {
+    this.#demandHost(3);
+    return this.#post(JSON.stringify(message));
+  }
+
+  #post(frame, { volatile = false, isState = false } = {}) {
     const connection = this.#connection;
-    if (this.#isOver) return 'dropped';
-    if (this.#entering || !connection?.canSend)
-      return volatile ? 'dropped' : this.#outbox.add(text, isState);
-    if (connection.unsent > (volatile ? congestedBytes : this.#options.queueSize)) return 'dropped';
-    this.#send(text);
-    if (!volatile && performance.now() - this.#heardAt > quietMilliseconds) this.#askRelay(probeMilliseconds);
-    return 'sent';
+    const isOnline = !this.#entering && Boolean(connection?.canSend);
+    const unsentMax = volatile ? congestedBytes : this.#options.queueSize;
+    const hasNoPlace = isOnline ? connection.unsent > unsentMax : volatile;
+    if (this.#isOver || hasNoPlace) return Promise.resolve('dropped');
+    if (volatile) {
+      this.#send(frame);
+      this.#outbox.skip();
+      this.#confirmSoon();
+      return Promise.resolve('sent');
+    }
+    const delivery = this.#outbox.add(frame, { isState, isOnline });
+    if (isOnline) {
+      this.#flush();
+      const isQuiet = now() - this.#heardAt > quietMilliseconds;
+      if (isQuiet || this.#outbox.isFilling) this.#askRelay(probeMilliseconds);
+    }
+    return delivery;
   }
 
-  #send(text) {
-    this.#sent += text.length;
-    this.#connection.send(text);
+  #flush() {
+    this.#outbox.flush(this.#connection, (frame) => this.#send(frame));
+    this.#confirmSoon();
   }
 
-  /** Sends a probe, unless one is under way: a message to oneself. It comes back behind all earlier events. */
+  #send(frame) {
+    this.#sent += frame.length;
+    this.#connection.send(frame);
+  }
+
+  #confirmSoon() {
+    if (!this.#outbox.hasUnconfirmed) return;
+    this.#confirmTimer ??= setTimeout(() => {
+      this.#confirmTimer = undefined;
+      if (this.#outbox.hasUnconfirmed) this.#askRelay(probeMilliseconds);
+    }, confirmMilliseconds);
+  }
+
+  /** Sends a probe, unless one is under way. Its answer comes behind all earlier events. */
   #askRelay(milliseconds) {
     if (!this.#connection?.canSend) return Promise.resolve(null);
     if (!this.#probe) this.#beginProbe();
@@ -654,10 +1030,13 @@ export class Party {
 
   #beginProbe() {
     const token = Math.random();
-    const data = { [probeKey]: token };
-    this.#probe = { token, milliseconds: Infinity, begunAt: performance.now(), sent: this.#sent };
+    this.#probedAt = now();
+    this.#probe = { token, milliseconds: Infinity, sent: this.#sent };
     this.#probe.promise = new Promise((resolve) => (this.#probe.resolve = resolve));
-    this.#send(JSON.stringify({ type: 'send', to: this.#id, data }));
+    this.#toldSeen = this.#seen;
+    const toMyself = { type: 'send', to: this.#id, data: { [probeKey]: token } };
+    const seen = this.#outbox.isCounting ? this.#seen : undefined;
+    this.#send(JSON.stringify(this.#protocol === 3 ? { type: 'ping', seen } : toMyself));
   }
 
   /**
@@ -671,33 +1050,43 @@ export class Party {
     this.#probe.timer = setTimeout(() => this.#connection.giveUp(deadClose), this.#probe.milliseconds + upload);
   }
 
-  #endProbe(token) {
-    if (!this.#probe || (token !== undefined && token !== this.#probe.token)) return;
-    const { timer, resolve, begunAt, sent } = this.#probe;
+  #endProbe(isAnswered) {
+    if (!this.#probe) return;
+    const { timer, resolve, sent } = this.#probe;
     this.#probe = null;
     this.#confirmed = sent;
     clearTimeout(timer);
-    resolve(token === undefined ? null : performance.now() - begunAt);
+    if (isAnswered) this.#confirmSoon();
+    resolve(isAnswered ? now() - this.#probedAt : null);
   }
 
-  /** Sends a probe when the relay is silent: a network may fail without any event. */
+  /**
+   * Sends a probe when the relay is silent: a network may fail without any event. In protocol 3 a probe also
+   * tells the relay what it need not keep any more.
+   */
   #watch() {
     clearInterval(this.#watchTimer);
+    this.#probedAt = now();
     this.#watchTimer = setInterval(() => {
-      if (performance.now() - this.#heardAt >= silenceMilliseconds) this.#askRelay(probeMilliseconds);
+      const isUntold = this.#outbox.isCounting && this.#seen > this.#toldSeen;
+      const since = isUntold ? this.#probedAt : this.#heardAt;
+      if (now() - since >= silenceMilliseconds) this.#askRelay(probeMilliseconds);
     }, watchMilliseconds);
   }
 
   /** The page is awake, or online. A party with a seat sends a probe, and any other party connects at once. */
   #wake() {
-    this.#isHidden = false;
+    if (this.#isHidden) {
+      this.#comeBack();
+      return;
+    }
     if (this.#connection?.isJoined) {
-      this.#probeSoon();
+      this.#askRelay(wakingProbeMilliseconds); // it may be dead: the relay has little time to answer
       return;
     }
     if (!this.#entering) this.#backoff?.extend();
     if (this.#connection?.age < youngMilliseconds) return;
-    if (this.#connection) this.#gaveUpAt = performance.now();
+    if (this.#connection) this.#gaveUpAt = now();
     this.#connection?.abandon(deadClose);
     this.#stopTimers();
     this.#connect();
@@ -711,41 +1100,62 @@ export class Party {
     this.#isHidden = true;
     this.#connection?.giveUp(hiddenClose);
     this.#stopTimers();
+    this.#seat.release();
   }
 
-  /** The connection may be dead: the relay has little time to answer. */
-  #probeSoon() {
-    this.#askRelay(wakingProbeMilliseconds);
+  /** Another tab may have the seat by now. */
+  async #comeBack() {
+    if (this.#isComing) return;
+    this.#isComing = true;
+    const isOurs = await this.#seat.claim();
+    this.#isComing = this.#isHidden = false;
+    if (this.#isOver) this.#seat.release();
+    else if (isOurs) this.#wake();
+    else this.#finish('replaced');
   }
 
-  #lose({ code, reason, isGivenUp }) {
-    const { isJoined, isStable } = this.#connection;
+  #lose({ code, reason, isGivenUp, isHanging }) {
+    const lost = this.#connection;
+    const { isJoined } = lost;
     this.#connection = null;
-    if (isGivenUp && !isJoined) this.#gaveUpAt = performance.now();
+    if (!isJoined && isGivenUp) this.#gaveUpAt = now();
+    else if (!isJoined) this.#failures++;
+    this.#isThrottled = isHanging && this.#failures >= throttledFailures;
     this.#stopTimers();
-    this.#endProbe();
+    this.#endProbe(false);
     const error = refusedCloses[code] && new PartyError(refusedCloses[code], reason);
+    if (spoilingCloses.includes(code)) this.#refusal = error;
+    if (code === staleClose && !isGivenUp) this.#beginSession();
     if (finalCloses[code] && !(code === 4000 && this.#mayBeReplacedByItself())) {
-      this.#finish(finalCloses[code]);
+      this.#finish(finalCloses[code], code === kickedClose ? reason : undefined);
     } else if (this.#entering) {
       if (error) this.#fail(error);
       else this.#retryLater();
     } else {
       if (code === 1009) this.#stateText = undefined; // the state may have been the long message
+      const isStable = lost.hasLasted(stableMilliseconds);
       if (isStable || !this.#backoff) this.#backoff = new Backoff(this.#options.giveUpAfter);
+      if (lost.hasLasted(easyMilliseconds)) this.#backoff.ease();
       if (error) this.#report(error);
+      if (this.#isThrottled) this.#report(throttled());
       if (isJoined) this.#emit('connection', 'reconnecting');
       this.#retryLater();
     }
   }
 
+  /** The relay takes this page for one that was followed by another: so it is a new one. */
+  #beginSession() {
+    this.#session += '+';
+    this.#attempt = 0;
+  }
+
   /**
-   * A socket that was given up before it had a seat may deliver its join late, behind the join of the next
-   * socket. Then the relay takes the next socket for the older one and replaces it. One more attempt takes the
-   * seat back.
+   * Before protocol 3, a socket that was given up before it had a seat may deliver its join late, behind the
+   * join of the next socket. Then the relay takes the next socket for the older one and replaces it. One more
+   * attempt takes the seat back.
    */
   #mayBeReplacedByItself() {
-    const isLate = performance.now() - this.#gaveUpAt < lateMilliseconds;
+    const isLate = this.#protocol < 3 && now() - this.#gaveUpAt < lateMilliseconds;
     this.#gaveUpAt = -Infinity;
     return isLate;
   }
@@ -758,17 +1168,23 @@ export class Party {
         this.#connect();
       }, this.#backoff.nextDelay());
     } else if (this.#entering) {
-      const silence = new PartyError('unreachable', `No answer from ${this.#relay.host}`);
-      this.#fail(this.#lastError ?? silence);
+      this.#failUnanswered();
     } else {
       this.#finish(this.#lastError?.code === 'room-full' ? 'room-full' : 'gave-up');
     }
   }
 
+  async #failUnanswered() {
+    const error = this.#lastError ?? (await whyUnanswered(this.#relay, this.#isThrottled));
+    if (this.#entering && !this.#connection) this.#fail(error); // or the page woke up meanwhile
+  }
+
   #stopTimers() {
     clearTimeout(this.#retryTimer);
+    clearTimeout(this.#confirmTimer);
     clearInterval(this.#watchTimer);
     this.#retryTimer = null;
+    this.#confirmTimer = undefined;
   }
 
   #fail(error) {
@@ -777,25 +1193,26 @@ export class Party {
     reject(error);
   }
 
-  #finish(reason) {
+  /** `text` is the host's reason, for who was kicked. */
+  #finish(reason, text) {
     if (this.#isOver) return;
     if (this.#entering) {
-      this.#fail(new PartyError('closed', `The party was over at once: ${reason}`));
+      this.#fail(new PartyError('closed', `Over at once: ${reason}`));
       return;
     }
-    if (this.#isHost && ['left', 'room-closed', 'room-gone'].includes(reason)) this.#seat.host = null;
-    this.#release();
-    this.#emitLast('connection', 'closed');
-    this.#emitLast('closed', reason);
+    if (this.isHost && ['left', 'room-closed', 'room-gone'].includes(reason)) this.#seat.host = null;
+    this.#release(reason === 'left' ? leavingClose : hiddenClose);
+    this.#emitAll('connection', 'closed');
+    this.#emitAll('closed', reason, text);
   }
 
-  #release() {
+  #release(code) {
     this.#isOver = true;
     this.#entering = null;
-    this.#connection?.leave();
+    this.#connection?.leave(code);
     this.#connection = null;
     this.#stopTimers();
-    this.#endProbe();
+    this.#endProbe(false);
     this.#outbox.clear();
     this.#seat.release();
     this.#stopWaking();
@@ -807,7 +1224,7 @@ export class Party {
   }
 
   /** Calls listeners also when the party is over. */
-  #emitLast(name, ...values) {
+  #emitAll(name, ...values) {
     for (const listener of this.#listenersOf(name)) call(listener, ...values);
   }
 
@@ -816,7 +1233,39 @@ export class Party {
   }
 }
 
-const roomIsGone = ({ code }) => code === 'room-not-found' || code === 'wrong-protocol';
+const roomIsGone = ({ code }) => finalErrors[code] === 'room-gone';
+
+/**
+ * A code of protocol 3 as the relay shows it: people type it in any case, with spaces and hyphens. Six letters
+ * in both cases may be a code of protocol 2, whose case matters; but phones begin with a capital by themselves.
+ */
+function normalCode(code = '') {
+  const letters = code.replace(/[\s-]/g, '');
+  const isOfProtocol3 = /^[b-df-hj-np-tv-xz]{4,12}$/i.test(letters);
+  const isMixed = letters.length === 6 && !/^([A-Z]+|.[a-z]+)$/.test(letters);
+  return isOfProtocol3 && !isMixed ? letters.toUpperCase() : code;
+}
+
+/** A binary message has the form of others from here on; see docs/protocol.md. */
+function readFrame(data) {
+  if (typeof data === 'string') return JSON.parse(data);
+  const bytes = new Uint8Array(data);
+  if (bytes[0] === 1) return { type: 'message', audience: true, data: bytes.subarray(1) };
+  return { type: 'message', from: new DataView(data).getUint32(1), data: bytes.subarray(5) };
+}
+
+function binaryFrame(payload, to, volatile) {
+  const bytes = ArrayBuffer.isView(payload)
+    ? new Uint8Array(payload.buffer, payload.byteOffset, payload.byteLength)
+    : new Uint8Array(payload);
+  const kind = to === undefined ? 0 : to === 'host' ? 2 : 1;
+  const head = kind === 1 ? 5 : 1;
+  const frame = new Uint8Array(head + bytes.length);
+  if (kind === 1) new DataView(frame.buffer).setUint32(1, to);
+  frame[0] = kind + (volatile ? 128 : 0);
+  frame.set(bytes, head);
+  return frame;
+}
 
 /** When a listener throws, the page gets the error, and the SDK goes on. */
 function call(listener, ...values) {
@@ -838,8 +1287,35 @@ function sendable(data) {
   return data;
 }
 
+const throttled = () => new PartyError('throttled', 'The browser holds connections back');
+
+const isSecure = () => globalThis.location?.protocol === 'https:';
+const isMixed = ({ protocol }) => isSecure() && protocol === 'ws:';
+
+const isLocal = ({ hostname }) =>
+  /^(localhost|\[|127\.|10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.)|\.local$/.test(hostname);
+
+/** Browsers do not tell why there is no connection. This is the most probable cause. */
+async function whyUnanswered(relay, isThrottled) {
+  if (isMixed(relay) && !isLocal(relay)) return new PartyError('mixed-content', 'A page on https needs wss://');
+  if (await lacksPermission(relay))
+    return new PartyError('local-network', 'The browser keeps this page from the local network');
+  if (isThrottled) return throttled();
+  return new PartyError('unreachable', `No answer from ${relay.host}`);
+}
+
+/** Whether the browser asks its user before a page from elsewhere reaches the local network. */
+async function lacksPermission(relay) {
+  if (!isSecure() || isLocal(location) || !isLocal(relay)) return false;
+  try {
+    return (await navigator.permissions.query({ name: 'local-network-access' })).state !== 'granted';
+  } catch {
+    return false; // this browser does not ask
+  }
+}
+
 /** Not crypto.randomUUID(): pages that come by http://, as from a laptop at a party, do not have it. */
-async function newClientId() {
+async function newSecret() {
   const bytes = (await randomSource()).getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
@@ -851,19 +1327,19 @@ async function randomSource() {
   try {
     return (await import(/* webpackIgnore: true */ /* @vite-ignore */ name)).webcrypto;
   } catch {
-    throw new PartyError('not-supported', 'There is no random source here: pass a clientId as an option');
+    throw new PartyError('not-supported', 'Nothing here is random: pass a clientId');
   }
 }
 
-function ownStorage() {
+/** Where ids are kept: for this tab, and for all of them. */
+function storesOf({ storage }) {
+  if (storage !== undefined) return storage ? [storage] : [];
   try {
-    return globalThis.window?.sessionStorage;
+    return globalThis.window ? [window.sessionStorage, window.localStorage] : [];
   } catch {
-    return null; // the browser may forbid the page to look
+    return []; // the browser may forbid the page to look
   }
 }
-
-const storageOf = ({ storage = ownStorage() }) => storage;
 
 const isReload = () => performance.getEntriesByType('navigation')[0]?.type === 'reload';
 

@@ -68,7 +68,7 @@ async function openRoom(browser, context, seconds = 60) {
   await host.click('#host');
   await screen(host, 'lobby');
   const code = await eventually(() => text(host, '.how .room-code'), 'The code'); // when the relay has answered
-  assert.match(code, /^\w{6}$/);
+  assert.match(code, /^[B-DF-HJ-NP-TV-XZ]{4,12}$/);
   await host.waitForSelector('#qr svg');
   const address = `127.0.0.1:${server.port}/play/`;
   assert.equal(await host.locator('#qr title').textContent(), `http://${address}?room=${code}`);
@@ -101,10 +101,18 @@ async function join(browser, server, code, name) {
   return page;
 }
 
+/** A member without a page. */
+async function joinSilent(server, code, name) {
+  const member = await server.member({ protocols: ['party-sockets.v3'] });
+  const [clientId, session] = [`the long secret of ${name}`, 'a page of its own'];
+  member.send({ type: 'join', clientId, session, attempt: 1, room: code });
+  assert.equal((await member.next()).type, 'joined');
+  return member;
+}
+
 /** A member that says what a phone does, and no more. */
 async function joinPlain(server, code, name) {
-  const member = await server.member();
-  await member.join(`the secret of ${name}`, code);
+  const member = await joinSilent(server, code, name);
   member.relay({ type: 'hello', name }, 0);
   return member;
 }
@@ -326,6 +334,8 @@ describeWithBrowser('The game', (browser) => {
     await host.goto('about:blank');
     await Promise.all([ninth.waitForEvent('load'), ninth.click('#notice-button')]);
     await becomes(ninth, '#notice-title', 'The room is full');
+    const present = async () => JSON.parse((await server.get(`/room/${code}`)).body).clients;
+    await eventually(async () => (await present()) === 8, 'The spare seat');
     const rude = await joinPlain(server, code, 'R'); // which stays
     await host.goBack();
     await screen(host, 'lobby');
@@ -418,8 +428,7 @@ describeWithBrowser('The game', (browser) => {
 
   test('what phones can do to the screen, and a game that nobody plays', async (context) => {
     const { server, host, code } = await openRoom(browser, context);
-    const watcher = await server.member();
-    await watcher.join('a secret', code);
+    const watcher = await joinSilent(server, code, 'a watcher');
     const [ada, ben, cem] = [
       await joinPlain(server, code, 'Ada'),
       await joinPlain(server, code, 'Ben'),

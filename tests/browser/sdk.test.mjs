@@ -22,7 +22,7 @@ async function play() {
   const options = { resume: true, maxClients: 8 };
   window.events = [];
   window.party = await (code ? Party.join(undefined, code, options) : Party.create(undefined, options));
-  for (const name of ['join', 'leave', 'message', 'state', 'connection', 'error', 'closed'])
+  for (const name of ['join', 'away', 'back', 'leave', 'message', 'state', 'connection', 'error', 'closed'])
     party.on(name, (...values) => events.push([name, ...values, performance.now()]));
 }
 
@@ -119,10 +119,10 @@ describeWithBrowser('The SDK in Chromium', (browser) => {
     network.fail();
     await told(guest, 'connection');
     const sent = guest.evaluate(() => Promise.all([party.broadcast('one'), party.send(0, 'two')]));
-    await told(host, 'leave');
+    await told(host, 'away');
     network.restore();
     await guest.context().setOffline(false);
-    assert.deepEqual(await sent, ['sent', 'sent']);
+    assert.deepEqual(await sent, ['delivered', 'delivered']);
     await told(host, 'message', 2);
     const heard = await host.evaluate(() => events.filter(([name]) => name === 'message'));
     assert.deepEqual(heard.map(([, data, from]) => [data, from]), [['one', 1], ['two', 1]]);
@@ -170,6 +170,117 @@ describeWithBrowser('The SDK in Chromium', (browser) => {
     assert.deepEqual([(await look(page)).id, id, room.length], [0, 0, 6]);
   });
 });
+
+/** Pages by https have locks; those that came by http:// from another machine do without. */
+for (const hasLocks of [true, false])
+  describeWithBrowser(`A seat among tabs ${hasLocks ? 'with' : 'without'} locks`, (browser) => {
+    const withoutLocks = () => Object.defineProperty(Navigator.prototype, 'locks', { value: undefined });
+    const hide = (page) =>
+      page.evaluate(() => Object.defineProperty(document, 'visibilityState', { value: 'hidden' }));
+
+    /** What opens pages of one browser, each with a party in this room. */
+    async function device(room) {
+      const context = await browser.context(`http://127.0.0.1:${server.port}`);
+      if (!hasLocks) await context.addInitScript(withoutLocks);
+      await context.addInitScript(play);
+      return async () => {
+        const page = await context.newPage();
+        await page.goto(pageAt(`http://127.0.0.1:${server.port}`, room));
+        await inRoom(page);
+        return page;
+      };
+    }
+
+    /** A room of this process, and what opens tabs of a phone in it. */
+    async function openRoom() {
+      const host = await server.member({ protocols: ['party-sockets.v3'] });
+      host.send({ type: 'create', clientId: 'the secret of a host', session: 'of a host', maxClients: 8 });
+      const { room } = await host.next();
+      return { room, open: await device(room) };
+    }
+
+    const idOf = async (page) => (await look(page)).id;
+    const reasonOf = (page) => page.evaluate(() => events.find(([name]) => name === 'closed')?.[1]);
+
+    it('comes back when the tab was closed and the code scanned again', async () => {
+      const { open } = await openRoom();
+      const first = await open();
+      const id = await idOf(first);
+      await first.close();
+      assert.equal(await idOf(await open()), id);
+    });
+
+    it('of a host does, too, with its state, and belongs to one tab alone', async () => {
+      const open = await device();
+      const first = await open();
+      const { room } = await look(first);
+      await first.evaluate(() => party.setState({ round: 3 }));
+      const other = await open(); // both are visible
+      assert.notEqual((await look(other)).room, room);
+      await other.evaluate(() => party.closeRoom());
+      await told(other, 'closed');
+      await first.reload(); // which has a memory of its own
+      await inRoom(first);
+      const { id, status } = await look(first);
+      assert.deepEqual([(await look(first)).room, id, status], [room, 0, 'connected']);
+      assert.deepEqual(await first.evaluate(() => party.state), { round: 3 });
+    });
+
+    it('is kept by a visible tab: another one is another player, also after a reload', async () => {
+      const { open } = await openRoom();
+      const [first, second] = [await open(), await open()];
+      const ids = [await idOf(first), await idOf(second)];
+      assert.notEqual(ids[0], ids[1]);
+      for (const page of [first, second]) {
+        await page.reload();
+        await inRoom(page);
+      }
+      assert.deepEqual([await idOf(first), await idOf(second)], ids);
+      for (const page of [first, second]) await page.close();
+      assert.equal(await idOf(await open()), ids[0]); // of two, the first one is that of the device
+    });
+
+    it('is given away by a hidden tab', async () => {
+      const { open } = await openRoom();
+      const first = await open();
+      const id = await idOf(first);
+      await hide(first);
+      const second = await open();
+      assert.equal(await idOf(second), id);
+      await told(first, 'closed');
+      assert.equal(await reasonOf(first), 'replaced');
+      assert.equal(await second.evaluate(() => party.send('host', 'here')), 'delivered');
+    });
+
+    it('is lost by a tab that does not answer', async () => {
+      const { open } = await openRoom();
+      const first = await open();
+      const id = await idOf(first);
+      await first.evaluate(() => (BroadcastChannel.prototype.postMessage = () => {}));
+      const second = await open();
+      assert.equal(await idOf(second), id);
+      await told(first, 'closed');
+      assert.equal(await reasonOf(first), 'replaced');
+    });
+
+    it('is asked for when its page is shown again', async () => {
+      const { open } = await openRoom();
+      const first = await open();
+      const id = await idOf(first);
+      const turn = (page, name) => page.evaluate((name) => dispatchEvent(new Event(name)), name);
+      await turn(first, 'pagehide');
+      await turn(first, 'pageshow');
+      await told(first, 'connection', 2);
+      assert.equal(await idOf(first), id);
+      await turn(first, 'pagehide');
+      const second = await open();
+      assert.equal(await idOf(second), id);
+      await turn(first, 'pageshow');
+      await told(first, 'closed');
+      assert.equal(await reasonOf(first), 'replaced');
+      assert.deepEqual((await look(second)).status, 'connected');
+    });
+  });
 
 describe('The SDK in a page that sleeps', () => {
   let devtools;

@@ -42,8 +42,8 @@ export async function host(roundSeconds) {
 
 function listen() {
   party.on('message', receive);
-  party.on('join', (index) => come(index));
-  party.on('leave', (index) => go(index));
+  for (const name of ['join', 'back']) party.on(name, (index) => come(index));
+  for (const name of ['leave', 'away']) party.on(name, (index) => go(index));
   party.on('connection', (status) => showBanner(status === 'reconnecting' ? 'Reconnecting …' : ''));
   party.on('closed', end);
   for (const button of document.querySelectorAll('.start')) button.onclick = () => start();

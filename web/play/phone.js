@@ -42,12 +42,11 @@ function listen() {
     showGame();
   });
   party.on('message', feel);
-  party.on('join', (peer) => {
-    if (peer === 0 && hello && !self()) party.send(0, hello); // the screen was away when we sent `hello`
-    showConnection();
-  });
-  party.on('leave', showConnection);
-  party.on('connection', showConnection);
+  for (const name of ['join', 'back'])
+    party.on(name, (peer) => {
+      if (peer === 0 && hello && !self()) party.send(0, hello); // the screen was away when we sent `hello`
+    });
+  for (const name of ['join', 'away', 'back', 'leave', 'connection']) party.on(name, showConnection);
   party.on('closed', end);
   keepAwake();
 }
@@ -197,7 +196,7 @@ const full = ['The room is full', 'All seats are taken. Maybe somebody leaves?']
 
 function refuse({ code, message }, room) {
   const [title, text] = {
-    'room-not-found': ['No such room', `There is no room ${room}. Mind big and small letters.`],
+    'room-not-found': ['No such room', `There is no room ${room}. Is each letter right?`],
     'room-full': full,
     unreachable: ['No connection', 'The relay does not answer. Is this the right network?'],
   }[code] ?? ['That did not work', `The relay says: ${message}.`];

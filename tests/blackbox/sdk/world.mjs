@@ -6,12 +6,15 @@ import { eventually } from '../support/deadline.mjs';
 import { Server } from '../support/server.mjs';
 import { Network } from './network.mjs';
 
-const eventNames = ['join', 'leave', 'message', 'state', 'connection', 'error', 'closed'];
+const eventNames = [
+  'join', 'away', 'back', 'leave', 'host', 'room', 'audience', 'message', 'state', 'connection', 'error', 'closed',
+];
 
 /** Everything that a party tells from now on: `[['join', 1], ['message', data, from], ...]`. */
 export function record(party) {
   const events = [];
-  for (const name of eventNames) party.on(name, (...values) => events.push([name, ...values]));
+  const isSaid = (value) => value !== undefined;
+  for (const name of eventNames) party.on(name, (...values) => events.push([name, ...values.filter(isSaid)]));
   return events;
 }
 
@@ -33,8 +36,10 @@ export class World {
   #parties = [];
   #networks = [];
 
-  static async start(settings) {
+  /** `protocol` is what its parties speak, unless they are told otherwise. */
+  static async start({ protocol, ...settings } = {}) {
     const world = new World();
+    world.protocol = protocol;
     world.server = await Server.start(settings);
     return world;
   }
@@ -44,11 +49,11 @@ export class World {
   }
 
   async create(options, url = this.url) {
-    return this.#keep(await Party.create(url, { WebSocket, ...options }));
+    return this.#keep(await Party.create(url, { WebSocket, protocol: this.protocol, ...options }));
   }
 
   async join(code, options, url = this.url) {
-    return this.#keep(await Party.join(url, code, { WebSocket, ...options }));
+    return this.#keep(await Party.join(url, code, { WebSocket, protocol: this.protocol, ...options }));
   }
 
   /** A room of a host and one guest, who comes through a network of its own. */
