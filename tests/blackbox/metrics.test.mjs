@@ -745,6 +745,120 @@ describeAtOnce('Errors by their texts', (withServer) => {
       );
       const others = ['Server draining', 'No room code free', 'No memory for state'];
       const texts = Object.keys(metrics.by('message', 'party_sockets_errors_total'));
-      assert.deepEqual(texts.sort(), [...Object.keys(expected), ...others].sort());
+      assert.deepEqual(texts.sort(), [...Object.keys(expected), ...others, ...third, ...tokens].sort());
+    }));
+
+  /** Those that only protocol 3 has, and of them those that need a server with --token-key. */
+  const tokens = [
+    'token is required',
+    'token is not valid',
+    'token is not valid now',
+    'token is for another origin',
+    'No memory to check the token',
+  ];
+  const third = [
+    'Invalid binary message',
+    'clientId is too short',
+    'session must be a string of 8 to 64 bytes',
+    'attempt must be a positive integer',
+    'hold must be a number from 0 to 600',
+    'onHostLeft must be close or migrate',
+    'maxAudience must be a number, 0 or more',
+    'password must be a string of 1 to 64 bytes',
+    'role must be audience',
+    'Room uses protocol 3',
+    'Kicked from the room',
+    'Banned from the room',
+    'Room needs a password',
+    'Wrong password',
+    'Too many wrong passwords',
+    'Room is locked',
+    'Audience is full',
+    'The audience sends too much',
+    'The audience is muted',
+    'Only the host can do that',
+    'to must name 1 to 64 peers',
+    'volatile must be true or false',
+    'private must be true or false',
+    'locked must be true or false',
+    'set_room needs a field to set',
+    "The host can't kick itself",
+    'reason must be a string of at most 123 bytes',
+    'ban must be true or false',
+    'muted must be true or false',
+  ];
+
+  it('Those of protocol 3, too', () =>
+    withServer({}, async (server) => {
+      const told = {};
+      const id = (name) => `the secret of ${name}`;
+      const open = () => server.member({ protocols: 'party-sockets.v3' });
+      const who = (name) => ({ clientId: id(name), session: 'a session', attempt: 1, maxClients: 8 });
+      const note = async (client) => {
+        let event;
+        while ((event = await client.next()).type !== 'error');
+        told[event.message] = (told[event.message] ?? 0) + 1;
+      };
+      const provoke = async (client, ...messages) => {
+        for (const message of messages) {
+          client.send(message);
+          await note(client);
+        }
+      };
+      const enter = async (name, message) => {
+        const client = await open();
+        client.send({ ...who(name), ...message });
+        return { client, answer: await client.next() };
+      };
+      const create = (fields) => ({ type: 'create', ...who('other'), ...fields });
+      const { client: host, answer } = await enter('host', { type: 'create', maxAudience: 1 });
+      const { room } = answer;
+      const join = (name, fields) => ({ type: 'join', ...who(name), room, ...fields });
+      const { client: guest, answer: seat } = await enter('guest', join('guest'));
+      const { client: watcher } = await enter('watcher', join('watcher', { role: 'audience' }));
+
+      await provoke(
+        await open(),
+        create({ clientId: 'short' }),
+        create({ session: 1 }),
+        join('other', { attempt: 0 }),
+        create({ hold: -1 }),
+        create({ onHostLeft: 1 }),
+        create({ maxAudience: -1 }),
+        create({ password: 1 }),
+        join('other', { role: 1 }),
+        join('other', { role: 'audience' }),
+      );
+      await provoke(await server.member(), join('other'));
+      await provoke(guest, { type: 'set_room' });
+      await provoke(
+        host,
+        { type: 'send', to: [] },
+        { type: 'send', volatile: 1 },
+        { type: 'set_state', data: 1, private: 1 },
+        { type: 'set_room', locked: 1 },
+        { type: 'set_room' },
+        { type: 'kick', index: 0 },
+        { type: 'kick', index: 1, reason: 1 },
+        { type: 'kick', index: 1, ban: 1 },
+        { type: 'mute_audience' },
+      );
+      host.sendBinary(Buffer.from([7]));
+      await note(host);
+      for (let count = 0; count <= 200; count++) watcher.send({ type: 'send' });
+      await note(watcher);
+      host.send({ type: 'mute_audience', muted: true });
+      host.send({ type: 'kick', index: 1, ban: true });
+      host.send({ type: 'set_room', locked: true });
+      await guest.whenClosed();
+      const late = await open();
+      await provoke(late, join('guest', { attempt: 2, epoch: seat.epoch }), join('guest', { attempt: 3 }), join('xavier'));
+      await provoke(watcher, { type: 'send' });
+      host.send({ type: 'set_room', password: 'right' });
+      for (let event; event?.password !== true; event = await host.next());
+      const guesses = Array.from({ length: 11 }, () => join('yasmin', { password: 'wrong' }));
+      await provoke(await open(), join('yasmin'), ...guesses);
+      assert.deepEqual(Object.keys(told).sort(), third.slice().sort());
+      await expectCounted(server, 'party_sockets_errors_total', 'message', told);
     }));
 });
