@@ -1,5 +1,5 @@
 # docker build --tag party-sockets .
-# docker run --publish 3000:3000 party-sockets
+# docker run --publish 3000:3000 --volume party-sockets:/var/lib/party-sockets party-sockets
 #
 # Options are environment variables (--env MAX_ROOMS=1000), which the health check is given as well.
 # docs/operations.md has more.
@@ -15,13 +15,17 @@ RUN scripts/setup build
 COPY . .
 RUN meson setup build/release -Db_lto=true && ninja -C build/release party-sockets
 RUN scripts/image-root build/release/party-sockets /image
+RUN mkdir -p /image/var/lib && install -d -m 700 /state/party-sockets
 
 FROM scratch
 COPY --from=build /image /
+COPY --from=build --chown=65532:65532 /state /var/lib
 # Nobody's: neither root nor anybody else on the machine.
 USER 65532:65532
 EXPOSE 3000
-# Lets running rooms end: docker stop --time 310.
+# Rooms outlive the container where this is a volume that the next one has, too.
+ENV STATE_DIR=/var/lib/party-sockets
+VOLUME /var/lib/party-sockets
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=5s CMD ["/party-sockets", "--check-health"]
 ENTRYPOINT ["/party-sockets"]

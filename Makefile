@@ -33,8 +33,9 @@ deb:
 	@scripts/setup package
 	@scripts/make-deb
 
+# Rooms are there again after Ctrl-C and another `make run`.
 run: equipped
-	@exec build/release/party-sockets
+	@STATE_DIR="$${STATE_DIR:-build/state}" exec build/release/party-sockets
 
 # Says within seconds of a change whether the code is sound. It needs no browser, no proxy and no network.
 check: asan

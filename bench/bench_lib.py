@@ -8,6 +8,7 @@ processors during a run, the run is made again.
 
 import datetime
 import json
+import math
 import os
 import platform
 import shlex
@@ -133,11 +134,11 @@ class Server:
             return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
 
 
-def relay(*options, poller="auto", loops=1, rate=0, cores=SERVER_CORE):
+def relay(*options, poller="auto", loops=1, rate=0, cores=SERVER_CORE, protocol="1"):
     """The relay. Its limit on a sender's rate is off; with `rate` None it has its default."""
     limit = [] if rate is None else ["--max-message-rate", str(rate), "--max-byte-rate", "0"]
     words = [RELAY, "--port", "0", "--loops", str(loops), "--poller", poller, *limit, *options]
-    return Server(words, cores)
+    return Server(words, cores, protocol)
 
 
 def floor(poller, frame_lengths, clients, *options):
@@ -289,6 +290,19 @@ def ratios(figures, references):
     """The ratio of each round."""
     pairs = zip(figures, references)
     return [a / b for a, b in pairs if a is not None and b]
+
+
+def interval(figures):
+    """The median, and the interval that holds the true one with 95 % (by order, from six figures on)."""
+    known = sorted(figure for figure in figures if figure is not None)
+    below = 0  # so many of the lowest, and of the highest, are outside
+    chance = 0.0
+    while chance + math.comb(len(known), below) / 2 ** len(known) <= 0.025:
+        chance += math.comb(len(known), below) / 2 ** len(known)
+        below += 1
+    if below == 0:
+        return spread(figures)
+    return f"{number(median(known))} ({number(known[below - 1])} to {number(known[-below])})"
 
 
 def number(value):

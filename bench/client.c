@@ -170,6 +170,7 @@ bool client_close(struct hub *hub, struct client *client)
     list_remove(&client->unsent);
     stash_drop(hub, client);
     client->is_seated = false;
+    client->joined = 0;
     client->state = CLIENT_ENDING;
     if (!poller_detach(hub->poller, &client->socket))
         return false;

@@ -40,6 +40,7 @@ struct client {
     struct room *room;
     uint32_t member; /* place in the room: 0 is the host */
     uint32_t next;   /* number of the next broadcast that it must hear */
+    uint8_t joined;  /* members of a small room who came after it */
     uint8_t state;   /* enum client_state */
     bool is_blocked; /* a send is under way, or the socket is full */
     bool is_seated;  /* in its room */

@@ -46,4 +46,5 @@ const struct scenario scenario_idle = {
     .end = lockstep_end,
     .tick = lockstep_tick,
     .receive = lockstep_receive,
+    .confirms_seating = true,
 };

@@ -143,6 +143,8 @@ enum event_type event_type(struct bytes text)
         [EVENT_PEER_JOINED] = BYTES_OF_LITERAL("\"peer_joined\""),
         [EVENT_PEER_LEFT] = BYTES_OF_LITERAL("\"peer_left\""),
         [EVENT_STATE] = BYTES_OF_LITERAL("\"state\""),
+        [EVENT_PONG] = BYTES_OF_LITERAL("\"pong\""),
+        [EVENT_AUDIENCE] = BYTES_OF_LITERAL("\"audience\""),
         [EVENT_ERROR] = BYTES_OF_LITERAL("\"error\""),
     };
     struct bytes type = event_field(text, BYTES("type"));

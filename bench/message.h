@@ -69,6 +69,8 @@ enum event_type {
     EVENT_PEER_JOINED,
     EVENT_PEER_LEFT,
     EVENT_STATE,
+    EVENT_PONG,
+    EVENT_AUDIENCE,
     EVENT_ERROR,
     EVENT_UNKNOWN,
 };

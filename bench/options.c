@@ -92,6 +92,8 @@ static const struct option options[] = {
     {"--print-lengths", FIELD(prints_lengths), VALUE_FLAG, IN(LOCKSTEP) | IN(AUDIENCE), 0, 0,
      "print the lengths of a frame to the server and of one from it, and exit", NULL},
 
+    {"--watch", FIELD(is_watching), VALUE_FLAG, IN(AUDIENCE), 0, 0,
+     "members without a seat: the room's audience in protocol 3", NULL},
     {"--state", FIELD(state), VALUE_CHOICE, IN(PARTY), 0, 0,
      "who gets the host's states: one guest in turn, or all (one)", recipients},
     {"--speed", FIELD(speed), VALUE_NUMBER, IN(PARTY), 0.01, 1000, "multiplies all rates (1)",
@@ -285,6 +287,8 @@ static bool fits_together(const struct options *read, struct complaint complaint
         return complain(complaint, "startup needs --command \"PROGRAM --port {port}\"");
     if (read->scenario == SCENARIO_AUDIENCE && read->clients > AUDIENCE_MAX)
         return complain(complaint, "an audience has at most %d members", AUDIENCE_MAX);
+    if (read->is_watching && read->protocol != PROTOCOL_3)
+        return complain(complaint, "--watch needs --protocol 3");
     if (read->scenario == SCENARIO_LOCKSTEP && read->clients > AUDIENCE_MAX)
         return complain(complaint, "a room has at most %d members", AUDIENCE_MAX);
     if (read->scenario == SCENARIO_IDLE && read->active > read->clients)

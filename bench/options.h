@@ -55,6 +55,7 @@ struct options {
     uint64_t payload; /* bytes of the value `data` */
     double rate;      /* broadcasts a second, of all rooms together; 0: not given */
     uint64_t prints_lengths;
+    uint64_t is_watching;
     uint64_t state; /* enum state_recipients */
     double speed;
     uint64_t finds_rooms;

@@ -29,6 +29,10 @@ struct scenario {
     void (*room_ready)(struct worker *worker, struct room *room);
     void (*left)(struct worker *worker, struct client *client);
 
+    /* Protocol 3: members of small rooms confirm what they saw of the seating, as in a real game.
+     */
+    bool confirms_seating;
+
     const char *second; /* the name of the second histogram in the report; NULL: there is none */
 };
 

@@ -14,7 +14,9 @@
 #include "scenario.h"
 
 #define ARRIVING_MAX 128u /* clients that connect and enter at the same time */
-#define CROWD 64u         /* larger rooms are entered by many at the same time */
+#define AUDIENCE_FIELD ",\"maxAudience\":10000"
+#define ROLE_FIELD ",\"role\":\"audience\""
+#define CROWD 64u /* larger rooms are entered by many at the same time */
 
 static uint32_t arriving_max(const struct worker *worker, const struct room *room)
 {
@@ -71,7 +73,8 @@ static void seat(struct worker *worker, struct client *client)
         return;
     }
     worker->rooms_full++;
-    worker->announcements_owed += (uint64_t)room->size * (room->size - 1) / 2;
+    if (!worker->setting->options->is_watching)
+        worker->announcements_owed += (uint64_t)room->size * (room->size - 1) / 2;
     const struct scenario *scenario = worker->setting->scenario;
     if (worker->state != NULL && scenario->room_ready != NULL)
         scenario->room_ready(worker, room);
@@ -83,6 +86,7 @@ void seating_enter(struct worker *worker, struct client *client)
     const struct room *room = client->room;
     struct client_id id = client_id_of(client->member);
     const char *more = "";
+    bool is_watching = worker->setting->options->is_watching;
     if (worker->setting->options->protocol == PROTOCOL_3) {
         /* Protocol 3 wants longer ids, and a session. */
         id = long_client_id_of(client->member);
@@ -93,11 +97,11 @@ void seating_enter(struct worker *worker, struct client *client)
         return;
     }
     if (client->member == 0)
-        snprintf(text, sizeof text, "{\"type\":\"create\",\"clientId\":%s,\"maxClients\":%u%s}",
-                 id.json, room->size, more);
+        snprintf(text, sizeof text, "{\"type\":\"create\",\"clientId\":%s,\"maxClients\":%u%s%s}",
+                 id.json, room->size, more, is_watching ? AUDIENCE_FIELD : "");
     else
-        snprintf(text, sizeof text, "{\"type\":\"join\",\"clientId\":%s,\"room\":\"%s\"%s}",
-                 id.json, room->code, more);
+        snprintf(text, sizeof text, "{\"type\":\"join\",\"clientId\":%s,\"room\":\"%s\"%s%s}",
+                 id.json, room->code, more, is_watching ? ROLE_FIELD : "");
     client_queue_text(&worker->hub, client, bytes_of_string(text));
 }
 
@@ -118,7 +122,7 @@ static void check_index(const struct worker *worker, const struct client *client
 {
     uint64_t protocol = worker->setting->options->protocol;
     bool has_indices = protocol == PROTOCOL_2 || protocol == PROTOCOL_3;
-    if (!has_indices || client->room->size > CROWD)
+    if (!has_indices || client->room->size > CROWD || worker->setting->options->is_watching)
         return;
     uint32_t index = 0;
     struct bytes value = event_field(text, BYTES("index"));
@@ -129,12 +133,28 @@ static void check_index(const struct worker *worker, const struct client *client
                 (const char *)text.data);
 }
 
+/* Once the last member of a small room has come, who came before it has seen all of the seating. */
+static void note_joined(struct worker *worker, struct client *client)
+{
+    const struct room *room = client->room;
+    worker->announcements++;
+    if (!worker->setting->scenario->confirms_seating || room->size > CROWD ||
+        worker->setting->options->protocol != PROTOCOL_3)
+        return;
+    client->joined++;
+    if (client->member + client->joined + 1 < room->size)
+        return;
+    char text[64];
+    snprintf(text, sizeof text, "{\"type\":\"ping\",\"seen\":%u}", client->joined);
+    client_queue_text(&worker->hub, client, bytes_of_string(text));
+}
+
 void seating_take_event(struct worker *worker, struct client *client, struct bytes text)
 {
     enum event_type type = event_type(text);
     bool is_expected = !client->is_seated && client->state == CLIENT_OPEN;
     if (type == EVENT_PEER_JOINED) {
-        worker->announcements++;
+        note_joined(worker, client);
     } else if (type == EVENT_CREATED && is_expected && client->member == 0) {
         learn_code(client->room, text);
         check_index(worker, client, text);
@@ -142,7 +162,8 @@ void seating_take_event(struct worker *worker, struct client *client, struct byt
     } else if (type == EVENT_JOINED && is_expected && client->member > 0) {
         check_index(worker, client, text);
         seat(worker, client);
-    } else if (type != EVENT_PEER_LEFT && type != EVENT_STATE) {
+    } else if (type != EVENT_PEER_LEFT && type != EVENT_STATE && type != EVENT_PONG &&
+               type != EVENT_AUDIENCE) {
         give_up("the server said what wasn't expected: %.*s",
                 (int)(text.length < 200 ? text.length : 200), (const char *)text.data);
     }

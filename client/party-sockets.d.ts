@@ -9,12 +9,14 @@ export type Delivery =
   /** The message was handed to an open connection, at once or after a reconnection. */
   | 'sent'
   /** The message was volatile, and the party offline or congested; or the queue was full, or the party over. */
-  | 'dropped';
+  | 'dropped'
+  /** Nobody has the seat that the message was for. */
+  | 'no-such-peer';
 
 export type Status = 'connected' | 'reconnecting' | 'closed';
 
 export type CloseReason =
-  /** `close()` was called. */
+  /** `leave()` was called. */
   | 'left'
   /** Another tab, or another connection, took the same seat (close code 4000). */
   | 'replaced'
@@ -80,6 +82,8 @@ export class PartyError extends Error {
   readonly code: ErrorCode;
   /** The type of the message that the relay refused, such as `send` or `kick` (protocol 3). */
   readonly of?: string;
+  /** For whom a refused `send` was (protocol 3). */
+  readonly to?: unknown;
   constructor(code: ErrorCode, message: string);
 }
 
@@ -111,6 +115,8 @@ export interface JoinOptions {
   queueLength?: number;
   /** How many characters of them may wait, and how many bytes for a slow network: 1,048,576. */
   queueSize?: number;
+  /** Gives up entering the room: the call rejects with the signal's reason. Afterwards it does nothing. */
+  signal?: AbortSignal;
 }
 
 export interface AudienceOptions {
@@ -124,8 +130,12 @@ export type Address = string | { readonly href: string };
 export interface CreateOptions extends JoinOptions {
   /** The number of seats, the creator's included: 8. */
   maxClients?: number;
-  /** The link to the controllers' page, an https URL with `{room}`. All members get it as `joinUrl`. */
-  joinUrl?: string;
+  /**
+   * The link to the controllers' page, with `{room}`. A relative one such as `?room={room}` is of the page's own
+   * address. All members get it as `joinUrl`. It is https; in protocol 3, http will do in the same network:
+   * `http://localhost:5173/?room={room}`, `http://192.168.1.2:8000/#{room}`. A link without `{room}` is a TypeError.
+   */
+  joinUrl?: string | { readonly href: string };
   /** For how many seconds the room holds the seat of who is away (protocol 3): 60. */
   hold?: number;
   /** Whether the room ends with the host's seat, or another member becomes the host: `close`. */
@@ -135,10 +145,11 @@ export interface CreateOptions extends JoinOptions {
   /** A JSON Web Token, for relays that ask for one. */
   token?: string;
   /**
-   * After a reload, returns to the old room if it is still there. If that room is full at the moment, the call
-   * waits for a seat as long as `patience`. Then it rejects with `room-full`, and you may try again.
+   * Returns to the room that was created here before, if it is still there: true for a room of this browser, also
+   * after its tab was closed, and `tab` for one of this tab, after a reload. If that room is full at the moment, the
+   * call waits for a seat as long as `patience`. Then it rejects with `room-full`, and you may try again.
    */
-  resume?: boolean;
+  resume?: boolean | 'tab';
 }
 
 export interface SendOptions {
@@ -179,7 +190,17 @@ export interface KnownSettings {
 /** Why a seat is gone: its member left, did not come back in time, or was kicked. */
 export type LeaveReason = 'left' | 'expired' | 'kicked';
 
-export interface Events<Data, State, Id> {
+/** What somebody's QR code needs: `<img src alt>`, and where the code leads. */
+export interface QrCode {
+  /** The address of the picture, an SVG of the relay. */
+  readonly src: string;
+  /** The code and the link in words. */
+  readonly alt: string;
+  /** The room's `joinUrl`. Undefined: the picture leads to the relay's own game. */
+  readonly link: string | undefined;
+}
+
+export interface Events<In, State, Id> {
   /** A peer got a seat. In protocols 1 and 2, also: it came back. It also comes after a reconnection. */
   join: (peer: Id) => void;
   /** A peer's connection broke, and the room holds the seat (protocol 3). */
@@ -192,15 +213,24 @@ export interface Events<Data, State, Id> {
   host: (peer: Id | null) => void;
   /** The host changed something about the room. */
   room: (settings: KnownSettings) => void;
-  /** Host only: how many watch. */
+  /** Host only: how many watch. A new listener gets the present number at once, if the host knows it. */
   audience: (count: number) => void;
   /**
    * A message; `from` is -1 for one of the audience. A binary message is a Uint8Array. The SDK keeps messages
    * for the first listener: the last 1,000, up to `queueSize`.
    */
-  message: (data: Data, from: Id) => void;
-  /** The host's state. A new listener gets the present state at once. */
+  message: (data: In, from: Id) => void;
+  /** The host's state. A new listener gets the present state at once. Undefined: the relay refused the first one. */
   state: (state: State) => void;
+  /** Host only: the state that only the host has, after a reload, or for a new host. */
+  private_state: (state: any) => void;
+  /**
+   * Something that a view may show has changed: `peers`, `away`, `host`, `id`, `settings`, `state`, `privateState`,
+   * `status`, `closeReason` or the audience. It comes once for all that happens together.
+   */
+  change: () => void;
+  /** Messages between the elements of party-lobby.js. They never come as a `message`. */
+  lobby: (data: any, from: Id) => void;
   /**
    * Something was missed: messages may be lost, and `id`, `peers` and `away` may be others. The state is told
    * anew. In protocol 3 this is rare; in protocols 1 and 2, it comes with each reconnection.
@@ -214,30 +244,35 @@ export interface Events<Data, State, Id> {
   closed: (reason: CloseReason, text?: string) => void;
 }
 
-export class Party<Data = any, State = any, Id extends PeerId = number> {
+/** `In` is what this side gets as messages, `Out` what it sends, and `State` the room's state. */
+export class Party<In = any, Out = any, State = any, Id extends PeerId = number> {
   private constructor();
 
-  /** Makes a new room. Rejects with a PartyError. */
-  static create<Data = any>(
+  /**
+   * Makes a new room. Rejects with a PartyError; a mistake such as an unknown option is a TypeError. Calls of one page
+   * that want the same seat share one party: two `create` at the same time, or with `resume`, and two `join` with one
+   * code. Calls with a `clientId` or a `storage` do not.
+   */
+  static create<In = any, Out = any>(
     url: Address | undefined,
     options: CreateOptions & { protocol: 1 },
-  ): Promise<Party<Data, never, string>>;
-  static create<Data = any, State = any>(
+  ): Promise<Party<In, Out, never, string>>;
+  static create<In = any, Out = any, State = any>(
     url?: Address,
     options?: CreateOptions,
-  ): Promise<Party<Data, State>>;
+  ): Promise<Party<In, Out, State>>;
 
   /** Gets a seat in the room with this code: the old one if this player had one. Rejects with a PartyError. */
-  static join<Data = any>(
+  static join<In = any, Out = any>(
     url: Address | undefined,
     code: string,
     options: JoinOptions & { protocol: 1 },
-  ): Promise<Party<Data, never, string>>;
-  static join<Data = any, State = any>(
+  ): Promise<Party<In, Out, never, string>>;
+  static join<In = any, Out = any, State = any>(
     url: Address | undefined,
     code: string,
     options?: JoinOptions & AudienceOptions,
-  ): Promise<Party<Data, State>>;
+  ): Promise<Party<In, Out, State>>;
 
   /** The protocol in use: 3, or with an older relay or room 2 or 1. */
   readonly protocol: 1 | 2 | 3;
@@ -249,40 +284,48 @@ export class Party<Data = any, State = any, Id extends PeerId = number> {
   readonly host: Id | null;
   /** Whether this member is the host: in protocols 1 and 2, whether it created the room. */
   readonly isHost: boolean;
-  /** The other members who are here, as far as the SDK knows. */
-  readonly peers: Id[];
-  /** The members who are away, and whose seats the room holds (protocol 3). */
-  readonly away: Id[];
+  /** The other members who are here, as far as the SDK knows. The array is frozen, and another one after a change. */
+  readonly peers: readonly Id[];
+  /** The members who are away, and whose seats the room holds (protocol 3). Frozen, too. */
+  readonly away: readonly Id[];
   /** What is known of the room's settings (protocol 3). */
-  readonly settings: KnownSettings;
-  /** The host's last state, or undefined. */
+  readonly settings: Readonly<KnownSettings>;
+  /** The host's last state, or undefined. A state that the relay refused is taken back. */
   readonly state: State | undefined;
   /** The host's own state, which only the host gets (protocol 3). */
   readonly privateState: any;
   readonly status: Status;
+  /** Why the party is over, as the event `closed` tells it. Undefined: it is not, or the page has let go. */
+  readonly closeReason: CloseReason | undefined;
   /** The link for controllers, with its placeholders filled in; undefined if the creator gave none. */
   readonly joinUrl: string | undefined;
 
+  /** The relay's picture of a QR code for phones, whatever their camera app. */
+  qr(): QrCode;
+
   /** Adds a listener. The function that is returned removes it. */
-  on<Name extends keyof Events<Data, State, Id>>(
+  on<Name extends keyof Events<In, State, Id>>(
     name: Name,
-    listener: Events<Data, State, Id>[Name],
+    listener: Events<In, State, Id>[Name],
   ): () => void;
 
   /**
    * Sends to everyone else. The promises of this and the following calls resolve to what became of the message.
-   * In protocol 3 they wait for the relay's word, across reconnections. They reject only if the relay closed
-   * the connection for this message (`message-too-big`); whoever ignores that need not catch it. Data without
-   * a JSON form throws a TypeError. A call that only the host may make throws a PartyError `not-host` for other
-   * members, and one that the protocol doesn't have throws `not-supported`.
+   * In protocol 3 they wait for the relay's word, across reconnections. They reject only if the relay refused the
+   * message (`state-too-large`), or closed the connection for it (`message-too-big`); whoever ignores that need not
+   * catch it. Data without a JSON form throws a TypeError, and so do peers and options that can't be. A call that only
+   * the host may make throws a PartyError `not-host` for other members, and one that the protocol doesn't have throws
+   * `not-supported`.
    */
-  broadcast(data: Data, options?: SendOptions): Promise<Delivery>;
+  broadcast(data: Out, options?: SendOptions): Promise<Delivery>;
   /**
-   * Sends to one member, which may be this one, to the host, or in protocol 3 to several. An undefined `to`
-   * throws a TypeError.
+   * Sends to one member, which may be this one, to the host, or in protocol 3 to several. In protocol 3 the room keeps
+   * messages for who is away. Before, the SDK keeps those for the host until it is back, up to `queueLength`.
    */
-  send(to: Id | Id[] | 'host', data: Data, options?: SendOptions): Promise<Delivery>;
-  /** Sends bytes (protocol 3). The others get them as a `message`. */
+  send(to: Id | readonly Id[] | 'host', data: Out, options?: SendOptions): Promise<Delivery>;
+  /** Sends to the host, which is mostly the screen: `send('host', data)`. */
+  toHost(data: Out, options?: SendOptions): Promise<Delivery>;
+  /** Sends bytes (protocol 3). The others get them as a `message`. What is no bytes throws a TypeError. */
   sendBinary(bytes: ArrayBuffer | ArrayBufferView, options?: BinaryOptions<Id>): Promise<Delivery>;
   /**
    * Host only: sets the state for all members, later ones too. Of waiting states only the last is sent. A
@@ -308,10 +351,18 @@ export class Party<Data = any, State = any, Id extends PeerId = number> {
   ping(): Promise<number | null>;
 
   /**
-   * Leaves the room, and gives the seat up. Without their host the others can go on if the room was created with
-   * `onHostLeft: 'migrate'`; in protocols 1 and 2, for the host's grace time.
+   * Leaves the room, and gives the seat up. What waits for a connection is dropped. Without a connection, the relay
+   * does not hear of it, and the others see this member `away` as long as the seat is held. Without their host the
+   * others can go on if the room was created with `onHostLeft: 'migrate'`; in protocols 1 and 2, for the host's grace
+   * time.
    */
   leave(): void;
+  /**
+   * Lets go of the party, and keeps the seat: the next `join`, or `create` with `resume`, has it again. Calls that
+   * share a party get an object each, which can let go once. When all have, the party is over for this page, without
+   * an event.
+   */
+  detach(): void;
   /** The older name of `leave()`. */
   close(): void;
   /** Host only: ends the room for everybody. */

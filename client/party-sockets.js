@@ -12,9 +12,9 @@ const backoffLeast = 500; // milliseconds; doubles with each attempt
 const backoffMost = 8_000; // milliseconds
 const wakingMilliseconds = 15_000; // a page that wakes up has at least this long to get a network
 const askingMilliseconds = 300; // for another tab to answer
+const answerMilliseconds = 700; // for what may be there in place of a relay
 const keptMilliseconds = 86_400_000; // for an id in a storage, since its last use
-const stableMilliseconds = 10_000; // a connection that lasted this long begins a new backoff when it is lost
-const easyMilliseconds = 1_000; // when a connection that lasted this long is lost, the first attempts are soon
+const easyMilliseconds = 1_000; // when a connection that lasted this long is lost, a new backoff begins
 const quietMilliseconds = 1_000; // after so long a silence, a probe follows the next message
 const confirmMilliseconds = 1_000; // after so long without a confirmation, a message is followed by a probe
 const closingMilliseconds = 2_000; // for the server to answer our close
@@ -24,9 +24,21 @@ const congestedBytes = 16_384; // with more unsent bytes than this, volatile mes
 const throttledFailures = 3; // after so many, browsers hold attempts back
 const keptMessagesMax = 1_000; // messages that wait for the first listener
 const probeKey = '$party-sockets';
+const lobbyKey = '$lobby'; // such messages are party-lobby.js's, and not for the game
 
 const now = () => performance.now(); // milliseconds
 const audienceId = -1; // who has no seat has no index
+
+/** Of `create` and `join`: a page may have the same options for both. */
+const optionNames = [
+  'maxClients', 'joinUrl', 'hold', 'onHostLeft', 'maxAudience', 'password', 'token', 'resume', 'audience', 'protocol',
+  'WebSocket', 'clientId', 'storage', 'instance', 'patience', 'giveUpAfter', 'queueLength', 'queueSize', 'signal',
+];
+/** Events of what a view may show: behind each of them comes `change`. */
+const viewEvents = [
+  'join', 'away', 'back', 'leave', 'host', 'room', 'audience', 'state', 'private_state', 'connection',
+];
+const eventNames = [...viewEvents, 'change', 'message', 'lobby', 'gap', 'error', 'closed'];
 
 const defaults = {
   maxClients: 8,
@@ -80,9 +92,9 @@ export class PartyError extends Error {
     this.code = code;
   }
 
-  static ofServer({ code, message, of }) {
+  static ofServer({ code, message, of, to }) {
     const [, known] = errorCodes.find(([pattern]) => pattern.test(message));
-    return Object.assign(new PartyError(code ?? known, message), { of });
+    return Object.assign(new PartyError(code ?? known, message), { of, to });
   }
 }
 
@@ -105,17 +117,13 @@ class Connection {
     this.#timer = setTimeout(() => this.giveUp(deadClose), handshakeMilliseconds);
   }
 
-  get age() {
-    return now() - this.begunAt;
-  }
-
   get isJoined() {
     return this.joinedAt !== null;
   }
 
-  /** Whether the connection has lasted so long. One that is lost right after its handshake brings nobody back. */
-  hasLasted(milliseconds) {
-    return this.isJoined && now() - this.joinedAt >= milliseconds;
+  /** Whether the connection was one. What is lost right after its handshake brings nobody back. */
+  get hasLasted() {
+    return this.isJoined && now() - this.joinedAt >= easyMilliseconds;
   }
 
   get canSend() {
@@ -228,7 +236,7 @@ class Seat {
   /** The room that was created here, or null. It has a key of its own: a page may also have phones in it. */
   get host() {
     for (const store of this.#stores) {
-      const [clientId, room] = this.#read(store, 'host')?.split(' ') ?? [];
+      const [, clientId, room] = /(.*) (.*)/.exec(this.#read(store, 'host')) ?? []; // an id may have spaces
       if (room) return { room, clientId };
     }
     return null;
@@ -325,7 +333,8 @@ class Seat {
 class Outbox {
   isCounting = false; // whether the relay confirms messages: protocol 3, for who has a seat
   #items = [];
-  #sent = 0; // so many of the items were sent over the last connection
+  #sent = 0; // so many of the items were sent over the last connection, or the relay has them
+  #known = 0; // so many of them the relay has
   #heard = 0; // so many messages were confirmed in this epoch
   #length = 0; // of the items that have frames
   #size = 0;
@@ -337,8 +346,9 @@ class Outbox {
     this.#sizeMax = sizeMax;
   }
 
-  get hasState() {
-    return this.#items.some(({ isState }) => isState);
+  /** Whether a state waits that is `shared`, or `private`. */
+  has(state) {
+    return this.#items.some((item) => item.state === state);
   }
 
   get hasUnconfirmed() {
@@ -351,16 +361,16 @@ class Outbox {
   }
 
   /** A message that can be sent at once may be long, if none waits before it. */
-  add(frame, { isState, isOnline }) {
-    if (isState) {
-      for (const item of this.#items) if (item.isState) this.#empty(item);
-      this.#dropEmpty(); // so at most one state waits, and it always has a place
+  add(frame, { state, isForHost, isOnline }) {
+    if (state) {
+      for (const item of this.#items) if (item.state === state) this.#empty(item);
+      this.#dropEmpty(); // so at most one state of each kind waits, and it always has a place
     }
     const isLong = this.#size + frame.length > this.#sizeMax && !(isOnline && this.#size === 0);
-    if (!isState && (isLong || this.#length >= this.#lengthMax)) return Promise.resolve('dropped');
+    if (!state && (isLong || this.#length >= this.#lengthMax)) return Promise.resolve('dropped');
     this.#length++;
     this.#size += frame.length;
-    const promise = new Promise((resolve, reject) => this.#items.push({ frame, isState, resolve, reject }));
+    const promise = new Promise((resolve, reject) => this.#items.push({ frame, state, isForHost, resolve, reject }));
     promise.catch(() => {}); // who ignores what becomes of a message is not told of a rejection
     return promise;
   }
@@ -372,12 +382,25 @@ class Outbox {
     this.#sent++;
   }
 
-  flush(connection, send) {
-    while (this.#sent < this.#items.length && connection.canSend) {
-      const item = this.#items[this.#sent++];
-      send(item.frame);
-      if (!this.isCounting) this.#take('sent');
+  /** The relay has refused the message with this number. False: nobody waits for what becomes of it. */
+  refuse(number, error) {
+    const item = this.#items[number - this.#heard - 1];
+    if (!item?.reject) return false;
+    item.outcome = error;
+    return true;
+  }
+
+  /** What waits for the host, others overtake while it is away. */
+  flush(connection, isHostHere, send) {
+    let place = this.#sent;
+    while (place < this.#items.length && connection.canSend) {
+      const item = this.#items[place];
+      const mustWait = item.isForHost && !isHostHere;
+      if (!mustWait) send(item.frame);
+      if (mustWait || this.isCounting) place++;
+      else this.#end(...this.#items.splice(place, 1), 'sent');
     }
+    if (this.isCounting) this.#sent = place;
   }
 
   /** The relay has so many messages of this epoch. */
@@ -390,35 +413,43 @@ class Outbox {
 
   /**
    * A new connection. In the same epoch the relay says what it has heard, and `refusal` is what became of the
-   * next one. All other messages will be sent again, save volatile ones and states that are not the last.
+   * next one. What is heard waits for a pong, since errors of it may be on their way. All other messages will be
+   * sent again, save volatile ones and states that are not the last.
    */
   begin({ heard = 0, isSameEpoch, refusal }) {
-    if (isSameEpoch) this.hear(heard);
-    if (isSameEpoch && refusal && this.#sent > 0) this.#take(null, refusal);
-    this.#heard = heard;
-    this.#sent = 0;
+    if (isSameEpoch) this.#known = Math.min(heard - this.#heard, this.#sent);
+    else while (this.#known > 0) this.#take('delivered');
+    if (isSameEpoch && refusal && this.#sent > this.#known) this.#end(...this.#items.splice(this.#known, 1), refusal);
+    this.#heard = heard - this.#known;
+    this.#sent = this.#known;
     this.#dropEmpty();
   }
 
   clear() {
-    for (const [place, { resolve }] of this.#items.entries()) resolve(place < this.#sent ? 'sent' : 'dropped');
+    while (this.#known > 0) this.#take('delivered');
+    for (const [place, item] of this.#items.entries()) this.#end(item, place < this.#sent ? 'sent' : 'dropped');
     this.#items = [];
     this.#sent = this.#length = this.#size = 0;
   }
 
-  #take(delivery, refusal) {
-    const item = this.#items.shift();
+  #take(delivery) {
     this.#sent--;
+    this.#known = Math.max(this.#known - 1, 0);
+    this.#end(this.#items.shift(), delivery);
+  }
+
+  #end(item, delivery) {
     this.#empty(item);
-    if (refusal) item.reject?.(refusal);
-    else item.resolve(delivery);
+    const outcome = item.outcome ?? delivery;
+    if (outcome.code) item.reject?.(outcome);
+    else item.resolve(outcome);
   }
 
   #empty(item) {
     if (item.frame === null) return;
     this.#length--;
     this.#size -= item.frame.length;
-    Object.assign(item, { frame: null, isState: false });
+    Object.assign(item, { frame: null, state: undefined });
   }
 
   /** Those that were sent keep their places. */
@@ -444,13 +475,9 @@ class Backoff {
     return now() >= this.#deadline;
   }
 
-  ease() {
-    this.#failures = 0;
-  }
-
   /** A page that wakes up finds its time spent, and may need a moment to get a network. */
   extend() {
-    this.ease();
+    this.#failures = 0;
     this.#deadline = Math.max(this.#deadline, now() + wakingMilliseconds);
   }
 
@@ -472,6 +499,83 @@ const moves = {
 /** What the relay sends that is no event of the seat: docs/protocol.md, “counted”. */
 const uncounted = ['audience', 'private_state', 'pong'];
 
+/** Parties that calls of this page share, by what they enter; see `Entrance`. */
+const entrances = new Map();
+
+/**
+ * The way into one party. Calls of a page that mean the same seat share it: components of a page that mounts twice,
+ * as in React's StrictMode, would take the seat from each other. The last one that lets go ends the party.
+ */
+class Entrance {
+  #users = 0;
+  #key;
+  #party;
+  isLeft = false;
+  onEnd = () => {};
+
+  /** `open(entrance)` promises the party. */
+  static enter(key, signal, open) {
+    if (signal && !signal.addEventListener) throw new TypeError('signal is an AbortSignal: controller.signal');
+    const entrance = entrances.get(key) ?? new Entrance(key, open);
+    return entrance.#use(signal);
+  }
+
+  /** The party as one caller has it, who may let go once. */
+  #handle(party) {
+    let isHeld = true;
+    const detach = () => {
+      if (isHeld) this.letGo();
+      isHeld = false;
+    };
+    const get = (_, name) => {
+      const value = name === 'detach' ? detach : party[name];
+      return typeof value === 'function' ? value.bind(party) : value;
+    };
+    return new Proxy(party, { get });
+  }
+
+  constructor(key, open) {
+    this.#key = key;
+    if (key) entrances.set(key, this);
+    this.#party = open(this);
+    this.#party.catch(() => this.close());
+  }
+
+  #use(signal) {
+    this.#users++;
+    return new Promise((resolve, reject) => {
+      const abort = () => {
+        this.letGo();
+        reject(signal.reason);
+      };
+      // From the outcome on the signal means nothing: who aborts then would let go twice, with `detach()`.
+      const endWith = (act) => (outcome) => {
+        signal?.removeEventListener('abort', abort);
+        act(outcome);
+      };
+      if (signal?.aborted) return abort();
+      signal?.addEventListener('abort', abort);
+      this.#party.then(endWith((party) => resolve(this.#handle(party))), endWith(reject));
+    });
+  }
+
+  /** Others may come within the same task. */
+  letGo() {
+    this.#users--;
+    queueMicrotask(() => {
+      if (this.#users > 0) return;
+      this.close();
+      this.isLeft = true;
+      this.onEnd();
+    });
+  }
+
+  /** Whoever comes from now on gets a party of its own. */
+  close() {
+    if (entrances.get(this.#key) === this) entrances.delete(this.#key);
+  }
+}
+
 function weightOf({ type, count, n }) {
   if (type === 'skipped') return count;
   return uncounted.includes(type) || (type === 'error' && n === undefined) ? 0 : 1;
@@ -483,12 +587,14 @@ export class Party {
   #protocols; // those that the SDK offers
   #protocol; // that the relay selected
   #seat;
+  #entrance;
   #outbox;
   #backoff;
   #connection = null; // the present connection or attempt; null while the next attempt waits
   #entering; // { resolve, reject } until the first connection has a seat in the room
   #waitsForSeat = false; // a full room is tried again while entering, too
   #isOver = false;
+  #closeReason;
   #isHidden = false; // the page is hidden for good, or frozen: no connection until it is shown
   #isComing = false; // it is shown, and asks for its seat
   #gaveUpAt = -Infinity; // when a socket was given up whose join may still be on its way
@@ -504,9 +610,11 @@ export class Party {
   #id;
   #view = { peers: [], away: [], host: null, settings: {} }; // of the room
   #state;
+  #agreed = {}; // the last states that the relay has for certain: { shared, private }
   #privateState;
   #stateText; // in protocol 2: the last state that was set here, until the relay refuses it
   #joinUrl;
+  #changes = false; // whether `change` comes at the end of this task
   #listeners = new Map();
   #kept = { messages: [], size: 0 }; // messages for the first listener; null once there was one
   #probe = null; // the probe under way: { token, sent, milliseconds, timer, promise, resolve }
@@ -523,22 +631,33 @@ export class Party {
   #stopWaking = () => {};
 
   static async create(url, options = {}) {
-    const resumed = options.resume && (await Party.#resume(url, options));
-    return resumed || new Party(url, options).#enter();
+    checkNames(options, optionNames, 'option');
+    if (![undefined, false, true, 'tab'].includes(options.resume)) throw new TypeError("resume: true, false or 'tab'");
+    const room = `create ${JSON.stringify({ ...options, signal: undefined })}`; // others want another room
+    return Entrance.enter(shareKey(url, room, options), options.signal, async (entrance) => {
+      const resumed = options.resume && (await Party.#resume(url, options, entrance));
+      const party = resumed || (await new Party(url, options, entrance).#enter());
+      if (!options.resume) entrance.close(); // the next call makes another room
+      return party;
+    });
   }
 
   static async join(url, code, options = {}) {
+    if (/:\/\//.test(code) || (url && code === undefined && !/:\/\//.test(url)))
+      throw new TypeError('The address comes before the code: join(url, code)');
+    checkNames(options, optionNames, 'option');
     const room = String(code ?? '').trim();
     if (!room) throw new PartyError('room-not-found', 'There is no code');
-    return new Party(url, options).#enter(room);
+    const key = shareKey(url, `${normalCode(room)} ${options.audience}`, options);
+    return Entrance.enter(key, options.signal, (entrance) => new Party(url, options, entrance).#enter(room));
   }
 
   /** The party in the stored room, or null. A full room is tried again: our seat may be free in a moment. */
-  static async #resume(url, options) {
+  static async #resume(url, options, entrance) {
     const host = new Seat(relayAddress(url), storesOf(options)).host;
     if (!host) return null;
     try {
-      const party = await new Party(url, options).#enter(host.room, true);
+      const party = await new Party(url, options, entrance).#enter(host.room, true);
       if (party.isHost || party.protocol === 3) return party; // there, another one may be the host by now
       party.leave();
     } catch (error) {
@@ -547,12 +666,13 @@ export class Party {
     return null;
   }
 
-  constructor(url, options) {
+  constructor(url, options, entrance) {
     this.#relay = relayAddress(url);
-    this.#options = { ...defaults, ...options };
+    this.#entrance = entrance;
+    this.#options = { ...defaults, ...options, joinUrl: linkTemplate(options.joinUrl) };
     this.#options.WebSocket ??= globalThis.WebSocket;
     if (!this.#options.WebSocket)
-      throw new PartyError('not-supported', 'Pass a WebSocket as an option: there is none');
+      throw new PartyError('not-supported', 'Pass a WebSocket: there is none');
     const { protocol } = this.#options;
     if (![undefined, 1, 2, 3].includes(protocol))
       throw new PartyError('not-supported', 'Protocols are 1, 2 and 3');
@@ -560,6 +680,7 @@ export class Party {
     this.#instance = options.instance;
     this.#seat = new Seat(this.#relay, storesOf(options));
     this.#outbox = new Outbox(this.#options.queueLength, this.#options.queueSize);
+    entrance.onEnd = () => this.#detach();
   }
 
   get protocol() {
@@ -583,15 +704,15 @@ export class Party {
   }
 
   get peers() {
-    return [...this.#view.peers];
+    return this.#view.peers;
   }
 
   get away() {
-    return [...this.#view.away];
+    return this.#view.away;
   }
 
   get settings() {
-    return { ...this.#view.settings };
+    return this.#view.settings;
   }
 
   get state() {
@@ -607,14 +728,29 @@ export class Party {
     return this.#connection?.isJoined ? 'connected' : 'reconnecting';
   }
 
+  get closeReason() {
+    return this.#closeReason;
+  }
+
   get joinUrl() {
     return this.#joinUrl;
   }
 
+  qr() {
+    const address = new URL(`room/${this.#room}/qr.svg`, webAddress(this.#relay));
+    if (this.#instance) address.searchParams.set('instance', this.#instance);
+    const link = this.#joinUrl ? `: ${this.#joinUrl}` : '';
+    return { src: address.href, alt: `QR code to join room ${this.#room}${link}`, link: this.#joinUrl };
+  }
+
   on(name, listener) {
+    checkNames({ [name]: listener }, eventNames, 'event');
+    if (typeof listener !== 'function') throw new TypeError(`on('${name}', listener) needs a function`);
     const listeners = this.#listeners.get(name) ?? new Set();
     this.#listeners.set(name, listeners.add(listener));
-    if (name === 'state' && this.#state !== undefined) callSoon(listener, this.#state);
+    const { audience } = this.#view;
+    const known = { state: this.#state, private_state: this.#privateState, audience }[name];
+    if (known !== undefined) callSoon(listener, known);
     if (name === 'message' && this.#kept) {
       for (const message of this.#kept.messages) callSoon(listener, ...message);
       this.#kept = null;
@@ -627,31 +763,58 @@ export class Party {
   }
 
   send(to, data, options) {
-    if (to === undefined) throw new TypeError('Nobody is named');
+    const isList = Array.isArray(to) && this.#protocol === 3 && to.length > 0; // none is no peer, either
+    for (const peer of isList ? to : [to]) this.#checkPeer(peer, 'send(to, data)');
     const index = to === 'host' && this.#protocol === 2 ? this.host : to;
     return this.#say({ to: index, data: sendable(data) }, options);
   }
 
-  sendBinary(bytes, { to, volatile = false } = {}) {
+  toHost(data, options) {
+    return this.send('host', data, options);
+  }
+
+  sendBinary(bytes, options = {}) {
     this.#demand(3);
+    checkNames(options, ['to', 'volatile'], 'option');
+    const { to, volatile = false } = options;
+    if (to !== undefined) this.#checkPeer(to, 'sendBinary(bytes, { to })');
     return this.#post(binaryFrame(bytes, to, volatile), { volatile });
   }
 
-  setState(state, options) {
-    this.#demandHost(2);
+  setState(state, options = {}) {
+    this.#demandHost(options.private ? 3 : 2);
+    checkNames(options, ['private'], 'option');
     sendable(state);
-    if (options?.private) {
-      this.#demand(3);
-      this.#privateState = state;
-      return this.#command({ type: 'set_state', private: true, data: state });
-    }
-    this.#state = state;
-    const text = JSON.stringify({ type: 'set_state', data: state });
-    if (this.#protocol === 2) this.#stateText = text;
-    return this.#post(text, { isState: true });
+    const isPrivate = options.private || undefined;
+    const text = JSON.stringify({ type: 'set_state', private: isPrivate, data: state });
+    if (this.#protocol === 2) [this.#stateText, this.#agreed.shared] = [text, this.#state]; // nobody says if it is taken
+    if (isPrivate) this.#privateState = state;
+    else this.#state = state;
+    this.#changeSoon();
+    const kind = isPrivate ? 'private' : 'shared';
+    const delivery = this.#post(text, { state: kind });
+    this.#settle(kind, state, delivery);
+    return delivery;
+  }
+
+  /** A state that the relay has refused is nobody's. */
+  async #settle(kind, state, delivery) {
+    const isTaken = await delivery.then((outcome) => outcome === 'delivered', () => false);
+    const present = kind === 'private' ? this.#privateState : this.#state;
+    if (isTaken) this.#agreed[kind] = state;
+    else if (this.#protocol < 3 || present !== state || this.#isOver) return;
+    else if (kind === 'shared') this.#restoreState();
+    else this.#emit('private_state', (this.#privateState = this.#agreed.private));
+  }
+
+  #restoreState() {
+    this.#stateText = undefined;
+    this.#state = this.#agreed.shared;
+    this.#emit('state', this.#state);
   }
 
   setRoom(settings) {
+    checkNames(settings, ['locked', 'maxClients', 'maxAudience', 'password'], 'setting');
     return this.#command({ ...settings, type: 'set_room' });
   }
 
@@ -664,10 +827,13 @@ export class Party {
   }
 
   setHost(index) {
+    this.#checkPeer(index, 'setHost(peer)');
     return this.#command({ type: 'set_host', index });
   }
 
-  kick(index, options) {
+  kick(index, options = {}) {
+    this.#checkPeer(index, 'kick(peer)');
+    checkNames(options, ['reason', 'ban'], 'option');
     return this.#command({ ...options, type: 'kick', index });
   }
 
@@ -684,6 +850,7 @@ export class Party {
     this.#finish('left');
   }
 
+
   /** The name of `leave()` in earlier versions. */
   close() {
     this.leave();
@@ -699,6 +866,15 @@ export class Party {
       throw new PartyError('not-supported', `Protocol ${this.#protocol} can't do this`);
   }
 
+  /** What is no peer would be refused, or would be another one. */
+  #checkPeer(peer, call) {
+    const isPeer = this.#protocol === 1 ? typeof peer === 'string' : Number.isInteger(peer) && peer >= 0;
+    const isSending = call.startsWith('send');
+    if (isPeer || (isSending && peer === 'host')) return;
+    const kind = `${this.#protocol === 1 ? 'an id' : 'a number'}${isSending ? " or 'host'" : ''}`;
+    throw new TypeError(`${call}: a peer is ${kind}, not ${JSON.stringify(peer)}`);
+  }
+
   #demandHost(protocol) {
     this.#demand(protocol);
     if (!this.isHost) throw new PartyError('not-host', 'Only the host may do this');
@@ -706,7 +882,7 @@ export class Party {
 
   async #enter(code, asHost = false) {
     const isKnown = await this.#seat.take(normalCode(code), this.#options.clientId, asHost);
-    if (asHost && !isKnown) {
+    if ((asHost && !isKnown) || this.#entrance.isLeft) {
       this.#seat.release();
       throw new PartyError('room-not-found', 'Another tab has the room');
     }
@@ -799,17 +975,20 @@ export class Party {
       case 'state':
         return this.#takeState(event.data);
       case 'private_state':
+        this.#agreed.private = event.data;
+        if (this.#outbox.has('private')) return; // ours is newer
         this.#privateState = event.data;
-        return;
+        return this.#emit('private_state', event.data);
       case 'host':
         this.#view.host = event.index;
         return this.#emit('host', event.index);
       case 'room': {
         const { type, ...settings } = event;
-        this.#view.settings = settings;
-        return this.#emit('room', { ...settings });
+        this.#view.settings = Object.freeze(settings);
+        return this.#emit('room', settings);
       }
       case 'audience':
+        this.#view.audience = event.count; // a host that comes back hears it before it has listeners
         return this.#emit('audience', event.count);
       case 'pong':
         this.#outbox.hear(event.heard);
@@ -848,6 +1027,7 @@ export class Party {
     const peers = (event.peers ?? event.clients ?? []).filter((peer) => peer !== this.#id);
     const { away = [], locked = false, maxClients = this.#options.maxClients } = event;
     const settings = this.#protocol === 3 ? { locked, maxClients } : {};
+    for (const part of [peers, away, settings]) Object.freeze(part);
     return { peers, away, host: this.#hostIn(event), settings };
   }
 
@@ -871,9 +1051,9 @@ export class Party {
     this.#stateFollows = event.type === 'joined' && !event.recovered && (event.state ?? true);
   }
 
-  /** The relay sends a newcomer the room's state before the answer to a probe. */
+  /** The relay sends the room's states before the answer to a probe. */
   async #enterRoom({ type, state }) {
-    const isComplete = type === 'created' || state === false;
+    const isComplete = type === 'created' || (state === false && !this.isHost); // a host has a private one
     if (!isComplete && (await this.#askRelay(probeMilliseconds)) === null) return;
     const { resolve } = this.#entering;
     this.#entering = null;
@@ -884,8 +1064,9 @@ export class Party {
   /** Goes on after a reconnection. Listeners may do anything, so they are called last. */
   #goOn(before, isRecovered) {
     // In protocol 2, the state that was sent last may be lost with the old connection.
-    if (this.#stateText && !this.#outbox.hasState) this.#send(this.#stateText);
+    if (this.#stateText && !this.#outbox.has('shared')) this.#send(this.#stateText);
     this.#flush();
+    if (this.#outbox.hasUnconfirmed) this.#askRelay(probeMilliseconds); // what the relay had heard
     if (!isRecovered) {
       this.#tellChanges(before, this.#view);
       this.#emit('gap');
@@ -903,14 +1084,15 @@ export class Party {
     for (const peer of missing(before.away, after.away)) if (after.peers.includes(peer)) this.#emit('back', peer);
     if (after.host !== before.host) this.#emit('host', after.host);
     const hasChanged = ([name, value]) => value !== before.settings[name];
-    if (Object.entries(after.settings).some(hasChanged)) this.#emit('room', { ...after.settings });
+    if (Object.entries(after.settings).some(hasChanged)) this.#emit('room', after.settings);
   }
 
   #takeError(error, event) {
     if (this.#connection.isJoined) {
       this.#count(event);
-      if (['state-too-large', 'server-full'].includes(error.code)) this.#stateText = undefined;
-      this.#report(error);
+      const isTold = this.#outbox.refuse(event.n, isGone(error) ? 'no-such-peer' : error);
+      if (this.#stateText && ['state-too-large', 'server-full'].includes(error.code)) this.#restoreState();
+      if (!isTold || !isGone(error)) this.#report(error);
       return;
     }
     this.#connection.leave();
@@ -919,7 +1101,7 @@ export class Party {
     const mayChange = error.code === 'room-full' && (!this.#entering || this.#waitsForSeat);
     const reason = finalErrors[error.code];
     const isFree = error.code === 'wrong-protocol' && this.#protocols.length > 1; // to speak another one
-    if (isFree) this.#connectAs(Number(error.message.at(-1)));
+    if (isFree) this.#connectAs(event.protocol ?? Number(error.message.at(-1)));
     else if (mayChange) this.#retryLater();
     else if (this.#entering) this.#fail(error);
     else if (reason) this.#finish(reason);
@@ -935,19 +1117,25 @@ export class Party {
   /** Without a listener, an error goes to the console; but not that the recipient of a message has left. */
   #report(error) {
     if (this.#listeners.get('error')?.size) this.#emit('error', error);
-    else if (error.code !== 'peer-not-found') console.warn(`Party-Sockets: ${error.message}`);
+    else if (!isGone(error)) console.warn(`Party-Sockets: ${error.message}`);
   }
 
   /** A peer is in one of the lists from now on, or in none. */
   #seePeer(peer, list, name, why) {
-    if (list && this.#view[list].includes(peer)) return;
-    for (const other of ['peers', 'away']) this.#view[other] = this.#view[other].filter((id) => id !== peer);
-    if (list) this.#view[list].push(peer);
+    const view = this.#view;
+    if (list && view[list].includes(peer)) return;
+    for (const place of ['peers', 'away']) {
+      const others = view[place].filter((id) => id !== peer);
+      if (place === list) others.push(peer);
+      if (others.length !== view[place].length) view[place] = Object.freeze(others);
+    }
+    if (this.#isOnline) this.#flush(); // something may wait for the host
     this.#emit(name, peer, why);
   }
 
   #takeMessage({ from, data }, size) {
     if (from === this.#id && data?.[probeKey] !== undefined) this.#endProbe(data[probeKey] === this.#probe?.token);
+    else if (data?.[lobbyKey] !== undefined) this.#emit('lobby', data[lobbyKey], from);
     else if (this.#kept) this.#keep([data, from], size);
     else this.#emit('message', data, from);
   }
@@ -961,15 +1149,28 @@ export class Party {
   }
 
   #takeState(state) {
-    const isNewer = this.#stateText ?? (this.isHost && this.#outbox.hasState);
+    this.#agreed.shared = state;
+    const isNewer = this.#stateText ?? (this.isHost && this.#outbox.has('shared'));
     if (isNewer) return; // this host has set a newer state, and has sent it again
     this.#state = state;
     this.#emit('state', state);
   }
 
-  #say(fields, options) {
-    const volatile = (this.#protocol === 3 && options?.volatile) || undefined;
-    return this.#post(JSON.stringify({ type: 'send', volatile, ...fields }), options);
+  #say(fields, options = {}) {
+    checkNames(options, ['volatile'], 'option');
+    const volatile = (this.#protocol === 3 && options.volatile) || undefined;
+    const frame = JSON.stringify({ type: 'send', volatile, ...fields });
+    const { to } = fields;
+    if (this.#protocol < 3 && to !== undefined && to !== this.#id) {
+      // Before protocol 3, the relay keeps nothing for who is away.
+      if (to === this.host) return this.#post(frame, { ...options, isForHost: true });
+      if (!this.peers.includes(to)) return Promise.resolve('no-such-peer');
+    }
+    return this.#post(frame, options);
+  }
+
+  get #isOnline() {
+    return !this.#entering && Boolean(this.#connection?.canSend);
   }
 
   /** A message that only the host may send, in protocol 3. */
@@ -978,11 +1179,10 @@ export class Party {
     return this.#post(JSON.stringify(message));
   }
 
-  #post(frame, { volatile = false, isState = false } = {}) {
-    const connection = this.#connection;
-    const isOnline = !this.#entering && Boolean(connection?.canSend);
+  #post(frame, { volatile = false, state, isForHost } = {}) {
+    const isOnline = this.#isOnline;
     const unsentMax = volatile ? congestedBytes : this.#options.queueSize;
-    const hasNoPlace = isOnline ? connection.unsent > unsentMax : volatile;
+    const hasNoPlace = isOnline ? this.#connection.unsent > unsentMax : volatile;
     if (this.#isOver || hasNoPlace) return Promise.resolve('dropped');
     if (volatile) {
       this.#send(frame);
@@ -990,7 +1190,7 @@ export class Party {
       this.#confirmSoon();
       return Promise.resolve('sent');
     }
-    const delivery = this.#outbox.add(frame, { isState, isOnline });
+    const delivery = this.#outbox.add(frame, { state, isForHost, isOnline });
     if (isOnline) {
       this.#flush();
       const isQuiet = now() - this.#heardAt > quietMilliseconds;
@@ -1000,7 +1200,8 @@ export class Party {
   }
 
   #flush() {
-    this.#outbox.flush(this.#connection, (frame) => this.#send(frame));
+    const isHostHere = this.peers.includes(this.host);
+    this.#outbox.flush(this.#connection, isHostHere, (frame) => this.#send(frame));
     this.#confirmSoon();
   }
 
@@ -1085,7 +1286,7 @@ export class Party {
       return;
     }
     if (!this.#entering) this.#backoff?.extend();
-    if (this.#connection?.age < youngMilliseconds) return;
+    if (now() - this.#connection?.begunAt < youngMilliseconds) return;
     if (this.#connection) this.#gaveUpAt = now();
     this.#connection?.abandon(deadClose);
     this.#stopTimers();
@@ -1125,7 +1326,11 @@ export class Party {
     this.#endProbe(false);
     const error = refusedCloses[code] && new PartyError(refusedCloses[code], reason);
     if (spoilingCloses.includes(code)) this.#refusal = error;
-    if (code === staleClose && !isGivenUp) this.#beginSession();
+    if (code === staleClose && !isGivenUp) {
+      // The relay takes this page for one that was followed by another: so it is a new one.
+      this.#session += '+';
+      this.#attempt = 0;
+    }
     if (finalCloses[code] && !(code === 4000 && this.#mayBeReplacedByItself())) {
       this.#finish(finalCloses[code], code === kickedClose ? reason : undefined);
     } else if (this.#entering) {
@@ -1133,20 +1338,12 @@ export class Party {
       else this.#retryLater();
     } else {
       if (code === 1009) this.#stateText = undefined; // the state may have been the long message
-      const isStable = lost.hasLasted(stableMilliseconds);
-      if (isStable || !this.#backoff) this.#backoff = new Backoff(this.#options.giveUpAfter);
-      if (lost.hasLasted(easyMilliseconds)) this.#backoff.ease();
+      if (lost.hasLasted || !this.#backoff) this.#backoff = new Backoff(this.#options.giveUpAfter);
       if (error) this.#report(error);
       if (this.#isThrottled) this.#report(throttled());
       if (isJoined) this.#emit('connection', 'reconnecting');
       this.#retryLater();
     }
-  }
-
-  /** The relay takes this page for one that was followed by another: so it is a new one. */
-  #beginSession() {
-    this.#session += '+';
-    this.#attempt = 0;
   }
 
   /**
@@ -1200,14 +1397,25 @@ export class Party {
       this.#fail(new PartyError('closed', `Over at once: ${reason}`));
       return;
     }
+    this.#closeReason = reason;
     if (this.isHost && ['left', 'room-closed', 'room-gone'].includes(reason)) this.#seat.host = null;
     this.#release(reason === 'left' ? leavingClose : hiddenClose);
     this.#emitAll('connection', 'closed');
+    this.#emitAll('change');
     this.#emitAll('closed', reason, text);
+  }
+
+  /** The page has let go. The room holds the seat. */
+  #detach() {
+    if (this.#isOver) return;
+    const { reject } = this.#entering ?? {};
+    this.#release(hiddenClose);
+    reject?.(new PartyError('closed', 'The page has let go'));
   }
 
   #release(code) {
     this.#isOver = true;
+    this.#entrance.close();
     this.#entering = null;
     this.#connection?.leave(code);
     this.#connection = null;
@@ -1220,7 +1428,18 @@ export class Party {
 
   /** Calls listeners, but none once the party is over. */
   #emit(name, ...values) {
+    if (viewEvents.includes(name)) this.#changeSoon();
     for (const listener of this.#listenersOf(name)) if (!this.#isOver) call(listener, ...values);
+  }
+
+  /** One `change` tells of all that happens in a task. */
+  #changeSoon() {
+    if (this.#changes) return;
+    this.#changes = true;
+    queueMicrotask(() => {
+      this.#changes = false;
+      this.#emit('change');
+    });
   }
 
   /** Calls listeners also when the party is over. */
@@ -1233,6 +1452,7 @@ export class Party {
   }
 }
 
+const isGone = ({ code }) => code === 'peer-not-found';
 const roomIsGone = ({ code }) => finalErrors[code] === 'room-gone';
 
 /**
@@ -1259,6 +1479,8 @@ function binaryFrame(payload, to, volatile) {
     ? new Uint8Array(payload.buffer, payload.byteOffset, payload.byteLength)
     : new Uint8Array(payload);
   const kind = to === undefined ? 0 : to === 'host' ? 2 : 1;
+  // What is no index would be written as another one.
+  if (Object(payload) !== payload || (kind === 1 && !Number.isInteger(to))) throw new TypeError('No bytes or index');
   const head = kind === 1 ? 5 : 1;
   const frame = new Uint8Array(head + bytes.length);
   if (kind === 1) new DataView(frame.buffer).setUint32(1, to);
@@ -1282,9 +1504,48 @@ function callSoon(listener, ...values) {
   queueMicrotask(() => call(listener, ...values));
 }
 
+/** A name that is not known is a mistake of the page's author. */
+function checkNames(given, known, kind) {
+  if (Object(given) !== given) throw new TypeError(`${kind}s: an object, not ${given}`);
+  for (const name of Object.keys(given))
+    if (!known.includes(name)) throw new TypeError(`There is no ${kind} ${name}. Known: ${known.join(', ')}`);
+}
+
 function sendable(data) {
   if (JSON.stringify(data) === undefined) throw new TypeError('This has no JSON form');
   return data;
+}
+
+/** What means the same seat has the same key. Seats that a page tells apart by itself have none. */
+function shareKey(url, seat, { storage, clientId }) {
+  return globalThis.window && storage === undefined && !clientId ? `${relayAddress(url).href} ${seat}` : undefined;
+}
+
+/** The link as the relay takes it: whole, and with braces, which URLs write as %7B and %7D. */
+function linkTemplate(link) {
+  if (link === undefined) return undefined;
+  const base = /^https?:/i.test(link) ? undefined : globalThis.location?.href;
+  const whole = base ? new URL(link, base).href : `${link}`;
+  const template = whole.replace(/%7B(\w+)%7D/gi, '{$1}');
+  if (!template.includes('{room}')) throw new TypeError(`joinUrl needs {room}: ${template}`);
+  return template;
+}
+
+function webAddress(relay) {
+  const address = new URL(relay);
+  address.protocol = address.protocol.replace('ws', 'http');
+  return address;
+}
+
+/** Whether something else than a relay answers there. */
+async function whatAnswers(relay) {
+  try {
+    const signal = AbortSignal.timeout(answerMilliseconds);
+    const { status } = await fetch(webAddress(relay), { mode: 'no-cors', signal });
+    return `, but something speaks HTTP there${status ? ` (status ${status})` : ''}`;
+  } catch {
+    return '';
+  }
 }
 
 const throttled = () => new PartyError('throttled', 'The browser holds connections back');
@@ -1299,9 +1560,9 @@ const isLocal = ({ hostname }) =>
 async function whyUnanswered(relay, isThrottled) {
   if (isMixed(relay) && !isLocal(relay)) return new PartyError('mixed-content', 'A page on https needs wss://');
   if (await lacksPermission(relay))
-    return new PartyError('local-network', 'The browser keeps this page from the local network');
+    return new PartyError('local-network', 'The browser keeps the local network away');
   if (isThrottled) return throttled();
-  return new PartyError('unreachable', `No answer from ${relay.host}`);
+  return new PartyError('unreachable', `No relay answers at ${relay.href}${await whatAnswers(relay)}`);
 }
 
 /** Whether the browser asks its user before a page from elsewhere reaches the local network. */
@@ -1331,11 +1592,12 @@ async function randomSource() {
   }
 }
 
-/** Where ids are kept: for this tab, and for all of them. */
-function storesOf({ storage }) {
+/** Where ids are kept: for this tab, and for all of them unless only the tab is to come back. */
+function storesOf({ storage, resume }) {
   if (storage !== undefined) return storage ? [storage] : [];
   try {
-    return globalThis.window ? [window.sessionStorage, window.localStorage] : [];
+    if (!globalThis.window) return [];
+    return resume === 'tab' ? [window.sessionStorage] : [window.sessionStorage, window.localStorage];
   } catch {
     return []; // the browser may forbid the page to look
   }
@@ -1344,16 +1606,19 @@ function storesOf({ storage }) {
 const isReload = () => performance.getEntriesByType('navigation')[0]?.type === 'reload';
 
 function relayAddress(url) {
+  if (url && url.href === undefined && typeof url !== 'string')
+    throw new TypeError("The relay's address comes first, or undefined: create(url, options)");
+  // The module comes from its relay, unless a bundler has given it another name, or a query.
+  url ??= /^http.*\/(?=party-sockets\.js$)/.exec(import.meta.url)?.[0];
   try {
-    const own = import.meta.url.startsWith('http') ? new URL('.', import.meta.url) : undefined;
-    const address = new URL(url?.href ?? url ?? own, globalThis.location?.href);
+    const address = new URL(url, url && globalThis.location?.href);
     address.protocol = address.protocol.replace('http', 'ws');
     address.hash = '';
     if (address.protocol.startsWith('ws')) return address;
   } catch {
     // no URL: as below
   }
-  throw new PartyError('bad-address', `${url} is no address of a relay`);
+  throw new PartyError('bad-address', `Name the address of a relay, such as ws://localhost:3000, not ${url}`);
 }
 
 /**

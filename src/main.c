@@ -1,6 +1,5 @@
-/* Options, threads and signals. Everything else happens in the loops. */
+/* Options, the start, and threads. Everything else happens in the loops and in server/watch. */
 #include <errno.h>
-#include <limits.h>
 #include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
@@ -9,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "net/clock.h"
@@ -17,12 +17,15 @@
 #include "net/sandbox.h"
 #include "net/token_key.h"
 #include "server/config.h"
-#include "server/conn_life.h"
-#include "server/drain.h"
 #include "server/health_check.h"
 #include "server/loop_thread.h"
+#include "server/records.h"
 #include "server/server.h"
+#include "server/show_state.h"
+#include "server/ticket_file.h"
+#include "server/upgrade.h"
 #include "server/version.h"
+#include "server/watch.h"
 
 #define EXIT_USAGE 2
 #define LAN_ADDRESSES_MAX 8
@@ -63,190 +66,42 @@ static void print_addresses(const struct server *server)
     fflush(stdout);
 }
 
-static void reload_certificate(struct tls_context *tls)
+/* From now on connections are refused at once, and the loops close those that they have. */
+static void stop_all(struct server *server, uint32_t loops)
 {
-    char why[512];
-    if (tls_context_reload(tls, why, sizeof why)) {
-        complain("SIGHUP: the certificate was reloaded");
-    } else {
-        complain(why);
-        complain("SIGHUP: the certificate in use stays");
-    }
+    listener_end(server->listener_fd);
+    if (server->admin_fd >= 0)
+        listener_end(server->admin_fd);
+    for (uint32_t i = 0; i < loops; i++)
+        mailbox_post(&server->loops[i]->mailbox, &server->loops[i]->stop_mail);
 }
 
-static void reload_token_key(struct token_keys *keys)
-{
-    char why[512];
-    if (token_keys_reload(keys, why, sizeof why)) {
-        complain("SIGHUP: the token key was reloaded");
-    } else {
-        complain(why);
-        complain("SIGHUP: the token key in use stays");
-    }
-}
-
-/* Loads certificate and token key again. If one fails, the old one stays in use. */
-static void reload(struct server *server)
-{
-    if (server->tls != NULL)
-        reload_certificate(server->tls);
-    if (server->token_keys != NULL)
-        reload_token_key(server->token_keys);
-    if (server->tls == NULL && server->token_keys == NULL)
-        complain("SIGHUP: there is no certificate or token key to reload");
-}
-
-/* What the main thread must do, and when. */
-struct schedule {
-    bool is_draining;
-    bool is_trimming;      /* a loop has freed memory, which the heap must give back */
-    bool is_measuring;     /* a loop wants to know how much memory is allocated */
-    bool admin_is_paused;  /* descriptors are short, so --admin-listen is not polled */
-    uint32_t admin_due_ms; /* when it is polled again */
-    uint32_t drain_due_ms; /* when the drain ends at the latest */
-    uint32_t trimmed_ms;   /* when the heap was trimmed last */
-    uint32_t measured_ms;  /* when the heap was measured last */
+enum run {
+    RUN_FAILED, /* a thread could not be created */
+    RUN_STOPPED,
+    RUN_HELD, /* the loops have written what the next program needs */
 };
 
-static int milliseconds_until(uint32_t due_ms)
-{
-    int32_t left_ms = (int32_t)(due_ms - clock_now_ms());
-    return left_ms < 0 ? 0 : left_ms;
-}
-
-/* Milliseconds until the main thread must act; -1: it need not. */
-static int time_to_wait(const struct schedule *schedule)
-{
-    int drain_ms = schedule->is_draining ? milliseconds_until(schedule->drain_due_ms) : INT_MAX;
-    int trim_ms = schedule->is_trimming
-                      ? milliseconds_until(schedule->trimmed_ms + HEAP_TRIM_INTERVAL_MS)
-                      : INT_MAX;
-    int measure_ms = schedule->is_measuring
-                         ? milliseconds_until(schedule->measured_ms + HEAP_LOOK_INTERVAL_MS)
-                         : INT_MAX;
-    int admin_ms = schedule->admin_is_paused ? milliseconds_until(schedule->admin_due_ms) : INT_MAX;
-    int first_ms = drain_ms < trim_ms ? drain_ms : trim_ms;
-    if (measure_ms < first_ms)
-        first_ms = measure_ms;
-    if (admin_ms < first_ms)
-        first_ms = admin_ms;
-    return first_ms == INT_MAX ? -1 : first_ms;
-}
-
-/*
- * Waits for a signal, for a loop that wakes the main thread, or until the main thread must act.
- * Returns the signal, or 0.
- */
-static int wait_for_signal(struct server *server, int signal_fd, struct schedule *schedule)
-{
-    int timeout_ms = time_to_wait(schedule);
-    schedule->admin_is_paused = schedule->admin_is_paused && timeout_ms > 0;
-    struct pollfd sources[] = {
-        {.fd = signal_fd, .events = POLLIN},
-        {.fd = server->news_fd, .events = POLLIN},
-        {.fd = schedule->admin_is_paused ? -1 : server->admin_fd, .events = POLLIN}};
-    struct signalfd_siginfo info;
-    uint64_t news;
-    if (poll(sources, 3, timeout_ms) <= 0)
-        return 0;
-    if ((sources[2].revents & POLLIN) != 0 && !conn_life_accept_admin(server)) {
-        schedule->admin_is_paused = true;
-        schedule->admin_due_ms = clock_now_ms() + ACCEPT_RETRY_MS;
-    }
-    if ((sources[1].revents & POLLIN) != 0)
-        (void)!read(server->news_fd, &news, sizeof news);
-    if ((sources[0].revents & POLLIN) == 0 || read(signal_fd, &info, sizeof info) != sizeof info)
-        return 0;
-    return (int)info.ssi_signo;
-}
-
-static void begin_draining(struct server *server, struct schedule *schedule)
-{
-    schedule->is_draining = true;
-    schedule->drain_due_ms = clock_now_ms() + (uint32_t)server->config->drain_timeout_ms;
-    for (uint32_t i = 0; i < server->loop_count; i++)
-        mailbox_post(&server->loops[i]->mailbox, &server->loops[i]->drain_mail);
-}
-
-/*
- * After a peak most pages of the heap are free but resident, since used memory lies between them.
- * malloc_trim() gives them back. It takes some milliseconds, in which a loop that allocates may
- * have to wait. So the main thread does it, and seldom.
- */
-static void trim_heap(struct server *server, struct schedule *schedule)
-{
-    if (atomic_exchange(&server->has_freed, false))
-        schedule->is_trimming = true;
-    bool is_due = clock_now_ms() - schedule->trimmed_ms >= HEAP_TRIM_INTERVAL_MS;
-    if (!schedule->is_trimming || !is_due)
-        return;
-    malloc_trim(0);
-    schedule->is_trimming = false;
-    schedule->trimmed_ms = clock_now_ms();
-}
-
-/*
- * Measures the heap. That locks one arena after the other, so the main thread does it, and seldom.
- */
-static void measure_heap(struct server *server, struct schedule *schedule)
-{
-    if (atomic_exchange(&server->heap_is_asked, false))
-        schedule->is_measuring = true;
-    bool is_due = clock_now_ms() - schedule->measured_ms >= HEAP_LOOK_INTERVAL_MS;
-    if (!schedule->is_measuring || !is_due)
-        return;
-    atomic_store(&server->heap_bytes, machine_heap_bytes());
-    schedule->is_measuring = false;
-    schedule->measured_ms = clock_now_ms();
-}
-
-/*
- * Serves until the first signal to stop; then drains until no room is left to wait for, a second
- * signal comes, or the time is over.
- */
-static void wait_for_end(struct server *server, int signal_fd)
-{
-    struct schedule schedule = {.trimmed_ms = clock_now_ms(), .measured_ms = clock_now_ms()};
-    atomic_store(&server->heap_bytes, machine_heap_bytes());
-    for (;;) {
-        int number = wait_for_signal(server, signal_fd, &schedule);
-        bool is_stop = number == SIGTERM || number == SIGINT;
-        if (number == SIGHUP)
-            reload(server);
-        notices_say(&server->notices);
-        trim_heap(server, &schedule);
-        measure_heap(server, &schedule);
-        if (schedule.is_draining) {
-            bool is_over = milliseconds_until(schedule.drain_due_ms) == 0;
-            if (is_stop || is_over || drain_is_over(server))
-                return;
-        } else if (is_stop) {
-            begin_draining(server, &schedule);
-        }
-    }
-}
-
-/* Runs the loops until they stop. False: a thread could not be created. */
-static bool run(struct server *server, int signal_fd)
+/* Runs the loops until they end. */
+static enum run run(struct server *server, int signal_fd)
 {
     pthread_t threads[LOOPS_MAX];
     uint32_t started = 0;
     while (started < server->loop_count &&
            pthread_create(&threads[started], NULL, loop_thread_run, server->loops[started]) == 0)
         started++;
-    bool is_running = started == server->loop_count;
-    if (is_running) {
+    enum run run = started == server->loop_count ? RUN_STOPPED : RUN_FAILED;
+    if (run == RUN_STOPPED && server->executions == 0)
         print_addresses(server);
-        wait_for_end(server, signal_fd);
-        listener_end(server->listener_fd); /* from now on connections are refused at once */
-        if (server->admin_fd >= 0)
-            listener_end(server->admin_fd);
-    }
-    for (uint32_t i = 0; i < started; i++)
-        mailbox_post(&server->loops[i]->mailbox, &server->loops[i]->stop_mail);
+    if (run == RUN_STOPPED && watch(server, signal_fd) == WATCH_UPGRADE)
+        run = RUN_HELD;
+    if (run == RUN_HELD)
+        upgrade_hold(server);
+    else
+        stop_all(server, started);
     for (uint32_t i = 0; i < started; i++)
         pthread_join(threads[i], NULL);
-    return is_running;
+    return run;
 }
 
 /* Only the main thread gets signals, through a descriptor; the loops inherit the mask. */
@@ -257,6 +112,7 @@ static int open_signals(void)
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGHUP);
+    sigaddset(&signals, SIGUSR2);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     return signalfd(-1, &signals, SFD_CLOEXEC);
@@ -306,13 +162,13 @@ static enum listener_result open_listeners(struct server *server, char *ret_why,
     return result;
 }
 
-/* Whether a signal to stop comes within this time. SIGHUP has no effect before the start. */
+/* Whether a signal to stop comes within this time. Others have no effect before the start. */
 static bool is_stopped_within(int signal_fd, int wait_ms)
 {
     struct pollfd signals = {.fd = signal_fd, .events = POLLIN};
     struct signalfd_siginfo info;
     return poll(&signals, 1, wait_ms) > 0 && read(signal_fd, &info, sizeof info) == sizeof info &&
-           info.ssi_signo != SIGHUP;
+           info.ssi_signo != SIGHUP && info.ssi_signo != SIGUSR2;
 }
 
 enum opening {
@@ -361,15 +217,133 @@ static void unload(struct server *server)
     token_keys_free(server->token_keys);
 }
 
-static int serve(const struct config *config)
+/*
+ * A successor keeps the listeners of the process, whatever its options are, and tells so if they
+ * are others than those that the listeners were made with.
+ */
+static void note_what_listens(struct server *server, const struct upgrade *upgrade)
+{
+    const struct config *config = server->config;
+    bool is_successor = upgrade->start.role == PROCESS_SUCCESSOR;
+    const char *before = upgrade->header.listens_on;
+    snprintf(server->listens_on, sizeof server->listens_on, "%s %u %s",
+             config->host == NULL ? "" : config->host, (unsigned)config->port,
+             config->admin_listen == NULL ? "" : config->admin_listen);
+    if (!is_successor || before[0] == '\0' || strcmp(server->listens_on, before) == 0)
+        return;
+    complain("--host, --port and --admin-listen have changed, which an upgrade does not do: they "
+             "stay what they were until the process is started anew");
+    memcpy(server->listens_on, before, sizeof server->listens_on);
+}
+
+/* A successor has its listeners from the program before, and a rehearsal has none. */
+static enum opening get_listeners(struct server *server, const struct upgrade *upgrade,
+                                  int signal_fd, char *ret_why, size_t why_capacity)
+{
+    server->listener_fd = -1;
+    server->admin_fd = -1;
+    server->started_s = (uint64_t)time(NULL);
+    note_what_listens(server, upgrade);
+    if (upgrade->start.role == PROCESS_ORDINARY)
+        return wait_for_listeners(server, signal_fd, ret_why, why_capacity);
+    if (upgrade->start.role == PROCESS_SUCCESSOR) {
+        server->listener_fd = upgrade->header.listener_fd;
+        server->admin_fd = upgrade->header.admin_fd;
+        server->started_ns = upgrade->header.started_ns;
+        server->executions = upgrade->start.count;
+        bool is_back = upgrade->start.former_fd < 0;
+        server->upgrades = upgrade->header.upgrades + (is_back ? 0 : 1);
+        server->started_s = upgrade->header.started_s;
+    }
+    return OPENING_DONE;
+}
+
+static void close_listeners(const struct server *server)
+{
+    if (server->listener_fd >= 0)
+        close(server->listener_fd);
+    if (server->admin_fd >= 0)
+        close(server->admin_fd);
+}
+
+static void tell_of_upgrade(const struct server *server, const struct upgrade *upgrade,
+                            const struct handover_counts *counts)
+{
+    double ms = (double)(server->kernel->now_ns() - upgrade->header.rested_ns) / 1000000;
+    fprintf(stderr,
+            "party-sockets: now " PARTY_SOCKETS_VERSION ", with %u room%s and %u connection%s of "
+            "before, which waited %.0f ms\n",
+            counts->rooms, counts->rooms == 1 ? "" : "s", counts->connections,
+            counts->connections == 1 ? "" : "s", ms);
+}
+
+/* Takes over what the process had before, and opens the store. False: a line on stderr said why. */
+static bool take_over(struct server *server, struct upgrade *upgrade)
+{
+    struct handover_counts counts;
+    bool is_successor = upgrade->start.role == PROCESS_SUCCESSOR;
+    if (is_successor && !upgrade_restore(server, upgrade, &counts))
+        return false;
+    process_guard(&upgrade->start, UPGRADE_STORE_S);
+    if (!records_begin(server, is_successor))
+        return false;
+    ticket_file_read(server);
+    upgrade_settle(server, upgrade);
+    if (is_successor)
+        tell_of_upgrade(server, upgrade, &counts);
+    return true;
+}
+
+/* Serves with what was prepared. */
+static int serve_with(struct server *server, struct upgrade *upgrade, int signal_fd)
+{
+    if (!take_over(server, upgrade))
+        return EXIT_FAILURE;
+    enum run result = run(server, signal_fd);
+    if (result == RUN_HELD)
+        upgrade_execute(server);
+    if (server->keeps_rooms)
+        ticket_file_write(server);
+    records_end(server);
+    if (result == RUN_FAILED)
+        complain("not enough memory, descriptors or threads to start");
+    return result == RUN_STOPPED ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* Ends at once: what was restored is freed with the process. */
+static __attribute__((noreturn)) void rehearse(struct server *server, struct upgrade *upgrade)
+{
+    struct handover_counts counts;
+    _exit(upgrade_restore(server, upgrade, &counts) ? PROCESS_REHEARSED : EXIT_FAILURE);
+}
+
+static int serve_listening(struct server *server, struct upgrade *upgrade, int signal_fd)
+{
+    int status = EXIT_FAILURE;
+    server->news_fd = kernel_linux.wake_new();
+    if (signal_fd < 0 || server->news_fd < 0 ||
+        !server_init(server, machine_raise_descriptor_limit(CONNECTIONS_MAX)))
+        complain("not enough memory, descriptors or threads to start");
+    else if (upgrade->start.role == PROCESS_REHEARSAL)
+        rehearse(server, upgrade);
+    else
+        status = serve_with(server, upgrade, signal_fd);
+    server_release(server);
+    return status;
+}
+
+static int serve(const struct config *config, struct process_start start)
 {
     char why[512];
+    struct upgrade upgrade;
     struct server server = {
         .config = config,
         .kernel = &kernel_linux,
     };
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread yet */
     mallopt(M_MMAP_THRESHOLD, SEPARATE_ALLOCATION_BYTES);
+    if (!upgrade_read(&upgrade, start))
+        return EXIT_FAILURE;
     if (!choose_poller(config, &server.poller)) {
         complain("--poller io_uring: the kernel does not have it (Linux 6.1) or does not allow it");
         return EXIT_USAGE;
@@ -381,32 +355,49 @@ static int serve(const struct config *config)
         unload(&server);
         return EXIT_USAGE;
     }
-    enum opening opening = wait_for_listeners(&server, signal_fd, why, sizeof why);
-    if (opening != OPENING_DONE) {
-        if (opening == OPENING_FAILED)
-            complain(why);
-        unload(&server);
-        return opening == OPENING_FAILED ? EXIT_FAILURE : EXIT_SUCCESS;
-    }
-    server.news_fd = kernel_linux.wake_new();
-    bool is_ready = signal_fd >= 0 && server.news_fd >= 0 &&
-                    server_init(&server, machine_raise_descriptor_limit(CONNECTIONS_MAX));
-    bool has_run = is_ready && run(&server, signal_fd);
-    if (!has_run)
-        complain("not enough memory, descriptors or threads to start");
-    server_release(&server);
+    upgrade_give_ticket_keys(&upgrade, server.tls);
+    int status = EXIT_SUCCESS;
+    enum opening opening = get_listeners(&server, &upgrade, signal_fd, why, sizeof why);
+    if (opening == OPENING_FAILED)
+        complain(why);
+    if (opening != OPENING_STOPPED)
+        status =
+            opening == OPENING_DONE ? serve_listening(&server, &upgrade, signal_fd) : EXIT_FAILURE;
+    if (status != EXIT_SUCCESS)
+        process_go_back(&start); /* the former program needs the listeners */
     unload(&server);
-    close(server.listener_fd);
-    if (server.admin_fd >= 0)
-        close(server.admin_fd);
-    return has_run ? EXIT_SUCCESS : EXIT_FAILURE;
+    close_listeners(&server);
+    return status;
+}
+
+/* A successor that can't serve lets the program before go on. */
+static int serve_or_go_back(const struct config *config, struct process_start start)
+{
+    int status = serve(config, start);
+    process_go_back(&start);
+    return status;
+}
+
+static int ask_for_upgrade(const struct config *config)
+{
+    char why[PROCESS_WHY_MAX];
+    if (process_ask((long)config->upgrade_pid, UPGRADE_ASKED_MS, UPGRADE_IDLE_MS, why))
+        return EXIT_SUCCESS;
+    complain(why);
+    return EXIT_FAILURE;
 }
 
 int main(int argument_count, char **arguments)
 {
     struct config config;
     char why[512];
-    switch (config_read(argument_count, arguments, &config, why, sizeof why)) {
+    process_note(arguments);
+    struct process_start start = process_look_up();
+    process_guard(&start, start.restoring_s);
+    struct bytes former_options;
+    bool is_back = process_former_options(&start, &former_options);
+    switch (config_read(argument_count, arguments, is_back ? &former_options : NULL, &config, why,
+                        sizeof why)) {
     case CONFIG_HELP:
         config_print_help();
         return EXIT_SUCCESS;
@@ -415,14 +406,23 @@ int main(int argument_count, char **arguments)
         return EXIT_SUCCESS;
     case CONFIG_INVALID:
         complain(why);
+        process_go_back(&start);
         return EXIT_USAGE;
+    case CONFIG_UPGRADE:
+        return ask_for_upgrade(&config);
     case CONFIG_CHECK_HEALTH:
         if (health_check(&config, why, sizeof why))
+            return EXIT_SUCCESS;
+        complain(why);
+        return EXIT_FAILURE;
+    case CONFIG_SHOW_STATE:
+        if (show_state(config.state_directory, why, sizeof why))
             return EXIT_SUCCESS;
         complain(why);
         return EXIT_FAILURE;
     case CONFIG_RUN:
         break;
     }
-    return serve(&config);
+    process_note_options(config.options_text);
+    return serve_or_go_back(&config, start);
 }

@@ -10,7 +10,8 @@ ALLOWED = {
     "proto": {"base", "proto"},
     "relay": {"base", "proto", "relay"},
     "net": {"base", "net"},
-    "server": {"base", "proto", "relay", "net", "server"},
+    "store": {"base", "store"},
+    "server": {"base", "proto", "relay", "net", "store", "server"},
 }
 # `proto`, `relay` and `base` must not reach the kernel. <arpa/inet.h> is text to address and back.
 FORBIDDEN_HEADERS = re.compile(r"include\s*<(sys/|unistd|pthread|time\.h|errno|netinet|net/)")
@@ -18,7 +19,7 @@ PURE = {"base", "proto", "relay"}
 
 # Within src/server a file includes only what stands in a line above its own: so there is no cycle.
 SERVER_ORDER = """
-    limits bucket counters notices token_check version http/qr
+    limits bucket counters notices show_state token_check version http/qr
     stats config conn history makers newcomers origins subnets http/answer_cache
     handles
     loop health_check
@@ -26,15 +27,20 @@ SERVER_ORDER = """
     admission
     allowance conn_out relay_services http/page_origin
     budget conn_life perform transport http/gather http/response
-    messages http/assets http/instances http/lookup http/pages
+    handover handover_fields
+    handover_write messages records http/assets http/instances http/lookup http/pages
     http/routes
     conn_in
     deadlines settle
-    stopping
+    handover_restore stopping
+    resting
     mail
     turn
+    hold
     loop_thread
     server
+    ticket_file upgrade
+    watch
 """
 RANKS = {name: rank for rank, line in enumerate(SERVER_ORDER.split("\n")) for name in line.split()}
 

@@ -18,6 +18,8 @@ CONTENT_TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".png": "image/png",
     ".svg": "image/svg+xml",
+    ".tgz": "application/gzip",
+    ".ts": "text/plain; charset=utf-8",
 }
 
 

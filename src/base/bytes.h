@@ -80,6 +80,12 @@ static inline bool bytes_have_prefix(struct bytes text, struct bytes prefix)
            bytes_equal_ignore_case((struct bytes){text.data, prefix.length}, prefix);
 }
 
+static inline bool bytes_have_suffix(struct bytes text, struct bytes suffix)
+{
+    return text.length >= suffix.length &&
+           bytes_equal(bytes_of(text.data + text.length - suffix.length, suffix.length), suffix);
+}
+
 /* Drops the first `count` bytes from the view. */
 static inline void bytes_mut_skip(struct bytes_mut *view, size_t count)
 {

@@ -66,6 +66,19 @@ void writer_put_json_text(struct writer *writer, struct bytes text);
 /* Writes decimal digits without leading zeros. */
 void writer_put_decimal(struct writer *writer, uint64_t number);
 
+/* Write a member of a JSON object, of which `before` is all up to the value: `,"index":`. */
+static inline void writer_put_number(struct writer *writer, const char *before, uint64_t number)
+{
+    writer_put_string(writer, before);
+    writer_put_decimal(writer, number);
+}
+
+static inline void writer_put_flag(struct writer *writer, const char *before, bool flag)
+{
+    writer_put_string(writer, before);
+    writer_put_string(writer, flag ? "true" : "false");
+}
+
 /* The text so far; only valid while writer_fits(). */
 static inline struct bytes writer_view(const struct writer *writer)
 {

@@ -111,6 +111,31 @@ uint64_t machine_resident_bytes(void)
     return resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+/* Of the machine, as /proc/meminfo says; UINT64_MAX: it does not. */
+static uint64_t available_in_machine(void)
+{
+    char line[128];
+    unsigned long long kibibytes = 0;
+    bool is_found = false;
+    FILE *file = fopen("/proc/meminfo", "re");
+    if (file == NULL)
+        return UINT64_MAX;
+    while (!is_found && fgets(line, sizeof line, file) != NULL)
+        /* NOLINTNEXTLINE(cert-err34-c): the kernel writes no number that is too large */
+        is_found = sscanf(line, "MemAvailable: %llu", &kibibytes) == 1;
+    fclose(file);
+    return is_found ? kibibytes * 1024 : UINT64_MAX;
+}
+
+uint64_t machine_available_bytes(void)
+{
+    uint64_t limit = machine_memory_bytes();
+    uint64_t resident = machine_resident_bytes();
+    uint64_t within = limit > resident ? limit - resident : 0;
+    uint64_t available = available_in_machine();
+    return within < available ? within : available;
+}
+
 uint64_t machine_heap_bytes(void)
 {
     struct mallinfo2 info = mallinfo2();

@@ -8,6 +8,12 @@
 /* Bytes of memory: the machine's, or the lowest limit of a control group around the process. */
 uint64_t machine_memory_bytes(void);
 
+/*
+ * Bytes that the process may still allocate without swapping, as the kernel estimates, within the
+ * control groups' limits.
+ */
+uint64_t machine_available_bytes(void);
+
 /* Bytes of the process that are resident, as the kernel counts; 0: unknown. */
 uint64_t machine_resident_bytes(void);
 

@@ -220,12 +220,17 @@ static void cancel_unwanted(struct uring_poller *poller, struct poller_socket *s
         shut_socket(socket);
         return;
     }
-    if ((socket->state & DETACHING) != 0)
-        io_uring_prep_cancel_fd(request, socket->fd, IORING_ASYNC_CANCEL_ALL);
-    else
-        io_uring_prep_cancel64(request, (uintptr_t)socket | REQUEST_RECEIVE, 0);
+    /*
+     * By its name the kernel finds a request in a hash table. By its descriptor it would walk over
+     * the requests of all sockets, so detaching thousands would take seconds.
+     */
+    bool is_receiving = (socket->state & RECEIVING) != 0;
+    uintptr_t name = (uintptr_t)socket | (is_receiving ? REQUEST_RECEIVE : REQUEST_WRITABLE);
+    io_uring_prep_cancel64(request, name, 0);
     name_request(request, socket, REQUEST_CANCEL);
     socket->state |= CANCELLING;
+    if (is_receiving && (socket->state & (DETACHING | POLLING)) == (DETACHING | POLLING))
+        socket->state |= CANCEL_MORE;
 }
 
 static bool is_busy(const struct poller_socket *socket)

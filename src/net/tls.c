@@ -260,6 +260,11 @@ bool tls_context_reload(struct tls_context *context, char *ret_why, size_t why_c
     return true;
 }
 
+struct ticket_keys *tls_context_ticket_keys(struct tls_context *context)
+{
+    return &context->ticket_keys;
+}
+
 void tls_context_free(struct tls_context *context)
 {
     if (context == NULL)

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "net/outbox.h"
+#include "net/tls_tickets.h"
 
 struct tls_context;
 
@@ -23,6 +24,9 @@ MUST_CHECK struct tls_context *tls_context_new(const char *certificate_path, con
  * nothing was changed, and `ret_why` says why.
  */
 MUST_CHECK bool tls_context_reload(struct tls_context *context, char *ret_why, size_t why_capacity);
+
+/* The keys of tickets. Who writes them must wipe them. */
+struct ticket_keys *tls_context_ticket_keys(struct tls_context *context);
 
 /* Frees a context, or NULL. Its sessions must have been freed before. */
 void tls_context_free(struct tls_context *context);

@@ -78,3 +78,25 @@ bool ticket_keys_find(struct ticket_keys *keys, const uint8_t name[TICKET_NAME_B
     pthread_mutex_unlock(&keys->lock);
     return found != NULL;
 }
+
+void ticket_keys_save(struct ticket_keys *keys, struct ticket_keys_copy *ret_copy)
+{
+    pthread_mutex_lock(&keys->lock);
+    ret_copy->newest = keys->newest;
+    ret_copy->previous = keys->previous;
+    memcpy(ret_copy->since_s, &keys->since_s, sizeof keys->since_s);
+    ret_copy->has_newest = keys->has_newest;
+    ret_copy->has_previous = keys->has_previous;
+    pthread_mutex_unlock(&keys->lock);
+}
+
+void ticket_keys_restore(struct ticket_keys *keys, const struct ticket_keys_copy *copy)
+{
+    pthread_mutex_lock(&keys->lock);
+    keys->newest = copy->newest;
+    keys->previous = copy->previous;
+    memcpy(&keys->since_s, copy->since_s, sizeof keys->since_s);
+    keys->has_newest = copy->has_newest != 0;
+    keys->has_previous = copy->has_previous != 0;
+    pthread_mutex_unlock(&keys->lock);
+}

@@ -48,4 +48,19 @@ MUST_CHECK bool ticket_keys_newest(struct ticket_keys *keys, uint64_t now_s,
 MUST_CHECK bool ticket_keys_find(struct ticket_keys *keys, const uint8_t name[TICKET_NAME_BYTES],
                                  uint64_t now_s, struct ticket_key *ret_key);
 
+/* All keys, for the program that replaces this one. Only bytes, so nothing lies between them. */
+struct ticket_keys_copy {
+    struct ticket_key newest;
+    struct ticket_key previous;
+    uint8_t since_s[sizeof(uint64_t)];
+    uint8_t has_newest;
+    uint8_t has_previous;
+};
+
+/* Copies all keys; the caller must wipe the copy. */
+void ticket_keys_save(struct ticket_keys *keys, struct ticket_keys_copy *ret_copy);
+
+/* Takes over what was copied. The monotonic clock must still be the same. */
+void ticket_keys_restore(struct ticket_keys *keys, const struct ticket_keys_copy *copy);
+
 #endif

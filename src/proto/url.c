@@ -171,16 +171,26 @@ static bool ends_in_a_number(struct bytes domain)
 }
 
 /* The IPv4 parser, for a domain that ends in a number; so an empty rest follows the last part. */
-static bool is_ipv4(struct bytes domain)
+static bool parse_ipv4(struct bytes domain, struct address *ret_address)
 {
+    uint8_t octets[IPV4_PARTS_MAX] = {0};
     for (unsigned parts = 1; parts <= IPV4_PARTS_MAX; parts++) {
         uint64_t number;
         if (!parse_ipv4_number(take_label(&domain), &number))
             return false;
-        if (domain.length == 0) /* the last part fills all remaining octets */
-            return number < UINT64_C(1) << 8 * (IPV4_PARTS_MAX + 1 - parts);
-        if (number > UINT8_MAX)
+        if (domain.length > 0 && number > UINT8_MAX)
             return false;
+        if (domain.length > 0) {
+            octets[parts - 1] = (uint8_t)number;
+            continue;
+        }
+        /* The last part fills all remaining octets. */
+        if (number >= UINT64_C(1) << 8 * (IPV4_PARTS_MAX + 1 - parts))
+            return false;
+        for (unsigned at = IPV4_PARTS_MAX; at >= parts; at--, number >>= 8)
+            octets[at - 1] = (uint8_t)number;
+        *ret_address = address_of_ipv4(octets);
+        return true;
     }
     return false;
 }
@@ -189,24 +199,49 @@ static bool is_ipv4(struct bytes domain)
  * The IPv6 parser accepts what inet_pton() does: no zone, `::` for one group or more, and an
  * embedded IPv4 address of four parts without leading zeros. An IPv4 address alone has no colon.
  */
-static bool is_ipv6(struct bytes text)
+static bool parse_ipv6(struct bytes text, struct address *ret_address)
+{
+    return text.length > 0 && memchr(text.data, ':', text.length) != NULL &&
+           address_parse(text, ret_address);
+}
+
+/* Reads `[address]`, of which the first bracket is known to be there. */
+static bool parse_bracketed_ipv6(struct bytes host, struct address *ret_address)
+{
+    return host.data[host.length - 1] == ']' &&
+           parse_ipv6(bytes_of(host.data + 1, host.length - 2), ret_address);
+}
+
+bool url_domain_is_below(struct bytes domain, struct bytes last)
+{
+    if (domain.length > 0 && domain.data[domain.length - 1] == '.')
+        domain.length--;
+    if (domain.length < last.length)
+        return false;
+    size_t rest = domain.length - last.length;
+    return bytes_equal_ignore_case(without_first(domain, rest), last) &&
+           (rest == 0 || domain.data[rest - 1] == '.');
+}
+
+/* RFC 6761 6.3 and RFC 6762 3: names of this machine, and of others in the same network. */
+static bool is_near_domain(struct bytes domain)
+{
+    return url_domain_is_below(domain, BYTES("localhost")) ||
+           (url_domain_is_below(domain, BYTES("local")) && domain.length > sizeof "local");
+}
+
+/*
+ * The host parser for special schemes. It accepts an empty host, which callers must check.
+ * `ret_is_near`: the host is this machine, or in a private network.
+ */
+static bool is_domain_or_address(struct bytes host, bool *ret_is_near)
 {
     struct address address;
-    return text.length > 0 && memchr(text.data, ':', text.length) != NULL &&
-           address_parse(text, &address);
-}
-
-/* Whether a host that begins with a bracket is `[address]`. */
-static bool is_bracketed_ipv6(struct bytes host)
-{
-    return host.data[host.length - 1] == ']' && is_ipv6(bytes_of(host.data + 1, host.length - 2));
-}
-
-/* The host parser for special schemes. It accepts an empty host, which callers must check. */
-static bool is_domain_or_address(struct bytes host)
-{
-    if (host.length > 0 && host.data[0] == '[')
-        return is_bracketed_ipv6(host);
+    if (host.length > 0 && host.data[0] == '[') {
+        bool is_address = parse_bracketed_ipv6(host, &address);
+        *ret_is_near = is_address && address_is_private(address);
+        return is_address;
+    }
     uint8_t decoded[URL_LENGTH_MAX];
     size_t length = 0;
     while (host.length > 0) {
@@ -220,14 +255,20 @@ static bool is_domain_or_address(struct bytes host)
     if (length > 0 && decoded[length - 1] == '.')
         length--;
     struct bytes domain = bytes_of(decoded, length);
-    return !ends_in_a_number(domain) || is_ipv4(domain);
+    *ret_is_near = is_near_domain(domain);
+    if (!ends_in_a_number(domain))
+        return true;
+    bool is_address = parse_ipv4(domain, &address);
+    *ret_is_near = is_address && address_is_private(address);
+    return is_address;
 }
 
 /* The opaque-host parser, for all other schemes. */
 static bool is_opaque_host(struct bytes host)
 {
+    struct address address;
     if (host.length > 0 && host.data[0] == '[')
-        return is_bracketed_ipv6(host);
+        return parse_bracketed_ipv6(host, &address);
     for (size_t i = 0; i < host.length; i++) {
         if (is_forbidden_in_host(host.data[i]))
             return false;
@@ -263,21 +304,27 @@ static bool split_port(struct bytes *host, struct bytes *ret_port)
     return false;
 }
 
+/* The part behind the user. */
+static struct bytes without_user(struct bytes authority)
+{
+    const uint8_t *at = memrchr(authority.data, '@', authority.length);
+    return at == NULL ? authority : without_first(authority, (size_t)(at - authority.data) + 1);
+}
+
 /*
  * Checks user, host and port (authority state, host state). A host may be empty only without user
  * and port.
  */
-static bool is_authority(struct bytes authority, bool is_special)
+static bool is_authority(struct bytes authority, bool is_special, bool *ret_is_near)
 {
-    struct bytes host = authority;
+    struct bytes host = without_user(authority);
     struct bytes port = BYTES("");
-    const uint8_t *at = memrchr(authority.data, '@', authority.length);
-    if (at != NULL)
-        host = without_first(authority, (size_t)(at - authority.data) + 1);
+    bool has_user = host.length < authority.length;
     bool has_port = split_port(&host, &port);
     if (host.length == 0)
-        return !is_special && !has_port && at == NULL;
-    return is_port(port) && (is_special ? is_domain_or_address(host) : is_opaque_host(host));
+        return !is_special && !has_port && !has_user;
+    return is_port(port) &&
+           (is_special ? is_domain_or_address(host, ret_is_near) : is_opaque_host(host));
 }
 
 /* `C:` or `C|`, which begins the path in the place of a host (file host state). */
@@ -293,11 +340,21 @@ static bool is_rest_of_file(struct bytes rest)
     if (rest.length < 2 || !is_slash(rest.data[0], true) || !is_slash(rest.data[1], true))
         return true;
     struct bytes host = authority_of(without_first(rest, 2), true);
-    return is_windows_drive_letter(host) || is_domain_or_address(host);
+    bool is_near;
+    return is_windows_drive_letter(host) || is_domain_or_address(host, &is_near);
+}
+
+/* The authority of a URL with a special scheme, of which this is the part behind the colon. */
+static struct bytes special_authority(struct bytes rest)
+{
+    /* Any number of slashes, even none (special authority ignore slashes state). */
+    while (rest.length > 0 && is_slash(rest.data[0], true))
+        rest = without_first(rest, 1);
+    return authority_of(rest, true);
 }
 
 /* Checks what follows the colon of a scheme. */
-static bool is_rest(struct bytes rest, struct bytes scheme)
+static bool is_rest(struct bytes rest, struct bytes scheme, bool *ret_is_near)
 {
     if (bytes_equal_ignore_case(scheme, BYTES("file")))
         return is_rest_of_file(rest);
@@ -305,21 +362,32 @@ static bool is_rest(struct bytes rest, struct bytes scheme)
     if (!is_special && !bytes_have_prefix(rest, BYTES("//")))
         return true; /* a path, or an opaque path */
     if (!is_special)
-        return is_authority(authority_of(without_first(rest, 2), false), false);
-    /* Any number of slashes, even none (special authority ignore slashes state). */
-    while (rest.length > 0 && is_slash(rest.data[0], true))
-        rest = without_first(rest, 1);
-    return is_authority(authority_of(rest, true), true);
+        return is_authority(authority_of(without_first(rest, 2), false), false, ret_is_near);
+    return is_authority(special_authority(rest), true, ret_is_near);
 }
 
 enum url_kind url_classify(struct bytes text)
 {
     struct bytes scheme;
+    bool is_near = false;
     if (text.length > URL_LENGTH_MAX || has_space_or_control(text))
         return URL_INVALID;
-    if (!take_scheme(&text, &scheme) || !is_rest(text, scheme))
+    if (!take_scheme(&text, &scheme) || !is_rest(text, scheme, &is_near))
         return URL_INVALID;
     if (bytes_equal_ignore_case(scheme, BYTES("https")))
         return URL_HTTPS;
-    return bytes_equal_ignore_case(scheme, BYTES("http")) ? URL_HTTP : URL_OTHER;
+    if (!bytes_equal_ignore_case(scheme, BYTES("http")))
+        return URL_OTHER;
+    return is_near ? URL_HTTP_NEAR : URL_HTTP;
+}
+
+struct bytes url_host(struct bytes text)
+{
+    struct bytes scheme;
+    struct bytes port;
+    if (!take_scheme(&text, &scheme))
+        return (struct bytes){0};
+    struct bytes host = without_user(special_authority(text));
+    (void)split_port(&host, &port);
+    return host;
 }

@@ -23,10 +23,17 @@ enum url_kind {
     URL_INVALID, /* `new URL(text)`, without a base, throws */
     URL_HTTPS,
     URL_HTTP,
-    URL_OTHER, /* valid, with another scheme */
+    URL_HTTP_NEAR, /* http to `localhost`, a name below it or below `local`, or a private address */
+    URL_OTHER,     /* valid, with another scheme */
 };
 
 /* Pure, and safe for any bytes; bytes that are not UTF-8 count as not ASCII. */
 enum url_kind url_classify(struct bytes text);
+
+/* Whether a domain is `last` or a name below it, in any case, with or without a dot at the end. */
+bool url_domain_is_below(struct bytes domain, struct bytes last);
+
+/* The host of a valid http or https URL, within the text, as it is written there. */
+struct bytes url_host(struct bytes text);
 
 #endif

@@ -26,6 +26,7 @@ enum ws_close_code {
     WS_CLOSE_POLICY = 1008,
     WS_CLOSE_TOO_BIG = 1009,
     WS_CLOSE_INTERNAL_ERROR = 1011,
+    WS_CLOSE_SERVICE_RESTART = 1012, /* IANA's registry: come back at once */
     WS_CLOSE_TRY_AGAIN_LATER = 1013,
     WS_CLOSE_REPLACED = 4000,
     WS_CLOSE_ROOM_CLOSED = 4001,

@@ -6,6 +6,7 @@
 void ws_reader_init(struct ws_reader *reader, size_t message_bytes_max)
 {
     buf_init(&reader->message, message_bytes_max);
+    reader->frame = (struct ws_frame_header){0}; /* ws_reader_write() may write it before a frame */
     reader->frame_received = 0;
     reader->utf8 = (struct utf8_state){0};
     reader->is_no_text = false;

@@ -17,6 +17,8 @@
 #define PARTY_PROTO_WS_MESSAGE_H
 
 #include "base/buf.h"
+#include "base/writer.h"
+#include "proto/json.h"
 #include "proto/utf8.h"
 #include "proto/ws_frame.h"
 
@@ -91,5 +93,14 @@ bool ws_reader_free_some(struct ws_reader *reader, size_t limit);
  * message that was yielded last does not count.
  */
 bool ws_reader_is_idle(const struct ws_reader *reader);
+
+/* Writes the reader as a JSON object, with the unfinished message and frame. */
+void ws_reader_write(struct writer *writer, const struct ws_reader *reader);
+
+/*
+ * Reads that into a reader that ws_reader_init() has made. False: the value is none, or memory is
+ * short; release the reader.
+ */
+MUST_CHECK bool ws_reader_read(const struct json_value *value, struct ws_reader *reader);
 
 #endif

@@ -6,6 +6,8 @@
 #include "relay/dialect_3.h"
 #include "relay/dialect_parts.h"
 
+#include <assert.h>
+
 static void write_error(struct writer *writer, const struct event *event)
 {
     WRITER_PUT(writer, "{\"type\":\"error\",\"message\":\"");
@@ -33,4 +35,14 @@ void dialect_write(struct writer *writer, const struct event *event)
         dialect_3_write(writer, event);
         break;
     }
+}
+
+struct bytes dialect_state_data(struct bytes event)
+{
+    struct bytes name = BYTES("\"data\":");
+    const uint8_t *found = memmem(event.data, event.length, name.data, name.length);
+    assert(found != NULL && "the head of a frame is short, and no `type` of a state is like that");
+    const uint8_t *data = found + name.length;
+    const uint8_t *end = event.data + event.length - 1; /* the bracket that ends the event */
+    return bytes_of(data, (size_t)(end - data));
 }

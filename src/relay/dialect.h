@@ -7,4 +7,10 @@
 
 void dialect_write(struct writer *writer, const struct event *event);
 
+/*
+ * The `data` of a state or private state, within the event as dialect_write() has written it; the
+ * owner may have put the head of a frame in front.
+ */
+struct bytes dialect_state_data(struct bytes event);
+
 #endif

@@ -10,18 +10,6 @@
 #define BINARY_FROM_SEAT 0
 #define BINARY_FROM_AUDIENCE 1
 
-static void write_number(struct writer *writer, const char *before, uint64_t number)
-{
-    writer_put_string(writer, before);
-    writer_put_decimal(writer, number);
-}
-
-static void write_bool(struct writer *writer, const char *before, bool value)
-{
-    writer_put_string(writer, before);
-    writer_put_string(writer, value ? "true" : "false");
-}
-
 /* 16 hexadecimal digits. */
 static void write_epoch(struct writer *writer, uint64_t epoch)
 {
@@ -34,8 +22,8 @@ static void write_epoch(struct writer *writer, uint64_t epoch)
 /* What `created` and `joined` tell a member of its seat. */
 static void write_seat(struct writer *writer, const struct event *event)
 {
-    write_number(writer, ",\"index\":", event->peer->index);
-    write_number(writer, ",\"hold\":", event->room->party->hold_ms / 1000);
+    writer_put_number(writer, ",\"index\":", event->peer->index);
+    writer_put_number(writer, ",\"hold\":", event->room->party->hold_ms / 1000);
     write_epoch(writer, member_seat(event->peer)->epoch);
 }
 
@@ -72,7 +60,7 @@ static void write_host(struct writer *writer, const struct room *room)
     if (room->host_index == INDEX_NONE)
         WRITER_PUT(writer, ",\"host\":null");
     else
-        write_number(writer, ",\"host\":", room->host_index);
+        writer_put_number(writer, ",\"host\":", room->host_index);
 }
 
 /* The room as it is, for a client that does not know it. */
@@ -84,13 +72,13 @@ static void write_room(struct writer *writer, const struct event *event)
         WRITER_PUT(writer, ",\"peers\":[");
         write_indices(writer, room->members, room->member_count, event->peer);
         WRITER_PUT(writer, "],\"away\":[");
-        write_indices(writer, room->retained->absent, room->retained->absent_count, event->peer);
+        write_indices(writer, room_absent(room), room->absent_count, event->peer);
         writer_put_byte(writer, ']');
     }
-    write_bool(writer, ",\"locked\":", room->party->is_locked);
-    write_number(writer, ",\"maxClients\":", room->members_max);
+    writer_put_flag(writer, ",\"locked\":", room->party->is_locked);
+    writer_put_number(writer, ",\"maxClients\":", room->members_max);
     /* It follows behind `joined`, uncounted: without this, a client could take it for an event. */
-    write_bool(writer, ",\"state\":", room_state(room) != NULL);
+    writer_put_flag(writer, ",\"state\":", room_state(room) != NULL);
 }
 
 static void write_joined(struct writer *writer, const struct event *event)
@@ -100,10 +88,10 @@ static void write_joined(struct writer *writer, const struct event *event)
     writer_put_byte(writer, '"');
     if (!event->peer->is_audience)
         write_seat(writer, event);
-    write_bool(writer, ",\"recovered\":", event->is_recovered);
+    writer_put_flag(writer, ",\"recovered\":", event->is_recovered);
     if (!event->peer->is_audience) {
-        write_number(writer, ",\"seen\":", event->number);
-        write_number(writer, ",\"heard\":", member_seat(event->peer)->heard);
+        writer_put_number(writer, ",\"seen\":", event->number);
+        writer_put_number(writer, ",\"heard\":", member_seat(event->peer)->heard);
     }
     dialect_write_url(writer, event->room);
     if (!event->is_recovered)
@@ -116,7 +104,7 @@ static void write_message(struct writer *writer, const struct event *event)
     if (event->peer->is_audience)
         WRITER_PUT(writer, "{\"type\":\"message\",\"audience\":true");
     else
-        write_number(writer, "{\"type\":\"message\",\"from\":", event->peer->index);
+        writer_put_number(writer, "{\"type\":\"message\",\"from\":", event->peer->index);
     dialect_write_data(writer, event->data);
     writer_put_byte(writer, '}');
 }
@@ -138,7 +126,7 @@ static void write_peer(struct writer *writer, const char *type, const struct mem
 {
     WRITER_PUT(writer, "{\"type\":\"");
     writer_put_string(writer, type);
-    write_number(writer, "\",\"index\":", peer->index);
+    writer_put_number(writer, "\",\"index\":", peer->index);
     writer_put_byte(writer, '}');
 }
 
@@ -146,7 +134,7 @@ static void write_peer_left(struct writer *writer, const struct event *event)
 {
     static const char *const reasons[] = {
         [LEAVING_LEFT] = "left", [LEAVING_EXPIRED] = "expired", [LEAVING_KICKED] = "kicked"};
-    write_number(writer, "{\"type\":\"peer_left\",\"index\":", event->peer->index);
+    writer_put_number(writer, "{\"type\":\"peer_left\",\"index\":", event->peer->index);
     WRITER_PUT(writer, ",\"why\":\"");
     writer_put_string(writer, reasons[event->leaving]);
     WRITER_PUT(writer, "\"}");
@@ -155,10 +143,10 @@ static void write_peer_left(struct writer *writer, const struct event *event)
 static void write_settings(struct writer *writer, const struct room *room)
 {
     const struct party *party = room->party;
-    write_bool(writer, "{\"type\":\"room\",\"locked\":", party->is_locked);
-    write_number(writer, ",\"maxClients\":", room->members_max);
-    write_number(writer, ",\"maxAudience\":", party->audience_max);
-    write_bool(writer, ",\"password\":", party->has_password);
+    writer_put_flag(writer, "{\"type\":\"room\",\"locked\":", party->is_locked);
+    writer_put_number(writer, ",\"maxClients\":", room->members_max);
+    writer_put_number(writer, ",\"maxAudience\":", party_audience_max(party));
+    writer_put_flag(writer, ",\"password\":", access_has_password(party->access));
     writer_put_byte(writer, '}');
 }
 
@@ -169,8 +157,17 @@ static void write_state(struct writer *writer, const char *begin, struct bytes d
     writer_put_byte(writer, '}');
 }
 
+/* The protocol of the room that a client of protocol 3 can't join; 0: that is not the error. */
+static uint64_t protocol_of_room(enum relay_error error)
+{
+    if (error == ERROR_USES_PROTOCOL_1)
+        return 1;
+    return error == ERROR_USES_PROTOCOL_2 ? 2 : 0;
+}
+
 static void write_error(struct writer *writer, const struct event *event)
 {
+    uint64_t protocol = protocol_of_room(event->error);
     WRITER_PUT(writer, "{\"type\":\"error\",\"code\":\"");
     writer_put_string(writer, relay_error_code(event->error));
     WRITER_PUT(writer, "\",\"message\":\"");
@@ -181,14 +178,20 @@ static void write_error(struct writer *writer, const struct event *event)
         writer_put_string(writer, event->of);
         writer_put_byte(writer, '"');
     }
+    if (protocol > 0)
+        writer_put_number(writer, ",\"protocol\":", protocol);
+    if (event->data.length > 0) {
+        WRITER_PUT(writer, ",\"to\":");
+        writer_put(writer, event->data);
+    }
     if (event->number > 0)
-        write_number(writer, ",\"n\":", event->number);
+        writer_put_number(writer, ",\"n\":", event->number);
     writer_put_byte(writer, '}');
 }
 
 static void write_counted(struct writer *writer, const char *begin, uint64_t number)
 {
-    write_number(writer, begin, number);
+    writer_put_number(writer, begin, number);
     writer_put_byte(writer, '}');
 }
 

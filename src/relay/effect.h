@@ -62,7 +62,7 @@ struct join {
     /* The following are of protocol 3. Send `event` to those members of `room` whom `address` names, \
      * and to the audience if it is for it; give it, as it is sent, to relay_note_event(). */ \
     X(EMIT, emit, struct room *room; struct event event; struct log_address address; \
-      struct member *except; /* whom EVERYONE_BUT means */ \
+      struct member *except; /* whom EVERYONE_BUT means, or one of the audience who isn't sent it */ \
       enum keeping keeping; bool is_for_audience;) \
     /* As KEEP_STATE, for the state that only the host is told; nobody is sent it now. */ \
     X(KEEP_PRIVATE, keep_private, uint32_t client; struct room *room; struct event event;) \

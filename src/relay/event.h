@@ -136,7 +136,7 @@ struct event {
     const struct instance *instance; /* CREATED */
     /*
      * MESSAGE, STATE, PRIVATE_STATE: the JSON value as the client wrote it; empty: none. BINARY:
-     * the payload.
+     * the payload. ERROR in protocol 3: `to` of the refused message, JSON; empty: none.
      */
     struct bytes data;
     struct bytes detail; /* ERROR: follows the error's text, UTF-8; mostly empty */

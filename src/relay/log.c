@@ -10,7 +10,7 @@
 
 #include "base/allocation.h"
 
-#define SEGMENT_BYTES_LEAST 256 /* of a log that was empty, too: most rooms miss little */
+#define SEGMENT_BYTES_LEAST 256
 #define SEGMENT_BYTES_MOST 4096
 #define SEGMENTS_LEAST 16 /* of a full log, so that making room costs a small part of it */
 #define RECORD_ALIGNMENT 8
@@ -76,7 +76,7 @@ static void dismiss(struct log *log, size_t bytes)
 {
     assert(bytes <= log->bytes);
     log->bytes -= bytes;
-    log->account->dismiss(log->account->context, bytes);
+    log->account->dismiss(log, bytes);
 }
 
 /* The record's events are counted from now on, and no frame is kept. */
@@ -135,10 +135,9 @@ void log_release(struct log *log)
 /* Admits so many bytes, for which the oldest records make room. False: it is in vain. */
 static bool admit(struct log *log, size_t bytes)
 {
-    const struct log_account *account = log->account;
     if (bytes > log->bytes_max)
         return false;
-    while (log->bytes + bytes > log->bytes_max || !account->admit(account->context, bytes)) {
+    while (log->bytes + bytes > log->bytes_max || !log->account->admit(log, bytes)) {
         if (log->first == NULL)
             return false;
         drop_first_record(log);
@@ -149,7 +148,10 @@ static bool admit(struct log *log, size_t bytes)
 
 static struct log_segment *add_segment(struct log *log, size_t size)
 {
-    size_t capacity = log->first == NULL ? SEGMENT_BYTES_LEAST : log->bytes_max / SEGMENTS_LEAST;
+    /* As large as all before it together: most rooms miss little, and a few very much. */
+    size_t capacity = log->bytes;
+    if (capacity > log->bytes_max / SEGMENTS_LEAST)
+        capacity = log->bytes_max / SEGMENTS_LEAST;
     if (capacity > SEGMENT_BYTES_MOST)
         capacity = SEGMENT_BYTES_MOST;
     if (capacity < SEGMENT_BYTES_LEAST)
@@ -268,17 +270,35 @@ static bool is_alike(const struct log_record *record, const struct log_address *
            address->readers != LOG_SOME;
 }
 
+void log_skip_many(struct log *log, const struct log_address *address, uint32_t count)
+{
+    struct log_record *record = add_record(log, address, 0);
+    log->next += count - 1;
+    if (record == NULL)
+        log_lose(log);
+    else
+        record->count = count;
+}
+
 void log_skip(struct log *log, const struct log_address *address)
 {
     struct log_record *last = log->newest;
-    if (last != NULL && last->content == RECORD_SKIPPED && is_alike(last, address) &&
-        last->count < UINT32_MAX) {
-        last->count++;
-        log->next++;
+    bool may_count_more = last != NULL && last->content == RECORD_SKIPPED &&
+                          is_alike(last, address) && last->count < UINT32_MAX;
+    if (!may_count_more) {
+        log_skip_many(log, address, 1);
         return;
     }
-    if (add_record(log, address, 0) == NULL)
-        log_lose(log);
+    last->count++;
+    log->next++;
+}
+
+bool log_give_way(struct log *log)
+{
+    if (log->first == NULL)
+        return false;
+    drop_first_record(log);
+    return true;
 }
 
 void log_drop_before(struct log *log, uint64_t number)
@@ -418,6 +438,39 @@ bool log_next_missed(struct log_cursor *cursor, struct log_missed *ret_missed)
         return true;
     }
     return ret_missed->skipped > 0;
+}
+
+struct log_cursor log_begin(const struct log *log)
+{
+    return cursor_at_oldest(log, (struct log_reader){0});
+}
+
+bool log_next_entry(const struct log *log, struct log_cursor *cursor, struct log_entry *ret_entry)
+{
+    struct log_record *record = current(cursor);
+    if (record == NULL)
+        return false;
+    bool is_kept = record->content != RECORD_SKIPPED;
+    bool is_payload = record->content == RECORD_PAYLOAD;
+    const uint8_t *frame = is_payload ? payload_of(record)->data : frame_of(record);
+    *ret_entry = (struct log_entry){
+        .address = {.readers = (enum log_readers)record->readers,
+                    .index = record->index,
+                    .indices = (const uint32_t *)(const void *)record->data,
+                    .index_count = record->index_count},
+        .skipped = is_kept ? 0 : record->count,
+        .is_state = record == log->state,
+        .frame = bytes_of(frame, is_kept ? record->frame_length : 0),
+    };
+    advance(cursor, record);
+    return true;
+}
+
+void log_resume(struct log *log, uint64_t oldest)
+{
+    assert(log->first == NULL && log->next == 0);
+    log->oldest = oldest;
+    log->next = oldest;
 }
 
 uint64_t log_seen_until(const struct log *log, struct log_reader reader, uint64_t count)

@@ -29,11 +29,12 @@ struct log_address {
     uint32_t index_count;
 };
 
-/* Who pays for the memory of a log: both may be called in any function that changes the log. */
+struct log;
+
+/* Who pays for the memory of logs: both may be called in any function that changes the log. */
 struct log_account {
-    bool (*admit)(void *context, size_t bytes); /* false: no more */
-    void (*dismiss)(void *context, size_t bytes);
-    void *context;
+    bool (*admit)(struct log *log, size_t bytes); /* false: no more */
+    void (*dismiss)(struct log *log, size_t bytes);
 };
 
 struct log {
@@ -81,8 +82,12 @@ void log_release(struct log *log);
 void log_keep(struct log *log, const struct log_address *address, struct bytes frame,
               struct payload *payload);
 
-/* Counts an event that is not kept. */
+/*
+ * Counts an event that is not kept, with those before it that are alike; or several with the same
+ * address, as an entry of their own.
+ */
 void log_skip(struct log *log, const struct log_address *address);
+void log_skip_many(struct log *log, const struct log_address *address, uint32_t count);
 
 /* The same for the room's state. No state before it is kept any more. */
 void log_keep_state(struct log *log, const struct log_address *address, struct payload *payload);
@@ -90,6 +95,9 @@ void log_keep_state(struct log *log, const struct log_address *address, struct p
 /* Counts an event whose frame could not be made. The log drops all events, which are of no use now.
  */
 void log_lose(struct log *log);
+
+/* Drops the oldest events, so that something else may have their memory. False: there are none. */
+bool log_give_way(struct log *log);
 
 /* Drops the events before this number, which everybody has seen. */
 void log_drop_before(struct log *log, uint64_t number);
@@ -103,6 +111,23 @@ MUST_CHECK bool log_find_missed(const struct log *log, struct log_reader reader,
 
 /* The next of them; false: there are no more. */
 bool log_next_missed(struct log_cursor *cursor, struct log_missed *ret_missed);
+
+/* What the log knows of one event, or of some that are not kept. Valid until the log changes. */
+struct log_entry {
+    struct log_address address;
+    uint32_t skipped;   /* so many are not kept; 0: one is */
+    bool is_state;      /* it is the room's state */
+    struct bytes frame; /* as it was sent */
+};
+
+/* Where all events of the log begin. */
+struct log_cursor log_begin(const struct log *log);
+
+/* The next of them, whomever it is for; false: there are no more. */
+bool log_next_entry(const struct log *log, struct log_cursor *cursor, struct log_entry *ret_entry);
+
+/* Has a log that never had an event begin with this number. */
+void log_resume(struct log *log, uint64_t oldest);
 
 /* The number of the event behind the last one that this reader has seen, if it has missed `count`.
  */

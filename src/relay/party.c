@@ -1,16 +1,10 @@
-/* Counts, confirmations, and lists of a room of protocol 3. The relay has the rules. */
+/* Counts and confirmations in a room of protocol 3. The relay has the rules. */
 #include "relay/party.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
-#include <nettle/memops.h>
-#include <nettle/sha2.h>
-
-#define SMALLEST_CAPACITY 4
-#define EPOCHS_MAX                                                                \
-    (1u << 20) /* of one seat, more than it can have: no other seat's are so near \
-                */
+#define SEATS_LOOKED_AT 16 /* for each confirmation */
 
 struct party *party_new(struct room *room)
 {
@@ -18,9 +12,8 @@ struct party *party_new(struct room *room)
     if (party == NULL)
         return NULL;
     party->room = room;
-    party->creator_is_silent = true;
+    party->is_unknown = true;
     party->migration.kind = DUE_MIGRATION;
-    party->audience_due.kind = DUE_AUDIENCE;
     return party;
 }
 
@@ -30,9 +23,8 @@ void party_free(struct party *party)
         return;
     assert(party->log.first == NULL && "the relay releases the log, which it accounts for");
     payload_release(party->private_state);
-    free(party->audience);
-    free(party->kicked.items);
-    free(party->banned.items);
+    audience_free(party->audience);
+    access_free(party->access);
     free(party);
 }
 
@@ -127,12 +119,13 @@ static void drop_seen(struct party *party)
 }
 
 /*
- * Looking at all seats takes long in a large room, so it is done once for as many confirmations as
- * there are seats.
+ * Looking at all seats takes long in a large room, so it is done there once for as many
+ * confirmations as there are seats.
  */
 static void note_confirmation(struct party *party)
 {
-    if (++party->confirmations >= party_seats(party))
+    uint32_t seats = party_seats(party);
+    if (++party->confirmations >= seats || seats <= SEATS_LOOKED_AT)
         drop_seen(party);
 }
 
@@ -181,97 +174,4 @@ bool party_find_missed(const struct party *party, const struct seat *seat, uint6
         return false; /* it has confirmed that it has seen more, and the log may have forgotten that
                        */
     return log_find_missed(&party->log, seat_reader(seat), missed, ret_cursor);
-}
-
-bool party_reserve_audience(struct party *party)
-{
-    if (party->audience_count < party->audience_capacity)
-        return true;
-    uint32_t capacity =
-        party->audience_capacity == 0 ? SMALLEST_CAPACITY : 2 * party->audience_capacity;
-    struct member **audience = realloc(party->audience, capacity * sizeof *audience);
-    if (audience == NULL)
-        return false;
-    party->audience = audience;
-    party->audience_capacity = capacity;
-    return true;
-}
-
-void party_add_audience(struct party *party, struct member *member)
-{
-    assert(party->audience_count < party->audience_capacity);
-    member_seat(member)->audience_at = party->audience_count;
-    party->audience[party->audience_count++] = member;
-}
-
-void party_remove_audience(struct party *party, struct member *member)
-{
-    uint32_t at = member_seat(member)->audience_at;
-    assert(at < party->audience_count && party->audience[at] == member);
-    struct member *last = party->audience[--party->audience_count];
-    party->audience[at] = last;
-    member_seat(last)->audience_at = at;
-}
-
-bool party_cast_out(struct outcasts *outcasts, struct outcast outcast)
-{
-    if (outcasts->count == BANS_MAX) {
-        outcasts->items[outcasts->first] = outcast;
-        outcasts->first = (outcasts->first + 1) % BANS_MAX;
-        return true;
-    }
-    if ((outcasts->count & (outcasts->count - 1)) == 0) { /* 0 or a power of 2: the array is full */
-        uint32_t capacity = outcasts->count == 0 ? 1 : 2 * outcasts->count;
-        struct outcast *items = realloc(outcasts->items, capacity * sizeof *items);
-        if (items == NULL)
-            return false;
-        outcasts->items = items;
-    }
-    outcasts->items[outcasts->count++] = outcast;
-    return true;
-}
-
-bool party_was_kicked(const struct party *party, uint64_t epoch)
-{
-    for (uint32_t i = 0; epoch != 0 && i < party->kicked.count; i++) {
-        /* An epoch that the seat had before counts, too: its client may know no newer one. */
-        if (party->kicked.items[i].epoch - epoch < EPOCHS_MAX)
-            return true;
-    }
-    return false;
-}
-
-bool party_is_banned(const struct party *party, uint64_t id_hash)
-{
-    for (uint32_t i = 0; i < party->banned.count; i++) {
-        if (party->banned.items[i].id_hash == id_hash)
-            return true;
-    }
-    return false;
-}
-
-static void digest_password(struct bytes password, const uint8_t salt[PASSWORD_SALT_BYTES],
-                            uint8_t ret_digest[PASSWORD_DIGEST_BYTES])
-{
-    struct sha256_ctx context;
-    sha256_init(&context);
-    sha256_update(&context, PASSWORD_SALT_BYTES, salt);
-    sha256_update(&context, password.length, password.data);
-    sha256_digest(&context, PASSWORD_DIGEST_BYTES, ret_digest);
-}
-
-void party_set_password(struct party *party, struct bytes password, const uint8_t *salt)
-{
-    party->has_password = password.length > 0;
-    if (!party->has_password)
-        return;
-    memcpy(party->salt, salt, PASSWORD_SALT_BYTES);
-    digest_password(password, party->salt, party->digest);
-}
-
-bool party_is_password(const struct party *party, struct bytes password)
-{
-    uint8_t digest[PASSWORD_DIGEST_BYTES];
-    digest_password(password, party->salt, digest);
-    return memeql_sec(digest, party->digest, sizeof digest);
 }

@@ -11,6 +11,7 @@ void relay_init(struct relay *relay, const struct relay_config *config)
     assert(config->loop_index < config->loop_count);
     assert(config->id_bytes_max <= CLIENT_ID_BYTES_LIMIT);
     *relay = (struct relay){.config = *config};
+    list_init(&relay->changed);
     list_init(&relay->hostless);
     list_init(&relay->pairing);
     list_init(&relay->deserted);
@@ -58,7 +59,8 @@ static struct member *find_target(const struct relay *relay, const struct room *
     if (room_protocol(room) == PROTOCOL_1) {
         if (to->kind != JSON_STRING || !id_canonicalize(relay, to, &id))
             return NULL;
-        return room_find(room, id_view(&id));
+        struct member *member = room_find(room, id_view(&id));
+        return member == NULL || member->client == CLIENT_NONE ? NULL : member;
     }
     uint64_t index;
     if (!json_member_whole(to, UINT32_MAX - 1, &index))

@@ -34,9 +34,10 @@
 #define SILENT_CREATOR_MS 10000       /* time for a creator that may not know of its room */
 #define COUNT_MAX ((uint64_t)1 << 53) /* of events: up to there a JSON number is exact */
 #define TARGETS_MAX 64                /* that one `send` may name */
-#define AUDIENCE_TOLD_MS 1000         /* the host hears of the audience's size that often */
-#define AUDIENCE_SENDS_MAX 200        /* that reach the host in a second */
 #define KICK_REASON_BYTES_MAX 123     /* of a close frame (RFC 6455 5.5) */
+
+/* A restored room waits so long for its members, and holds their seats, at least. */
+#define RESTORED_HOLD_LEAST_MS 30000
 
 #define QUIET_MS 60000 /* a room's only member is quiet after this time without a message */
 
@@ -64,18 +65,20 @@ struct relay_config {
     uint32_t migrate_ms;    /* a host may be away so long where another member may be the host */
     uint32_t log_bytes_max; /* of each room's log */
     uint32_t *crowds;       /* present members of rooms, counted by origin; NULL: not counted */
+    bool notes_changes;     /* the owner writes records: relay.changed lists rooms */
 
     /* Callbacks to the owner; tests may have predictable ones. */
     uint32_t (*random)(void *context); /* returns 32 unpredictable bits */
     /* The seat of a client that has one, which the relay may change. */
     struct member **(*seat_of)(void *context, uint32_t client);
     /*
-     * Counts a room that this client creates. False: there are too many. `ret_maker` may be NULL
-     * afterwards.
+     * Counts a room that this client creates; CLIENT_NONE: the room is restored, and nobody is its
+     * maker. False: there are too many. `ret_maker` may be NULL afterwards.
      */
     bool (*admit_room)(void *context, uint32_t client, struct maker **ret_maker);
     void (*dismiss_room)(void *context, struct maker *maker); /* counts a room less */
-    /* A room of protocol 2 has lost its last member, or has a member again. */
+    void (*forget_record)(void *context, uint64_t code);      /* if it notes changes: a room ends */
+    /* A room has lost its last member and lives on, or has a member again. */
     void (*room_deserted)(void *context, struct room *room);
     void (*room_occupied)(void *context, struct room *room);
     /*
@@ -111,6 +114,7 @@ struct relay_config {
 struct relay {
     struct relay_config config;
     struct room_table rooms;
+    struct list changed;  /* rooms whose record would be another one now; the owner empties it */
     struct list hostless; /* rooms without their host, in the order in which it left */
     /*
      * Rooms with several members and without proof, in the order in which they got the second one.
@@ -126,6 +130,7 @@ struct relay {
     struct url_template template;  /* of the last `create`; valid until the next call */
     struct join join;              /* the last join for another loop; valid until the next call */
     uint32_t targets[TARGETS_MAX]; /* of the last `send`; valid until the next call */
+    char to_text[sizeof "4294967295"]; /* of the last binary message; valid until the next call */
     uint8_t kick_reason[KICK_REASON_BYTES_MAX]; /* the last one; valid until the next call */
 };
 
@@ -232,6 +237,15 @@ bool relay_room_is_busy(const struct relay *relay, const struct room *room);
  * the table, and leaves there where it found a room; so a repeated search is short.
  */
 const struct room *relay_find_busy_room(const struct relay *relay, uint32_t *bucket);
+
+/* How many rooms a drain must wait for, among the first ones that the relay looks at, at most
+ * `most`. */
+uint32_t relay_count_busy_rooms(const struct relay *relay, uint32_t most);
+
+uint64_t relay_count_changed(const struct relay *relay);
+
+/* The first of the changed rooms, which is not among them any more; NULL: there is none. */
+struct room *relay_take_changed(struct relay *relay);
 
 /* The room of this loop with this code; NULL: there is none. */
 const struct room *relay_find_room(const struct relay *relay, uint64_t code);

@@ -3,6 +3,8 @@
  * counted before anything else is done with it, so an error can say which message it refuses.
  */
 #include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
 
 #include "relay/relay_parts.h"
 
@@ -11,6 +13,7 @@
 #define BINARY_TO_HOST 2
 #define BINARY_VOLATILE 128 /* is added to one of these */
 #define BINARY_NAME "binary"
+#define TO_TOLD_MAX 512 /* bytes of a refused message's `to` that its error repeats */
 
 /* Adds an effect in place, since a copy of an event takes long for each message. */
 static struct effect_emit *add_emit(struct effects *effects)
@@ -43,35 +46,43 @@ struct effect_emit *relay_3_emit_to_others(struct member *member, enum event_typ
     return emit;
 }
 
-static struct effect_emit refusal(const struct member *member, const char *of,
-                                  enum relay_error error)
+static struct event error_event(const char *of, enum relay_error error)
 {
-    return (struct effect_emit){.room = member->room,
-                                .event = {.type = EVENT_ERROR,
-                                          .error = error,
-                                          .protocol = PROTOCOL_3,
-                                          .of = of,
-                                          .number = member_seat(member)->heard},
-                                .address = {.readers = LOG_ONE, .index = member->index}};
+    return (struct event){.type = EVENT_ERROR, .error = error, .protocol = PROTOCOL_3, .of = of};
+}
+
+/* The error that answers the member's last message. */
+static struct effect_emit answer_with(const struct member *member, const struct event *error)
+{
+    struct effect_emit emit = {.room = member->room,
+                               .event = *error,
+                               .address = {.readers = LOG_ONE, .index = member->index}};
+    emit.event.number = member_seat(member)->heard;
+    return emit;
+}
+
+static void refuse(struct speaker speaker, const struct event *error, struct effects *effects)
+{
+    const struct member *member = *speaker.seat;
+    if (member != NULL && !member->is_audience)
+        effects_add_emit(effects, answer_with(member, error));
+    else
+        effects_tell_client(effects, speaker.client, *error);
 }
 
 void relay_3_refuse(struct speaker speaker, const char *of, enum relay_error error,
                     struct effects *effects)
 {
-    const struct member *member = *speaker.seat;
-    if (member != NULL && !member->is_audience)
-        effects_add_emit(effects, refusal(member, of, error));
-    else
-        effects_tell_client(
-            effects, speaker.client,
-            (struct event){.type = EVENT_ERROR, .error = error, .protocol = PROTOCOL_3, .of = of});
+    struct event event = error_event(of, error);
+    refuse(speaker, &event, effects);
 }
 
 struct effect_emit relay_refusal_of_state(const struct room *room)
 {
     const struct member *host = room_find_index(room, room->host_index);
     assert(host != NULL && "it has just said set_state");
-    return refusal(host, envelope_type_name(ENVELOPE_SET_STATE), ERROR_STATE_NO_MEMORY);
+    struct event event = error_event(envelope_type_name(ENVELOPE_SET_STATE), ERROR_STATE_NO_MEMORY);
+    return answer_with(host, &event);
 }
 
 void relay_note_event(struct room *room, const struct effect_emit *effect, struct bytes frame,
@@ -90,10 +101,21 @@ void relay_unhear(struct member *seat)
 /* What a message of an audience, of a seat, of a binary or a JSON kind have in common. */
 struct sending {
     const char *of;
+    struct bytes to; /* JSON, for an error; empty: everyone */
     enum event_type type;
     struct bytes data;
     bool is_volatile;
 };
+
+/* The error says to whom the message was to go: a client can have sent many. */
+static void refuse_sending(struct speaker speaker, const struct sending *sending,
+                           enum relay_error error, struct effects *effects)
+{
+    struct event event = error_event(sending->of, error);
+    if (sending->to.length <= TO_TOLD_MAX)
+        event.data = sending->to;
+    refuse(speaker, &event, effects);
+}
 
 static void emit_sending(struct member *sender, const struct sending *sending,
                          const struct log_address *address, struct effects *effects)
@@ -112,16 +134,6 @@ static void emit_sending(struct member *sender, const struct sending *sending,
     };
 }
 
-/* Whether one more message of the audience may reach the host in this second. */
-static bool admit_of_audience(const struct relay *relay, struct party *party)
-{
-    if (relay->now_ms - party->busy_since_ms >= 1000) {
-        party->busy_since_ms = relay->now_ms;
-        party->busy_count = 0;
-    }
-    return party->busy_count++ < AUDIENCE_SENDS_MAX;
-}
-
 static bool has_seat(const struct room *room, uint32_t index)
 {
     return room_find_index(room, index) != NULL || room_find_away(room, index) != NULL;
@@ -137,21 +149,11 @@ static void send_from_audience(struct relay *relay, struct speaker speaker,
         relay_3_refuse(speaker, sending->of, ERROR_AUDIENCE_MUTED, effects);
     else if (!has_seat(room, room->host_index))
         relay_3_refuse(speaker, sending->of, ERROR_PEER_NOT_FOUND, effects);
-    else if (!admit_of_audience(relay, room->party))
+    else if (!audience_admit_message(room->party->audience, relay->now_ms))
         relay_3_refuse(speaker, sending->of, ERROR_AUDIENCE_BUSY, effects);
     else
         emit_sending(sender, sending,
                      &(struct log_address){.readers = LOG_ONE, .index = room->host_index}, effects);
-}
-
-/* Reads an index. False: `value` is none. */
-static bool read_index(const struct json_value *value, uint32_t *ret_index)
-{
-    uint64_t number;
-    if (!json_member_whole(value, INDEX_AUDIENCE - 1, &number))
-        return false;
-    *ret_index = (uint32_t)number;
-    return true;
 }
 
 static bool is_among(const uint32_t *indices, uint32_t count, uint32_t index)
@@ -177,7 +179,7 @@ static bool read_targets(struct relay *relay, const struct room *room,
         uint32_t index;
         if (++elements > TARGETS_MAX)
             return false;
-        if (read_index(&element, &index) && has_seat(room, index) &&
+        if (relay_3_read_index(&element, &index) && has_seat(room, index) &&
             !is_among(relay->targets, count, index))
             relay->targets[count++] = index;
     }
@@ -203,16 +205,9 @@ static bool read_to(struct relay *relay, const struct member *sender, const stru
     ret_address->readers = LOG_ONE;
     if (to->kind == JSON_STRING && json_string_equals(to, BYTES("host")))
         ret_address->index = room->host_index;
-    else if (!read_index(to, &ret_address->index))
+    else if (!relay_3_read_index(to, &ret_address->index))
         return false;
     return has_seat(room, ret_address->index);
-}
-
-/* Reads a field that is true or false, and false when it is absent. False: it is neither. */
-static bool read_flag(const struct json_value *value, bool *ret_flag)
-{
-    *ret_flag = value->kind == JSON_TRUE;
-    return value->kind == JSON_ABSENT || value->kind == JSON_TRUE || value->kind == JSON_FALSE;
 }
 
 static void send_from_seat(struct relay *relay, struct member *sender,
@@ -234,27 +229,40 @@ static void receive_send(struct relay *relay, struct speaker speaker,
     struct json_value is_volatile = envelope_field(envelope, FIELD_VOLATILE);
     struct sending sending = {
         .of = envelope_type_name(ENVELOPE_SEND),
+        .to = sender->is_audience ? (struct bytes){0} : envelope->to.raw,
         .type = EVENT_MESSAGE,
         .data = envelope->data.raw,
     };
     if (!sender->is_audience && !read_to(relay, sender, &envelope->to, &address, &error))
-        relay_3_refuse(speaker, sending.of, error, effects);
-    else if (!read_flag(&is_volatile, &sending.is_volatile))
-        relay_3_refuse(speaker, sending.of, ERROR_VOLATILE, effects);
+        refuse_sending(speaker, &sending, error, effects);
+    else if (!relay_3_read_flag(&is_volatile, &sending.is_volatile))
+        refuse_sending(speaker, &sending, ERROR_VOLATILE, effects);
     else if (sender->is_audience)
         send_from_audience(relay, speaker, &sending, effects);
     else
         send_from_seat(relay, sender, &sending, &address, effects);
 }
 
-/* Reads the head of a binary message, and takes it off. False: there is no such head. */
-static bool read_binary_head(const struct member *sender, struct bytes *message,
-                             struct log_address *ret_address)
+/* As it would be in JSON; valid until the next call. */
+static struct bytes index_text(struct relay *relay, uint32_t index)
 {
-    if (message->length == 0)
+    int length = snprintf(relay->to_text, sizeof relay->to_text, "%" PRIu32, index);
+    return bytes_of(relay->to_text, (size_t)length);
+}
+
+/* Reads a binary message: where it goes, and its payload. False: it has no valid head. */
+static bool read_binary(struct relay *relay, const struct member *sender, struct bytes message,
+                        struct sending *ret_sending, struct log_address *ret_address)
+{
+    if (message.length == 0)
         return false;
-    const uint8_t *head = message->data;
+    const uint8_t *head = message.data;
     size_t length = 1;
+    *ret_sending = (struct sending){
+        .of = BINARY_NAME,
+        .type = EVENT_BINARY,
+        .is_volatile = (head[0] & BINARY_VOLATILE) != 0,
+    };
     *ret_address = (struct log_address){.readers = LOG_ONE, .index = sender->room->host_index};
     switch (head[0] & ~BINARY_VOLATILE) {
     case BINARY_TO_EVERYONE:
@@ -262,17 +270,19 @@ static bool read_binary_head(const struct member *sender, struct bytes *message,
         break;
     case BINARY_TO_INDEX:
         length = 5;
-        if (message->length < length)
+        if (message.length < length)
             return false;
         ret_address->index =
             (uint32_t)head[1] << 24 | (uint32_t)head[2] << 16 | (uint32_t)head[3] << 8 | head[4];
+        ret_sending->to = index_text(relay, ret_address->index);
         break;
     case BINARY_TO_HOST:
+        ret_sending->to = BYTES("\"host\"");
         break;
     default:
         return false;
     }
-    *message = bytes_of(message->data + length, message->length - length);
+    ret_sending->data = bytes_of(message.data + length, message.length - length);
     return true;
 }
 
@@ -281,20 +291,13 @@ static void receive_binary(struct relay *relay, struct speaker speaker, struct b
 {
     struct member *sender = *speaker.seat;
     struct log_address address;
-    struct sending sending = {
-        .of = BINARY_NAME,
-        .type = EVENT_BINARY,
-        .is_volatile = message.length > 0 && (message.data[0] & BINARY_VOLATILE) != 0,
-    };
-    if (!read_binary_head(sender, &message, &address)) {
+    struct sending sending;
+    if (!read_binary(relay, sender, message, &sending, &address))
         relay_3_refuse(speaker, BINARY_NAME, ERROR_INVALID_BINARY, effects);
-        return;
-    }
-    sending.data = message;
-    if (sender->is_audience)
+    else if (sender->is_audience)
         send_from_audience(relay, speaker, &sending, effects);
     else if (address.readers == LOG_ONE && !has_seat(sender->room, address.index))
-        relay_3_refuse(speaker, BINARY_NAME, ERROR_PEER_NOT_FOUND, effects);
+        refuse_sending(speaker, &sending, ERROR_PEER_NOT_FOUND, effects);
     else
         send_from_seat(relay, sender, &sending, &address, effects);
 }
@@ -305,8 +308,11 @@ static void count_message(const struct speaker *speaker, bool is_counted)
     struct member *member = *speaker->seat;
     if (member == NULL || member->is_audience)
         return;
-    if (member->index == HOST_INDEX)
-        member->room->party->creator_is_silent = false;
+    struct room *room = member->room;
+    if (room->party->is_unknown && member->index == HOST_INDEX) {
+        room->party->is_unknown = false;
+        room_note_change(room);
+    }
     if (is_counted)
         member_seat(member)->heard++;
 }
@@ -340,187 +346,6 @@ static void receive_ping(struct speaker speaker, const struct envelope *envelope
     effects_tell_client(effects, speaker.client, event);
 }
 
-static void receive_set_state(struct relay *relay, struct speaker speaker,
-                              const struct envelope *envelope, struct effects *effects)
-{
-    struct member *host = *speaker.seat;
-    const char *of = envelope_type_name(ENVELOPE_SET_STATE);
-    struct json_value value = envelope_field(envelope, FIELD_PRIVATE);
-    struct event event = {.type = EVENT_STATE, .room = host->room, .data = envelope->data.raw};
-    bool is_private;
-    host->active_ms = relay->now_ms;
-    if (envelope->data.kind == JSON_ABSENT) {
-        relay_3_refuse(speaker, of, ERROR_STATE_REQUIRED, effects);
-    } else if (!relay_state_fits(envelope->data.raw)) {
-        relay_3_refuse(speaker, of, ERROR_STATE_TOO_LARGE, effects);
-    } else if (!read_flag(&value, &is_private)) {
-        relay_3_refuse(speaker, of, ERROR_PRIVATE, effects);
-    } else if (is_private) {
-        event.type = EVENT_PRIVATE_STATE;
-        effects_add_keep_private(effects,
-                                 (struct effect_keep_private){speaker.client, host->room, event});
-    } else {
-        effects_add_keep_state(effects,
-                               (struct effect_keep_state){speaker.client, host->room, event});
-    }
-}
-
-/* What `set_room` changes; a field that it does not name stays. */
-struct settings {
-    bool is_locked;
-    uint32_t members_max;
-    uint32_t audience_max;
-    uint8_t password_length;
-    uint8_t password[PASSWORD_BYTES_MAX];
-};
-
-/* Reads the fields of `set_room`. False: ret_error says which one is wrong. */
-static bool read_settings(const struct relay *relay, const struct envelope *envelope,
-                          struct settings *settings, enum relay_error *ret_error)
-{
-    struct json_value locked = envelope_field(envelope, FIELD_LOCKED);
-    struct json_value audience = envelope_field(envelope, FIELD_MAX_AUDIENCE);
-    struct json_value password = envelope_field(envelope, FIELD_PASSWORD);
-    const struct json_value *clients = &envelope->max_clients;
-    bool has_locked = locked.kind != JSON_ABSENT;
-    bool has_clients = clients->kind != JSON_ABSENT;
-    bool has_audience = audience.kind != JSON_ABSENT;
-    bool has_password = password.kind != JSON_ABSENT;
-    *ret_error = ERROR_LOCKED;
-    if (has_locked && !read_flag(&locked, &settings->is_locked))
-        return false;
-    *ret_error = ERROR_MAX_CLIENTS;
-    if (has_clients && !relay_read_max_clients(relay, clients, &settings->members_max))
-        return false;
-    *ret_error = ERROR_MAX_AUDIENCE;
-    if (has_audience && !relay_3_read_max_audience(relay, &audience, &settings->audience_max))
-        return false;
-    *ret_error = ERROR_PASSWORD;
-    settings->password_length = 0;
-    if (has_password && password.kind != JSON_NULL &&
-        !relay_3_read_password(&password, settings->password, &settings->password_length))
-        return false;
-    *ret_error = ERROR_NOTHING_TO_SET;
-    return has_locked || has_clients || has_audience || has_password;
-}
-
-static void receive_set_room(const struct relay *relay, struct speaker speaker,
-                             const struct envelope *envelope, struct effects *effects)
-{
-    struct room *room = (*speaker.seat)->room;
-    struct party *party = room->party;
-    struct settings settings = {.is_locked = party->is_locked,
-                                .members_max = room->members_max,
-                                .audience_max = party->audience_max};
-    enum relay_error error;
-    if (!read_settings(relay, envelope, &settings, &error)) {
-        relay_3_refuse(speaker, envelope_type_name(ENVELOPE_SET_ROOM), error, effects);
-        return;
-    }
-    party->is_locked = settings.is_locked;
-    room->members_max = settings.members_max;
-    party->audience_max = settings.audience_max;
-    if (envelope_field(envelope, FIELD_PASSWORD).kind != JSON_ABSENT)
-        relay_3_set_password(relay, party, bytes_of(settings.password, settings.password_length));
-    relay_3_emit_to_all(room, EVENT_ROOM, effects)->is_for_audience = true;
-}
-
-static void receive_set_host(struct relay *relay, struct speaker speaker,
-                             const struct envelope *envelope, struct effects *effects)
-{
-    struct room *room = (*speaker.seat)->room;
-    struct json_value value = envelope_field(envelope, FIELD_INDEX);
-    uint32_t index;
-    if (!read_index(&value, &index) || room_find_index(room, index) == NULL)
-        relay_3_refuse(speaker, envelope_type_name(ENVELOPE_SET_HOST), ERROR_PEER_NOT_FOUND,
-                       effects);
-    else
-        relay_3_make_host(relay, room, index, effects);
-}
-
-/* Reads the reason of a kick into relay->kick_reason. False: it is none. */
-static bool read_reason(struct relay *relay, const struct json_value *value, size_t *ret_length)
-{
-    *ret_length = 0;
-    if (value->kind == JSON_ABSENT)
-        return true;
-    return value->kind == JSON_STRING &&
-           json_string_decode(value, relay->kick_reason, sizeof relay->kick_reason, ret_length);
-}
-
-/* Remembers one outcast, which is counted. False: memory is short. */
-static bool remember(const struct relay *relay, struct room *room, struct outcasts *outcasts,
-                     struct outcast outcast)
-{
-    size_t cost = outcasts->count < BANS_MAX ? sizeof outcast : 0;
-    return relay_admit_bytes(relay, room, cost) && party_cast_out(outcasts, outcast);
-}
-
-/* Remembers whom the host has thrown out. False: memory is short. */
-static bool cast_out(const struct relay *relay, const struct member *member, bool is_banned)
-{
-    struct room *room = member->room;
-    struct party *party = room->party;
-    struct outcast kicked = {.epoch = member_seat(member)->epoch};
-    struct outcast banned = {.id_hash = relay_3_hash(member_id(member))};
-    return remember(relay, room, &party->kicked, kicked) &&
-           (!is_banned || remember(relay, room, &party->banned, banned));
-}
-
-static void kick(struct relay *relay, struct speaker speaker, struct member *member,
-                 struct bytes reason, bool is_banned, struct effects *effects)
-{
-    if (!cast_out(relay, member, is_banned)) {
-        effects_add_no_memory(effects, (struct effect_no_memory){speaker.client});
-        return;
-    }
-    if (member->client != CLIENT_NONE) {
-        relay_unseat(relay, member->client);
-        effects_add_kicked(effects, (struct effect_kicked){member->client, reason});
-    }
-    relay_3_vacate(relay, member, LEAVING_KICKED, effects);
-}
-
-static void receive_kick(struct relay *relay, struct speaker speaker,
-                         const struct envelope *envelope, struct effects *effects)
-{
-    const char *of = envelope_type_name(ENVELOPE_KICK);
-    const struct member *host = *speaker.seat;
-    struct json_value index_value = envelope_field(envelope, FIELD_INDEX);
-    struct json_value reason = envelope_field(envelope, FIELD_REASON);
-    struct json_value ban = envelope_field(envelope, FIELD_BAN);
-    struct member *member = NULL;
-    uint32_t index;
-    size_t reason_length;
-    bool is_banned;
-    if (read_index(&index_value, &index)) {
-        member = room_find_index(host->room, index);
-        member = member != NULL ? member : room_find_away(host->room, index);
-    }
-    if (member == NULL)
-        relay_3_refuse(speaker, of, ERROR_PEER_NOT_FOUND, effects);
-    else if (member == host)
-        relay_3_refuse(speaker, of, ERROR_KICK_SELF, effects);
-    else if (!read_reason(relay, &reason, &reason_length))
-        relay_3_refuse(speaker, of, ERROR_REASON, effects);
-    else if (!read_flag(&ban, &is_banned))
-        relay_3_refuse(speaker, of, ERROR_BAN, effects);
-    else
-        kick(relay, speaker, member, bytes_of(relay->kick_reason, reason_length), is_banned,
-             effects);
-}
-
-static void receive_mute(struct speaker speaker, const struct envelope *envelope,
-                         struct effects *effects)
-{
-    struct json_value value = envelope_field(envelope, FIELD_MUTED);
-    bool is_muted;
-    if (value.kind == JSON_ABSENT || !read_flag(&value, &is_muted))
-        relay_3_refuse(speaker, envelope_type_name(ENVELOPE_MUTE_AUDIENCE), ERROR_MUTED, effects);
-    else
-        (*speaker.seat)->room->party->audience_is_muted = is_muted;
-}
-
 static void receive_leave(struct relay *relay, struct speaker speaker, struct effects *effects)
 {
     struct member *member = *speaker.seat;
@@ -530,50 +355,9 @@ static void receive_leave(struct relay *relay, struct speaker speaker, struct ef
     relay_3_vacate(relay, member, LEAVING_LEFT, effects);
 }
 
-/* Only the host may say these. */
-static void receive_from_host(struct relay *relay, struct speaker speaker,
-                              const struct envelope *envelope, struct effects *effects)
-{
-    switch (envelope->type) {
-    case ENVELOPE_SET_STATE:
-        receive_set_state(relay, speaker, envelope, effects);
-        break;
-    case ENVELOPE_SET_ROOM:
-        receive_set_room(relay, speaker, envelope, effects);
-        break;
-    case ENVELOPE_SET_HOST:
-        receive_set_host(relay, speaker, envelope, effects);
-        break;
-    case ENVELOPE_KICK:
-        receive_kick(relay, speaker, envelope, effects);
-        break;
-    case ENVELOPE_MUTE_AUDIENCE:
-        receive_mute(speaker, envelope, effects);
-        break;
-    default:
-        assert(envelope->type == ENVELOPE_CLOSE_ROOM);
-        relay_shut_room(relay, (*speaker.seat)->room, effects);
-        break;
-    }
-}
-
-/* Why one who is not the host may not say what only the host may say. */
-static enum relay_error not_host_error(enum envelope_type type)
-{
-    switch (type) {
-    case ENVELOPE_SET_STATE:
-        return ERROR_STATE_NOT_HOST;
-    case ENVELOPE_CLOSE_ROOM:
-        return ERROR_CLOSE_NOT_HOST;
-    default:
-        return ERROR_NOT_HOST;
-    }
-}
-
 static void receive_from_member(struct relay *relay, struct speaker speaker,
                                 const struct envelope *envelope, struct effects *effects)
 {
-    const struct member *member = *speaker.seat;
     switch (envelope->type) {
     case ENVELOPE_SEND:
         receive_send(relay, speaker, envelope, effects);
@@ -587,11 +371,7 @@ static void receive_from_member(struct relay *relay, struct speaker speaker,
     case ENVELOPE_RESUMED: /* only a cluster seats members unasked */
         break;
     default:
-        if (member_is_host(member))
-            receive_from_host(relay, speaker, envelope, effects);
-        else
-            relay_3_refuse(speaker, envelope_type_name(envelope->type),
-                           not_host_error(envelope->type), effects);
+        relay_3_receive_from_host(relay, speaker, envelope, effects);
         break;
     }
 }

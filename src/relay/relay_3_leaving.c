@@ -6,50 +6,7 @@
 
 #include "relay/relay_parts.h"
 
-#define PARTY_DUES 2 /* deadlines of each room, beside one of each seat */
-
-bool relay_3_prepare_room(struct relay *relay, struct room *room)
-{
-    struct party *party = room->party;
-    if (!due_reserve(&relay->dues, PARTY_DUES))
-        return false;
-    party->relay = relay;
-    party->has_dues = true;
-    party->audience_told_ms = relay->now_ms - AUDIENCE_TOLD_MS;
-    party->account = (struct log_account){relay_admit_log, relay_dismiss_log, party};
-    log_init(&party->log, relay->config.log_bytes_max, &party->account);
-    return true;
-}
-
-void relay_3_release_room(struct relay *relay, struct room *room)
-{
-    struct party *party = room->party;
-    if (!party->has_dues)
-        return;
-    for (uint32_t i = 0; i < room->known_count; i++) {
-        struct member *member = room_by_id(room)[i];
-        if (!member->is_audience)
-            due_cancel(&relay->dues, &member_seat(member)->expiry);
-    }
-    due_cancel(&relay->dues, &party->migration);
-    due_cancel(&relay->dues, &party->audience_due);
-    due_give_back(&relay->dues, PARTY_DUES + party_seats(party));
-    party->has_dues = false;
-    log_release(&party->log);
-}
-
-struct member *relay_3_add_seat(struct relay *relay, struct room *room, struct bytes id,
-                                uint32_t client)
-{
-    if (!due_reserve(&relay->dues, 1))
-        return NULL;
-    struct member *member = room_add(room, id, client);
-    if (member == NULL)
-        due_give_back(&relay->dues, 1);
-    return member;
-}
-
-static void desert(struct relay *relay, struct room *room)
+void relay_3_desert(struct relay *relay, struct room *room)
 {
     list_append(&relay->waiting, &room->retained->deserted);
     relay->config.room_deserted(relay->config.context, room);
@@ -66,6 +23,7 @@ void relay_3_make_host(struct relay *relay, struct room *room, uint32_t index,
                        struct effects *effects)
 {
     room->host_index = index;
+    room_note_change(room);
     due_cancel(&relay->dues, &room->party->migration);
     relay_3_note_audience(relay, room);
     relay_3_emit_to_all(room, EVENT_HOST, effects)->is_for_audience = true;
@@ -91,17 +49,6 @@ void relay_3_review_host(struct relay *relay, struct room *room, struct effects 
         review_migration(relay, room, effects);
 }
 
-void relay_3_note_audience(struct relay *relay, struct room *room)
-{
-    struct party *party = room->party;
-    bool has_audience = party->audience_count > 0 || party->audience_told > 0;
-    if (party->audience_due.place != 0 || (party->audience_max == 0 && !has_audience))
-        return;
-    uint32_t since_ms = relay->now_ms - party->audience_told_ms;
-    uint32_t wait_ms = since_ms >= AUDIENCE_TOLD_MS ? 0 : AUDIENCE_TOLD_MS - since_ms;
-    due_schedule(&relay->dues, &party->audience_due, relay->now_ms + wait_ms);
-}
-
 /* How long a seat is held for a member that goes away now. */
 static uint32_t hold_ms(const struct relay *relay, const struct member *member)
 {
@@ -111,8 +58,24 @@ static uint32_t hold_ms(const struct relay *relay, const struct member *member)
     if (member_is_host(member) && hold < relay->config.host_grace_ms)
         hold = relay->config.host_grace_ms;
     /* A creator that heard no `created` creates anew, and nobody else knows the code. */
-    bool is_unknown = room->party->creator_is_silent && room->next_index == 1;
-    return is_unknown && hold > SILENT_CREATOR_MS ? SILENT_CREATOR_MS : hold;
+    return room->party->is_unknown && hold > SILENT_CREATOR_MS ? SILENT_CREATOR_MS : hold;
+}
+
+bool relay_3_restore_hold(struct relay *relay, struct member *member, bool was_here,
+                          uint32_t left_ms, uint32_t least_ms)
+{
+    uint32_t grace_ms = relay->config.host_grace_ms;
+    uint32_t most_ms = grace_ms > HOLD_MS_MAX ? grace_ms : HOLD_MS_MAX;
+    uint32_t hold = was_here ? hold_ms(relay, member) : left_ms;
+    if (hold > most_ms)
+        hold = most_ms;
+    if (hold < least_ms)
+        hold = least_ms;
+    if (!relay_admit_absent(relay, member))
+        return false;
+    room_put_away(member->room, member);
+    due_schedule(&relay->dues, &member_seat(member)->expiry, relay->now_ms + hold);
+    return true;
 }
 
 static void go_away(struct relay *relay, struct member *member, struct effects *effects)
@@ -131,23 +94,15 @@ static void go_away(struct relay *relay, struct member *member, struct effects *
         list_remove(&room->pairing);
     relay_3_emit_to_others(member, EVENT_PEER_AWAY, effects);
     if (room->member_count == 0)
-        desert(relay, room);
+        relay_3_desert(relay, room);
     relay_3_review_host(relay, room, effects);
-}
-
-static void leave_audience(struct relay *relay, struct member *member)
-{
-    struct room *room = member->room;
-    room_remove(room, member);
-    relay->departed = member;
-    relay_3_note_audience(relay, room);
 }
 
 void relay_3_depart(struct relay *relay, struct member *member, enum departure departure,
                     struct effects *effects)
 {
     if (member->is_audience)
-        leave_audience(relay, member);
+        relay_3_leave_audience(relay, member);
     else if (departure == DEPARTURE_FAREWELL)
         relay_3_vacate(relay, member, LEAVING_LEFT, effects);
     else
@@ -178,7 +133,7 @@ void relay_3_vacate(struct relay *relay, struct member *member, enum leaving lea
     bool was_host = member_is_host(member);
     bool was_here = member->client != CLIENT_NONE;
     if (member->is_audience) {
-        leave_audience(relay, member);
+        relay_3_leave_audience(relay, member);
         return;
     }
     remove_seat(relay, member);
@@ -192,21 +147,8 @@ void relay_3_vacate(struct relay *relay, struct member *member, enum leaving lea
     emit->event.peer = member;
     emit->event.leaving = leaving;
     if (was_here && room->member_count == 0)
-        desert(relay, room);
+        relay_3_desert(relay, room);
     relay_3_review_host(relay, room, effects);
-}
-
-static void tell_audience(struct relay *relay, struct party *party, struct effects *effects)
-{
-    const struct room *room = party->room;
-    const struct member *host = room_find_index(room, room->host_index);
-    if (host == NULL)
-        return;
-    party->audience_told_ms = relay->now_ms;
-    party->audience_told = party->audience_count;
-    effects_tell_client(
-        effects, host->client,
-        (struct event){.type = EVENT_AUDIENCE, .room = room, .number = party->audience_count});
 }
 
 void relay_3_do_due(struct relay *relay, struct effects *effects)
@@ -226,7 +168,7 @@ void relay_3_do_due(struct relay *relay, struct effects *effects)
         break;
     }
     case DUE_AUDIENCE:
-        tell_audience(relay, CONTAINER_OF(due, struct party, audience_due), effects);
+        relay_3_tell_audience(relay, CONTAINER_OF(due, struct audience, telling), effects);
         break;
     }
 }

@@ -20,12 +20,31 @@ void relay_end_room(struct relay *relay, struct room *room, struct effects *effe
     room_stop_counting(room);
     room_table_remove(&relay->rooms, room);
     list_remove(&room->pairing);
+    list_remove(&room->changed);
+    if (config->notes_changes)
+        config->forget_record(config->context, room->code);
     if (room->retained != NULL) {
         list_remove(&room->retained->hostless);
         relay_occupy(relay, room);
     }
     relay->closed = room;
     config->dismiss_room(config->context, room->maker);
+}
+
+uint64_t relay_count_changed(const struct relay *relay)
+{
+    uint64_t count = 0;
+    LIST_FOR_EACH(link, &relay->changed)
+    {
+        count++;
+    }
+    return count;
+}
+
+struct room *relay_take_changed(struct relay *relay)
+{
+    struct list *link = list_pop_first(&relay->changed);
+    return link == NULL ? NULL : CONTAINER_OF(link, struct room, changed);
 }
 
 void relay_shut_room(struct relay *relay, struct room *room, struct effects *effects)
@@ -53,11 +72,26 @@ void relay_close_room(struct relay *relay, struct speaker speaker, struct effect
         relay_shut_room(relay, member->room, effects);
 }
 
+bool relay_is_just_restored(const struct relay *relay, const struct room *room)
+{
+    const struct retained *retained = room->retained;
+    return retained != NULL && retained->is_restored &&
+           relay->now_ms - retained->restored_ms < RESTORED_HOLD_LEAST_MS;
+}
+
+/* Whether a room of protocol 1 was just restored, and not all its members have come back. */
+static bool waits_for_members(const struct relay *relay, const struct room *room)
+{
+    return relay_is_just_restored(relay, room) && room->known_count > room->member_count;
+}
+
 bool relay_outlives(const struct relay *relay, const struct member *last, enum departure departure)
 {
     const struct room *room = last->room;
     uint32_t grace_ms = relay->config.empty_room_grace_ms;
-    if (room_protocol(room) == PROTOCOL_1 || grace_ms == 0)
+    if (room_protocol(room) == PROTOCOL_1)
+        return waits_for_members(relay, room);
+    if (grace_ms == 0)
         return false;
     if (departure == DEPARTURE_CUT_OFF)
         return true;
@@ -75,12 +109,57 @@ bool relay_outlives(const struct relay *relay, const struct member *last, enum d
     return false;
 }
 
+/*
+ * When a grace begins that begins now: later, if it would be over before a restored room may end.
+ * Then the rooms behind this one in its list wait for it, in the first RESTORED_HOLD_LEAST_MS and
+ * only if the operator has made the grace shorter than these.
+ */
+static uint32_t grace_since_ms(const struct relay *relay, const struct room *room,
+                               uint32_t grace_ms)
+{
+    if (!relay_is_just_restored(relay, room))
+        return relay->now_ms;
+    uint32_t since_restored_ms = relay->now_ms - room->retained->restored_ms;
+    uint32_t left_ms = RESTORED_HOLD_LEAST_MS - since_restored_ms;
+    return left_ms > grace_ms ? relay->now_ms + left_ms - grace_ms : relay->now_ms;
+}
+
 void relay_desert(struct relay *relay, struct room *room)
 {
     const struct relay_config *config = &relay->config;
-    room->retained->deserted_ms = relay->now_ms;
+    room->retained->deserted_ms = grace_since_ms(relay, room, config->empty_room_grace_ms);
     list_append(&relay->deserted, &room->retained->deserted);
     config->room_deserted(config->context, room);
+}
+
+void relay_desert_restored(struct relay *relay, struct room *room)
+{
+    if (room->party != NULL) {
+        relay_3_desert(relay, room);
+        return;
+    }
+    if (room_protocol(room) == PROTOCOL_2) {
+        room->retained->host_left_ms = grace_since_ms(relay, room, relay->config.host_grace_ms);
+        list_append(&relay->hostless, &room->retained->hostless);
+    }
+    relay_desert(relay, room);
+}
+
+void relay_resume_room(struct relay *relay, struct room *room, struct effects *effects)
+{
+    if (room->member_count == 0) {
+        relay_desert_restored(relay, room);
+        return;
+    }
+    if (room->member_count > 1)
+        relay_begin_proof(relay, room);
+    if (room->party != NULL) {
+        relay_3_review_host(relay, room, effects);
+    } else if (room_protocol(room) == PROTOCOL_2 &&
+               room_find_index(room, room->host_index) == NULL) {
+        room->retained->host_left_ms = grace_since_ms(relay, room, relay->config.host_grace_ms);
+        list_append(&relay->hostless, &room->retained->hostless);
+    }
 }
 
 void relay_occupy(struct relay *relay, struct room *room)
@@ -165,7 +244,7 @@ bool relay_end_first_deserted(struct relay *relay, struct effects *effects)
     if (room == NULL && !list_is_empty(&relay->waiting))
         room = CONTAINER_OF(relay->waiting.next, struct retained, deserted)->room;
     if (room != NULL)
-        relay_end_room(relay, room, effects);
+        relay_shut_room(relay, room, effects); /* its audience may be there */
     return room != NULL;
 }
 
@@ -234,4 +313,19 @@ const struct room *relay_find_busy_room(const struct relay *relay, uint32_t *buc
         }
     }
     return NULL;
+}
+
+uint32_t relay_count_busy_rooms(const struct relay *relay, uint32_t most)
+{
+    const struct room_table *table = &relay->rooms;
+    uint32_t seen = 0;
+    uint32_t busy = 0;
+    for (uint32_t at = 0; at < table->bucket_count && seen < most; at++) {
+        for (const struct room *room = table->buckets[at]; room != NULL;
+             room = room->next_in_bucket) {
+            seen++;
+            busy += relay_room_is_busy(relay, room);
+        }
+    }
+    return busy;
 }

@@ -3,9 +3,7 @@
  * the checks.
  */
 #include <assert.h>
-#include <stdlib.h>
 
-#include "base/allocation.h"
 #include "relay/relay_parts.h"
 
 /*
@@ -79,23 +77,17 @@ static bool draw_code(struct relay *relay, struct speaker speaker, uint64_t *ret
     return false;
 }
 
-static bool set_url(struct relay *relay, struct room *room)
+static bool set_url(const struct relay *relay, struct room *room)
 {
     uint8_t code[CODE_LENGTH_MAX];
     uint8_t url[URL_FILLED_BYTES_MAX];
     size_t code_length = code_write(room->code, code);
     size_t length = url_template_fill(&relay->template, bytes_of(code, code_length),
                                       relay->config.instance.id, url);
-    room->retained->url = malloc(length);
-    if (room->retained->url == NULL || !relay_admit_bytes(relay, room, allocation_cost(length)))
-        return false;
-    memcpy(room->retained->url, url, length);
-    room->retained->url_length = (uint16_t)length;
-    return true;
+    return relay_keep_url(relay, room, bytes_of(url, length));
 }
 
-/* Frees a room that is in no table. */
-static void drop_room(struct relay *relay, struct room *room)
+void relay_drop_room(struct relay *relay, struct room *room)
 {
     if (room->party != NULL)
         relay_3_release_room(relay, room);
@@ -110,17 +102,18 @@ static struct member *make_room(struct relay *relay, uint64_t code,
     struct room *room = room_new(code, settings->members_max, speaker.origin_number);
     if (room == NULL)
         return NULL;
+    relay_begin_noting(relay, room);
     room->maker = settings->maker;
     if (relay->config.crowds != NULL)
         room_begin_counting(room, &relay->config.crowds[speaker.origin_number]);
-    bool is_prepared = room->party == NULL || relay_3_prepare_room(relay, room);
+    bool is_prepared = room->party == NULL || relay_3_prepare_room(relay, room, settings->wishes);
     struct member *member = NULL;
     if (is_prepared)
         member = room->party == NULL ? room_add(room, settings->id, speaker.client)
                                      : relay_3_add_seat(relay, room, settings->id, speaker.client);
     if (member == NULL || (settings->has_url && !set_url(relay, room)) ||
         !room_table_add(&relay->rooms, room)) {
-        drop_room(relay, room);
+        relay_drop_room(relay, room);
         return NULL;
     }
     member->active_ms = relay->now_ms;
@@ -161,6 +154,18 @@ struct member *relay_open_room(struct relay *relay, struct room_settings *settin
     return member;
 }
 
+void relay_seat_creator(const struct relay *relay, struct speaker speaker, struct member *member,
+                        struct effects *effects)
+{
+    *speaker.seat = member;
+    effects_add_room_added(effects, (struct effect_room_added){speaker.origin_number});
+    effects_tell_client(effects, speaker.client,
+                        (struct event){.type = EVENT_CREATED,
+                                       .room = member->room,
+                                       .peer = member,
+                                       .instance = &relay->config.instance});
+}
+
 bool relay_read_max_clients(const struct relay *relay, const struct json_value *value,
                             uint32_t *ret_members_max)
 {
@@ -188,8 +193,8 @@ static bool read_url(struct relay *relay, struct speaker speaker, const struct j
 {
     struct event event = {.type = EVENT_ERROR};
     *ret_has_url = speaker.protocol == PROTOCOL_2 && value->kind != JSON_ABSENT;
-    if (!*ret_has_url || url_template_read(value, relay->config.instance.id, &relay->template,
-                                           &event.error, &event.detail))
+    if (!*ret_has_url || url_template_read(value, relay->config.instance.id, false,
+                                           &relay->template, &event.error, &event.detail))
         return true;
     effects_tell_client(effects, speaker.client, event);
     return false;
@@ -212,13 +217,7 @@ void relay_create(struct relay *relay, struct speaker speaker, const struct enve
     struct member *member = relay_open_room(relay, &settings, speaker, effects);
     if (member == NULL)
         return;
-    *speaker.seat = member;
-    effects_add_room_added(effects, (struct effect_room_added){speaker.origin_number});
-    effects_tell_client(effects, speaker.client,
-                        (struct event){.type = EVENT_CREATED,
-                                       .room = member->room,
-                                       .peer = member,
-                                       .instance = &relay->config.instance});
+    relay_seat_creator(relay, speaker, member, effects);
 }
 
 /* Gives the speaker its seat, and queues what it has missed, before any newer event. */
@@ -261,6 +260,17 @@ static bool may_bring(const struct relay *relay, struct speaker speaker, const s
     return false;
 }
 
+/*
+ * Forgets a member that a restored room of protocol 1 was waiting for. It enters as somebody new:
+ * in protocol 1 all members have the same list, in the order in which they came.
+ */
+static void stop_waiting_for(struct relay *relay, struct member *member)
+{
+    relay_discount_absent(relay, member);
+    room_remove(member->room, member);
+    member_free(member);
+}
+
 /* Adds a new member, or lets the absent member `known` come back. */
 static void enter_room(struct relay *relay, struct speaker speaker, struct room *room,
                        struct member *known, struct bytes id, struct effects *effects)
@@ -272,6 +282,10 @@ static void enter_room(struct relay *relay, struct speaker speaker, struct room 
     }
     if (known == NULL && !may_bring(relay, speaker, room, effects))
         return;
+    if (known != NULL && room_protocol(room) == PROTOCOL_1) {
+        stop_waiting_for(relay, known);
+        known = NULL;
+    }
     struct member *member = known;
     if (known == NULL) {
         member = room_add(room, id, speaker.client);

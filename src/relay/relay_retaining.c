@@ -5,11 +5,8 @@
 #include "base/allocation.h"
 #include "relay/relay_parts.h"
 
-/*
- * Pointers to an absent member: in two arrays of the room, and in that of absent members. Arrays
- * grow by doubling.
- */
-#define ARRAYS_BYTES (2 * 3 * sizeof(struct member *))
+/* Pointers to an absent member, in two arrays of the room, which grow by doubling. */
+#define ARRAYS_BYTES (2 * 2 * sizeof(struct member *))
 
 bool relay_admit_bytes(const struct relay *relay, struct room *room, size_t count)
 {
@@ -24,6 +21,19 @@ bool relay_admit_bytes(const struct relay *relay, struct room *room, size_t coun
     return is_admitted;
 }
 
+/*
+ * Who misses an event is told so and takes the state anew. Who loses a seat can't come back, and
+ * a state or a ban that is refused is what the host must do again.
+ */
+bool relay_admit_before_log(const struct relay *relay, struct room *room, size_t count)
+{
+    while (!relay_admit_bytes(relay, room, count)) {
+        if (room->party == NULL || !log_give_way(&room->party->log))
+            return false;
+    }
+    return true;
+}
+
 static void dismiss_bytes(const struct relay *relay, struct room *room, size_t count)
 {
     assert(count <= room->retained->bytes);
@@ -31,17 +41,22 @@ static void dismiss_bytes(const struct relay *relay, struct room *room, size_t c
     relay->config.dismiss_bytes(relay->config.context, room->maker, count);
 }
 
-bool relay_admit_log(void *context, size_t bytes)
+static const struct party *party_of(struct log *log)
 {
-    const struct party *party = context;
-    return relay_admit_bytes(party->relay, party->room, bytes);
+    return CONTAINER_OF(log, struct party, log);
 }
 
-void relay_dismiss_log(void *context, size_t bytes)
+static bool admit_log(struct log *log, size_t bytes)
 {
-    const struct party *party = context;
-    dismiss_bytes(party->relay, party->room, bytes);
+    return relay_admit_bytes(party_of(log)->relay, party_of(log)->room, bytes);
 }
+
+static void dismiss_log(struct log *log, size_t bytes)
+{
+    dismiss_bytes(party_of(log)->relay, party_of(log)->room, bytes);
+}
+
+const struct log_account relay_log_account = {admit_log, dismiss_log};
 
 void relay_discount_room(const struct relay *relay, struct room *room)
 {
@@ -55,12 +70,9 @@ void relay_discount_room(const struct relay *relay, struct room *room)
  */
 static size_t absent_cost(const struct member *member)
 {
-    if (member->is_in_seat)
-        return allocation_cost(sizeof(struct seat) + sizeof *member + member->id_length) +
-               ARRAYS_BYTES;
-    if (member_is_host(member))
+    if (!member->is_in_seat && member_is_host(member))
         return 0;
-    return allocation_cost(sizeof *member + member->id_length) + ARRAYS_BYTES;
+    return allocation_cost(member_size(member->is_in_seat, member->id_length)) + ARRAYS_BYTES;
 }
 
 void relay_discount_absent(const struct relay *relay, struct member *member)
@@ -77,7 +89,7 @@ bool relay_admit_absent(const struct relay *relay, const struct member *member)
     size_t cost = absent_cost(member);
     bool is_bounded = room->party == NULL; /* seats are bounded by their number */
     if ((is_bounded && room->retained->absent_bytes + cost > ROOM_ABSENT_BYTES_MAX) ||
-        !relay_admit_bytes(relay, room, cost))
+        !relay_admit_before_log(relay, room, cost))
         return false;
     room->retained->absent_bytes += cost;
     return true;
@@ -86,7 +98,7 @@ bool relay_admit_absent(const struct relay *relay, const struct member *member)
 /* Forgets the first absent member. True: it was `member`, which is not counted yet. */
 static bool forget_first(struct relay *relay, struct room *room, struct member *member)
 {
-    struct member *first = room->retained->absent[0];
+    struct member *first = room_absent(room)[0];
     if (first != member)
         relay_discount_absent(relay, first);
     room_remove(room, first);
@@ -103,20 +115,26 @@ static bool forget_first(struct relay *relay, struct room *room, struct member *
 void relay_remember_absent(struct relay *relay, struct room *room, struct member *member)
 {
     uint32_t limit = room->members_max > ABSENT_LEAST ? room->members_max : ABSENT_LEAST;
-    if (!room_retire(room, member)) {
-        room_remove(room, member);
-        relay->departed = member;
-        return;
-    }
+    room_retire(room, member);
     /*
      * An absent host is never forgotten, so its bytes are not counted: if other members have used
      * up the limit, relay_admit_absent() would refuse even a cost of 0.
      */
     if (member_is_host(member))
         return;
-    bool is_forgotten = room->retained->absent_count > limit && forget_first(relay, room, member);
+    bool is_forgotten = room->absent_count > limit && forget_first(relay, room, member);
     while (!is_forgotten && !relay_admit_absent(relay, member))
         is_forgotten = forget_first(relay, room, member);
+}
+
+bool relay_keep_url(const struct relay *relay, struct room *room, struct bytes url)
+{
+    room->retained->url = malloc(url.length);
+    if (room->retained->url == NULL || !relay_admit_bytes(relay, room, allocation_cost(url.length)))
+        return false;
+    memcpy(room->retained->url, url.data, url.length);
+    room->retained->url_length = (uint16_t)url.length;
+    return true;
 }
 
 bool relay_state_fits(struct bytes span)
@@ -153,13 +171,12 @@ static size_t state_cost(const struct payload *state)
     return state == NULL ? 0 : allocation_cost(sizeof *state + state->length);
 }
 
-/* Replaces a state that the room retains. False: rooms retain too much. */
-static bool replace_state(const struct relay *relay, struct room *room, struct payload **retained,
-                          struct payload *state)
+bool relay_replace_state(const struct relay *relay, struct room *room, struct payload **retained,
+                         struct payload *state)
 {
     size_t before = state_cost(*retained);
     size_t after = state_cost(state);
-    if (after > before && !relay_admit_bytes(relay, room, after - before))
+    if (after > before && !relay_admit_before_log(relay, room, after - before))
         return false;
     if (after < before)
         dismiss_bytes(relay, room, before - after);
@@ -170,8 +187,9 @@ static bool replace_state(const struct relay *relay, struct room *room, struct p
 
 bool relay_keep_state(struct relay *relay, struct room *room, struct payload *state)
 {
-    if (!replace_state(relay, room, &room->retained->state, state))
+    if (!relay_replace_state(relay, room, &room->retained->state, state))
         return false;
+    room_note_change(room);
     if (room->party != NULL) {
         struct log_address address = {.readers = LOG_EVERYONE_BUT, .index = room->host_index};
         struct member *host = room_find_index(room, room->host_index);
@@ -183,5 +201,6 @@ bool relay_keep_state(struct relay *relay, struct room *room, struct payload *st
 
 bool relay_keep_private(struct relay *relay, struct room *room, struct payload *state)
 {
-    return replace_state(relay, room, &room->party->private_state, state);
+    room_note_change(room);
+    return relay_replace_state(relay, room, &room->party->private_state, state);
 }

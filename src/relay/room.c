@@ -28,7 +28,7 @@ static void retained_free(struct retained *retained)
     list_remove(&retained->deserted);
     payload_release(retained->state);
     free(retained->url);
-    free(retained->absent);
+    free(retained->unknown);
     free(retained);
 }
 
@@ -38,6 +38,7 @@ struct room *room_new(uint64_t code, uint32_t members_max, uint16_t origin_numbe
     if (room == NULL)
         return NULL;
     list_init(&room->pairing);
+    list_init(&room->changed);
     room->code = code;
     room->members_max = members_max;
     room->origin_number = origin_number;
@@ -52,6 +53,13 @@ struct room *room_new(uint64_t code, uint32_t members_max, uint16_t origin_numbe
     return NULL;
 }
 
+bool room_need_retained(struct room *room)
+{
+    if (room->retained == NULL)
+        room->retained = retained_new(room);
+    return room->retained != NULL;
+}
+
 void room_begin_counting(struct room *room, uint32_t *crowd)
 {
     room->crowd = crowd;
@@ -61,8 +69,9 @@ void room_begin_counting(struct room *room, uint32_t *crowd)
 
 void room_stop_counting(struct room *room)
 {
+    uint32_t audience_count = room->party == NULL ? 0 : party_audience_count(room->party);
     if (room->crowd != NULL)
-        *room->crowd -= room->member_count;
+        *room->crowd -= room->member_count + audience_count;
     room->crowd = NULL;
 }
 
@@ -70,6 +79,7 @@ void room_free(struct room *room)
 {
     room_stop_counting(room);
     list_remove(&room->pairing);
+    list_remove(&room->changed);
     for (uint32_t i = 0; i < room->known_count; i++)
         member_free(room_by_id(room)[i]);
     party_free(room->party);
@@ -130,6 +140,23 @@ struct member *room_find_index(const struct room *room, uint32_t index)
     return room->members[at];
 }
 
+/* Moves the absent members, and all by id, to where they are with this capacity. */
+static void rearrange(struct room *room, struct member **members, uint32_t capacity)
+{
+    struct member **absent = members + room->capacity - room->absent_count;
+    struct member **by_id = members + room->capacity;
+    size_t absent_size = room->absent_count * sizeof *members;
+    size_t by_id_size = room->known_count * sizeof *members;
+    if (capacity > room->capacity) {
+        memmove(members + capacity, by_id, by_id_size);
+        memmove(members + capacity - room->absent_count, absent, absent_size);
+    } else {
+        memmove(members + capacity - room->absent_count, absent, absent_size);
+        memmove(members + capacity, by_id, by_id_size);
+    }
+    room->capacity = capacity;
+}
+
 /* Reserves capacity for one more known member. */
 static bool reserve_one(struct room *room)
 {
@@ -139,25 +166,8 @@ static bool reserve_one(struct room *room)
     struct member **members = realloc(room->members, (size_t)capacity * 2 * sizeof *members);
     if (members == NULL)
         return false;
-    memmove(members + capacity, members + room->capacity, room->known_count * sizeof *members);
     room->members = members;
-    room->capacity = capacity;
-    return true;
-}
-
-/* Reserves capacity for so many absent members. */
-static bool reserve_absent(struct retained *retained, uint32_t count)
-{
-    if (count <= retained->absent_capacity)
-        return true;
-    uint32_t capacity =
-        retained->absent_capacity == 0 ? SMALLEST_CAPACITY : retained->absent_capacity * 2;
-    assert(count <= capacity);
-    struct member **absent = realloc(retained->absent, capacity * sizeof *absent);
-    if (absent == NULL)
-        return false;
-    retained->absent = absent;
-    retained->absent_capacity = capacity;
+    rearrange(room, members, capacity);
     return true;
 }
 
@@ -167,23 +177,10 @@ static void shrink(struct room *room)
     uint32_t capacity = room->capacity / 2;
     if (room->known_count > capacity / 2 || capacity < SMALLEST_CAPACITY)
         return;
-    memmove(room->members + capacity, room_by_id(room), room->known_count * sizeof *room->members);
-    room->capacity = capacity;
+    rearrange(room, room->members, capacity);
     struct member **smaller = realloc(room->members, (size_t)capacity * 2 * sizeof *smaller);
     if (smaller != NULL)
         room->members = smaller;
-}
-
-static void shrink_absent(struct retained *retained)
-{
-    uint32_t capacity = retained->absent_capacity / 2;
-    if (retained->absent_count > capacity / 2 || capacity < SMALLEST_CAPACITY)
-        return;
-    struct member **smaller = realloc(retained->absent, capacity * sizeof *smaller);
-    if (smaller == NULL)
-        return;
-    retained->absent = smaller;
-    retained->absent_capacity = capacity;
 }
 
 static void insert(struct member **array, uint32_t *count, uint32_t at, struct member *member)
@@ -199,6 +196,25 @@ static void remove_at(struct member **array, uint32_t *count, uint32_t at,
     assert(at < *count && array[at] == member);
     --*count;
     memmove(array + at, array + at + 1, (*count - at) * sizeof *array);
+}
+
+/* The absent members end where the array does, so those in front of the place move. */
+static void insert_absent(struct room *room, uint32_t at, struct member *member)
+{
+    assert(room->member_count + room->absent_count < room->capacity);
+    struct member **absent = room_absent(room);
+    memmove(absent - 1, absent, at * sizeof *absent);
+    absent[(ptrdiff_t)at - 1] = member;
+    room->absent_count++;
+}
+
+static void remove_absent(struct room *room, uint32_t at, const struct member *member)
+{
+    struct member **absent = room_absent(room);
+    assert(at < room->absent_count && absent[at] == member);
+    memmove(absent + 1, absent, at * sizeof *absent);
+    room->absent_count--;
+    room_note_change(room);
 }
 
 static void count_in(const struct room *room)
@@ -218,36 +234,41 @@ static void add_present(struct room *room, uint32_t at, struct member *member)
 {
     insert(room->members, &room->member_count, at, member);
     count_in(room);
+    room_note_change(room);
 }
 
 static void remove_present(struct room *room, const struct member *member)
 {
+    room_note_change(room);
     remove_at(room->members, &room->member_count, find_index(room, member->index), member);
     count_out(room);
+}
+
+size_t member_size(bool is_in_seat, size_t id_length)
+{
+    size_t size = offsetof(struct member, id) + id_length;
+    if (size < sizeof(struct member))
+        size = sizeof(struct member);
+    return is_in_seat ? sizeof(struct seat) + size : size;
 }
 
 /* Allocates a member, in protocol 3 within its seat. NULL: memory is short. */
 static struct member *member_new(struct room *room, struct bytes id, uint32_t client,
                                  uint32_t index)
 {
-    struct member *member;
-    if (room->party == NULL) {
-        member = malloc(sizeof *member + id.length);
-        if (member == NULL)
-            return NULL;
-    } else {
-        struct seat *seat = calloc(1, sizeof *seat + sizeof *member + id.length);
-        if (seat == NULL)
-            return NULL;
-        seat->expiry.kind = DUE_EXPIRY;
-        member = seat_member(seat);
-    }
+    bool is_in_seat = room->party != NULL;
+    void *allocation = calloc(1, member_size(is_in_seat, id.length));
+    if (allocation == NULL)
+        return NULL;
+    struct member *member = is_in_seat ? seat_member(allocation) : allocation;
+    if (is_in_seat)
+        member_seat(member)->expiry.kind = DUE_EXPIRY;
     *member = (struct member){
         .room = room,
         .client = client,
         .index = index,
         .id_length = (uint16_t)id.length,
-        .is_in_seat = room->party != NULL,
+        .is_in_seat = is_in_seat,
         .is_audience = index == INDEX_AUDIENCE,
     };
     memcpy(member->id, id.data, id.length);
@@ -276,9 +297,6 @@ static struct member *add_known(struct room *room, struct bytes id, uint32_t cli
 
 struct member *room_add(struct room *room, struct bytes id, uint32_t client)
 {
-    /* A seat always finds a place among those that are away. */
-    if (room->party != NULL && !reserve_absent(room->retained, party_seats(room->party) + 1))
-        return NULL;
     struct member *member = add_known(room, id, client, room->next_index);
     if (member == NULL)
         return NULL;
@@ -289,67 +307,67 @@ struct member *room_add(struct room *room, struct bytes id, uint32_t client)
 
 struct member *room_add_audience(struct room *room, struct bytes id, uint32_t client)
 {
-    if (!party_reserve_audience(room->party))
+    if (!audience_reserve(room->party->audience))
         return NULL;
     struct member *member = add_known(room, id, client, INDEX_AUDIENCE);
     if (member == NULL)
         return NULL;
-    party_add_audience(room->party, member);
+    audience_add(room->party->audience, member);
     count_in(room);
     return member;
 }
 
 bool room_next_of_audience(const struct room *room, uint32_t *at, uint32_t *ret_client)
 {
-    const struct party *party = room->party;
+    const struct audience *audience = room->party->audience;
     uint32_t place = *at - room->member_count;
-    if (place >= party->audience_count)
+    if (audience == NULL || place >= audience->count)
         return false;
-    *ret_client = party->audience[place]->client;
+    *ret_client = audience->members[place]->client;
     ++*at;
     return true;
 }
 
 static uint32_t find_away(const struct room *room, uint32_t index)
 {
-    const struct retained *retained = room->retained;
-    return find_by_index(retained->absent, retained->absent_count, index);
+    return find_by_index(room_absent(room), room->absent_count, index);
 }
 
 struct member *room_find_away(const struct room *room, uint32_t index)
 {
-    const struct retained *retained = room->retained;
     uint32_t at = find_away(room, index);
-    if (at == retained->absent_count || retained->absent[at]->index != index)
+    if (at == room->absent_count || room_absent(room)[at]->index != index)
         return NULL;
-    return retained->absent[at];
+    return room_absent(room)[at];
+}
+
+static void remove_away(struct room *room, const struct member *member)
+{
+    remove_absent(room, find_away(room, member->index), member);
 }
 
 void room_put_away(struct room *room, struct member *member)
 {
-    struct retained *retained = room->retained;
-    assert(retained->absent_count < retained->absent_capacity);
     remove_present(room, member);
     member->client = CLIENT_NONE;
-    insert(retained->absent, &retained->absent_count, find_away(room, member->index), member);
+    insert_absent(room, find_away(room, member->index), member);
 }
 
 void room_bring_back(struct room *room, struct member *member, uint32_t client)
 {
-    struct retained *retained = room->retained;
-    remove_at(retained->absent, &retained->absent_count, find_away(room, member->index), member);
+    remove_away(room, member);
     member->client = client;
     add_present(room, find_index(room, member->index), member);
 }
 
 /* Absent members that stayed for a shorter time than `stayed_ms`; with `or_equal`, not longer. */
-static uint32_t count_shorter(const struct retained *retained, uint32_t stayed_ms, bool or_equal)
+static uint32_t count_shorter(const struct room *room, uint32_t stayed_ms, bool or_equal)
 {
     uint32_t low = 0;
-    uint32_t high = retained->absent_count;
+    uint32_t high = room->absent_count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        uint32_t other_ms = retained->absent[middle]->stayed_ms;
+        uint32_t other_ms = room_absent(room)[middle]->stayed_ms;
         if (other_ms < stayed_ms || (or_equal && other_ms == stayed_ms))
             low = middle + 1;
         else
@@ -362,48 +380,35 @@ static uint32_t count_shorter(const struct retained *retained, uint32_t stayed_m
  * Members that stayed equally long are searched one by one: that is rare, and the array is read in
  * sequence.
  */
-static void forget_absence(struct retained *retained, const struct member *member)
+static void forget_absence(struct room *room, const struct member *member)
 {
     if (member_is_host(member))
         return;
-    uint32_t at = count_shorter(retained, member->stayed_ms, false);
-    while (at < retained->absent_count && retained->absent[at] != member)
+    uint32_t at = count_shorter(room, member->stayed_ms, false);
+    while (at < room->absent_count && room_absent(room)[at] != member)
         at++;
-    remove_at(retained->absent, &retained->absent_count, at, member);
-    shrink_absent(retained);
+    remove_absent(room, at, member);
 }
 
 void room_return(struct room *room, struct member *member, uint32_t client)
 {
     assert(member->client == CLIENT_NONE);
-    forget_absence(room->retained, member);
+    forget_absence(room, member);
     member->client = client;
     add_present(room, find_index(room, member->index), member);
 }
 
-bool room_retire(struct room *room, struct member *member)
+void room_retire(struct room *room, struct member *member)
 {
-    struct retained *retained = room->retained;
-    if (!member_is_host(member)) {
-        if (!reserve_absent(retained, retained->absent_count + 1))
-            return false;
-        insert(retained->absent, &retained->absent_count,
-               count_shorter(retained, member->stayed_ms, true), member);
-    }
     remove_present(room, member);
     member->client = CLIENT_NONE;
-    return true;
-}
-
-static void remove_away(struct room *room, const struct member *member)
-{
-    struct retained *retained = room->retained;
-    remove_at(retained->absent, &retained->absent_count, find_away(room, member->index), member);
+    if (!member_is_host(member))
+        insert_absent(room, count_shorter(room, member->stayed_ms, true), member);
 }
 
 static void remove_audience(struct room *room, struct member *member)
 {
-    party_remove_audience(room->party, member);
+    audience_remove(room->party->audience, member);
     count_out(room);
 }
 
@@ -416,10 +421,8 @@ void room_remove(struct room *room, struct member *member)
     else if (room->party != NULL)
         remove_away(room, member);
     else
-        forget_absence(room->retained, member);
+        forget_absence(room, member);
     remove_at(room_by_id(room), &room->known_count, find_id(room, member_id(member)), member);
     shrink(room);
-    if (room->party != NULL && room->known_count < room->retained->absent_capacity / 4)
-        shrink_absent(room->retained);
     member->room = NULL;
 }

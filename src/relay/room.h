@@ -8,7 +8,7 @@
  *
  * In protocol 2 a member that has left is absent: the room still knows it, and it keeps its index.
  * The number of absent members is bounded; the one that was present for the shortest time is
- * forgotten first.
+ * forgotten first. In protocol 1 only members of a restored room are absent, until they come back.
  */
 #ifndef PARTY_RELAY_ROOM_H
 #define PARTY_RELAY_ROOM_H
@@ -37,19 +37,14 @@ struct vacancy {
     bool is_over;  /* the loop must end the room */
 };
 
-/* What a room of protocol 2 or 3 keeps beyond the needs of its members' connections. */
+/*
+ * What a room keeps beyond the needs of its members' connections: one of protocol 2 or 3, and one
+ * of protocol 1 that was restored from its record.
+ */
 struct retained {
     struct room *room;
     struct payload *state; /* the retained state, in the form in which members get it; NULL: none */
     uint8_t *url; /* URL of the page for controllers, escaped for a JSON string; NULL: none */
-    /*
-     * Absent members. Protocol 2, without the host: the one that was present for the shortest time
-     * first; among equal times, the one that left first. Protocol 3: members that are away, by
-     * index.
-     */
-    struct member **absent;
-    uint32_t absent_count;
-    uint32_t absent_capacity;
     struct list hostless; /* in the relay's list of rooms without their host */
     struct list deserted; /* in the relay's list of rooms without members */
     struct vacancy vacancy;
@@ -57,13 +52,18 @@ struct retained {
     size_t absent_bytes; /* bytes of these that are counted for absent members */
     uint32_t host_left_ms;
     uint32_t deserted_ms;
+    uint32_t restored_ms;
     uint16_t url_length;
+    uint16_t unknown_length;
+    bool is_restored; /* the room was made of its record, at restored_ms */
+    uint8_t *unknown; /* fields of the record that a later version has written; NULL: none */
 };
 
 struct room {
     /*
-     * Present members by index, that is in the order in which they came. From `capacity` on follow
-     * all known members, sorted by id.
+     * Two arrays of known members. In the first one present members are in front, by index, that is
+     * in the order in which they came, and absent ones at the end; see room_absent(). From
+     * `capacity` on follow all, sorted by id.
      */
     struct member **members;
     uint32_t member_count;
@@ -72,16 +72,19 @@ struct room {
     uint32_t members_max; /* limit of present members; in protocol 3, of seats */
     uint64_t code;        /* see relay/code.h */
     struct room *next_in_bucket;
-    struct retained *retained; /* NULL in protocol 1 */
+    struct retained *retained; /* NULL in protocol 1, unless the room was restored */
     struct party *party;       /* NULL in protocols 1 and 2 */
     struct maker *maker;
     uint32_t *crowd; /* counts the present members of all rooms of this origin; NULL: not counted */
+    uint32_t absent_count;
     uint32_t next_index;
     uint32_t host_index;    /* INDEX_NONE: the room waits for a host */
     uint32_t paired_ms;     /* since when the room has had several members */
     struct list pairing;    /* in the relay's list of rooms without proof */
     bool is_proven;         /* it has had several members for proof_ms */
     uint16_t origin_number; /* the server's number for the creator's origin */
+    struct list changed;    /* in `changes`, since the room's record was written last */
+    struct list *changes;   /* the relay's list of changed rooms; NULL: nobody writes records */
 };
 
 struct member {
@@ -99,6 +102,8 @@ struct member {
 };
 
 #define CLIENT_NONE UINT32_MAX
+/* Of a present member after an upgrade, until its connection is there again: relay_take_over(). */
+#define CLIENT_EXPECTED (CLIENT_NONE - 1)
 
 static inline enum protocol room_protocol(const struct room *room)
 {
@@ -109,6 +114,22 @@ static inline enum protocol room_protocol(const struct room *room)
 static inline struct member **room_by_id(const struct room *room)
 {
     return room->members + room->capacity;
+}
+
+/*
+ * Absent members. Protocol 2, without the host: the one that was present for the shortest time
+ * first; among equal times, the one that left first. Protocol 3: members that are away, by index.
+ */
+static inline struct member **room_absent(const struct room *room)
+{
+    return room->members + room->capacity - room->absent_count;
+}
+
+/* Notes that the room's record would be another one now. */
+static inline void room_note_change(struct room *room)
+{
+    if (room->changes != NULL && list_is_empty(&room->changed))
+        list_append(room->changes, &room->changed);
 }
 
 /* Empty: the room has no URL. */
@@ -152,6 +173,9 @@ static inline bool member_is_host(const struct member *member)
 /* Creates an empty room. NULL: memory is short. */
 MUST_CHECK struct room *room_new(uint64_t code, uint32_t members_max, uint16_t origin_number);
 
+/* Gives the room a struct retained if it has none. False: memory is short. */
+MUST_CHECK bool room_need_retained(struct room *room);
+
 /* Counts the room's present members in `crowd` from now on. */
 void room_begin_counting(struct room *room, uint32_t *crowd);
 
@@ -176,14 +200,14 @@ MUST_CHECK struct member *room_add(struct room *room, struct bytes id, uint32_t 
 /* Makes an absent member present again. */
 void room_return(struct room *room, struct member *member, uint32_t client);
 
-/*
- * Makes a present member absent; its `stayed_ms` must be up to date. False: memory is short, and
- * nothing was changed; that never happens to the host.
- */
-MUST_CHECK bool room_retire(struct room *room, struct member *member);
+/* Makes a present member absent; its `stayed_ms` must be up to date. */
+void room_retire(struct room *room, struct member *member);
 
 /* Removes a present or absent member, which the caller must give to member_free(). */
 void room_remove(struct room *room, struct member *member);
+
+/* The bytes that are allocated for a member, in protocol 3 with its seat. */
+size_t member_size(bool is_in_seat, size_t id_length);
 
 /* NULL is allowed. */
 void member_free(struct member *member);

@@ -70,7 +70,7 @@ static void put_filled(struct writer *writer, struct bytes text, struct bytes ro
     }
 }
 
-bool url_template_read(const struct json_value *value, struct bytes instance_id,
+bool url_template_read(const struct json_value *value, struct bytes instance_id, bool allows_near,
                        struct url_template *ret_template, enum relay_error *ret_error,
                        struct bytes *ret_detail)
 {
@@ -96,7 +96,7 @@ bool url_template_read(const struct json_value *value, struct bytes instance_id,
     put_filled(&writer, text, BYTES("ABCDEF"), instance_id, false);
     enum url_kind kind = url_classify(writer_view(&writer));
     *ret_error = kind == URL_INVALID ? ERROR_URL_INVALID : ERROR_URL_NOT_HTTPS;
-    return kind == URL_HTTPS;
+    return kind == URL_HTTPS || (allows_near && kind == URL_HTTP_NEAR);
 }
 
 size_t url_template_fill(const struct url_template *template, struct bytes room,
@@ -105,6 +105,24 @@ size_t url_template_fill(const struct url_template *template, struct bytes room,
     struct writer writer = writer_over(ret_url, URL_FILLED_BYTES_MAX);
     put_filled(&writer, bytes_of(template->text, template->length), room, instance_id, true);
     return writer.length;
+}
+
+bool url_template_read_filled(const struct json_value *value, uint8_t ret_url[URL_FILLED_BYTES_MAX],
+                              size_t *ret_length)
+{
+    uint8_t decoded[URL_FILLED_BYTES_MAX];
+    struct json_string_sizes sizes;
+    size_t length;
+    if (value->kind != JSON_STRING ||
+        !json_string_decode(value, decoded, sizeof decoded, &length) ||
+        !json_string_canonicalize(value, ret_url, URL_FILLED_BYTES_MAX, &sizes))
+        return false;
+    /* What {room} stands for may have made it a URL that browsers refuse; it was told all the same.
+     */
+    struct bytes text = bytes_of(decoded, length);
+    *ret_length = sizes.written;
+    return !has_space_or_control(text) &&
+           (bytes_have_prefix(text, BYTES("https:")) || bytes_have_prefix(text, BYTES("http:")));
 }
 
 void url_template_write_address(struct writer *writer, struct bytes url)

@@ -148,6 +148,22 @@ bool admission_accepted_admin(struct server *server, struct conn *conn)
     return false;
 }
 
+bool admission_restored(struct server *server, struct conn *conn, const struct address *address)
+{
+    struct subnets *subnets = &server->subnets;
+    const struct subnets_limits none = {0};
+    atomic_uint *count =
+        conn->refusal == REFUSAL_NONE ? &server->connection_count : &server->refusal_count;
+    atomic_fetch_add_explicit(count, 1, memory_order_relaxed);
+    if (address != NULL)
+        conn->subnet = subnets_enter(subnets, *address);
+    if (!conn->is_counted)
+        return address == NULL || conn->subnet != SUBNET_NONE;
+    return conn->subnet != SUBNET_NONE &&
+           subnets_add_connection(subnets, conn->subnet, (enum subnets_kind)conn->kind, none) ==
+               SUBNETS_ENTERED;
+}
+
 void admission_left(struct loop *loop, struct conn *conn)
 {
     struct server *server = loop->server;

@@ -22,6 +22,13 @@ MUST_CHECK bool admission_accepted(struct loop *loop, struct conn *conn);
  */
 MUST_CHECK bool admission_accepted_admin(struct server *server, struct conn *conn);
 
+/*
+ * Counts a connection that was handed over, as it was counted before: `conn->refusal`, `kind` and
+ * `is_counted` say how. `address` is NULL if it was not known. False: memory is short.
+ */
+MUST_CHECK bool admission_restored(struct server *server, struct conn *conn,
+                                   const struct address *address);
+
 /* Ends the counting of a connection that ends. */
 void admission_left(struct loop *loop, struct conn *conn);
 

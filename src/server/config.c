@@ -2,6 +2,7 @@
 #include "server/config.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@ enum value_kind {
     VALUE_DURATION, /* `10s`, `250ms`; stored in milliseconds */
     VALUE_FLAG,     /* may stand without a value on the command line */
     VALUE_POLLER,
+    VALUE_ON_STOP,
     VALUE_ENDPOINT, /* an address and a port */
     VALUE_PREFIX,   /* the beginning of a path */
     VALUE_NAME,     /* letters, digits, `.`, `-` and `_` */
@@ -62,10 +64,16 @@ struct complaint {
 };
 
 #define CHECK_HEALTH "--check-health"
+#define UPGRADE "--upgrade"
+#define SHOW_STATE "--show-state"
 
 #define FIELD(name) offsetof(struct config, name)
 
 static const struct option options[] = {
+    {"--options-file", "OPTIONS_FILE", FIELD(options_file), VALUE_TEXT, 0, 0,
+     "file with more options, one in a line, read anew at an upgrade; the command line wins over "
+     "it, and it over the environment",
+     OTHERWISE("none"), NULL},
     {"--host", "HOST", FIELD(host), VALUE_TEXT, 0, 0, "address or name to listen on",
      OTHERWISE("every IPv4 and IPv6 address"), NULL},
     {"--port", "PORT", FIELD(port), VALUE_NUMBER, 0, 65535,
@@ -114,6 +122,12 @@ static const struct option options[] = {
      DURATION_MAX_MS, "time in which output must advance, or close 1013", STANDARD("15s"), NULL},
     {"--drain-timeout", "DRAIN_TIMEOUT", FIELD(drain_timeout_ms), VALUE_DURATION, 10,
      DURATION_MAX_MS, "time that running rooms have after SIGTERM", STANDARD("300s"), NULL},
+    {"--state-dir", "STATE_DIR", FIELD(state_directory), VALUE_TEXT, 0, 0,
+     "directory in which rooms outlive the process", OTHERWISE("none: they end with it"),
+     "STATE_DIRECTORY"},
+    {"--on-stop", "ON_STOP", FIELD(on_stop), VALUE_ON_STOP, 0, ON_STOP_KINDS,
+     "after SIGTERM: keep rooms for the next process, or drain, which lets them come to their end",
+     OTHERWISE("keep with --state-dir, else drain"), NULL},
     {"--host-grace", "HOST_GRACE_MS", FIELD(host_grace_ms), VALUE_DURATION, 10, DURATION_MAX_MS,
      "time that a host has to come back, in protocol 2; the variable in milliseconds",
      STANDARD("120s"), NULL},
@@ -252,6 +266,12 @@ static bool read_flag(const char *text, uint64_t *ret_flag)
     return false;
 }
 
+static bool read_on_stop(const char *text, uint64_t *ret_on_stop)
+{
+    *ret_on_stop = strcmp(text, "keep") == 0 ? ON_STOP_KEEP : ON_STOP_DRAIN;
+    return *ret_on_stop == ON_STOP_KEEP || strcmp(text, "drain") == 0;
+}
+
 static bool read_poller(const char *text, uint64_t *ret_poller)
 {
     *ret_poller = POLLER_AUTO;
@@ -303,6 +323,9 @@ static bool set_number(const struct option *option, void *field, const char *nam
     } else if (option->kind == VALUE_FLAG) {
         snprintf(wanted, sizeof wanted, "true or false");
         is_good = read_flag(text, &value);
+    } else if (option->kind == VALUE_ON_STOP) {
+        snprintf(wanted, sizeof wanted, "keep or drain");
+        is_good = read_on_stop(text, &value);
     } else if (option->kind == VALUE_POLLER) {
         write_poller_names(wanted, sizeof wanted);
         is_good = read_poller(text, &value);
@@ -387,8 +410,8 @@ static bool set_url(const char **field, const char *name, const char *text,
                     struct complaint complaint)
 {
     enum url_kind kind = url_classify(bytes_of_string(text));
-    bool is_good =
-        (kind == URL_HTTPS || kind == URL_HTTP) && strlen(text) <= DASHBOARD_URL_BYTES_MAX;
+    bool is_good = (kind == URL_HTTPS || kind == URL_HTTP || kind == URL_HTTP_NEAR) &&
+                   strlen(text) <= DASHBOARD_URL_BYTES_MAX;
     *field = text;
     return is_good || complain(complaint, name, "an http or https URL", text);
 }
@@ -449,9 +472,13 @@ static bool add_to_list(const struct option *option, void *field, const char *na
     }
 }
 
-/* `name` is the option's name or the variable's, for the user. */
-static bool set_option(struct config *config, const struct option *option, const char *name,
-                       const char *text, struct complaint complaint)
+/*
+ * `name` is the option's name or the variable's, for the user. A list of one source replaces those
+ * of sources before it.
+ */
+static bool set_option(struct config *config, enum config_source source,
+                       const struct option *option, const char *name, const char *text,
+                       struct complaint complaint)
 {
     void *field = (char *)config + option->offset;
     switch (option->kind) {
@@ -469,10 +496,9 @@ static bool set_option(struct config *config, const struct option *option, const
     case VALUE_ORIGINS:
     case VALUE_PROXIES: {
         struct config_list *list = field; /* both list structures begin with it */
-        bool is_environment = name == option->environment;
-        if (list->is_from_environment && !is_environment)
+        if (list->source != source)
             list->count = 0;
-        list->is_from_environment = is_environment;
+        list->source = source;
         return add_to_list(option, field, name, text, complaint);
     }
     default:
@@ -512,12 +538,13 @@ static void set_defaults(struct config *config)
         .loops = loops > LOOPS_MAX ? LOOPS_MAX : loops,
         .asks_for_replays = is_on_fly(),
         .connections_per_address_max = CONNECTIONS_PER_ADDRESS_UNSET,
+        .on_stop = ON_STOP_KINDS,
     };
     for (size_t i = 0; i < ARRAY_LENGTH(options); i++) {
         const struct option *option = &options[i];
-        bool is_set =
-            !option->unset.is_value || set_option(config, option, option->name, option->unset.text,
-                                                  (struct complaint){why, sizeof why});
+        bool is_set = !option->unset.is_value ||
+                      set_option(config, FROM_DEFAULTS, option, option->name, option->unset.text,
+                                 (struct complaint){why, sizeof why});
         assert(is_set);
     }
 }
@@ -531,7 +558,8 @@ static bool read_environment(struct config *config, struct complaint complaint)
             name = options[i].fallback;
             text = variable(name);
         }
-        if (text != NULL && !set_option(config, &options[i], name, text, complaint))
+        if (text != NULL &&
+            !set_option(config, FROM_ENVIRONMENT, &options[i], name, text, complaint))
             return false;
     }
     return true;
@@ -548,8 +576,8 @@ static const struct option *find_option(const char *argument, size_t name_length
 }
 
 /* Reads `--name value` or `--name=value`. Advances `*at` past what it read. */
-static bool read_argument(struct config *config, int argument_count, char **arguments, int *at,
-                          struct complaint complaint)
+static bool read_argument(struct config *config, enum config_source source, int argument_count,
+                          char **arguments, int *at, struct complaint complaint)
 {
     const char *argument = arguments[(*at)++];
     size_t name_length = strcspn(argument, "=");
@@ -570,7 +598,129 @@ static bool read_argument(struct config *config, int argument_count, char **argu
         snprintf(complaint.text, complaint.capacity, "%s needs a value", option->name);
         return false;
     }
-    return set_option(config, option, option->name, value, complaint);
+    return set_option(config, source, option, option->name, value, complaint);
+}
+
+/* Ends the text at its last character that is no blank, and returns where its first one is. */
+static char *trim(char *text)
+{
+    size_t length = strlen(text);
+    while (length > 0 && strchr(" \t\r", text[length - 1]) != NULL)
+        text[--length] = '\0';
+    return text + strspn(text, " \t");
+}
+
+/* Reads `--name value`, `--name=value` or `--flag`; a comment or nothing changes nothing. */
+static bool read_line(struct config *config, char *line, struct complaint complaint)
+{
+    char *arguments[] = {trim(line), NULL};
+    int count = 1;
+    int at = 0;
+    if (*arguments[0] == '\0' || *arguments[0] == '#')
+        return true;
+    size_t name_length = strcspn(arguments[0], "= \t");
+    const struct option *option = find_option(arguments[0], name_length);
+    if (option != NULL && option->offset == FIELD(options_file)) {
+        snprintf(complaint.text, complaint.capacity, "a file of options can't name another one");
+        return false;
+    }
+    char *value = arguments[0] + name_length;
+    if (*value == ' ' || *value == '\t') {
+        *value = '\0';
+        arguments[count++] = trim(value + 1);
+    }
+    if (!read_argument(config, FROM_FILE, count, arguments, &at, complaint))
+        return false;
+    if (at < count)
+        snprintf(complaint.text, complaint.capacity, "%s=%s is how a value is given to a flag",
+                 option->name, arguments[1]);
+    return at == count;
+}
+
+/* Reads the lines of the options file, which it parts. */
+static bool read_lines(struct config *config, struct complaint complaint)
+{
+    unsigned number = 1;
+    for (char *line = config->options_lines; line != NULL; number++) {
+        char *end = strchr(line, '\n');
+        if (end != NULL)
+            *end = '\0';
+        int length =
+            snprintf(complaint.text, complaint.capacity, "%s:%u: ", config->options_file, number);
+        size_t used = length < 0 || (size_t)length >= complaint.capacity ? 0 : (size_t)length;
+        if (!read_line(config, line,
+                       (struct complaint){complaint.text + used, complaint.capacity - used}))
+            return false;
+        line = end == NULL ? NULL : end + 1;
+    }
+    return true;
+}
+
+/* Copies the text of the options file, or what is in it, which must be text of bounded length. */
+static bool load_options_file(struct config *config, const struct bytes *options_text,
+                              struct complaint complaint)
+{
+    static char text[OPTIONS_FILE_BYTES_MAX + 1];
+    static char lines[sizeof text];
+    size_t length = 0;
+    const char *why = NULL;
+    FILE *file = options_text == NULL ? fopen(config->options_file, "re") : NULL;
+    if (file != NULL) {
+        length = fread(text, 1, sizeof text, file);
+        if (ferror(file) != 0)
+            why = strerrordesc_np(errno);
+        fclose(file);
+    } else if (options_text == NULL) {
+        why = strerrordesc_np(errno);
+    } else {
+        length = options_text->length < sizeof text ? options_text->length : sizeof text;
+        memcpy(text, options_text->data, length);
+    }
+    if (why == NULL && length > OPTIONS_FILE_BYTES_MAX)
+        why = "it is longer than 64 KiB";
+    if (why == NULL && memchr(text, '\0', length) != NULL)
+        why = "it is no text";
+    config->options_text = bytes_of(text, length);
+    config->options_lines = lines;
+    if (why == NULL) {
+        memcpy(lines, text, length);
+        lines[length] = '\0';
+    } else {
+        snprintf(complaint.text, complaint.capacity, "--options-file %s: %s", config->options_file,
+                 why);
+    }
+    return why == NULL;
+}
+
+/* Finds the options file of the command line, or else of the environment, and reads it. */
+static bool read_options_file(struct config *config, int argument_count, char **arguments,
+                              const struct bytes *options_text, struct complaint complaint)
+{
+    static const char name[] = "--options-file";
+    size_t name_length = sizeof name - 1;
+    for (int at = 1; at < argument_count; at++) {
+        if (strncmp(arguments[at], name, name_length) != 0)
+            continue;
+        if (arguments[at][name_length] == '=')
+            config->options_file = arguments[at] + name_length + 1;
+        else if (arguments[at][name_length] == '\0' && at + 1 < argument_count)
+            config->options_file = arguments[at + 1];
+    }
+    return config->options_file == NULL ||
+           (load_options_file(config, options_text, complaint) && read_lines(config, complaint));
+}
+
+/* Reads `--show-state directory`, or the same with `=`, as read_argument() does. */
+static bool read_show_state(struct config *config, int argument_count, char **arguments, int *at,
+                            struct complaint complaint)
+{
+    const char *value = arguments[(*at)++] + strlen(SHOW_STATE);
+    config->state_directory = *value == '=' ? value + 1 : NULL;
+    if (config->state_directory == NULL && *at < argument_count)
+        config->state_directory = arguments[(*at)++];
+    if (config->state_directory == NULL)
+        snprintf(complaint.text, complaint.capacity, SHOW_STATE " needs a value");
+    return config->state_directory != NULL;
 }
 
 /* Checks what depends on more than one option. */
@@ -582,6 +732,8 @@ static bool is_consistent(const struct config *config, enum config_result use,
         why = "--tls-cert and --tls-key go together";
     if (config->idle_timeout_ms <= config->ping_interval_ms)
         why = "--idle-timeout must be longer than --ping-interval";
+    if (config->on_stop == ON_STOP_KEEP && config->state_directory == NULL)
+        why = "--on-stop keep needs a --state-dir";
     if (use == CONFIG_CHECK_HEALTH && config->port == 0)
         why = CHECK_HEALTH " needs a --port to ask at";
     if (why != NULL)
@@ -589,7 +741,20 @@ static bool is_consistent(const struct config *config, enum config_result use,
     return why == NULL;
 }
 
-enum config_result config_read(int argument_count, char **arguments, struct config *ret_config,
+/* Reads the process id behind `--upgrade`. */
+static bool read_upgrade(struct config *config, const char *text, struct complaint complaint)
+{
+    char *end = NULL;
+    unsigned long pid = text == NULL || *text < '1' || *text > '9' ? 0 : strtoul(text, &end, 10);
+    config->upgrade_pid = pid;
+    if (pid > 0 && *end == '\0' && pid <= INT32_MAX)
+        return true;
+    snprintf(complaint.text, complaint.capacity, UPGRADE " needs the id of a process");
+    return false;
+}
+
+enum config_result config_read(int argument_count, char **arguments,
+                               const struct bytes *options_text, struct config *ret_config,
                                char *ret_why, size_t why_capacity)
 {
     struct complaint complaint = {ret_why, why_capacity};
@@ -599,17 +764,34 @@ enum config_result config_read(int argument_count, char **arguments, struct conf
     if (has_argument(argument_count, arguments, "--version"))
         return CONFIG_VERSION;
     set_defaults(ret_config);
-    if (!read_environment(ret_config, complaint))
+    bool is_about_another = has_argument(argument_count, arguments, UPGRADE);
+    if (!read_environment(ret_config, complaint) ||
+        (!is_about_another &&
+         !read_options_file(ret_config, argument_count, arguments, options_text, complaint)))
         return CONFIG_INVALID;
     for (int at = 1; at < argument_count;) {
         if (strcmp(arguments[at], CHECK_HEALTH) == 0) {
             result = CONFIG_CHECK_HEALTH;
             at++;
-        } else if (!read_argument(ret_config, argument_count, arguments, &at, complaint)) {
+        } else if (strcmp(arguments[at], UPGRADE) == 0) {
+            /* It is about another process, whose options these are not. */
+            const char *pid = at + 1 < argument_count ? arguments[at + 1] : NULL;
+            return read_upgrade(ret_config, pid, complaint) ? CONFIG_UPGRADE : CONFIG_INVALID;
+        } else if (strcspn(arguments[at], "=") == strlen(SHOW_STATE) &&
+                   strncmp(arguments[at], SHOW_STATE, strlen(SHOW_STATE)) == 0) {
+            if (!read_show_state(ret_config, argument_count, arguments, &at, complaint))
+                return CONFIG_INVALID;
+            result = CONFIG_SHOW_STATE;
+        } else if (!read_argument(ret_config, FROM_COMMAND_LINE, argument_count, arguments, &at,
+                                  complaint)) {
             return CONFIG_INVALID;
         }
     }
-    return is_consistent(ret_config, result, complaint) ? result : CONFIG_INVALID;
+    if (!is_consistent(ret_config, result, complaint))
+        return CONFIG_INVALID;
+    if (ret_config->on_stop == ON_STOP_KINDS)
+        ret_config->on_stop = ret_config->state_directory != NULL ? ON_STOP_KEEP : ON_STOP_DRAIN;
+    return result;
 }
 
 struct instance config_instance(const struct config *config)
@@ -630,6 +812,9 @@ void config_print_help(void)
                options[i].fallback != NULL ? " or " : "",
                options[i].fallback != NULL ? options[i].fallback : "");
     printf("  %-31s ask the server with these options for /health and exit, with 0 if it is well\n"
+           "  %-31s have the process with this id replace itself by the program at its path now,\n"
+           "  %-31s and go on with all rooms and connections\n"
+           "  %-31s print the rooms in this directory, without secrets, and exit\n"
            "  %-31s print this and exit\n  %-31s print the version and exit\n",
-           CHECK_HEALTH, "--help", "--version");
+           CHECK_HEALTH, UPGRADE " PID", "", SHOW_STATE " DIR", "--help", "--version");
 }

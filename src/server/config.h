@@ -12,9 +12,12 @@
 #include "server/limits.h"
 
 /* The state of a repeatable option. Items of the command line replace those of the environment. */
+/* Where options come from. Later ones win. */
+enum config_source { FROM_DEFAULTS, FROM_ENVIRONMENT, FROM_FILE, FROM_COMMAND_LINE };
+
 struct config_list {
     uint32_t count;
-    bool is_from_environment;
+    enum config_source source;
 };
 
 struct origin_list {
@@ -38,6 +41,13 @@ struct proxy_list {
 
 #define POLLER_AUTO POLLER_KINDS /* the last poller of `enum poller_kind` that works */
 
+/* What happens to rooms when the process is told to stop. */
+enum on_stop {
+    ON_STOP_DRAIN, /* they are played to their end */
+    ON_STOP_KEEP,  /* the next process has them */
+    ON_STOP_KINDS, /* unset: KEEP with a state directory */
+};
+
 /* A limit of connections or failed joins that is 0 means no limit. */
 struct config {
     const char *host; /* NULL: every address */
@@ -48,7 +58,11 @@ struct config {
         *admin_listen; /* ADDRESS:PORT, see config_admin_endpoint(); NULL: no listener of its own */
     const char *tls_certificate; /* files, PEM; both NULL: no TLS */
     const char *tls_key;
-    const char *token_key; /* file, see net/token_key.h; NULL: nobody needs a token */
+    const char *token_key;       /* file, see net/token_key.h; NULL: nobody needs a token */
+    const char *state_directory; /* NULL: rooms end with the process */
+    const char *options_file;    /* NULL: none */
+    struct bytes options_text;   /* what is in it */
+    char *options_lines;         /* the same in parts, to which strings above may point */
 
     uint64_t protocol;         /* enum protocol of clients that name none */
     const char *instance_id;   /* letters, digits, `.`, `-` and `_`; NULL: unset */
@@ -62,6 +76,7 @@ struct config {
     uint64_t request_timeout_ms;
     uint64_t stall_timeout_ms;
     uint64_t drain_timeout_ms;
+    uint64_t on_stop; /* enum on_stop */
     uint64_t host_grace_ms;
     uint64_t origin_proof_ms;     /* 0: an origin is listed with its first connection */
     uint64_t empty_room_grace_ms; /* 0: a room ends when its last member leaves */
@@ -86,6 +101,7 @@ struct config {
 
     uint64_t requires_origin; /* 0 or 1 */
     uint64_t is_free;         /* 0 or 1: loops enter no sandbox */
+    uint64_t upgrade_pid;     /* of CONFIG_UPGRADE */
     struct origin_list allowed_origins;
     struct proxy_list trusted_proxies;
 };
@@ -95,11 +111,17 @@ enum config_result {
     CONFIG_HELP,
     CONFIG_VERSION,
     CONFIG_CHECK_HEALTH, /* ask the server that has this configuration */
+    CONFIG_UPGRADE,      /* ask the process `upgrade_pid` to replace itself */
+    CONFIG_SHOW_STATE,   /* print what is in `state_directory` */
     CONFIG_INVALID,      /* `ret_why` says what is wrong */
 };
 
-/* Strings in the result point into `arguments` or the environment. */
+/*
+ * Strings in the result point into `arguments`, the environment, or what was read of the options
+ * file, which is in static memory. `options_text`: what the options file has, or NULL to read it.
+ */
 MUST_CHECK enum config_result config_read(int argument_count, char **arguments,
+                                          const struct bytes *options_text,
                                           struct config *ret_config, char *ret_why,
                                           size_t why_capacity);
 

@@ -70,6 +70,7 @@ struct conn {
     uint8_t state : 4;            /* enum conn_state; changed by conn_set_state() alone */
     uint8_t protocol : 2;         /* enum protocol, of an open WebSocket */
     bool closed_without_code : 1; /* the client closed, and did not say why */
+    bool lacks_password : 1;      /* DELAYED: its last join named a room, but not the password */
     /* The place is in use; conn_end() publishes that it is not, conn_begin() checks it. */
     atomic_bool is_taken;
     bool peer_has_ended : 1;

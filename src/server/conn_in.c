@@ -342,7 +342,7 @@ void conn_in_discard(struct loop *loop, struct conn *conn)
     size_t charge = conn_charge(conn);
     conn_drop_input(conn);
     /* The connection may have been paused or WAITING. The loop must hear of the peer's end. */
-    if (conn->state != CONN_DEAD && !conn->peer_has_ended)
+    if (conn->state != CONN_DEAD && !conn->peer_has_ended && !loop->is_resting)
         poller_resume(loop->poller, &conn->socket);
     conn->is_paused = false;
     loop->charged += conn_charge(conn) - charge;

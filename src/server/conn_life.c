@@ -74,10 +74,10 @@ static void end_life(struct loop *loop, struct conn *conn)
 }
 
 /*
- * Takes over a connection that is new or has moved here. False: memory was short, and the
+ * Takes over a connection, whose socket is not attached. False: memory was short, and the
  * connection is freed.
  */
-static bool adopt(struct loop *loop, struct conn *conn)
+static bool settle_in(struct loop *loop, struct conn *conn)
 {
     count_connection(loop, +1);
     if (conn->is_client)
@@ -107,8 +107,25 @@ static bool adopt(struct loop *loop, struct conn *conn)
     loop_set_deadline(loop, conn, conn->is_client ? DEADLINE_LIVENESS : DEADLINE_REQUEST);
     if (conn_waiting(conn) > 0)
         loop_mark_dirty(loop, conn);
+    return true;
+}
+
+static void attach(struct loop *loop, struct conn *conn)
+{
     if (!poller_attach(loop->poller, &conn->socket))
         conn_out_abandon(loop, conn);
+}
+
+/*
+ * Takes over a connection that is new or has moved here. A loop that rests attaches nothing. False:
+ * memory was short, and the connection is freed.
+ */
+static bool adopt(struct loop *loop, struct conn *conn)
+{
+    if (!settle_in(loop, conn))
+        return false;
+    if (!loop->is_resting)
+        attach(loop, conn);
     return true;
 }
 
@@ -199,6 +216,40 @@ bool conn_life_receive(struct loop *loop, struct conn *conn)
 {
     conn_set_state(conn, conn->is_client ? CONN_OPEN : CONN_HTTP);
     return adopt(loop, conn);
+}
+
+bool conn_life_restore(struct loop *loop, struct conn *conn)
+{
+    if (!settle_in(loop, conn))
+        return false;
+    if (conn->state == CONN_CLOSING) {
+        conn->progress_ms = loop->now_ms;
+        loop_set_deadline(loop, conn, DEADLINE_FLUSH);
+        loop_mark_dirty(loop, conn);
+    }
+    return true;
+}
+
+/* The connection is paused until it is resumed in the next turn, which has a bound for that. */
+static void read_later(struct loop *loop, struct conn *conn)
+{
+    size_t charge = conn_charge(conn);
+    conn->is_paused = true;
+    poller_pause(loop->poller, &conn->socket);
+    loop_set_deadline(loop, conn, DEADLINE_NEXT_TURN);
+    loop->charged += conn_charge(conn) - charge;
+}
+
+void conn_life_attach_all(struct loop *loop)
+{
+    uint32_t at = 0;
+    struct conn *conn;
+    while ((conn = loop_next_connection(loop, &at)) != NULL) {
+        attach(loop, conn);
+        bool reads = conn->state == CONN_HTTP || conn->state == CONN_OPEN;
+        if (reads && conn->input != NULL && conn->input->unread.length > 0)
+            read_later(loop, conn);
+    }
 }
 
 void conn_life_drop(struct loop *loop, struct conn *conn)

@@ -28,6 +28,15 @@ void conn_life_send(struct loop *loop, struct conn *conn);
  */
 MUST_CHECK bool conn_life_receive(struct loop *loop, struct conn *conn);
 
+/*
+ * The loop has this connection from the process that this one replaces. Its socket is not attached
+ * yet. False: memory is short, and the connection is freed.
+ */
+MUST_CHECK bool conn_life_restore(struct loop *loop, struct conn *conn);
+
+/* Attaches the sockets of all connections that were restored, and reads what they had unread. */
+void conn_life_attach_all(struct loop *loop);
+
 /* Frees the connection of such mail, after the loops have ended. */
 void conn_life_drop(struct loop *loop, struct conn *conn);
 

@@ -29,6 +29,7 @@
     CLOSE(PROTOCOL_ERROR, "closed: protocol error", "protocol_error") /* 1002 or 1007 */ \
     CLOSE(TOO_LARGE, "closed: message too large", "too_large") /* 1009 */ \
     CLOSE(GOING_AWAY, "closed: server is stopping", "going_away") /* 1001 */ \
+    CLOSE(RESTARTING, "closed: server is restarting", "restarting") /* 1012 */ \
     ONE(PINGED, "silent clients pinged", "pings_total", "Silent clients pinged.") \
     CLOSE(SILENT, "gone after the idle timeout", "silent") /* --idle-timeout */ \
     CLOSE(UNREQUESTED, "requests timed out", "request_timeout") /* --request-timeout: the client did not complete a request, or did not read its response */ \

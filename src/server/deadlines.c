@@ -180,6 +180,16 @@ static void expire_penalty(struct loop *loop, struct conn *conn)
         perform_delayed_answer(loop, conn);
 }
 
+void deadlines_end_penalty(struct loop *loop, struct conn *conn)
+{
+    bool is_penalty =
+        conn->state == CONN_DELAYED || (conn->state == CONN_WAITING && !conn->is_awaited);
+    if (!is_penalty)
+        return;
+    list_remove(&conn->deadline);
+    expire_penalty(loop, conn);
+}
+
 static void give_up_request(struct loop *loop, struct conn *conn)
 {
     loop->stats.counters[COUNTER_UNREQUESTED]++;

@@ -18,4 +18,8 @@ void deadlines_check(struct loop *loop);
 /* Milliseconds until the first deadline; -1 when there is none. */
 int deadlines_wait_ms(const struct loop *loop);
 
+/* Ends the penalty that the connection is waiting for, before its time; if it waits for none, does
+ * nothing. */
+void deadlines_end_penalty(struct loop *loop, struct conn *conn);
+
 #endif

@@ -12,7 +12,9 @@ void drain_begin(struct loop *loop)
     loop->drain.is_busy = true;
     loop->drain.look_due_ms = loop->now_ms;
     atomic_fetch_add(&server->busy_loops, 1);
+    atomic_fetch_add(&server->busy_rooms, relay_count_busy_rooms(&loop->relay, BUSY_ROOMS_COUNTED));
     atomic_fetch_add(&server->draining_loops, 1);
+    loop_tell_main(loop);
 }
 
 void drain_note_end(struct loop *loop)
@@ -58,8 +60,12 @@ int drain_wait_ms(const struct loop *loop)
     return loop->relay.is_draining ? time_left_ms(loop) : -1;
 }
 
+bool drain_has_begun(struct server *server)
+{
+    return atomic_load(&server->draining_loops) == server->loop_count;
+}
+
 bool drain_is_over(struct server *server)
 {
-    return atomic_load(&server->draining_loops) == server->loop_count &&
-           atomic_load(&server->busy_loops) == 0;
+    return drain_has_begun(server) && atomic_load(&server->busy_loops) == 0;
 }

@@ -25,6 +25,9 @@ void drain_check(struct loop *loop);
 /* Milliseconds until the next search; -1: none is due. */
 int drain_wait_ms(const struct loop *loop);
 
+/* Whether all loops drain, and `busy_rooms` is counted. Safe from any thread. */
+bool drain_has_begun(struct server *server);
+
 /* Whether no loop has a room that the drain waits for. Safe from any thread. */
 bool drain_is_over(struct server *server);
 

@@ -86,8 +86,10 @@
 #define HANDSHAKE_WORK 64       /* units for beginning a TLS session, beside the handshake's time */
 /* Queues of dead connections that one turn frees, since freeing takes time. */
 #define REAPED_BYTES_PER_TURN (4 * 1024 * 1024)
-#define EXPIRIES_PER_TURN 256 /* deadlines of one kind, so that they do not delay messages */
-#define TURN_LONGEST_MS 100   /* a longer turn means that the process itself stood still */
+#define EXPIRIES_PER_TURN 256   /* deadlines of one kind, so that they do not delay messages */
+#define RECORDS_INTERVAL_MS 200 /* a loop hands the record of a room over so often, at most */
+#define STORE_STOP_MS 5000      /* time for the last records at a stop */
+#define TURN_LONGEST_MS 100     /* a longer turn means that the process itself stood still */
 
 #define POOL_TRIM_INTERVAL_MS 1000    /* a loop frees chunks that it did not reuse for so long */
 #define HEAP_TRIM_INTERVAL_MS 5000    /* at least, between two trims of the heap */
@@ -102,9 +104,27 @@
 #define BEGUN_BYTES_BEFORE_CLOSE_MAX (64 * 1024)
 
 #define SLOWEST_READER_BYTES_PER_MS 4 /* output taken at this rate makes up for silence */
-#define LINGER_TIMEOUT_MS 2000   /* for the peer to close after us, while it acknowledges nothing */
-#define LINGER_STALLS 4          /* stall timeouts that it may take while it acknowledges output */
+#define LINGER_TIMEOUT_MS 2000 /* for the peer to close after us, while it acknowledges nothing */
+#define LINGER_STALLS 4        /* stall timeouts that it may take while it acknowledges output */
+/* An upgrade: TLS connections are closed over so long, in steps; others are awaited so long. */
+#define REST_MS 2500
+#define REST_SPREAD_MS 2000
+#define REST_LOOK_MS 20
+#define UPGRADE_ANSWER_MS 3000     /* for the loops to copy their rooms, or to notice the rest */
+#define UPGRADE_REHEARSAL_MS 10000 /* for the new program to restore that copy */
+#define UPGRADE_LONGEST_MS 5000    /* a rehearsal that took longer is not followed by an upgrade */
+/* After execution: the former program goes on then. And four times what the rehearsal took. */
+#define UPGRADE_RESTORING_S 2
+#define UPGRADE_ASKED_MS 60000 /* that --upgrade waits */
+#define UPGRADE_IDLE_MS                                                      \
+    (REST_MS + UPGRADE_ANSWER_MS + 500) /* nothing is seen of it for longest \
+                                         */
+#define LISTENS_ON_BYTES_MAX 640        /* --host, --port and --admin-listen, to compare them */
+#define OPTIONS_FILE_BYTES_MAX ((size_t)64 << 10)
+#define UPGRADE_STORE_S 10       /* the same until the store is open */
 #define STOP_TIMEOUT_MS 1000     /* for all peers to get their close frame, and to close after us */
+#define STOP_NOW_TIMEOUT_MS 100  /* the same at Ctrl-C, since somebody waits */
+#define BUSY_ROOMS_COUNTED 10000 /* in each loop, to tell an operator what a drain waits for */
 #define HEALTH_CHECK_TIMEOUT_S 3 /* for the answer to --check-health */
 #define DRAIN_LOOK_INTERVAL_MS 1000 /* between two searches for a room that the drain waits for */
 #define DETACHING_WAIT_MS 10        /* one wait at a stop for the kernel to let go of connections */

@@ -55,6 +55,8 @@ struct eviction {
  * State of the process that all loops share. Counts are sums of all loops; a loop changes them when
  * a connection or room begins or ends.
  */
+struct store;
+
 struct server {
     const struct config *config;
     const struct kernel *kernel;
@@ -66,6 +68,7 @@ struct server {
     struct tls_context *tls;       /* NULL: plain TCP */
     struct token_keys *token_keys; /* NULL: nobody needs a token */
     int listener_fd;
+    char listens_on[LISTENS_ON_BYTES_MAX]; /* the options that the listeners were made with */
     int admin_fd; /* listener of --admin-listen, which the main thread accepts from; -1: none */
     /*
      * An eventfd. A loop writes to it when the main thread is to read notices, drain and heap
@@ -79,12 +82,25 @@ struct server {
     size_t buffered_bytes_max;
     atomic_uint connection_count;
     atomic_uint refusal_count; /* connections above a limit that wait for their refusal */
+    struct store *store;       /* NULL without --state-dir */
+    /* Set by the main thread: another process or program will have the rooms, so none ends now. */
+    atomic_bool keeps_rooms;
     atomic_uint rooms;
     atomic_size_t retained_bytes; /* bytes that rooms retain: states, URLs, absent members */
     size_t retained_bytes_max;
+    atomic_uint restless_loops;      /* that have not done yet what upgrade has asked all for */
+    pthread_barrier_t resting_loops; /* where loops wait for each other in hold() */
+    uint64_t rested_ns;              /* when they were asked to hold */
+    unsigned executions;             /* of programs, in the life of the process */
+    uint64_t upgrades;               /* those that went well */
+    uint64_t started_s;              /* when the process began, by the wall clock */
+    uint32_t rehearsal_ms;           /* that the last rehearsal took */
+    bool is_upgrade_stuck;           /* a loop has not answered in time */
     atomic_uint draining_loops;
-    atomic_uint busy_loops; /* draining loops that still have a room to wait for */
-    atomic_bool has_freed;  /* a loop has freed much memory: the main thread trims the heap */
+    atomic_uint busy_loops;   /* draining loops that still have a room to wait for */
+    atomic_uint busy_rooms;   /* such rooms when the drain began, as the operator is told */
+    uint32_t stop_timeout_ms; /* set before the loops stop */
+    atomic_bool has_freed;    /* a loop has freed much memory: the main thread trims the heap */
     atomic_bool heap_is_asked;
     atomic_bool lack_of_sandbox_is_told;
     atomic_size_t heap_bytes; /* allocated and not freed, as the main thread measured last */
@@ -117,6 +133,10 @@ enum mail_kind {
     MAIL_DRAIN,  /* create no more rooms */
     MAIL_STOP,   /* close all connections and end */
     MAIL_VACANT, /* end the vacant rooms that makers has listed for this loop */
+    MAIL_COPY,   /* write the loop's part of a handover, for a rehearsal */
+    MAIL_REST,   /* come to rest, since the process is about to replace itself */
+    MAIL_GO_ON,  /* it is not, after all */
+    MAIL_HOLD,   /* take no more turns */
 };
 
 /* The progress of a loop's drain; see drain. */
@@ -142,6 +162,14 @@ struct handshakes {
     uint64_t due_ns;           /* the next handshake is not served before */
 };
 
+/* How far a loop has come to rest; see resting. */
+struct rest {
+    bool is_begun;
+    bool is_ready; /* nothing is left that must end before the loop is held */
+    uint32_t began_ms;
+    uint32_t look_ms; /* when it looks again */
+};
+
 struct loop {
     struct server *server;
     const struct kernel *kernel; /* the server's */
@@ -158,6 +186,14 @@ struct loop {
     struct mail drain_mail;
     struct mail stop_mail;
     struct mail vacant_mail;
+    struct mail copy_mail;
+    struct mail rest_mail;
+    struct mail go_on_mail;
+    struct mail hold_mail;
+    struct rest rest;
+    struct buf part;                   /* of the handover, for the main thread */
+    bool part_failed;                  /* memory was short for it */
+    bool is_held;                      /* the thread takes no more turns: see hold */
     atomic_bool vacant_mail_is_posted; /* a loop has posted vacant_mail, which is not handled yet */
     struct relay relay;
     struct drain drain;
@@ -194,6 +230,9 @@ struct loop {
     atomic_uint load; /* stats.connections, for loops that look for the emptiest one */
     bool is_listening;
     bool is_stopping;
+    bool is_resting;        /* no socket is attached: between two programs */
+    bool writes_records;    /* the server has a store, and the loop's rooms are in it */
+    uint32_t recorded_ms;   /* when all changed rooms were handed over last */
     uint32_t trimmed_ms;    /* when pool and answer cache were trimmed last */
     uint32_t listen_due_ms; /* when not listening: the time of the next try */
     uint32_t stop_due_ms;

@@ -7,8 +7,11 @@
 #include <string.h>
 
 #include "net/sandbox.h"
+#include "server/conn_life.h"
 #include "server/deadlines.h"
+#include "server/hold.h"
 #include "server/mail.h"
+#include "server/records.h"
 #include "server/relay_services.h"
 #include "server/stopping.h"
 #include "server/turn.h"
@@ -30,6 +33,10 @@ struct loop *loop_thread_new(struct server *server, uint32_t index)
     loop->drain_mail.kind = MAIL_DRAIN;
     loop->stop_mail.kind = MAIL_STOP;
     loop->vacant_mail.kind = MAIL_VACANT;
+    loop->copy_mail.kind = MAIL_COPY;
+    loop->rest_mail.kind = MAIL_REST;
+    loop->go_on_mail.kind = MAIL_GO_ON;
+    loop->hold_mail.kind = MAIL_HOLD;
     loop->pool.account = &loop->charged;
     loop->is_listening = true;
     loop->first_ending = CLIENT_NONE;
@@ -45,7 +52,7 @@ struct loop *loop_thread_new(struct server *server, uint32_t index)
     newcomers_init(&loop->newcomers, server->kernel);
     if (loop->poller != NULL && mailbox_init(&loop->mailbox, server->kernel) &&
         poller_watch(loop->poller, loop->mailbox.wake_fd) &&
-        poller_listen(loop->poller, server->listener_fd))
+        (server->listener_fd < 0 || poller_listen(loop->poller, server->listener_fd)))
         return loop;
     loop_thread_free(loop);
     return NULL;
@@ -96,13 +103,19 @@ void *loop_thread_run(void *argument)
     struct loop *loop = argument;
     poller_start(loop->poller);
     give_up_rights(loop);
+    conn_life_attach_all(loop); /* of the process before, if there was one */
     for (;;) {
         turn_take(loop);
+        if (loop->is_held) {
+            hold(loop);
+            return NULL;
+        }
         bool is_over = (int32_t)(loop->now_ms - loop->stop_due_ms) >= 0;
         if (loop->is_stopping && (loop->stats.connections == 0 || is_over))
             break;
     }
     stopping_abandon_all(loop);
+    records_write_at_stop(loop);
     stopping_wait_for_kernel(loop);
     return NULL;
 }

@@ -7,9 +7,11 @@
 #include "server/conn_out.h"
 #include "server/drain.h"
 #include "server/eviction.h"
+#include "server/handover.h"
 #include "server/http/gather.h"
 #include "server/http/routes.h"
 #include "server/perform.h"
+#include "server/resting.h"
 #include "server/stopping.h"
 
 static void receive_connection(struct loop *loop, struct conn *conn)
@@ -29,7 +31,7 @@ static void end_vacant_rooms(struct loop *loop)
     struct effects effects;
     struct vacancy *vacancy;
     atomic_store(&loop->vacant_mail_is_posted, false);
-    while (!loop_phase_is_over(loop) &&
+    while (!loop_phase_is_over(loop) && !server->keeps_rooms &&
            (vacancy = makers_take_over(&server->makers, loop->index)) != NULL) {
         relay_end_deserted(&loop->relay, vacancy, &effects);
         perform_effects(loop, &effects);
@@ -62,6 +64,15 @@ static void evict(struct loop *loop)
     }
 }
 
+static void copy_for_rehearsal(struct loop *loop)
+{
+    buf_init(&loop->part, HANDOVER_BYTES_MAX);
+    loop->part_failed = !handover_write(loop, true, &loop->part);
+    loop->work += loop->part.length / 1024;
+    atomic_fetch_sub(&loop->server->restless_loops, 1);
+    loop_tell_main(loop);
+}
+
 void mail_handle(struct loop *loop, struct mail *mail)
 {
     switch ((enum mail_kind)mail->kind) {
@@ -92,13 +103,25 @@ void mail_handle(struct loop *loop, struct mail *mail)
     case MAIL_VACANT:
         end_vacant_rooms(loop);
         break;
+    case MAIL_COPY:
+        copy_for_rehearsal(loop);
+        break;
+    case MAIL_REST:
+        resting_begin(loop);
+        break;
+    case MAIL_GO_ON:
+        resting_cancel(loop);
+        break;
+    case MAIL_HOLD:
+        loop->is_held = true;
+        break;
     }
 }
 
 void mail_drop(struct loop *loop, struct mail *mail)
 {
     if (mail->kind == MAIL_SNAPSHOT_REQUEST || mail->kind == MAIL_SNAPSHOT_REPLY)
-        gather_drop(mail);
-    if (mail->kind == MAIL_CONNECTION)
+        gather_drop(mail); /* which may free it */
+    else if (mail->kind == MAIL_CONNECTION)
         conn_life_drop(loop, CONTAINER_OF(mail, struct conn, mail));
 }

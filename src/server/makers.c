@@ -71,6 +71,11 @@ struct maker *makers_enter(struct makers *makers, struct address address)
     return maker;
 }
 
+struct address makers_address(const struct maker *maker)
+{
+    return maker->address;
+}
+
 void makers_leave(struct makers *makers, struct maker *maker)
 {
     if (maker == NULL)
@@ -128,9 +133,9 @@ void makers_remove_vacancy(struct makers *makers, struct maker *maker, struct va
     if (maker == NULL)
         return;
     pthread_mutex_lock(&makers->lock);
+    bool was_counted = !list_is_empty(&vacancy->link) && !vacancy->is_over;
     list_remove(&vacancy->link);
-    if (!vacancy->is_over)
-        maker->vacant_count--;
+    maker->vacant_count -= was_counted;
     vacancy->is_over = false;
     pthread_mutex_unlock(&makers->lock);
 }

@@ -34,6 +34,9 @@ void makers_release(struct makers *makers);
 /* Counts a room of this address. NULL: memory is short. */
 struct maker *makers_enter(struct makers *makers, struct address address);
 
+/* The address that the maker has; a wider network's first one. */
+struct address makers_address(const struct maker *maker);
+
 /* Counts a room less. */
 void makers_leave(struct makers *makers, struct maker *maker);
 
@@ -48,7 +51,7 @@ void makers_dismiss_bytes(struct maker *maker, size_t count);
 MUST_CHECK bool makers_add_vacancy(struct makers *makers, struct maker *maker,
                                    struct vacancy *vacancy, uint32_t *ret_loop);
 
-/* Takes a room off the list: a member has returned, or the room ends. */
+/* Takes a room off the list, if it is there: a member has returned, or the room ends. */
 void makers_remove_vacancy(struct makers *makers, struct maker *maker, struct vacancy *vacancy);
 
 /* Returns a vacancy whose room the loop must end, and takes it off the list; NULL: none. */

@@ -139,7 +139,9 @@ static void write_name(struct writer *writer, struct bytes origin)
         writer_put_latin_1(writer, origin);
 }
 
-uint16_t origins_add_client(struct origins *origins, struct bytes origin, uint32_t now_ms)
+/* `opened` connections are counted as well: 1, or 0 for a client that was there before. */
+static uint16_t add_client(struct origins *origins, struct bytes origin, uint32_t opened,
+                           uint32_t now_ms)
 {
     uint8_t name[ORIGIN_BYTES_MAX];
     struct writer writer = writer_over(name, sizeof name);
@@ -153,9 +155,19 @@ uint16_t origins_add_client(struct origins *origins, struct bytes origin, uint32
         list_if_possible(origins, item, now_ms);
     item->clients++;
     item->last_used = ++origins->uses;
-    totals_of(origins, item)->connections_total++;
+    totals_of(origins, item)->connections_total += opened;
     pthread_mutex_unlock(&origins->lock);
     return number;
+}
+
+uint16_t origins_add_client(struct origins *origins, struct bytes origin, uint32_t now_ms)
+{
+    return add_client(origins, origin, 1, now_ms);
+}
+
+uint16_t origins_restore_client(struct origins *origins, struct bytes origin, uint32_t now_ms)
+{
+    return add_client(origins, origin, 0, now_ms);
 }
 
 void origins_remove_client(struct origins *origins, uint16_t number)
@@ -198,6 +210,14 @@ uint16_t origins_name(struct origins *origins, uint16_t number, uint8_t ret_name
     memcpy(ret_name, item->name, length);
     pthread_mutex_unlock(&origins->lock);
     return length;
+}
+
+bool origins_is_proven(struct origins *origins, uint16_t number)
+{
+    pthread_mutex_lock(&origins->lock);
+    bool is_proven = origins->items[number].is_proven;
+    pthread_mutex_unlock(&origins->lock);
+    return is_proven;
 }
 
 size_t origins_report(struct origins *origins, const uint32_t *crowds,

@@ -59,6 +59,8 @@ void origins_release(struct origins *origins);
  * is of the monotonic clock.
  */
 uint16_t origins_add_client(struct origins *origins, struct bytes origin, uint32_t now_ms);
+/* The same for a client of the process before, which has counted its connection. */
+uint16_t origins_restore_client(struct origins *origins, struct bytes origin, uint32_t now_ms);
 void origins_remove_client(struct origins *origins, uint16_t number);
 
 void origins_add_room(struct origins *origins, uint16_t number);
@@ -72,6 +74,9 @@ uint16_t origins_name(struct origins *origins, uint16_t number, uint8_t ret_name
 
 /* Copies at most `limit` entries that have clients or rooms; returns how many. */
 size_t origins_list(struct origins *origins, struct origin_counts *ret_items, size_t limit);
+
+/* Whether the origin is proven. */
+bool origins_is_proven(struct origins *origins, uint16_t number);
 
 /*
  * Copies the listed origins, and last ORIGIN_OTHER with the sums of all others, if there are any:

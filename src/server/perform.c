@@ -67,6 +67,12 @@ static bool encode_to_keep(struct loop *loop, const struct event *event, struct 
     return encode_shared(loop, event, measure.length, ret_frame);
 }
 
+struct payload *perform_encode(struct loop *loop, const struct event *event)
+{
+    struct frame frame;
+    return encode_to_keep(loop, event, &frame) ? frame.payload : NULL;
+}
+
 static inline void tell(struct loop *loop, uint32_t client, const struct frame *frame)
 {
     conn_out_frame(loop, loop_client(loop, client), frame);
@@ -79,6 +85,14 @@ static inline void tell(struct loop *loop, uint32_t client, const struct frame *
 static void abandon_recipient(struct loop *loop, uint32_t client)
 {
     conn_out_lose_for_memory(loop, loop_client(loop, client));
+}
+
+static inline void tell_or_abandon(struct loop *loop, uint32_t client, const struct frame *frame)
+{
+    if (frame != NULL)
+        tell(loop, client, frame);
+    else
+        abandon_recipient(loop, client);
 }
 
 static void count_deliveries(struct loop *loop, uint32_t count)
@@ -129,10 +143,7 @@ static void queue_for_room(struct loop *loop, const struct room *room, uint32_t 
     while ((is_for_audience || at < room->member_count) && room_next_client(room, &at, &client)) {
         if (client == except)
             continue;
-        if (frame != NULL)
-            tell(loop, client, frame);
-        else
-            abandon_recipient(loop, client);
+        tell_or_abandon(loop, client, frame);
         told++;
     }
     count_deliveries(loop, told);
@@ -154,10 +165,7 @@ static void queue_for_targets(struct loop *loop, const struct party *party,
     uint32_t at = 0;
     uint32_t client;
     while (party_next_target(party, address, &at, &client)) {
-        if (frame != NULL)
-            tell(loop, client, frame);
-        else
-            abandon_recipient(loop, client);
+        tell_or_abandon(loop, client, frame);
         told++;
     }
     count_deliveries(loop, told);
@@ -279,7 +287,8 @@ static void close_guesser(struct loop *loop, struct conn *conn)
         conn_out_close(loop, conn, WS_CLOSE_TRY_AGAIN_LATER, BYTES("too many attempts"));
         return;
     }
-    tell_error(loop, conn->handle, ERROR_ROOM_NOT_FOUND);
+    tell_error(loop, conn->handle,
+               conn->lacks_password ? ERROR_WRONG_PASSWORD : ERROR_ROOM_NOT_FOUND);
     conn_out_close(loop, conn, WS_CLOSE_POLICY, BYTES("too many failed joins"));
 }
 
@@ -307,6 +316,7 @@ static void perform_untold(struct loop *loop, const struct effect_untold *effect
 static void perform_not_found(struct loop *loop, const struct effect_not_found *effect)
 {
     struct conn *conn = loop_client(loop, effect->client);
+    conn->lacks_password = effect->event.error == ERROR_WRONG_PASSWORD;
     if (admission_is_guesser(loop, conn))
         delay_answer(loop, conn);
     else

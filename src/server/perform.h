@@ -6,6 +6,9 @@
 
 void perform_effects(struct loop *loop, const struct effects *effects);
 
+/* The event's frame in a payload with one reference. NULL: memory is short. */
+MUST_CHECK struct payload *perform_encode(struct loop *loop, const struct event *event);
+
 /* Answers a DELAYED connection when its penalty is over, and closes it with 1008 or 1013. */
 void perform_delayed_answer(struct loop *loop, struct conn *conn);
 

@@ -7,6 +7,7 @@
 #include "proto/origin.h"
 #include "server/admission.h"
 #include "server/drain.h"
+#include "store/store.h"
 
 /* Returns 32 random bits, which come from the kernel RANDOM_WORDS at a time. */
 static uint32_t draw_random(void *context)
@@ -36,9 +37,17 @@ static bool admit_room(void *context, uint32_t client, struct maker **ret_maker)
         return false;
     }
     *ret_maker = NULL;
-    if (admission_address_of(loop, loop_client(loop, client), &address))
+    if (client != CLIENT_NONE && admission_address_of(loop, loop_client(loop, client), &address))
         *ret_maker = makers_enter(&server->makers, address);
     return true;
+}
+
+/* If memory is short, the room is there again after a restart, for as long as it holds seats. */
+static void forget_record(void *context, uint64_t code)
+{
+    struct loop *loop = context;
+    if (loop->writes_records)
+        (void)!store_remove(loop->server->store, code);
 }
 
 static void dismiss_room(void *context, struct maker *maker)
@@ -56,6 +65,8 @@ static void room_deserted(void *context, struct room *room)
     uint32_t target;
     room->retained->vacancy.loop = loop->index;
     drain_note_end(loop);
+    if (server->keeps_rooms) /* all are cut off now, and come back to the next process */
+        return;
     if (!makers_add_vacancy(&server->makers, room->maker, &room->retained->vacancy, &target))
         return;
     struct loop *owner = server->loops[target];
@@ -171,6 +182,7 @@ static bool may_guess(void *context, uint32_t client, const struct room *room, b
 void relay_services_init(struct loop *loop)
 {
     const struct config *config = loop->server->config;
+    loop->writes_records = config->state_directory != NULL;
     relay_init(&loop->relay, &(struct relay_config){
                                  .loop_index = loop->index,
                                  .loop_count = loop->server->loop_count,
@@ -184,6 +196,8 @@ void relay_services_init(struct loop *loop)
                                  .proof_ms = (uint32_t)config->origin_proof_ms,
                                  .instance = config_instance(config),
                                  .crowds = loop->crowds,
+                                 .notes_changes = config->state_directory != NULL,
+                                 .forget_record = forget_record,
                                  .random = draw_random,
                                  .seat_of = seat_of,
                                  .admit_room = admit_room,

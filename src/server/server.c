@@ -26,6 +26,7 @@ static bool set_limits(struct server *server, uint32_t descriptors)
     const struct config *config = server->config;
     uint32_t reserved = DESCRIPTORS_RESERVED + DESCRIPTORS_PER_LOOP * server->loop_count;
     uint32_t descriptors_left = descriptors > reserved ? descriptors - reserved : 1;
+    server->stop_timeout_ms = STOP_TIMEOUT_MS;
     server->buffered_bytes_max = config->buffered_bytes_max;
     if (server->buffered_bytes_max == 0)
         server->buffered_bytes_max = machine_memory_bytes() / 4;
@@ -54,7 +55,8 @@ bool server_init(struct server *server, uint32_t descriptors)
 {
     const struct config *config = server->config;
     server->loop_count = (uint32_t)config->loops;
-    server->started_ns = server->kernel->now_ns();
+    if (server->started_ns == 0) /* the program before has not told it */
+        server->started_ns = server->kernel->now_ns();
     return set_limits(server, descriptors) &&
            origins_init(&server->origins, config->origin_proof_ms == 0) &&
            subnets_init(&server->subnets, (uint32_t)config->failed_joins_per_address_max,

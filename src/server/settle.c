@@ -46,6 +46,15 @@ void settle_reap(struct loop *loop, size_t bytes_most)
     }
 }
 
+void settle_all(struct loop *loop)
+{
+    while (loop->first_ending != CLIENT_NONE) {
+        loop_begin_phase(loop);
+        settle_leave_rooms(loop);
+    }
+    settle_reap(loop, SIZE_MAX);
+}
+
 void settle_outcome(struct loop *loop)
 {
     settle_leave_rooms(loop);

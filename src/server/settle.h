@@ -23,4 +23,7 @@ void settle_leave_rooms(struct loop *loop);
  */
 void settle_reap(struct loop *loop, size_t bytes_most);
 
+/* Has connections leave rooms, however many they are, and frees all that are dead. */
+void settle_all(struct loop *loop);
+
 #endif

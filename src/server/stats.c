@@ -16,6 +16,7 @@ void stats_add(struct loop_stats *total, const struct loop_stats *part)
     total->connections += part->connections;
     total->clients += part->clients;
     total->rooms += part->rooms;
+    total->changed += part->changed;
     total->buffered += part->buffered;
     for (int i = 0; i < COUNTERS; i++)
         total->counters[i] += part->counters[i];

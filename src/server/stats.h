@@ -21,6 +21,7 @@ struct loop_stats {
     uint64_t connections; /* now, of any kind */
     uint64_t clients;     /* now, open WebSockets */
     uint64_t rooms;       /* now */
+    uint64_t changed;     /* rooms whose records the store has not got yet, now */
     uint64_t buffered;    /* bytes now that --max-buffered-bytes counts */
     uint64_t counters[COUNTERS];
     uint64_t errors[RELAY_ERRORS]; /* `error` events sent */

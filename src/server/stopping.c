@@ -4,6 +4,7 @@
 #include "server/admission.h"
 #include "server/conn_life.h"
 #include "server/conn_out.h"
+#include "server/records.h"
 #include "server/settle.h"
 
 void stopping_say_goodbye(struct loop *loop, struct conn *conn)
@@ -13,8 +14,12 @@ void stopping_say_goodbye(struct loop *loop, struct conn *conn)
         conn_set_state(conn, CONN_OPEN);
     }
     if (conn->state == CONN_OPEN) {
-        loop->stats.counters[COUNTER_GOING_AWAY]++;
-        conn_out_close(loop, conn, WS_CLOSE_GOING_AWAY, BYTES("server is stopping"));
+        bool keeps_rooms = loop->server->keeps_rooms;
+        loop->stats.counters[keeps_rooms ? COUNTER_RESTARTING : COUNTER_GOING_AWAY]++;
+        if (keeps_rooms)
+            conn_out_close(loop, conn, WS_CLOSE_SERVICE_RESTART, BYTES("server is restarting"));
+        else
+            conn_out_close(loop, conn, WS_CLOSE_GOING_AWAY, BYTES("server is stopping"));
     } else {
         conn_out_finish(loop, conn);
     }
@@ -23,7 +28,9 @@ void stopping_say_goodbye(struct loop *loop, struct conn *conn)
 void stopping_begin(struct loop *loop)
 {
     loop->is_stopping = true;
-    loop->stop_due_ms = loop->now_ms + STOP_TIMEOUT_MS;
+    if (loop->server->keeps_rooms)
+        records_write_last(loop);
+    loop->stop_due_ms = loop->now_ms + loop->server->stop_timeout_ms;
     if (loop->is_listening)
         poller_stop_listening(loop->poller, loop->server->listener_fd);
     loop->is_listening = false;
@@ -46,11 +53,7 @@ void stopping_abandon_all(struct loop *loop)
             loop_mark_ending(loop, conn); /* it was dead already, and kept only for a snapshot */
         conn->is_awaited = false;
     }
-    while (loop->first_ending != CLIENT_NONE) {
-        loop_begin_phase(loop);
-        settle_leave_rooms(loop);
-    }
-    settle_reap(loop, SIZE_MAX);
+    settle_all(loop);
 }
 
 static bool kernel_is_done(struct loop *loop)

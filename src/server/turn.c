@@ -11,6 +11,8 @@
 #include "server/drain.h"
 #include "server/mail.h"
 #include "server/perform.h"
+#include "server/records.h"
+#include "server/resting.h"
 #include "server/settle.h"
 
 /*
@@ -55,7 +57,7 @@ static void stop_accepting(struct loop *loop)
 static void accept_again(struct loop *loop)
 {
     bool is_due = (int32_t)(loop->now_ms - loop->listen_due_ms) >= 0;
-    if (loop->is_listening || loop->is_stopping || !is_due)
+    if (loop->is_listening || loop->is_stopping || loop->rest.is_begun || !is_due)
         return;
     loop->is_listening = poller_listen(loop->poller, loop->server->listener_fd);
     loop->listen_due_ms = loop->now_ms + ACCEPT_RETRY_MS;
@@ -250,14 +252,20 @@ int turn_wait_ms(const struct loop *loop)
     int drain_ms = drain_wait_ms(loop);
     if (drain_ms >= 0 && (wait_ms < 0 || drain_ms < wait_ms))
         wait_ms = drain_ms;
+    int rest_ms = resting_wait_ms(loop);
+    if (rest_ms >= 0 && (wait_ms < 0 || rest_ms < wait_ms))
+        wait_ms = rest_ms;
     int handshakes_ms = time_to_handshake(loop);
     if (handshakes_ms >= 0 && (wait_ms < 0 || handshakes_ms < wait_ms))
         wait_ms = handshakes_ms;
+    int records_ms = records_wait_ms(loop);
+    if (records_ms >= 0 && (wait_ms < 0 || records_ms < wait_ms))
+        wait_ms = records_ms;
     bool must_trim = outbox_pool_keeps_any(&loop->pool) || answer_cache_has_any(&loop->answers);
     int32_t due_ms = must_trim ? POOL_TRIM_INTERVAL_MS : INT32_MAX;
     if (loop->is_stopping)
         due_ms = (int32_t)(loop->stop_due_ms - loop->now_ms);
-    else if (!loop->is_listening)
+    else if (!loop->is_listening && !loop->rest.is_begun)
         due_ms = (int32_t)(loop->listen_due_ms - loop->now_ms);
     if (due_ms == INT32_MAX || (wait_ms >= 0 && wait_ms <= due_ms))
         return wait_ms;
@@ -300,10 +308,24 @@ static void trim_memory(struct loop *loop)
     answer_cache_forget_old(&loop->answers, loop->now_ms);
 }
 
-void turn_take(struct loop *loop)
+/* As far as the phase allows. */
+static void handle_outcomes(struct loop *loop)
 {
     struct outcome outcome;
+    while (!loop_phase_is_over(loop) && poller_next(loop->poller, &outcome)) {
+        handle_outcome(loop, &outcome);
+        settle_outcome(loop);
+    }
+}
 
+void turn_handle_outcomes(struct loop *loop)
+{
+    loop_begin_phase(loop);
+    handle_outcomes(loop);
+}
+
+void turn_take(struct loop *loop)
+{
     loop->share_owner = NULL;
     loop_begin_phase(loop);
     uint64_t resumed_ns = resume_paused(loop);
@@ -313,10 +335,7 @@ void turn_take(struct loop *loop)
     advance_time(loop, began_ns, wait_ms);
     advance_history(loop, began_ns);
     loop_begin_phase(loop);
-    while (!loop_phase_is_over(loop) && poller_next(loop->poller, &outcome)) {
-        handle_outcome(loop, &outcome);
-        settle_outcome(loop);
-    }
+    handle_outcomes(loop);
     if (loop_phase_is_over(loop))
         loop->mail_is_due = true; /* the mailbox may have mail whose wake-up was not handled yet */
     loop_begin_phase(loop);
@@ -326,6 +345,7 @@ void turn_take(struct loop *loop)
     prove_rooms(loop);
     deadlines_check(loop);
     drain_check(loop);
+    resting_check(loop);
     accept_again(loop);
     settle_outcome(loop);
     serve_handshakes(loop);
@@ -333,6 +353,7 @@ void turn_take(struct loop *loop)
     flush_all(loop);
     settle_reap(loop, REAPED_BYTES_PER_TURN);
     budget_settle(loop);
+    records_write(loop);
     trim_memory(loop);
     stats_count_turn(&loop->stats, resumed_ns + loop_clock_ns(loop) - began_ns);
 }

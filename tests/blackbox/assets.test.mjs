@@ -13,7 +13,10 @@ import { describeAtOnce, describeWithServer } from './support/suite.mjs';
 /** Files by their paths: as they are in the tree, and their types. */
 const files = {
   '/': ['web/status.html', 'text/html; charset=utf-8'],
+  '/party-lobby.js': ['client/party-lobby.js', 'text/javascript; charset=utf-8'],
+  '/party-lobby.d.ts': ['client/party-lobby.d.ts', 'text/plain; charset=utf-8'],
   '/party-sockets.js': ['client/party-sockets.js', 'text/javascript; charset=utf-8'],
+  '/party-sockets.d.ts': ['client/party-sockets.d.ts', 'text/plain; charset=utf-8'],
   '/play/': ['web/play/index.html', 'text/html; charset=utf-8'],
 };
 const paths = Object.keys(files);
@@ -34,7 +37,7 @@ function directives(policy) {
 }
 
 /** The library is for pages of any origin, the pages are for themselves. */
-const readableBy = (path) => (path === '/party-sockets.js' ? '*' : undefined);
+const readableBy = (path) => (path.startsWith('/party-') ? '*' : undefined);
 
 describeWithServer('Files of ours', (server) => {
   const asking = (tags) => ({ headers: { 'If-None-Match': tags } });
@@ -52,6 +55,13 @@ describeWithServer('Files of ours', (server) => {
       assert.match(headers.etag, /^"[\x21\x23-\x7e]+"$/, 'A strong tag');
     });
   }
+
+  it('Code or a package that is not there is 404, and not a page', async () => {
+    const files = ['/party-socket.js', '/assets/a.mjs', '/play/game.d.ts', '/party-sockets.js.map', '/a.css?x=/', '/a.tgz'];
+    for (const path of files)
+      for (const method of ['GET', 'HEAD']) assert.equal((await server.get(path, { method })).status, 404, path);
+    for (const path of ['/js', '/a.js/', '/a.jsx', '/?a=b.js']) assert.equal((await server.get(path)).status, 200, path);
+  });
 
   it('A query changes nothing', async () => {
     for (const path of paths) {

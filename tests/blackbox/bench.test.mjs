@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { bench, skip } from './support/bench.mjs';
+import { slowness } from './support/deadline.mjs';
 import { Server, binary as serverBinary } from './support/server.mjs';
 import { StandIn } from './support/stand_in.mjs';
 import { loopCounts } from './support/suite.mjs';
@@ -103,6 +104,13 @@ for (const loops of loopCounts) {
       assert.ok(report.last_us.p50 >= report.latency_us.p50);
     });
 
+    it('plays audience without seats', async () => {
+      const options = ['--protocol', 3, '--watch', '--clients', 100, '--rate', 50];
+      const report = await measure(server, 'audience', ...options);
+      assertNothingIsLost(report);
+      assert.equal(report.deliveries, report.sent * 99);
+    });
+
     for (const poller of ['epoll', 'auto']) {
       it(`plays churn, with --poller ${poller}`, async () => {
         const report = await measure(server, 'churn', '--rooms', 5, '--poller', poller);
@@ -143,7 +151,7 @@ describe('The load generator', { skip, concurrency: true }, () => {
   const withStandIn = async (settings, work) => withServer(await StandIn.start(settings), work);
 
   it('answers pings', () =>
-    withServer({ options: ['--ping-interval', '50ms', '--idle-timeout', '250ms'] }, (server) =>
+    withServer({ options: ['--ping-interval', '50ms', '--idle-timeout', `${250 * slowness}ms`] }, (server) =>
       measure(server, 'idle', '--clients', 10, '--duration', 1),
     ));
 

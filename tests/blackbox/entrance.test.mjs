@@ -638,11 +638,10 @@ describeAtOnce('Guessing codes', (withServer) => {
     range(count).map((number) => `ZZ${alphabet[number % 7]}${alphabet[number % 32]}`);
   const guess = (room) => ({ type: 'join', clientId: 'guesser', room });
 
+  /** All at once: a budget that is spent slowly has come back in part, a tenth of it in six seconds. */
   async function expectAnsweredGuesses(client, count) {
-    for (const code of codes(count)) {
-      client.send(guess(code));
-      await client.expect(notFound);
-    }
+    for (const code of codes(count)) client.send(guess(code));
+    await client.expect(...range(count).map(() => notFound));
   }
 
   /** A guess beyond the budget: its answer comes late, and is the last. */
@@ -653,7 +652,7 @@ describeAtOnce('Guessing codes', (withServer) => {
     const elapsed = Date.now() - begin;
     assert.ok(elapsed >= penaltyMilliseconds - 150, `The answer came after ${elapsed} ms`);
     await client.expectClosed(1008, 'too many failed joins');
-    assert.ok(Date.now() - begin < penaltyMilliseconds + 2_000 * slowness);
+    assert.ok(Date.now() - begin < 5_000 * slowness);
   }
 
   /** All guesses that an address of this machine has when the limit is 1. */
@@ -666,10 +665,13 @@ describeAtOnce('Guessing codes', (withServer) => {
     await client.expectClosed(1013, 'too many attempts');
     const elapsed = Date.now() - begin;
     assert.ok(elapsed >= penaltyMilliseconds - 150, `The answer came after ${elapsed} ms`);
-    assert.ok(elapsed < penaltyMilliseconds + 2_000 * slowness);
+    assert.ok(elapsed < 5_000 * slowness);
   }
 
-  /** Does `work` while a join is being turned away, and proves that it was done before its end. */
+  /**
+   * Does `work` while a join is being turned away, and proves that it was done before its end. Its connections are
+   * there before: to open them may take a busy machine as long as the penalty.
+   */
   async function duringPenalty(client, work) {
     let isOver = false;
     const penalty = expectTurnedAway(client).finally(() => (isOver = true));
@@ -763,13 +765,14 @@ describeAtOnce('Guessing codes', (withServer) => {
   it('One address: the budget is for all its connections together', () =>
     withServer(limited(0, 1), async (server) => {
       const localAddress = freshLoopback();
-      for (let count = 0; count < 5; count++) {
-        const client = await server.client({ localAddress });
-        await expectAnsweredGuesses(client, 2);
-        if (count % 2) await client.close();
-      }
       const open = () => server.client({ localAddress });
-      await Promise.all([expectTurnedAway(await open()), expectTurnedAway(await open())]);
+      const clients = await Promise.all(range(5).map(open));
+      const others = await Promise.all(range(2).map(open));
+      for (const [index, client] of clients.entries()) {
+        await expectAnsweredGuesses(client, 2);
+        if (index % 2) void client.close();
+      }
+      await Promise.all(others.map((other) => expectTurnedAway(other)));
       await expectCount(server, penaltyEvent, 2);
     }));
 
@@ -777,9 +780,18 @@ describeAtOnce('Guessing codes', (withServer) => {
     withServer(limited(0, 1), async (server) => {
       const localAddress = freshLoopback();
       const client = await server.client({ localAddress });
+      const begin = Date.now();
       await spendBudget(client);
       await client.close();
-      await expectTurnedAway(await server.client({ localAddress }));
+      const back = await server.client({ localAddress });
+      // On a busy machine some are forgotten by then, one in six seconds.
+      for (let told = 0; ; told++) {
+        back.send(guess('ZZZZ'));
+        const isTold = await back.next().then(() => true, () => false);
+        if (!isTold) break;
+        assert.ok(told < (Date.now() - begin) / 6_000, `${told} were told before this`);
+      }
+      await back.expectClosed(1013, 'too many attempts');
     }));
 
   it('Beyond it no join is told anything of a room that is there, full or of another protocol', () =>
@@ -788,10 +800,10 @@ describeAtOnce('Guessing codes', (withServer) => {
       const one = await server.room(['host']);
       const full = await server.room(['host'], 1);
       const two = await server.party(['host']);
-      await spendBudget(await server.client({ localAddress }));
       const codes = [one.code, full.code, two.code, 'ZZZZ', 'no code'];
       const guessers = await Promise.all(codes.map(() => server.client({ localAddress })));
       const members = await Promise.all(codes.map(() => server.member({ localAddress })));
+      await spendBudget(await server.client({ localAddress }));
       await Promise.all(
         codes.flatMap((code, index) => [
           expectTurnedAway(guessers[index], code),
@@ -808,13 +820,13 @@ describeAtOnce('Guessing codes', (withServer) => {
       const two = await server.party(['host', 'here', 'gone']);
       await two.members[2].close();
       await two.members[0].expect({ type: 'peer_left', index: 2 });
-      const guesser = await server.client({ localAddress });
+      const [guesser, guest] = await Promise.all(range(2).map(() => server.client({ localAddress })));
+      const [here, gone] = await Promise.all(range(2).map(() => server.member({ localAddress })));
       await spendBudget(guesser);
       await duringPenalty(guesser, async () => {
-        await (await server.client({ localAddress })).join('guest', one.code);
-        await (await server.member({ localAddress })).join('here', two.code);
-        const { index } = await (await server.member({ localAddress })).join('gone', two.code);
-        assert.equal(index, 2);
+        await guest.join('guest', one.code);
+        await here.join('here', two.code);
+        assert.equal((await gone.join('gone', two.code)).index, 2);
       });
       await two.members[1].expectClosed(4000, 'replaced');
     }));
@@ -822,29 +834,23 @@ describeAtOnce('Guessing codes', (withServer) => {
   it('A create is answered at once, whatever its address has done', () =>
     withServer(limited(0, 1), async (server) => {
       const localAddress = freshLoopback();
-      const guesser = await server.client({ localAddress });
+      const [guesser, host] = await Promise.all(range(2).map(() => server.client({ localAddress })));
       await spendBudget(guesser);
-      await duringPenalty(guesser, async () => {
-        const host = await server.client({ localAddress });
-        await host.create('host');
-      });
+      await duringPenalty(guesser, () => host.create('host'));
     }));
 
   it('Other addresses keep their own budget', () =>
     withServer(limited(0, 1), async (server) => {
-      const guesser = await server.client({ localAddress: freshLoopback() });
+      const [guesser, other] = await Promise.all(range(2).map(() => server.client({ localAddress: freshLoopback() })));
       await spendBudget(guesser);
-      await duringPenalty(guesser, async () => {
-        const other = await server.client({ localAddress: freshLoopback() });
-        await spendBudget(other);
-      });
+      await duringPenalty(guesser, () => spendBudget(other));
     }));
 
   it('64 of an address wait for their end, those above have it at once', () =>
     withServer(limited(0, 1), async (server) => {
       const localAddress = freshLoopback();
-      await spendBudget(await server.client({ localAddress }));
       const clients = await Promise.all(range(100).map(() => server.client({ localAddress })));
+      await spendBudget(await server.client({ localAddress }));
       const begin = Date.now();
       const elapsed = await Promise.all(
         clients.map(async (client) => {
@@ -944,10 +950,9 @@ describeAtOnce('Guessing codes', (withServer) => {
         async () => (await messageCount()) > before,
         'The second guess in the hands of the server',
       );
-      const begin = Date.now();
       server.signal('SIGTERM');
-      await client.expectClosed(1001, 'server is stopping');
-      assert.ok(Date.now() - begin < penaltyMilliseconds - 500);
+      // Who waits for it is told, and closed with 1008.
+      await assert.rejects(client.next(), { message: 'The connection closed with 1001 server is stopping' });
       await server.ended();
     }));
 });

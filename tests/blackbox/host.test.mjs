@@ -170,11 +170,11 @@ describeAtOnce('The grace of a room whose host is gone', (withServer) => {
     withGrace(async (server) => {
       const { code, members } = await server.party(['host', 'zoe', 'adam']);
       const [host, zoe, adam] = members;
+      const late = await server.member();
       const begin = Date.now();
       await leave(host, zoe, adam);
       zoe.relay('still here');
       await adam.expectMessage(1, 'still here');
-      const late = await server.member();
       assert.deepEqual(await late.join('late', code), { index: 3, peers: [1, 2] });
       for (const member of [zoe, adam]) await member.expect(peerJoined(3));
       assert.ok((await expectTornDown(begin, zoe, adam, late)) < grace + 2_000 * slowness);
@@ -207,8 +207,8 @@ describeAtOnce('The grace of a room whose host is gone', (withServer) => {
   it('A host that comes back stops it', () =>
     withGrace(async (server) => {
       const { code, members } = await server.party(['host', 'zoe']);
-      await leave(members[0], members[1]);
       const back = await server.member();
+      await leave(members[0], members[1]);
       await back.join('host', code);
       await members[1].expect(peerJoined(0));
       await aGraceLater(server);
@@ -223,9 +223,10 @@ describeAtOnce('The grace of a room whose host is gone', (withServer) => {
       let [host, zoe] = members;
       const first = Date.now();
       while (Date.now() - first < 1.5 * grace) {
+        const back = await server.member();
         await leave(host, zoe);
         await pause(grace / 4);
-        host = await server.member();
+        host = back;
         await host.join('host', code);
         await zoe.expect(peerJoined(0));
       }
@@ -237,12 +238,11 @@ describeAtOnce('The grace of a room whose host is gone', (withServer) => {
   it('It runs on while the host finds the room full', () =>
     withGrace(async (server) => {
       const { code, members } = await server.party(['host', 'zoe'], { maxClients: 2 });
+      const [late, host] = await server.members(2);
       const begin = Date.now();
       await leave(members[0], members[1]);
-      const late = await server.member();
       await late.join('late', code);
       await members[1].expect(peerJoined(2));
-      const host = await server.member();
       let refusals = 0;
       await eventually(async () => {
         host.send(join('host', code));
@@ -260,8 +260,8 @@ describeAtOnce('The grace of a room whose host is gone', (withServer) => {
     withGrace(async (server) => {
       const { code, members } = await server.party(['host', 'zoe'], { maxClients: 2 });
       const [host, zoe] = members;
-      await leave(host, zoe);
       const [late, back] = await server.members(2);
+      await leave(host, zoe);
       await late.join('late', code);
       await zoe.expect(peerJoined(2));
       back.send(join('host', code));
@@ -289,11 +289,11 @@ describeAtOnce('The grace of a room whose host is gone', (withServer) => {
     withGrace(async (server) => {
       const one = await server.party(['host', 'zoe', 'adam']);
       const other = await server.party(['host', 'zoe', 'adam']);
+      const back = await server.member();
       await leave(one.members[1], one.members[0], one.members[2]);
       const begin = Date.now();
       await leave(other.members[0], other.members[1], other.members[2]);
       await leave(other.members[1], other.members[2]);
-      const back = await server.member();
       await back.join('zoe', other.code);
       await other.members[2].expect(peerJoined(1));
       await expectTornDown(begin, back, other.members[2]);
@@ -305,10 +305,10 @@ describeAtOnce('The grace of a room whose host is gone', (withServer) => {
       const rooms = await Promise.all(
         Array.from({ length: 20 }, () => server.party(['host', 'zoe'])),
       );
+      const back = await server.member();
       const begin = Date.now();
       await Promise.all(rooms.map(({ members }) => leave(members[0], members[1])));
       await rooms[7].members[1].close();
-      const back = await server.member();
       await back.join('host', rooms[9].code);
       await rooms[9].members[1].expect(peerJoined(0));
       const ending = rooms.filter((_, number) => number !== 7 && number !== 9);

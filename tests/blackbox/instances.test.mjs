@@ -136,6 +136,17 @@ describeAtOnce('Codes', (withServer) => {
       }));
   }
 
+  it('Those of protocol 3 begin with the letter of the region, and have one more letter for it', () =>
+    withServer({ options: ['--region', 'ord'] }, async (server) => {
+      for (let count = 0; count < 3; count++) {
+        const host = await server.member({ protocols: 'party-sockets.v3' });
+        host.send({ type: 'create', clientId: 'the secret of host', session: 'a session', maxClients: 2 });
+        const { room } = await host.next();
+        assert.match(room, /^[BCDFGHJKLMNPQRSTVWXZ]{5}$/);
+        assert.equal(room[0], 'BCDFGHJKLMNPQRSTVWXZ'[regions.indexOf('ord')]);
+      }
+    }));
+
   it('Those of protocol 1 know no regions', () =>
     withServer({ options: ['--region', 'ams'] }, async (server) => {
       const hosts = await server.clients(60);

@@ -123,7 +123,7 @@ describeAtOnce('What rooms keep', (withServer) => {
         assert.equal(await visit(server, code, attacker, `v${number}`), 'joined');
         await host.expect(peerJoined(number + 1), peerLeft(number + 1));
       }
-      const bytesEach = 48 + 48; // the member, and its places in arrays
+      const bytesEach = 48 + 32; // the member, and its places in two arrays
       const known = Math.floor(ceiling / bytesEach);
       assert.ok(known < count);
       // Those who were here shortest are forgotten first, so it is not known which; but how many.

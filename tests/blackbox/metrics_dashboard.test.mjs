@@ -2,13 +2,15 @@
 // is PromQL about series that /metrics has, every panel has its place, and the table is complete.
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { parser } from '@prometheus-io/lezer-promql';
 import { readMetrics } from './support/metrics.mjs';
 import { Server } from './support/server.mjs';
 
-const read = (path) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+const read = (name) => readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8');
 const dashboard = JSON.parse(read('ops/grafana-dashboard.json'));
 const operations = read('docs/operations.md');
 const { panels } = dashboard;
@@ -49,7 +51,8 @@ const overlap = (a, b) =>
   a.x < b.x + b.w && b.x < a.x + a.w && a.y < b.y + b.h && b.y < a.y + a.h;
 
 describe('The dashboard', () => {
-  const server = new Server({ options: ['--protocol', 2] });
+  const directory = mkdtempSync(path.join(os.tmpdir(), 'party-dashboard-'));
+  const server = new Server({ options: ['--protocol', 2, '--state-dir', directory] });
   let metrics;
   before(async () => {
     await server.start();
@@ -59,6 +62,8 @@ describe('The dashboard', () => {
   after(async () => {
     await server.disconnectAll();
     server.kill();
+    await server.outcome();
+    rmSync(directory, { recursive: true });
   });
 
   /** The labels that all series of a metric have. */

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
-import { rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
@@ -67,6 +67,45 @@ async function disposeOfServers() {
 describe('The command line', () => {
   afterEach(disposeOfServers);
 
+  it('--options-file: the command line wins over it, and it over the environment', async () => {
+    const file = path.join(folder, 'options');
+    const tooLong = async (limit, options, environment) => {
+      writeFileSync(file, limit);
+      const server = await start({ options: [`--options-file=${file}`, ...options], environment });
+      return server;
+    };
+    const small = { MAX_MESSAGE_BYTES: '500' };
+    await expectTooLong(await tooLong('# none', [], small), true);
+    await expectTooLong(await tooLong('--max-message-bytes 2000', [], small), false);
+    await expectTooLong(await tooLong('  --max-message-bytes=500\n', ['--max-message-bytes', 2_000]), false);
+    writeFileSync(file, '--max-message-bytes 500\n');
+    await expectTooLong(await start({ environment: { OPTIONS_FILE: file } }), true);
+  });
+
+  it('--options-file: what is wrong is told with file and line', async () => {
+    const file = path.join(folder, 'wrong');
+    const wrong = [
+      ['--max-rooms 5\n\n--no-such 1\n', 3, 'unknown option'],
+      ['--max-rooms x', 1, '--max-rooms wants'],
+      ['# a\n--max-rooms', 2, 'needs a value'],
+      ['--help', 1, 'unknown option'],
+      [`--options-file ${file}`, 1, "can't name another"],
+      ['--no-sandbox false', 1, '--no-sandbox=false'],
+      ['max-rooms 5', 1, 'unknown option'],
+    ];
+    for (const [text, line, mentions] of wrong) {
+      writeFileSync(file, text);
+      const options = ['--options-file', file];
+      await expectRefusal({ options, mentions: `${file}:${line}: ` });
+      await expectRefusal({ options, mentions });
+    }
+    await expectRefusal({ options: ['--options-file', `${file}.none`], mentions: 'No such file' });
+    writeFileSync(file, 'x\0');
+    await expectRefusal({ options: ['--options-file', file], mentions: 'no text' });
+    writeFileSync(file, '#'.repeat(64 * 1024 + 1));
+    await expectRefusal({ options: ['--options-file', file], mentions: 'longer than 64 KiB' });
+  });
+
   it('--help prints all options and ends with status 0', async () => {
     const { status, stdout, stderr } = await runToEnd(['--help']);
     assert.deepEqual({ status, stderr }, { status: 0, stderr: '' });
@@ -101,6 +140,7 @@ describe('The command line', () => {
       'no-sandbox',
       'trust-proxy',
       'check-health',
+      'show-state',
       'help',
       'version',
     ];
@@ -224,6 +264,15 @@ async function freePort() {
   return port;
 }
 
+/** Waits until SIGTERM is blocked in this process, which begins with its listeners then. */
+function takesSignals({ pid }) {
+  const isBlocked = () => {
+    const [, blocked] = /^SigBlk:\s+([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+    return Boolean(BigInt(`0x${blocked}`) & (1n << BigInt(os.constants.signals.SIGTERM - 1)));
+  };
+  return eventually(isBlocked, 'A process that takes signals');
+}
+
 /** What becomes of an attempt to connect: `connect`, or the error's code. */
 async function knockAt(port) {
   const socket = net.connect(port, '127.0.0.1');
@@ -242,7 +291,7 @@ describe('A start that waits for a port', () => {
     const { port } = await start();
     const waiting = new Server({ port });
     const starting = assert.rejects(waiting.start());
-    await pause(1_000); // it has begun to try; after 3 s it would say that it can't
+    await takesSignals(waiting); // after 3 s more it would say that it can't
     waiting.signal('SIGTERM');
     assert.deepEqual(await waiting.outcome(), { status: 0, stderr: '' });
     await starting;
@@ -254,11 +303,12 @@ describe('A start that waits for a port', () => {
     const server = new Server({ port, options: ['--admin-listen', `127.0.0.1:${other.port}`] });
     servers.push(server);
     const starting = server.start();
+    await takesSignals(server);
     const outcomes = new Set();
     for (const end = performance.now() + 1_000; performance.now() < end; await pause(5))
       outcomes.add(await knockAt(port));
     assert.deepEqual([...outcomes], ['ECONNREFUSED']);
-    await other.stop();
+    other.kill(); // and not stopped, for which a busy machine may take longer than is waited
     await starting;
     await expectHealth(server);
   });

@@ -118,6 +118,34 @@ describeWithSettings({ host: null })('The address of the machine', (server) => {
   });
 });
 
+describeWithSettings({ host: null })('The link of a room of protocol 3', (server) => {
+  const linkOf = async (url, headers = { Host: 'a.example' }) => {
+    const host = await server.member({ protocols: 'party-sockets.v3' });
+    const session = { session: 'a session', maxClients: 2 };
+    host.send({ type: 'create', clientId: 'a clientId of mine', ...session, url });
+    const { type, room, message } = await host.next();
+    if (type === 'error') return message;
+    return (await ask(server, room, headers)).link.replace(room, 'CODE');
+  };
+
+  it('may be http in the same network', async () => {
+    for (const host of ['192.168.1.2:8000', 'tv.local', '[fd00::2]:80'])
+      assert.equal(await linkOf(`http://${host}/?r={room}`), `http://${host}/?r=CODE`);
+    assert.equal(await linkOf('http://8.8.8.8/{room}'), 'url must be an https URL');
+  });
+
+  it('has the address of the machine in place of localhost, as seen from this one', async () => {
+    for (const host of ['localhost', '127.0.0.1', '[::1]', 'a.localhost', 'localhost.']) {
+      const link = await linkOf(`http://u@${host}:5173/?at=http://localhost&r={room}#localhost`);
+      const [, address] = /^http:\/\/u@(.*):5173\/\?at=http:\/\/localhost&r=CODE#localhost$/.exec(link);
+      assert.ok(ownAddresses.includes(address), link);
+    }
+    const elsewhere = { Host: 'a.example', 'X-Forwarded-For': '127.0.0.1' };
+    assert.equal(await linkOf('http://localhost/{room}', elsewhere), 'http://localhost/CODE');
+    assert.equal(await linkOf('https://localhost/{room}'), 'https://localhost/CODE');
+  });
+});
+
 describeAtOnce('Pictures of links', (withServer) => {
   it('lead below the path that a trusted proxy tells, or an option', () =>
     withServer(

@@ -5,9 +5,9 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { it } from 'node:test';
 import { WebSocket } from './support/client.mjs';
-import { eventually, withDeadline } from './support/deadline.mjs';
-import { close } from './support/frames.mjs';
-import { describeWithOptions } from './support/suite.mjs';
+import { eventually, slowness, withDeadline } from './support/deadline.mjs';
+import { close, json, text } from './support/frames.mjs';
+import { describeAtOnce, describeWithOptions } from './support/suite.mjs';
 
 const protocols = 'party-sockets.v3';
 const idOf = (name) => `the secret of ${name}`;
@@ -112,6 +112,33 @@ describeWithOptions('--max-hold', '30s')('Seats', (server) => {
     await host.expect({ type: 'peer_away', index: 2 });
   });
 
+  const costly = {
+    1002: Buffer.from([0xff, 0xff]),
+    1007: text(Buffer.from([0xff])),
+    1009: text('', { length: 16 * 2 ** 20 + 1 }),
+  };
+  for (const [closeCode, bytes] of Object.entries(costly)) {
+    it(`What cost the connection, by ${closeCode}, was not heard, nor what came behind it`, async () => {
+      const { host, code } = await room();
+      const raw = await server.rawWebSocket({ headers: { 'Sec-WebSocket-Protocol': protocols } });
+      raw.send({ type: 'join', clientId: idOf('raw'), session: 'session of raw', attempt: 1, room: code });
+      const { epoch } = await raw.readEvent();
+      const say = (data) => json({ type: 'send', data });
+      raw.write(say('before'), say('before, too'), bytes, say('behind'));
+      await host.expect({ type: 'peer_joined', index: 2 });
+      await host.expectMessage(2, 'before');
+      await host.expectMessage(2, 'before, too');
+      await host.expect({ type: 'peer_away', index: 2 });
+      await raw.expectClose(Number(closeCode));
+      sessions.set('raw/session of raw', 1);
+      const again = await comeBack('raw', code, { epoch }, 0);
+      assert.deepEqual([again.answer.recovered, again.answer.heard], [true, 2]);
+      await host.expect({ type: 'peer_back', index: 2 });
+      again.relay('behind');
+      await host.expectMessage(2, 'behind');
+    });
+  }
+
   it('The newer connection has the seat, and a join that comes late has nothing', async () => {
     const { host, guest, code } = await room();
     const again = await comeBack('guest', code, guest.answer, 0);
@@ -214,4 +241,107 @@ describeWithOptions('--max-hold', '30s')('Seats', (server) => {
     raw.write(close(1000));
     await host.expect({ type: 'peer_left', index: 2, why: 'left' });
   });
+});
+
+const quick = 200 * slowness;
+describeWithOptions('--ping-interval', `${quick}ms`, '--idle-timeout', `${3 * quick}ms`)('Silence', (server) => {
+  it('Who is silent is away, and not gone', async () => {
+    const host = await server.member({ protocols });
+    host.send({ type: 'create', clientId: idOf('host'), session: 'session of host', maxClients: 2 });
+    const { room } = await host.next();
+    const silent = await server.rawWebSocket({ headers: { 'Sec-WebSocket-Protocol': protocols } });
+    silent.send({ type: 'join', clientId: idOf('silent'), session: 'session of silent', attempt: 1, room });
+    await host.expect({ type: 'peer_joined', index: 1 }, { type: 'peer_away', index: 1 });
+  });
+});
+
+describeAtOnce('The length of a code', (withServer) => {
+  const settings = { options: ['--trust-proxy', '127.0.0.1'] };
+  for (const [address, length] of [
+    ['127.0.0.1', 4],
+    ['192.168.1.7', 4],
+    ['203.0.113.9', 5],
+  ])
+    it(`is ${length} in the first room of a server, created at ${address}`, () =>
+      withServer(settings, async (server) => {
+        const host = await server.member({ protocols, headers: { 'X-Forwarded-For': address } });
+        host.send({ type: 'create', clientId: idOf('host'), session: 'session of host', maxClients: 2 });
+        assert.equal((await host.next()).room.length, length);
+      }));
+});
+
+describeAtOnce('Rooms in which nobody is', (withServer) => {
+  it('of one address are at most 256; the oldest ends first', () =>
+    withServer({}, async (server) => {
+      const codes = [];
+      const isThere = async (code) => (await server.get(`/room/${code}`)).status === 200;
+      for (let count = 0; count <= 256; count++) {
+        const host = await server.member({ protocols });
+        const session = 'session of host';
+        host.send({ type: 'create', clientId: idOf('host'), session, maxClients: 2 });
+        const { room } = await host.next();
+        host.send({ type: 'ping' }); // it knows its room, which is held for long
+        await host.next();
+        await host.terminate();
+        const isEmpty = async () => JSON.parse((await server.get(`/room/${room}`)).body).clients === 0;
+        await eventually(isEmpty, 'The room to be empty');
+        codes.push(room);
+        if (count === 255) assert.ok(await isThere(codes[0]), 'there are not too many');
+      }
+      await eventually(async () => !(await isThere(codes[0])), 'The end of the oldest');
+      for (const code of codes.slice(1)) assert.ok(await isThere(code));
+    }));
+});
+
+describeAtOnce('What rooms keep for who is away', (withServer) => {
+  /** A room of a host and a guest who is away, with 40 KB of messages that the guest has missed. */
+  async function roomWithMissed(server, headers) {
+    const [host, guest] = [await server.member({ protocols, headers }), await server.member({ protocols, headers })];
+    host.send({ type: 'create', clientId: idOf('host'), session: 'session of host', maxClients: 2 });
+    const { room } = await host.next();
+    const join = { type: 'join', clientId: idOf('guest'), session: 'session of guest', attempt: 1, room };
+    guest.send(join);
+    const { epoch } = await guest.next();
+    await guest.terminate();
+    await host.expect({ type: 'peer_joined', index: 1 }, { type: 'peer_away', index: 1 });
+    for (let count = 0; count < 40; count++) host.relay('x'.repeat(1_000));
+    host.send({ type: 'ping' });
+    await host.expect({ type: 'pong', heard: 40 });
+    const again = await server.member({ protocols, headers });
+    again.send({ ...join, attempt: 2, epoch, seen: 0 });
+    return (await again.next()).recovered;
+  }
+
+  it('has a ceiling for the rooms of one address, and others do not notice', () =>
+    withServer({ options: ['--trust-proxy', '127.0.0.1', '--max-buffered-bytes', 1_048_576] }, async (server) => {
+      const of = (address) => roomWithMissed(server, { 'X-Forwarded-For': address });
+      // Rooms may keep a quarter of that, those of one public address an eighth of the quarter.
+      assert.equal(await of('203.0.113.9'), false);
+      assert.equal(await of('192.168.1.7'), true);
+    }));
+});
+
+describeAtOnce('Failed joins', (withServer) => {
+  it('are wrong codes and wrong passwords, but not missing ones; one too many is late, and the last', () =>
+    withServer({ options: ['--max-failed-joins', 2, '--max-failed-joins-per-address', 0] }, async (server) => {
+      const host = await server.member({ protocols });
+      const password = 'swordfish';
+      host.send({ type: 'create', clientId: idOf('host'), session: 'session of host', maxClients: 2, password });
+      const { room } = await host.next();
+      const guest = await server.member({ protocols });
+      let attempt = 0;
+      const ask = async (fields) => {
+        const who = { clientId: idOf('guest'), session: 'session of guest' };
+        guest.send({ type: 'join', ...who, attempt: ++attempt, room, ...fields });
+        return (await guest.next()).code;
+      };
+      assert.equal(await ask({ room: 'OOOO' }), 'room-not-found');
+      for (let count = 0; count < 5; count++) assert.equal(await ask({}), 'password-required');
+      assert.equal(await ask({ password: 'tuna' }), 'wrong-password');
+      for (let count = 0; count < 5; count++) assert.equal(await ask({}), 'password-required');
+      const begin = Date.now();
+      assert.equal(await ask({ password: 'eel' }), 'wrong-password');
+      assert.ok(Date.now() - begin > 2_800, 'this answer is late');
+      await guest.expectClosed(1008, 'too many failed joins');
+    }));
 });

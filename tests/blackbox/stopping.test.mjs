@@ -96,6 +96,36 @@ for (const loops of loopCounts) {
       });
     }
 
+    for (const [signal, way] of [['SIGINT', 'Ctrl-C again'], ['SIGTERM', 'a second signal']]) {
+      it(`${signal} tells what is waited for, and how to stop now`, async () => {
+        const server = await start('--drain-timeout', '90s');
+        const { members } = await server.room(['host', 'zoe']);
+        await server.room(['another', 'one']);
+        await drain(server, signal);
+        const told = 'party-sockets: 2 rooms are being played: waiting up to 90 s; ';
+        await eventually(() => server.stderr === `${told}${way} stops now\n`, server.stderr);
+        server.signal(signal);
+        await members[0].whenClosed();
+        await server.ended();
+      });
+    }
+
+    it('A second Ctrl-C waits for nobody who does not close', async () => {
+      const server = await start();
+      for (const name of ['deaf', 'mute']) {
+        const member = await server.rawWebSocket();
+        if (name === 'deaf') await member.create(name, 4);
+        else await member.join(name, (await server.room(['host', 'zoe'])).code);
+      }
+      await drain(server, 'SIGINT');
+      const begin = performance.now();
+      server.signal('SIGINT');
+      await server.ended();
+      const milliseconds = performance.now() - begin;
+      // At another stop they have a second.
+      assert.ok(milliseconds < Math.max(950, 200 * slowness), `${milliseconds} ms`);
+    });
+
     it('/ready tells of the drain, /health does not', async () => {
       const server = await start();
       const healthy = { status: 200, body: '{"status":"ok"}' };

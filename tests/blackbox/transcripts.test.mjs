@@ -8,13 +8,19 @@
 //     zoe > {"type":...}                  zoe sends this text
 //     zoe < {"type":...}                  the next text that zoe gets is exactly this one
 //     zoe x 4000 replaced                 zoe's connection is closed with that code and reason
-//     zoe leaves                          zoe closes its connection
+//     zoe leaves                          zoe closes its connection, without a code
+//     zoe leaves 1000                     zoe closes its connection, with this code
+//     zoe is cut off                      zoe's connection ends without a word
 //     zoe is silent                       zoe has been sent nothing more
+//     zoe > binary 00 ff                  zoe sends a binary message of these bytes
+//     zoe < binary 00 ff                  the next that zoe gets is this binary message
 //     http > GET /room/$ROOM              a request without an upgrade
 //     http < 200 {"clients":...}          its answer
 //
 // $ROOM stands for the code that the first `created` tells, $ROOM2 for that of the second, and
-// $lower for the first in lower case. At the end nobody may have been sent anything more.
+// $lower for the first in lower case. In the same way $EPOCH, $EPOCH2, ... stand for the epochs of
+// protocol 3 in the order in which they are told. At the end nobody may have been sent anything
+// more.
 
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -33,10 +39,44 @@ function readTranscript(name) {
   return { options, steps: steps.filter(isStep) };
 }
 
+const nameOf = (kind, index) => (index === 0 ? kind : `${kind}${index + 1}`);
+
+/** Names for what the server makes up, given in the order in which it tells them. */
+class Names {
+  #kind;
+  #pattern;
+  #values = [];
+
+  constructor(kind, pattern) {
+    this.#kind = kind;
+    this.#pattern = pattern;
+  }
+
+  get first() {
+    return this.#values[0];
+  }
+
+  /** Names in the place of values, in a text that was received. */
+  name(text) {
+    const [, value] = this.#pattern.exec(text) ?? [];
+    if (value && !this.#values.includes(value)) this.#values.push(value);
+    const withNames = (result, one, index) => result.replaceAll(one, nameOf(this.#kind, index));
+    return this.#values.reduce(withNames, text);
+  }
+
+  /** Values in the place of names, in a text of the file, as far as the values are known. */
+  fill(text) {
+    const withValues = (result, value, index) =>
+      result.replaceAll(new RegExp(`\\${nameOf(this.#kind, index)}\\b`, 'g'), value);
+    return this.#values.reduce(withValues, text);
+  }
+}
+
 class Session {
   #server;
   #clients = new Map();
-  #codes = [];
+  #codes = new Names('$ROOM', /^\{"type":"created","room":"([^"$]+)"/);
+  #epochs = new Names('$EPOCH', /"epoch":"([0-9a-f]{16})"/);
   #answer;
 
   constructor(server) {
@@ -44,7 +84,7 @@ class Session {
   }
 
   async play({ line, where }) {
-    const [, who, verb, rest] = /^(\w+) (=|>|<|x|leaves|is silent)(?: (.*))?$/.exec(line) ?? [];
+    const [, who, verb, rest] = /^(\w+) (=|>|<|x|leaves|is cut off|is silent)(?: (.*))?$/.exec(line) ?? [];
     assert.ok(who, `${where} is no step: ${line}`);
     const text = this.#filled(rest ?? '');
     try {
@@ -63,15 +103,17 @@ class Session {
   async #step(who, verb, text) {
     const client = this.#clients.get(who);
     if (verb === '=') this.#clients.set(who, await this.#open(text));
-    else if (verb === '>') client.sendText(text);
+    else if (verb === '>') send(client, text);
     else if (verb === '<') assert.equal(this.#named(await client.nextText()), this.#named(text));
-    else if (verb === 'leaves') await client.close();
-    else if (verb === 'is silent') await client.expectSilence();
+    else if (verb === 'leaves') await client.close(text === '' ? undefined : Number(text));
+    else if (verb === 'is cut off') await client.terminate();
+    else if (verb === 'is silent') await expectSilence(client);
     else await this.#expectClosed(client, text);
   }
 
   #open(protocol) {
-    return this.#server.client({ protocols: protocol === 'none' ? [] : [protocol] });
+    const protocols = protocol === 'none' ? [] : [protocol];
+    return this.#server.client({ protocols, readsBinary: true });
   }
 
   async #expectClosed(client, text) {
@@ -88,24 +130,29 @@ class Session {
     } else assert.equal(this.#named(this.#answer), this.#named(text));
   }
 
-  /** Names for codes, in a text that was received; a new code is given the next name. */
   #named(text) {
-    const [, code] = /^\{"type":"created","room":"([^"$]+)"/.exec(text) ?? [];
-    if (code && !this.#codes.includes(code)) this.#codes.push(code);
-    const withNames = (result, one, index) => result.replaceAll(one, nameOfCode(index));
-    return this.#codes.reduce(withNames, text);
+    return this.#epochs.name(this.#codes.name(text));
   }
 
-  /** Codes for names, in a text of the file, as far as the codes are known. */
   #filled(text) {
-    const withCodes = (result, code, index) =>
-      result.replaceAll(new RegExp(`\\${nameOfCode(index)}\\b`, 'g'), code);
-    const codes = this.#codes.reduce(withCodes, text);
-    return codes.replaceAll('$lower', this.#codes[0]?.toLowerCase());
+    const codes = this.#codes.fill(text).replaceAll('$lower', this.#codes.first?.toLowerCase());
+    return this.#epochs.fill(codes);
   }
 }
 
-const nameOfCode = (index) => (index === 0 ? '$ROOM' : `$ROOM${index + 1}`);
+function send(client, text) {
+  const [, bytes] = /^binary (.*)$/.exec(text) ?? [];
+  if (bytes === undefined) client.sendText(text);
+  else client.sendBinary(Buffer.from(bytes.replaceAll(' ', ''), 'hex'));
+}
+
+/** In protocol 3 the question is a `ping`, which does not count. */
+async function expectSilence(client) {
+  if (client.socket.protocol !== 'party-sockets.v3') return client.expectSilence();
+  client.send({ type: 'ping' });
+  const { type, code } = await client.next();
+  return assert.ok(type === 'pong' || code === 'not-in-room', `${type} ${code} is the next`);
+}
 
 describeAtOnce('Transcripts', (withServer) => {
   for (const name of files) {

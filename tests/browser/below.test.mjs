@@ -44,15 +44,15 @@ for (const [way, { isTold, options }] of Object.entries(ways)) {
       const host = await browser.open(`${below.url}/play`);
       assert.equal(host.url(), `${below.url}/play/`);
       await host.click('#host');
-      const link = await host.waitForSelector('#qr svg title', { state: 'attached' });
-      const address = await link.textContent();
+      const alt = await host.waitForSelector('#qr[alt*=http]', { state: 'attached' });
+      const [address] = /http[^,]*/.exec(await alt.getAttribute('alt'));
       assert.match(address, new RegExp(`^${below.url}/play/\\?room=[B-Z]{4,12}$`));
       const phone = await browser.open(address);
-      await phone.fill('#name-form input', 'Ada');
-      await phone.click('#name-form > button');
-      await host.locator('#lobby-players', { hasText: 'Ada' }).waitFor();
+      await phone.fill('#name', 'Ada');
+      await phone.click('#form button[part="button "]');
+      await host.locator('#players', { hasText: 'Ada' }).waitFor();
       await host.reload();
-      await host.locator('#lobby-players', { hasText: 'Ada' }).waitFor();
+      await host.locator('#players', { hasText: 'Ada' }).waitFor();
     });
 
     it('the library is asked for by pages, and finds its own relay', async () => {

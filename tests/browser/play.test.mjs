@@ -1,194 +1,53 @@
-// The game at /play, played by a screen and phones over the real relay. Each screen is looked at in
-// the sizes that it is made for, and a picture of it is kept in build/screenshots.
+// The game at /play, played by a screen and phones over the real relay.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../blackbox/support/deadline.mjs';
 import { Server } from '../blackbox/support/server.mjs';
+import { playersMax } from '../../web/play/game.js';
+import { colors } from '../../web/play/teams.js';
+import { describeWithBrowser, desktop } from './support/browser.mjs';
 import {
-  describeWithBrowser, desktop, findFonts, findOverflow, phone as common, takeScreenshot,
-} from './support/browser.mjs';
-
-const calm = { reducedMotion: 'reduce' }; // which is quicker, too: nothing has to be drawn anew
-const phone = { ...common, ...calm, viewport: { width: 390, height: 844 }, deviceScaleFactor: 1 };
-const smallPhone = { width: 360, height: 640 };
-const lying = [[568, 320], [667, 375], [844, 390]].map(([width, height]) => ({ width, height }));
-const television = { width: 1920, height: 1080 };
-const red = [255, 107, 107]; // the first player's
-
-const origin = (server) => `http://127.0.0.1:${server.port}`;
-const screen = (page, name) => page.waitForSelector(`#${name}:not([hidden])`);
-const text = (page, selector) => page.locator(selector).innerText();
-const pointsIn = (line) => Number(/\d+$/.exec(line));
-const nameIn = (line) => line.replace(/ \d+$/, '');
-const flat = (string) => string.replace(/\s+/g, ' ').trim();
-
-/** In one step: lists are made anew at any time. */
-async function lines(page, selector) {
-  const read = (found) => [...document.querySelectorAll(found)].map((line) => line.innerText);
-  return (await page.evaluate(read, selector)).map(flat);
-}
-
-function becomes(page, selector, expected) {
-  const read = async () => flat(await text(page, selector)) === expected;
-  return eventually(read, `“${expected}” in ${selector}`);
-}
-
-/** Nothing is cut off, nothing scrolls, all fonts are chosen; once in each size. */
-async function look(page, name, ...otherSizes) {
-  const size = page.viewportSize();
-  for (const viewport of [size, ...otherSizes]) {
-    await page.setViewportSize(viewport);
-    await takeScreenshot(page, `play-${name}-${viewport.width}x${viewport.height}`);
-    const wide = await findOverflow(page, 'input, .for-ears, #pad .tag');
-    assert.deepEqual(wide, [], `${name}: too wide`);
-    const isTall = () => document.querySelector('main').scrollHeight > innerHeight;
-    assert.equal(await page.evaluate(isTall), false, `${name}: too tall`);
-    for (const font of await findFonts(page)) assert.match(font, /^ui-(rounded|monospace), /);
-  }
-  await page.setViewportSize(size);
-}
-
-/** The relay and a screen in its lobby: `{ server, host, code }`. */
-async function openRoom(browser, context, seconds = 60) {
-  const server = await Server.start();
-  context.after(() => server.kill()); // if the test fails
-  const host = await browser.page(origin(server), { ...desktop, ...calm });
-  await host.addInitScript(() => {
-    window.realRandom = Math.random;
-    Math.random = () => 0.5; // stars and worms are in one place: somebody has points at once
-    window.frames = window.wakeLocks = 0;
-    const askForFrame = requestAnimationFrame;
-    window.requestAnimationFrame = (callback) => askForFrame(callback, window.frames++);
-    const lock = { release: () => window.wakeLocks-- };
-    const wakeLock = { request: async () => (window.wakeLocks++, lock) };
-    Object.defineProperty(navigator, 'wakeLock', { value: wakeLock });
-  });
-  await host.goto(`${origin(server)}/play/?seconds=${seconds}`);
-  await host.click('#host');
-  await screen(host, 'lobby');
-  const code = await eventually(() => text(host, '.how .room-code'), 'The code'); // when the relay has answered
-  assert.match(code, /^[B-DF-HJ-NP-TV-XZ]{4,12}$/);
-  await host.waitForSelector('#qr svg');
-  const address = `127.0.0.1:${server.port}/play/`;
-  assert.equal(await host.locator('#qr title').textContent(), `http://${address}?room=${code}`);
-  assert.equal(await text(host, '#address'), address);
-  return { server, host, code };
-}
-
-async function closeAll(browser, server) {
-  await browser.closePages();
-  await server.stop();
-}
-
-async function openPhone(browser, server, code) {
-  const context = await browser.context(origin(server), phone);
-  const page = await context.newPage();
-  await page.goto(`${origin(server)}/play/${code ? `?room=${code}` : ''}`);
-  return page;
-}
-
-async function introduce(page, name) {
-  await screen(page, 'name');
-  await page.fill('[name=name]', name);
-  await page.click('#name-form button');
-}
-
-async function join(browser, server, code, name) {
-  const page = await openPhone(browser, server, code);
-  await introduce(page, name);
-  await screen(page, 'status');
-  return page;
-}
-
-/** A member without a page. */
-async function joinSilent(server, code, name) {
-  const member = await server.member({ protocols: ['party-sockets.v3'] });
-  const [clientId, session] = [`the long secret of ${name}`, 'a page of its own'];
-  member.send({ type: 'join', clientId, session, attempt: 1, room: code });
-  assert.equal((await member.next()).type, 'joined');
-  return member;
-}
-
-/** A member that says what a phone does, and no more. */
-async function joinPlain(server, code, name) {
-  const member = await joinSilent(server, code, name);
-  member.relay({ type: 'hello', name }, 0);
-  return member;
-}
-
-/** The next states that a member hears of, until one that satisfies `isLast`. */
-async function statesUntil(member, isLast) {
-  const states = [];
-  do {
-    const { type, data } = await member.next();
-    if (type === 'state') states.push(data);
-  } while (states.length === 0 || !isLast(states.at(-1)));
-  return states;
-}
-
-async function closeRoom(host) {
-  await host.click('section:not([hidden]) .end');
-  await host.click('text=Really close?');
-  await becomes(host, '#notice-title', 'The party is over');
-}
-
-/** Another page of the same phone. */
-async function reopen(page, code) {
-  const another = await page.context().newPage();
-  await another.goto(`${new URL(page.url()).origin}/play/?room=${code}`);
-  return another;
-}
-
-/** How high the part of the field with this colour is; a worm crawls level at first. */
-function heightOf(host, color) {
-  return host.evaluate((wanted) => {
-    const canvas = document.getElementById('field');
-    const { data, width } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-    const isWanted = (i) =>
-      data[i + 3] > 100 && wanted.every((value, part) => Math.abs(data[i + part] - value) < 8);
-    const rows = [];
-    for (let i = 0; i < data.length; i += 4) if (isWanted(i)) rows.push(Math.floor(i / 4 / width));
-    return rows.length > 0 ? ((rows.at(-1) - rows[0]) * 1600) / width : 0;
-  }, color);
-}
-
-async function holdLeft(page) {
-  const box = await page.locator('#left').boundingBox();
-  await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
-  await page.mouse.down();
-}
+  becomes, calm, closeAll, closeRoom, haveLines, heightOf, hide, holdLeft, introduce, isLockShown, join,
+  joinPlain, joinSilent, laptop, lines, look, lying, nameIn, openPhone, openRoom, origin, phone, pointsIn, red,
+  reopen, screen, smallPhone, statesUntil, television, text, throwOut, throwOutButton, tinyPhone,
+} from './support/game.mjs';
 
 describeWithBrowser('The game', (browser) => {
   test('a whole game of a screen and three phones, and another one', async (context) => {
     browser.expectFaults(/ERR_INTERNET_DISCONNECTED/); // of the phone that is taken off the network
     const { server, host, code } = await openRoom(browser, context);
-    await look(host, 'lobby-empty');
+    await look(host, 'lobby-empty', laptop);
 
     // The lobby: one types the code, others follow the link.
     const ada = await openPhone(browser, server);
     await screen(ada, 'choose');
-    await look(ada, 'choose', smallPhone);
+    await look(ada, 'choose', smallPhone, tinyPhone);
     await ada.setViewportSize(desktop.viewport);
     await look(ada, 'choose');
     await ada.setViewportSize(phone.viewport);
-    await ada.fill('#choose [name=room]', code);
-    await ada.click('#choose form button');
+    await ada.fill('#code', ` ${code.slice(0, 1)} ${code.slice(1, 2)}-${code.slice(2).toLowerCase()} `);
+    assert.match(await ada.inputValue('#code'), /^ . .-[a-z]{2,} $/, 'nothing is cut off');
+    await ada.click('#again');
     await screen(ada, 'name');
-    await look(ada, 'name', smallPhone, ...lying);
+    await look(ada, 'name', smallPhone, tinyPhone, ...lying);
     await introduce(ada, 'Ada');
     await screen(ada, 'status');
     let ben = await join(browser, server, code, '<b>Ben</b>');
     const cem = await join(browser, server, code, 'Ada');
-    await look(cem, 'lobby', smallPhone);
+    await look(cem, 'lobby', smallPhone, tinyPhone);
     await ada.click('#ready');
     await ben.click('#ready');
     await becomes(ben, '#status-text', 'Waiting for Ada 2.');
     await look(ben, 'ready', smallPhone, ...lying);
     assert.equal(await text(ben, '#ready'), 'I’m ready', 'aria-pressed says the rest');
-    const players = await lines(host, '#lobby-players li');
+    const players = await lines(host, '#players li');
     assert.deepEqual(players, ['Ada ready', '<b>Ben</b> ready', 'Ada 2 not ready']);
-    await look(host, 'lobby', television);
+    await look(host, 'lobby', television, laptop);
+    await host.setViewportSize(phone.viewport);
+    const heightAt = async (selector) => (await host.locator(selector).boundingBox()).y;
+    assert.ok((await heightAt('#players')) < (await heightAt('#start')), 'who is here comes first, on a phone, too');
+    await host.setViewportSize(desktop.viewport);
     await cem.click('#ready');
     await screen(host, 'countdown');
     await screen(cem, 'status');
@@ -234,7 +93,7 @@ describeWithBrowser('The game', (browser) => {
     await ben.waitForSelector('#banner', { state: 'hidden' });
     await screen(ben, 'pad');
     assert.equal(await text(ben, '#pad .own-name'), '<b>Ben</b>');
-    await look(host, 'round', television);
+    await look(host, 'round', television, laptop);
     const before = await lines(host, '#arena-players li');
     await host.reload();
     await screen(host, 'countdown');
@@ -263,8 +122,8 @@ describeWithBrowser('The game', (browser) => {
     assert.match(results.join(), /Ada 2 \d+ points?, away/);
     const place = /(\d+)\. Ada \d/.exec(results.join())[1];
     await becomes(ada2, '#status-title', place === '1' ? 'You win!' : `Place ${place}`);
-    await look(host, 'results', television);
-    await look(ada2, 'results', smallPhone, ...lying);
+    await look(host, 'results', television, laptop);
+    await look(ada2, 'results', smallPhone, tinyPhone, ...lying);
 
     // And again, in the same room.
     for (const page of [ada2, ben, dia]) await page.click('#ready');
@@ -279,25 +138,27 @@ describeWithBrowser('The game', (browser) => {
     browser.expectFaults(/ERR_INTERNET_DISCONNECTED/);
     const { server, host, code } = await openRoom(browser, context);
     const lost = await openPhone(browser, server, 'AAAAAA');
-    await becomes(lost, '#notice-title', 'No such room');
+    await becomes(lost, '#title', 'No such room. Is each letter right?');
     await look(lost, 'wrong-code', smallPhone);
     await lost.goto(`${origin(server)}/play/?room=${'W'.repeat(200)}`);
-    await screen(lost, 'notice');
+    await screen(lost, 'end');
     await look(lost, 'long-code', smallPhone);
-    await lost.fill('#notice-code [name=room]', code);
-    await lost.click('#notice-code button');
+    await lost.fill('#code', code);
+    await lost.click('#again');
     await introduce(lost, 'Ada');
     await screen(lost, 'status');
 
-    // A second tab has the seat; the first one says so, and can have it back.
+    // Another tab has the seat; the first one says so, and can have it back.
+    await hide(lost);
     const second = await reopen(lost, code);
     await screen(second, 'status');
-    await becomes(lost, '#notice-title', 'Playing elsewhere');
+    await becomes(lost, '#title', 'The party goes on in another tab.');
     await look(lost, 'replaced', smallPhone);
-    await lost.click('#notice-button');
+    await hide(second);
+    await lost.click('#again');
     await screen(lost, 'status');
-    await becomes(second, '#notice-title', 'Playing elsewhere');
-    assert.deepEqual(await lines(host, '#lobby-players .name'), ['Ada']);
+    await becomes(second, '#title', 'The party goes on in another tab.');
+    assert.deepEqual(await lines(host, '#players bdi'), ['Ada']);
     await second.close();
 
     // For this one time flies.
@@ -305,7 +166,7 @@ describeWithBrowser('The game', (browser) => {
     await patient.clock.install();
     await patient.goto(`${origin(server)}/play/?room=${code}`);
     await host.goto('about:blank');
-    await becomes(patient, '#banner', 'The big screen is away. Waiting for it …');
+    await becomes(patient, '#banner', 'The big screen is away …');
     await introduce(patient, 'Ben'); // which nobody hears, and is told again
     await host.goBack();
     await screen(patient, 'status');
@@ -315,43 +176,47 @@ describeWithBrowser('The game', (browser) => {
     await becomes(patient, '#banner', 'Reconnecting …');
     await eventually(async () => {
       await patient.clock.fastForward(30_000);
-      return patient.isVisible('#notice');
+      return patient.isVisible("party-phone[phase=over]");
     }, 'An end of the patience');
-    assert.equal(await text(patient, '#notice-title'), 'Connection lost');
+    assert.equal(await text(patient, '#title'), 'No connection. Is this the right network?');
     await look(patient, 'gave-up', smallPhone);
     await patient.context().setOffline(false);
-    await patient.click('#notice-button');
+    await patient.click('#again');
     await screen(patient, 'status');
     assert.equal(await text(patient, '#status .own-name'), 'Ben');
 
-    // Seats are for eight; who stands before a full room may try again, and takes not the screen's.
+    // Seats are for thirty, and who is away keeps one. One more may watch, until the host throws somebody out.
+    const others = Array.from({ length: playersMax - 2 }, (_, i) => `P${i + 3}`);
     const fillers = [];
-    for (const name of 'CDEFGH') fillers.push(await joinPlain(server, code, name));
-    await host.waitForSelector('#lobby-players li:nth-child(8)');
-    const ninth = await openPhone(browser, server, code);
-    await becomes(ninth, '#notice-title', 'The room is full');
-    await look(ninth, 'full', smallPhone);
+    for (const name of others) fillers.push(await joinPlain(server, code, name));
+    await host.waitForSelector(`#players li:nth-child(${playersMax})`);
+    await look(host, 'lobby-full', laptop);
+    const late = await openPhone(browser, server, code);
+    await becomes(late, '#title', 'The room is full.');
+    await look(late, 'full', smallPhone, tinyPhone);
     await host.goto('about:blank');
-    await Promise.all([ninth.waitForEvent('load'), ninth.click('#notice-button')]);
-    await becomes(ninth, '#notice-title', 'The room is full');
-    const present = async () => JSON.parse((await server.get(`/room/${code}`)).body).clients;
-    await eventually(async () => (await present()) === 8, 'The spare seat');
-    const rude = await joinPlain(server, code, 'R'); // which stays
+    await late.click('#again');
+    await becomes(late, '#title', 'The room is full.');
     await host.goBack();
     await screen(host, 'lobby');
-    assert.equal(await text(host, '.how .room-code'), code);
-    const names = ['Ada', 'Ben', ...'CDEFGH'];
-    assert.deepEqual(await lines(host, '#lobby-players li:not(.away) .name'), names);
-    await rude.terminate();
+    assert.equal(await text(host, '#room'), code);
+    const names = ['Ada', 'Ben', ...others];
+    assert.deepEqual(await lines(host, '#players li:not([part~=away]) bdi'), names);
+    await late.click('#just-watch');
+    await screen(late, 'watch');
     await fillers[0].terminate();
-    await eventually(async () => {
-      if (await ninth.isVisible('#notice')) await ninth.click('#notice-button');
-      return ninth.isVisible('#name');
-    }, 'A seat');
-    assert.equal(await ninth.locator('#colors :enabled').count(), 1);
-    await introduce(ninth, 'I');
-    await screen(ninth, 'status');
-    assert.equal(await host.locator('#lobby-players li').count(), 8);
+    await haveLines(host, '#players [part~=away]', 'P3 away');
+    await haveLines(late, '#watch-players .away', 'P3 away');
+    await late.click('#play-along');
+    await becomes(late, '#title', 'The room is full.');
+    await throwOut(host, 'P3');
+    await host.waitForSelector(`#players li:nth-child(${playersMax})`, { state: 'detached' });
+    await late.click('#again');
+    await screen(late, 'name');
+    assert.equal(await late.locator('#colors :enabled').count(), colors.length, 'of teams');
+    await introduce(late, 'Late');
+    await screen(late, 'status');
+    await haveLines(host, '#players bdi', 'Ada', 'Ben', ...others.slice(1), 'Late');
 
     assert.equal(await host.evaluate('wakeLocks'), 1);
     await closeRoom(host);
@@ -362,12 +227,189 @@ describeWithBrowser('The game', (browser) => {
     };
     await eventually(async () => (await host.evaluate(framesIn, 100)) === 0, 'An end of frames');
     assert.equal(await host.evaluate('wakeLocks'), 0);
-    await becomes(ninth, '#notice-title', 'The party is over');
+    await becomes(late, '#title', 'The party is over.');
     await look(host, 'closed');
-    await look(ninth, 'closed', smallPhone);
-    await host.click('#notice-button');
+    await look(late, 'closed', smallPhone);
+    await host.click('#again');
     await screen(host, 'lobby');
-    assert.notEqual(await text(host, '.how .room-code'), code);
+    assert.notEqual(await text(host, '#room'), code);
+    await closeAll(browser, server);
+  });
+
+  test('the host throws players out, and locks the room', async (context) => {
+    browser.expectFaults(/ERR_INTERNET_DISCONNECTED/);
+    const { server, host, code } = await openRoom(browser, context);
+    const ada = await join(browser, server, code, 'Ada');
+    const ben = await join(browser, server, code, 'Ben');
+    const cem = await join(browser, server, code, 'Cem');
+    const dia = await openPhone(browser, server, code);
+    await screen(dia, 'name');
+    await haveLines(
+      host, '#players li', 'Ada not ready', 'Ben not ready', 'Cem not ready', 'Player 4 no name yet',
+    );
+
+    // By keyboard: the first press asks, and the button keeps the focus while the list changes.
+    await throwOutButton(host, 'Ben').focus();
+    await host.keyboard.press('Enter');
+    await becomes(host, '#players li:nth-child(2) button', 'Throw out Ben?');
+    await look(host, 'throw-out', laptop);
+    await ada.click('#ready');
+    await haveLines(host, '#players [part~=ready]', 'Ada ready');
+    assert.deepEqual((await lines(host, '#players bdi')).slice(0, 2), ['Ada', 'Ben']);
+    const focused = () => document.activeElement.shadowRoot.activeElement.ariaLabel;
+    assert.equal(await host.evaluate(focused), 'Throw out Ben?');
+    await throwOut(host, 'Ben', (button) => button.press('Enter', { timeout: 1000 }));
+    await becomes(ben, '#title', 'The host has thrown you out.');
+    await look(ben, 'thrown-out', smallPhone, tinyPhone);
+    const others = ['Ada ready', 'Cem not ready', 'Player 4 no name yet'];
+    await haveLines(host, '#players li', ...others);
+
+    // Who is asked for nothing more has changed nothing.
+    await throwOutButton(host, 'Ada').click();
+    await becomes(host, '#players li:nth-child(1) button', 'Throw out Ada?');
+    await host.click('.logo');
+    await becomes(host, '#players li:nth-child(1) button', '✕');
+    assert.deepEqual(await lines(host, '#players li'), others);
+
+    // Nobody comes back without wanting to: neither a page that wakes up, nor one that was offline.
+    await ben.evaluate(() => dispatchEvent(new Event('pageshow')));
+    await ben.reload(); // as browsers do with hidden pages
+    await becomes(ben, '#title', 'The host has thrown you out.');
+    await cem.context().setOffline(true);
+    await cem.evaluate(() => dispatchEvent(new Event('pageshow')));
+    await becomes(cem, '#banner', 'Reconnecting …');
+    await throwOut(host, 'Cem');
+    await haveLines(host, '#players li', 'Ada ready', 'Player 4 no name yet');
+    await cem.context().setOffline(false);
+    await becomes(cem, '#title', 'The host has thrown you out.');
+    await throwOut(host, 'Player 4');
+    await becomes(dia, '#title', 'The host has thrown you out.');
+    await haveLines(host, '#players li', 'Ada ready');
+
+    // Everybody sees the lock. It keeps newcomers out, and nobody else.
+    assert.equal(await host.getAttribute('#lock', 'aria-pressed'), 'false');
+    await isLockShown(ada, false);
+    await host.click('#lock');
+    await isLockShown(host, true);
+    await isLockShown(ada, true);
+    await look(host, 'locked', laptop);
+    await look(ada, 'locked', smallPhone, tinyPhone);
+    const eve = await openPhone(browser, server, code);
+    await becomes(eve, '#title', 'The room is locked. Nobody new gets in.');
+    assert.ok(await eve.isHidden('#just-watch'), 'the lock is for the audience, too');
+    await look(eve, 'locked-out', smallPhone, tinyPhone);
+    for (const [page, view] of [[ada, 'status'], [host, 'lobby']]) {
+      await page.reload();
+      await screen(page, view);
+      await isLockShown(page, true);
+    }
+    assert.equal(await host.getAttribute('#lock', 'aria-pressed'), 'true');
+    await haveLines(host, '#players bdi', 'Ada');
+    await host.click('#lock');
+    await isLockShown(host, false);
+    await isLockShown(ada, false);
+    await eve.click('#again');
+    await introduce(eve, 'Eve');
+    await screen(eve, 'status');
+
+    // The same in the midst of a game.
+    await host.click('#start');
+    await screen(host, 'countdown');
+    await host.click('#skip');
+    await screen(ada, 'pad');
+    await host.click('#arena-lock');
+    await host.waitForSelector('#arena-lock[aria-pressed=true]');
+    await throwOut(host, 'Ada');
+    await becomes(ada, '#title', 'The host has thrown you out.');
+    await haveLines(host, '#arena-players .name', 'Eve');
+    assert.ok(await eve.isVisible('#pad'));
+    await closeAll(browser, server);
+  });
+
+  test('who watches has no seat, and sees what goes on', async (context) => {
+    const { server, host, code } = await openRoom(browser, context);
+    const wide = 'W'.repeat(16);
+    const [ada, ben] = [await join(browser, server, code, 'Ada'), await join(browser, server, code, wide)];
+    const eve = await openPhone(browser, server, code);
+    await screen(eve, 'name');
+    await eve.click('#just-watch');
+    await screen(eve, 'watch');
+    await haveLines(eve, '#watch-players li', 'Ada not ready', `${wide} not ready`);
+    await becomes(host, 'party-screen > .audience', '1 watching');
+    await haveLines(host, '#players li', 'Ada not ready', `${wide} not ready`);
+    assert.ok(await eve.isHidden('#banner'));
+    await look(eve, 'watch-lobby', smallPhone, tinyPhone);
+    await look(host, 'watched', laptop);
+    const fay = await openPhone(browser, server, code);
+    await fay.click('#just-watch');
+    await becomes(host, 'party-screen > .audience', '2 watching');
+    await host.reload();
+    await becomes(host, 'party-screen > .audience', '2 watching');
+    await fay.close();
+    await becomes(host, 'party-screen > .audience', '1 watching');
+
+    // Round and scores.
+    await ada.click('#ready');
+    await haveLines(eve, '#watch-players .ready', 'Ada ready');
+    await ben.click('#ready');
+    await becomes(eve, '#watch-title', 'Warm-up');
+    await becomes(eve, '#watch-text', 'Round 1 of 3 begins. Grab stars. Bump into nobody.');
+    await host.click('#skip');
+    await eventually(async () => / 5\d s left$/.test(await text(eve, '#watch-text')), 'Seconds that go by');
+    await eventually(async () => {
+      const scores = await lines(host, '#arena-players .detail');
+      const seen = await lines(eve, '#watch-players .detail');
+      return scores.some(Number) && seen.map((line) => parseInt(line)).sort().join() === scores.sort().join();
+    }, 'The scores of the screen');
+    await look(eve, 'watch-round', smallPhone, tinyPhone);
+    await look(host, 'watched-round', laptop);
+    await host.click('#arena-lock');
+    await isLockShown(eve, true);
+    await host.click('#arena-lock');
+    await isLockShown(eve, false);
+
+    // The end, and a seat after all.
+    for (const round of [2, 3]) {
+      await host.click('#skip');
+      await becomes(host, '#round-number', `Round ${round} of 3`);
+      await host.click('#skip');
+      await host.waitForSelector('#countdown', { state: 'hidden' });
+    }
+    await host.click('#skip');
+    await screen(host, 'results');
+    await becomes(eve, '#watch-title', await text(host, '#winner'));
+    assert.deepEqual(await lines(eve, '#watch-players li'), await lines(host, '#results-players li'));
+    await look(eve, 'watch-results', smallPhone, tinyPhone);
+    await eve.click('#play-along');
+    await introduce(eve, 'Eve');
+    await screen(eve, 'status');
+    await host.waitForSelector('party-screen > .audience', { state: 'hidden' });
+    await eve.reload(); // and it is a seat
+    await screen(eve, 'status');
+    await closeAll(browser, server);
+  });
+
+  test('a screen that is closed and opened again has its room, and the game', async (context) => {
+    const { server, host, code } = await openRoom(browser, context);
+    const ada = await join(browser, server, code, 'Ada');
+    await host.click('#start');
+    await screen(host, 'countdown');
+    await host.click('#skip');
+    await screen(ada, 'pad');
+    await eventually(async () => pointsIn((await lines(host, '#arena-players li'))[0]) > 0, 'Points');
+    await host.close();
+    await becomes(ada, '#banner', 'The big screen is away …');
+    const score = parseInt(await text(ada, '#pad .own-score'));
+    const again = await host.context().newPage();
+    await again.goto(`${origin(server)}/play/`);
+    await again.click('#host');
+    await screen(again, 'countdown');
+    assert.equal(await text(again, '#arena .room-code'), code);
+    await haveLines(again, '#arena-players .name', 'Ada');
+    assert.ok(Number(await text(again, '#arena-players .detail')) >= score);
+    await ada.waitForSelector('#banner', { state: 'hidden' });
+    await again.click('#skip');
+    await screen(ada, 'pad');
     await closeAll(browser, server);
   });
 
@@ -377,7 +419,7 @@ describeWithBrowser('The game', (browser) => {
     const dark = { ...desktop, ...calm, colorScheme: 'dark' };
     const host = await browser.open(`${origin(server)}/play/#host`, dark);
     await screen(host, 'lobby');
-    const code = await text(host, '.how .room-code');
+    const code = await text(host, '#room');
     const [tab] = await Promise.all([
       host.context().waitForEvent('page'),
       host.click('#this-screen'), // for who has no phone at hand
@@ -402,7 +444,7 @@ describeWithBrowser('The game', (browser) => {
     await becomes(tab, '#status-text', 'Wait for friends, or press Start on the big screen.');
     await tab.click('#change');
     await screen(tab, 'name');
-    await host.click('#lobby .start');
+    await host.click('#start');
     await screen(host, 'countdown');
     await becomes(tab, '#status-title', 'Look up!');
     await host.click('#skip');
@@ -423,6 +465,13 @@ describeWithBrowser('The game', (browser) => {
     await eventually(() => tab.isVisible('#left.held'), 'A button that is held');
     await eventually(async () => (await heightOf(host, red)) > 120, 'A turn of the worm');
     assert.equal(await text(host, '#arena .room-code'), code);
+
+    // Another tab of this kind is another player, though the first one is behind it.
+    await hide(tab);
+    const another = await host.context().newPage();
+    await another.goto(tab.url());
+    await screen(another, 'name');
+    assert.ok(await tab.isVisible('#pad'));
     await closeAll(browser, server);
   });
 
@@ -436,7 +485,8 @@ describeWithBrowser('The game', (browser) => {
     ];
 
     // Who goes does not start it.
-    for (const member of [ada, ben]) member.relay({ type: 'ready', isReady: true }, 0);
+    ada.relay({ $lobby: { name: 'Ada', isReady: true } }, 0);
+    ben.relay({ $lobby: { name: 'Ben', isReady: true } }, 0);
     const areBothReady = ({ players }) => players[0]?.isReady && players[1]?.isReady;
     await statesUntil(watcher, areBothReady);
     await cem.terminate();
@@ -447,19 +497,19 @@ describeWithBrowser('The game', (browser) => {
     const begunAt = performance.now();
     const states = [];
     for (let i = 1; i <= 300; i++) {
-      ben.relay({ type: 'hello', name: `Ben ${i}` }, 0);
+      ben.relay({ $lobby: { name: `Ben ${i}` } }, 0);
       if (i % 50 > 0) continue;
       states.push(...(await statesUntil(watcher, ({ players }) => players[1].name === `Ben ${i}`)));
     }
     const milliseconds = performance.now() - begunAt;
     assert.ok(states.length <= milliseconds / 100 + 2, `${states.length} in ${milliseconds} ms`);
-    for (let i = 0; i < 30; i++) ben.relay({ type: 'hello', name: 'Ben 300' }, 0);
-    ben.relay({ type: 'hello', name: 'Ben' }, 0);
+    for (let i = 0; i < 30; i++) ben.relay({ $lobby: { name: 'Ben 300' } }, 0);
+    ben.relay({ $lobby: { name: 'Ben' } }, 0);
     const [next] = await statesUntil(watcher, () => true);
     assert.equal(next.players[1].name, 'Ben');
 
     // Time goes on in the state, for a screen that is loaded again.
-    ben.relay({ type: 'ready', isReady: true }, 0);
+    ben.relay({ $lobby: { name: 'Ben', isReady: true } }, 0);
     await screen(host, 'countdown');
     for (const member of [ada, ben]) await member.terminate();
     const areAllAway = async () => (await host.locator('#arena-players .away').count()) === 3;
@@ -482,7 +532,8 @@ describeWithBrowser('The game', (browser) => {
     await screen(host, 'results');
     await becomes(late, '#status-text', 'You did not play this time.');
     assert.equal(await text(host, '#winner'), 'Nobody scored.');
-    assert.equal((await lines(host, '#results-players li')).at(-1), 'Late new here');
+    const results = await lines(host, '#results-players li');
+    assert.deepEqual(results.slice(-2), ['Late new here', 'Player 1 no name yet']);
     await closeAll(browser, server);
   });
 });

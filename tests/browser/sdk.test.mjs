@@ -379,28 +379,61 @@ describeWithBrowser("The README's page", (browser) => {
   const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
   const [, html] = /```html\n(.*?)```/s.exec(readme);
 
-  it('plays with itself from a file, in two windows', async () => {
+  /** Until the page has told these lines, and no others; but the relay may notice, or not, who is away. */
+  const tells = (page, ...lines) =>
+    page.waitForFunction((expected) => {
+      const told = document.querySelector('#news').textContent.split('\n').slice(0, -1);
+      return told.filter((line) => !/away|back/.test(line)).join('\n') === expected;
+    }, lines.join('\n'));
+
+  /** The page, saved as a file and opened in two windows of one browser: the screen, and a second player. */
+  async function open() {
     browser.expectFaults(/a request to file:/);
     const file = path.join(mkdtempSync(path.join(os.tmpdir(), 'party-sockets-')), 'page.html');
     writeFileSync(file, html.replaceAll(':3000', `:${server.port}`));
     const context = await browser.context(`http://localhost:${server.port}`);
-    const news = (page, text) =>
-      page.waitForFunction((text) => document.querySelector('#news').textContent === text, text);
     const first = await context.newPage();
     await first.goto(pathToFileURL(file).href);
     await first.waitForFunction(() => document.querySelector('#room').textContent);
     const opened = context.waitForEvent('page');
     await first.click('#room');
     const second = await opened;
-    await news(first, '1 is here');
+    await tells(first, '1: join');
+    return { file, first, second };
+  }
+
+  it('plays with itself from a file, in two windows', async () => {
+    const { file, first, second } = await open();
     await second.click('#buzz');
-    await news(first, '1 says Buzz!');
+    await tells(first, '1: join', '1: Buzz 1');
+    await tells(second, 'Buzz 1 …', 'Buzz 1 delivered');
     await first.reload(); // back in the same room
     await second.click('#buzz');
-    await news(first, '1 says Buzz!');
+    await tells(first, '1: Buzz 2');
     browser.expectFaults(/Room not found/); // said by the page, and by the console
     await second.goto(`${pathToFileURL(file).href}#zzzzzz`);
     await second.reload();
-    await news(second, 'Room not found');
+    await tells(second, 'Room not found');
+  });
+
+  it('loses nothing when somebody pulls the plug', async () => {
+    browser.expectFaults(cutOff);
+    const { first, second } = await open();
+    const network = await second.context().newCDPSession(second);
+    await network.send('Network.enable');
+    const setOffline = (offline) =>
+      network.send('Network.emulateNetworkConditions', {
+        offline, latency: 0, downloadThroughput: -1, uploadThroughput: -1,
+      });
+    await setOffline(true); // as by the developer tools, for this window alone
+    await tells(second, 'reconnecting');
+    const numbers = [1, 2, 3, 4, 5];
+    for (const _ of numbers) await second.click('#buzz');
+    const waiting = ['reconnecting', ...numbers.map((number) => `Buzz ${number} …`)];
+    await tells(second, ...waiting);
+    await tells(first, '1: join');
+    await setOffline(false);
+    await tells(second, ...waiting, 'connected', ...numbers.map((number) => `Buzz ${number} delivered`));
+    await tells(first, '1: join', ...numbers.map((number) => `1: Buzz ${number}`));
   });
 });

@@ -12,7 +12,7 @@ struct parser {
     const uint8_t *end;
     unsigned depth;
     void (*visit)(void *context, struct simple_value key, struct simple_value value);
-    void *context; /* for `visit`, which hears of the outermost object's members */
+    void *context; /* for `visit`, which hears of what the outermost object or array has */
 };
 
 static bool take_value(struct parser *parser, struct simple_value *ret_value);
@@ -168,6 +168,8 @@ static bool take_array(struct parser *parser)
     do {
         if (!take_value(parser, &element))
             return false;
+        if (parser->depth == 1 && parser->visit != NULL)
+            parser->visit(parser->context, (struct simple_value){0}, element);
     } while (take(parser, ','));
     return take(parser, ']');
 }
@@ -245,20 +247,20 @@ struct simple_value simple_json_parse(struct bytes text)
     return value;
 }
 
-void simple_json_each_member(struct bytes object,
+void simple_json_each_member(struct bytes object_or_array,
                              void (*visit)(void *context, struct simple_value key,
                                            struct simple_value value),
                              void *context)
 {
     struct parser parser = {
-        .at = object.data,
-        .end = object.data + object.length,
+        .at = object_or_array.data,
+        .end = object_or_array.data + object_or_array.length,
         .visit = visit,
         .context = context,
     };
     struct simple_value value;
     bool is_valid = take_value(&parser, &value);
-    assert(is_valid && value.kind == JSON_OBJECT);
+    assert(is_valid && (value.kind == JSON_OBJECT || value.kind == JSON_ARRAY));
 }
 
 struct search {
@@ -341,7 +343,7 @@ size_t simple_string_utf8_length(const struct simple_string *string)
     return length;
 }
 
-/* Writes a code point that needs no escape; returns the number of bytes. */
+/* Writes a code point; returns the number of bytes. */
 static int write_utf8(char *out, uint32_t code_point)
 {
     static const uint8_t marks[] = {0, 0, 0xC0, 0xE0, 0xF0};
@@ -352,6 +354,12 @@ static int write_utf8(char *out, uint32_t code_point)
     }
     out[0] = (char)(marks[length] | code_point);
     return (int)length;
+}
+
+void simple_string_write_utf8(const struct simple_string *string, char *out)
+{
+    for (size_t at = 0; at < string->length;)
+        out += write_utf8(out, next_code_point(string, &at));
 }
 
 /* QuoteJSONString of ECMA-262 25.5.2.3 for one code point. `out` has room for seven bytes. */

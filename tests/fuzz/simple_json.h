@@ -21,8 +21,10 @@ struct simple_value simple_json_parse(struct bytes text);
 /* The last member of an object with this name, which is plain ASCII; `object` must be valid. */
 struct simple_value simple_json_member(struct bytes object, const char *name);
 
-/* Calls `visit` for each member of a valid object, in order. */
-void simple_json_each_member(struct bytes object,
+/* Calls `visit` for each member of a valid object or array, in order; those of an array have no
+ * key.
+ */
+void simple_json_each_member(struct bytes object_or_array,
                              void (*visit)(void *context, struct simple_value key,
                                            struct simple_value value),
                              void *context);
@@ -41,6 +43,9 @@ bool simple_string_equals(const struct simple_string *string, const char *ascii)
 
 /* The bytes that the string takes in UTF-8, three for a surrogate that stands alone. */
 size_t simple_string_utf8_length(const struct simple_string *string);
+
+/* Writes these bytes, without a NUL behind them. */
+void simple_string_write_utf8(const struct simple_string *string, char *out);
 
 /* What JSON.stringify makes of the string, without the quotes. To be freed. */
 char *simple_string_stringify(const struct simple_string *string);

@@ -4,9 +4,9 @@
  * The stream is read by the simple reference, by the reader whole, and by the reader in pieces; all
  * three must yield the same messages, control frames and close codes, in the same order, and agree
  * on how many frames there were and on whether the stream ends between two messages. Pieces are
- * copies of exactly their size. Between two pieces the reader is moved in memory, or exchanged for
- * a fresh one where it says that it is idle, as the server does; and it is given few frames at a
- * time.
+ * copies of exactly their size. Between two pieces the reader is moved in memory, or written and
+ * read, or exchanged for a fresh one where it says that it is idle, as the server does; and it is
+ * given few frames at a time.
  *
  * Input: the message limit, the longest piece, the frames at a time, then the stream.
  */
@@ -91,6 +91,21 @@ static void read_whole(struct bytes stream, const struct plan *plan, struct trac
     ws_reader_release(&reader);
 }
 
+/* As the process does before it replaces itself, and after that. */
+static void write_and_read(const struct ws_reader *reader, struct ws_reader *ret_reader)
+{
+    struct writer measure = writer_over(NULL, 0);
+    ws_reader_write(&measure, reader);
+    uint8_t *text = malloc(measure.length);
+    assert(text != NULL);
+    struct writer writer = writer_over(text, measure.length);
+    ws_reader_write(&writer, reader);
+    struct json_value value = {.kind = JSON_OBJECT, .raw = writer_view(&writer)};
+    bool is_read = ws_reader_read(&value, ret_reader);
+    assert(is_read);
+    free(text);
+}
+
 /* The reader in other memory, and a fresh one when it holds nothing. */
 static struct ws_reader *move_reader(struct ws_reader *reader, const struct plan *plan)
 {
@@ -99,6 +114,10 @@ static struct ws_reader *move_reader(struct ws_reader *reader, const struct plan
     if (ws_reader_is_idle(reader)) {
         ws_reader_release(reader);
         ws_reader_init(moved, plan->message_bytes_max);
+    } else if (plan->random_state >> 8 & 1) {
+        ws_reader_init(moved, plan->message_bytes_max);
+        write_and_read(reader, moved);
+        ws_reader_release(reader);
     } else {
         *moved = *reader;
     }

@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import {
-  chmodSync, copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync,
+  chmodSync, chownSync, copyFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync,
 } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -58,12 +58,12 @@ describe('The image', { concurrency: 2 }, () => {
       assert.deepEqual(readFileSync(path.join(root, text)), readFileSync(path.join(repository, text)));
   });
 
-  it('has a binary that loads nothing but libc and libqrencode', async () => {
+  it('has a binary that loads nothing but libc, its libm, and libqrencode', async () => {
     const needed = await neededBy(path.join(root, image.entry));
     const loader = /^ld-linux.*/;
     assert.deepEqual(
       needed.filter((name) => !loader.test(name)),
-      ['libc.so.6', 'libqrencode.so.4'],
+      ['libc.so.6', 'libm.so.6', 'libqrencode.so.4'],
     );
   });
 
@@ -82,6 +82,32 @@ describe('The image', { concurrency: 2 }, () => {
       assert.deepEqual([status, headers['content-type']], [200, 'image/svg+xml']);
       assert.match(body, /<path d="M\d+ \d+h\d+/);
     }));
+
+  it('keeps rooms in a volume of the user that it runs as', async () => {
+    assert.equal(imageInstruction('ENV'), `STATE_DIR=${image.stateFolder}`);
+    assert.deepEqual(image.stateCopy, [
+      '--from=build', `--chown=${image.user}:${image.group}`, '/state', path.dirname(image.stateFolder),
+    ]);
+    const folder = path.join(root, image.stateFolder);
+    mkdirSync(folder, { recursive: true });
+    if (process.getuid() === 0) chownSync(folder, Number(image.user), Number(image.group));
+    const environment = { STATE_DIR: image.stateFolder };
+    let code;
+    await withImage({ environment }, async (server) => {
+      const { members, code: made } = await server.party(['host', 'guest']);
+      code = made;
+      server.signal('SIGTERM');
+      assert.equal((await members[0].whenClosed()).code, 1012);
+      await server.ended();
+      await server.start();
+    });
+    await withImage({ environment }, async (server) => {
+      const guest = await server.member();
+      guest.send({ type: 'join', clientId: 'guest', room: code });
+      assert.equal((await guest.next()).index, 1);
+    });
+    rmSync(folder, { recursive: true });
+  });
 
   it('speaks TLS there', async () => {
     const { certificate, key, secure } = await selfSigned('image');

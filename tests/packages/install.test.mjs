@@ -238,6 +238,11 @@ describe('The unit', () => {
     assert.deepEqual(values('RestartPreventExitStatus'), ['2']);
   });
 
+  it('gives the relay a directory for its rooms, which nobody else may read', () => {
+    assert.deepEqual(values('StateDirectory'), ['party-sockets']);
+    assert.deepEqual(values('StateDirectoryMode'), ['0700']);
+  });
+
   it('lets a drain end before systemd kills', async () => {
     const [{ fallback }] = (await helpLines()).filter(({ option }) => option === '--drain-timeout');
     assert.ok(Number(values('TimeoutStopSec')[0]) > parseInt(fallback) + 2);
@@ -258,7 +263,7 @@ describe('The unit', () => {
         host: null,
         loops: null,
         launcher: [sandbox, 'allow', allowedCalls()],
-        environment: { POLLER: poller },
+        environment: { POLLER: poller, STATE_DIRECTORY: path.join(folder, `state-${poller}`) },
       });
       try {
         await server.start();
@@ -269,6 +274,10 @@ describe('The unit', () => {
         await members[1].expectMessage('host', 'hello');
         await server.get('/metrics');
         server.signal('SIGHUP');
+        const asked = await runToEnd(['--upgrade', server.pid]);
+        assert.deepEqual([asked.status, asked.stderr], [0, ''], server.stderr);
+        members[0].relay('hello');
+        await members[1].expectMessage('host', 'hello');
         await server.stop();
       } finally {
         server.kill();

@@ -302,11 +302,13 @@ function describeBelow(name, kind) {
         const page = await get(play);
         assert.equal(page.status, 200);
         const [, main] = /<script[^>]* src="([^"]+)"/.exec(page.body);
-        assert.equal((await get(new URL(main, play))).status, 200);
-        const host = await get(new URL('host.js', play));
-        const [, library] = /from '([^']*party-sockets\.js)'/.exec(host.body);
-        assert.equal(new URL(library, play).href, `${base}party-sockets.js`);
-        assert.equal((await get(new URL(library, play))).status, 200);
+        const script = await get(new URL(main, play));
+        assert.equal(script.status, 200);
+        const [, lobby] = /import '([^']*party-lobby\.js)'/.exec(script.body);
+        assert.equal(new URL(lobby, play).href, `${base}party-lobby.js`);
+        const elements = await get(new URL(lobby, play));
+        const [, library] = /from '([^']*party-sockets\.js)'/.exec(elements.body);
+        assert.equal((await get(new URL(library, new URL(lobby, play)))).status, 200);
 
         const url = base.href.replace('https', 'wss');
         const party = await Party.create(url, { WebSocket: SecureWebSocket });

@@ -31,6 +31,15 @@ describe('scripts/setup', { concurrency: true }, () => {
       assert.doesNotMatch(await machine.advice('build'), /services/);
     }));
 
+  for (const program of ['npm', 'apt-get']) {
+    it(`lets ${program} say why it fails`, () =>
+      onFreshMachine({ hasSudo: true }, async (machine) => {
+        const { status, output } = await machine.failure(program);
+        assert.equal(status, 3);
+        assert.match(output, new RegExp(`^${program} says why$`, 'm'));
+      }));
+  }
+
   it('brings browsers and proxies only to what uses them', () =>
     onFreshMachine({}, async (machine) => {
       const needs = async (purpose) => {

@@ -3,10 +3,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
-  addWorm, advance, height, newArena, removeWorm, steer, thickness, width, wormOf,
+  addWorm, advance, height, newArena, protect, removeWorm, steer, thickness, width, wormOf,
 } from '../../web/play/arena.js';
 
 const plain = { speed: 1, stars: 0, worth: 1 };
+const gold = { speed: 1.4, stars: 10, worth: 2 };
 const frame = 1 / 60;
 
 /** Numbers that look random and are the same in each run. */
@@ -17,8 +18,10 @@ function randomOf(seed) {
   };
 }
 
+const playersOf = (indices) => indices.map((index) => ({ index, team: null }));
+
 function arenaOf(indices, round = plain) {
-  return newArena(round, indices, randomOf(7));
+  return newArena(round, playersOf(indices), randomOf(7));
 }
 
 function put(arena, index, x, y, heading = 0) {
@@ -182,8 +185,8 @@ test('who has just come is safe, and dangerous for nobody', () => {
 
 test('worms come and go in the midst of a round', () => {
   const arena = arenaOf([1]);
-  addWorm(arena, 2);
-  addWorm(arena, 2);
+  addWorm(arena, { index: 2 });
+  addWorm(arena, { index: 2 });
   assert.equal(arena.worms.length, 2);
   assert.ok(wormOf(arena, 2).safeFor > 0);
   removeWorm(arena, 1);
@@ -194,11 +197,11 @@ test('worms come and go in the midst of a round', () => {
 
 test('a new worm comes where others are far', () => {
   const random = randomOf(3);
-  const arena = newArena(plain, [1], random);
+  const arena = newArena(plain, playersOf([1]), random);
   const crowded = Array.from({ length: 100 }, () => {
     put(arena, 1, random() * width, random() * height);
     run(arena, 0.3);
-    addWorm(arena, 2);
+    addWorm(arena, { index: 2 });
     const { x, y } = wormOf(arena, 2);
     removeWorm(arena, 2);
     return Math.min(...wormOf(arena, 1).path.map((point) => Math.hypot(point.x - x, point.y - y)));
@@ -213,21 +216,71 @@ test('a screen that stood still does not run after the time', () => {
   assert.ok(worm.turnedFor < 0.5, `it crawled for ${worm.turnedFor} s`);
 });
 
-test('eight worms that turn at random: bounded, within the field, and quick', () => {
-  const random = randomOf(5);
-  const arena = newArena({ speed: 1.4, stars: 10, worth: 2 }, [1, 2, 3, 4, 5, 6, 7, 8], random);
-  const begunAt = performance.now();
-  let crashes = 0;
-  for (let second = 0; second < 60; second++) {
-    for (const { index } of arena.worms) steer(arena, index, Math.floor(random() * 3) - 1, 500);
-    crashes += run(arena, 1).filter(({ type }) => type === 'crash').length;
-    assert.ok(arena.stars.length >= 10 && arena.stars.length <= 30);
-    for (const { x, y, path } of arena.worms) {
-      assert.ok(x >= 0 && x <= width && y >= 0 && y <= height);
-      assert.ok(path.length <= 300);
-    }
-  }
-  assert.ok(crashes > 5, `${crashes} crashes`);
-  const milliseconds = performance.now() - begunAt;
-  assert.ok(milliseconds < 30_000, `60 s of play took ${milliseconds} ms`);
+test('a line is as dangerous across the edge of the field', () => {
+  const arena = arenaOf([1, 2]);
+  put(arena, 1, 400, height - 5, 0).path = Array.from({ length: 60 }, (_, i) => ({ x: 300 + i, y: height - 5 }));
+  wormOf(arena, 1).pathLength = 60;
+  put(arena, 2, 330, 8); // and goes beside it
+  const [first] = run(arena, 0.05);
+  assert.equal(`${first?.type} ${first?.index}`, 'crash 2');
 });
+
+test('the lines of a team do its own worms no harm; each can still bump into itself', () => {
+  const mates = newArena(plain, [{ index: 1, team: 3 }, { index: 2, team: 3 }, { index: 3, team: 0 }], randomOf(7));
+  put(mates, 1, 700, 450);
+  put(mates, 2, 900, 450, Math.PI);
+  put(mates, 3, 100, 100);
+  assert.deepEqual(run(mates, 1), [], 'heads of a team may meet');
+  put(mates, 3, wormOf(mates, 1).x - 60, 400, Math.PI / 2);
+  const [first] = run(mates, 0.4);
+  assert.equal(`${first?.type} ${first?.index}`, 'crash 3', 'who is of another team');
+  const worm = put(mates, 1, 800, 450);
+  worm.pathLength = 200;
+  steer(mates, 1, 1, 0);
+  assert.equal(run(mates, 4).find(({ index }) => index === 1)?.type, 'crash');
+});
+
+test('after a pause nobody can bump for a moment, and nobody is safe for less time than before', () => {
+  const arena = arenaOf([1, 2]);
+  put(arena, 1, 700, 450);
+  put(arena, 2, 900, 450, Math.PI).safeFor = 5;
+  protect(arena);
+  assert.ok(wormOf(arena, 1).safeFor > 1);
+  assert.equal(wormOf(arena, 2).safeFor, 5);
+});
+
+test('more than eight worms have a larger field and more stars, and begin apart from each other', () => {
+  const indices = Array.from({ length: 30 }, (_, i) => i + 1);
+  const eight = arenaOf(indices.slice(0, 8), gold);
+  const thirty = arenaOf(indices, gold);
+  assert.deepEqual([eight.width, eight.height, eight.stars.length], [width, height, 10]);
+  assert.ok(thirty.width > 1.4 * width && thirty.width < 1.7 * width);
+  assert.equal(thirty.width / thirty.height, width / height);
+  assert.ok(thirty.stars.length > 30);
+  const gaps = thirty.worms.flatMap((a) =>
+    thirty.worms.filter((b) => b !== a).map((b) => Math.hypot(a.x - b.x, a.y - b.y)),
+  );
+  assert.ok(Math.min(...gaps) > 4 * thickness, `${Math.min(...gaps)}`);
+});
+
+for (const count of [8, 30])
+  test(`${count} worms that turn at random: bounded, within the field, and quick`, (context) => {
+    const random = randomOf(5);
+    const players = Array.from({ length: count }, (_, i) => ({ index: i + 1, team: null }));
+    const arena = newArena(gold, players, random);
+    const begunAt = performance.now();
+    let crashes = 0;
+    for (let second = 0; second < 60; second++) {
+      for (const { index } of arena.worms) steer(arena, index, Math.floor(random() * 3) - 1, 500);
+      crashes += run(arena, 1).filter(({ type }) => type === 'crash').length;
+      assert.ok(arena.stars.length >= (10 * count) / 8 - 1 && arena.stars.length <= (30 * count) / 8);
+      for (const { x, y, path } of arena.worms) {
+        assert.ok(x >= 0 && x <= arena.width && y >= 0 && y <= arena.height);
+        assert.ok(path.length <= 300);
+      }
+    }
+    assert.ok(crashes > 5, `${crashes} crashes`);
+    const milliseconds = performance.now() - begunAt;
+    context.diagnostic(`60 s of play took ${Math.round(milliseconds)} ms, with ${crashes} crashes`);
+    assert.ok(milliseconds < 30_000, `60 s of play took ${milliseconds} ms`);
+  });

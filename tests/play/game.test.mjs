@@ -3,13 +3,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
-  addPoints, begin, colors, interrupt, isEverybodyReady, isFull, newGame, playerAt, playersMax,
-  ranking, rounds, seat, setAway, setReady, skip, takenColors, tick, winners,
+  addPlayer, begin, interrupt, isEverybodyReady, newGame, playerAt, playersMax, removePlayer, rounds, setAway,
+  setPaused, setPlayers, setReady, skip, tick, waitsForNextGame,
 } from '../../web/play/game.js';
+import { addPoints, ranking, winners, winnerText } from '../../web/play/scores.js';
+import { pack, unpack } from '../../web/play/state.js';
+import { colors, soloMax, takenColors } from '../../web/play/teams.js';
 
 function gameOf(...names) {
   const game = newGame(10);
-  names.forEach((name, i) => seat(game, i + 1, { name, color: i }));
+  names.forEach((name, i) => addPlayer(game, i + 1, { name, color: i }));
   return game;
 }
 
@@ -19,43 +22,45 @@ function untilNextPhase(game) {
   throw new Error(`The phase ${game.phase} has no end`);
 }
 
-const nameOf = (name) => gameOf(name).players[0].name;
-
-test('what a phone calls itself is text of at most twelve characters', () => {
-  assert.equal(nameOf('  Ada \n\t Lovelace King '), 'Ada Lovelace');
-  assert.equal(nameOf('\u202eevil\u0000\u200b'), 'evil');
-  assert.equal(nameOf('🦄'.repeat(99)), '🦄'.repeat(12));
-  assert.equal(nameOf(`Z${'\u0335'.repeat(40)}`), 'Z\u0335');
-  assert.equal(nameOf('x'.repeat(1_000_000)), 'x'.repeat(12));
-});
-
-test('who has no name gets one', () => {
-  const invisible = ['\u200b', '\u3164', '\u2800\u2800', '\u034f', '\ufe0f', '\u{e0041}', '\uffa0'];
-  for (const name of ['', '   ', undefined, null, 7, {}, ['Ada'], ...invisible])
-    assert.equal(nameOf(name), 'Player 1');
-});
-
-test('no two have the same name or colour', () => {
+test('no two of eight have the same colour', () => {
   const game = newGame();
-  for (let index = 1; index <= playersMax; index++) seat(game, index, { name: 'Ada', color: 3 });
-  const names = game.players.map(({ name }) => name);
-  assert.deepEqual(names.slice(0, 3), ['Ada', 'Ada 2', 'Ada 3']);
-  assert.equal(new Set(names).size, playersMax);
+  for (let index = 1; index <= playersMax; index++) addPlayer(game, index, { name: `P${index}`, color: 3 });
   assert.equal(playerAt(game, 1).color, 3);
-  assert.equal(new Set(game.players.map(({ color }) => color)).size, playersMax);
+  assert.equal(new Set(game.players.slice(0, soloMax).map(({ color }) => color)).size, soloMax);
 });
 
-test('a name that is taken gets a number, and is no longer for it', () => {
-  const names = gameOf('🦄'.repeat(12), '🦄'.repeat(12), 'Ada Lovelace', 'Ada Lovelace\u3164');
-  assert.deepEqual(names.players.map(({ name }) => name), [
-    '🦄'.repeat(12), `${'🦄'.repeat(10)} 2`, 'Ada Lovelace', 'Ada Lovela 2',
-  ]);
+const known = (index, more) => ({ index, name: `P${index}`, fields: {}, isAway: false, isReady: false, ...more });
+
+test('players are those whom the lobby knows', () => {
+  const game = newGame();
+  const first = [known(1, { fields: { color: '3' } }), known(2, { isReady: true }), known(4, { isAway: true })];
+  setPlayers(game, first, []);
+  assert.deepEqual(game.players.map(({ index, name }) => [index, name]), [[1, 'P1'], [2, 'P2'], [4, 'P4']]);
+  assert.deepEqual(game.players.map(({ isReady }) => isReady), [false, true, false]);
+  assert.deepEqual(game.players.map(({ isAway }) => isAway), [false, false, true]);
+  assert.equal(playerAt(game, 1).color, 3);
+  setPlayers(game, [first[0]], first);
+  assert.deepEqual(game.players.map(({ index }) => index), [1]);
+});
+
+test('who says nothing new keeps the colour, also over a reload of the screen', () => {
+  const game = newGame();
+  const first = [known(1, { fields: { color: '3' } }), known(2, { fields: { color: '3' } })];
+  setPlayers(game, first, []);
+  const { color } = playerAt(game, 2);
+  assert.notEqual(color, 3);
+  setPlayers(game, [first[1]], first); // now the colour is free
+  assert.equal(playerAt(game, 2).color, color);
+  setPlayers(game, [{ ...first[1], isReady: true }], []);
+  assert.equal(playerAt(game, 2).color, color);
+  setPlayers(game, [{ ...first[1], fields: { color: '5' } }], [first[1]]);
+  assert.equal(playerAt(game, 2).color, 5);
 });
 
 test('a colour is one of ours, whatever a phone says', () => {
   for (const color of [-1, 8, 1.5, '1', 'length', '__proto__', null, NaN, {}, [2]]) {
     const game = newGame();
-    seat(game, 1, { name: 'Ada', color });
+    addPlayer(game, 1, { name: 'Ada', color });
     assert.ok(Number.isInteger(playerAt(game, 1).color), String(color));
     assert.ok(colors[playerAt(game, 1).color]);
   }
@@ -63,57 +68,48 @@ test('a colour is one of ours, whatever a phone says', () => {
 
 test('name and colour may change before a game, but not during it', () => {
   const game = gameOf('Ada', 'Ben');
-  seat(game, 1, { name: 'Ida', color: 5 });
+  addPlayer(game, 1, { name: 'Ida', color: 5 });
   assert.equal(playerAt(game, 1).name, 'Ida');
   assert.equal(playerAt(game, 1).color, 5);
   begin(game);
-  seat(game, 1, { name: 'Eve', color: 6 });
+  addPlayer(game, 1, { name: 'Eve', color: 6 });
   assert.equal(playerAt(game, 1).name, 'Ida');
   assert.equal(game.players.length, 2);
 });
 
-test('a ninth player gets the seat of one who is away', () => {
+test('who is away keeps name and colour, also when all seats are taken', () => {
   const game = gameOf(...'ABCDEFGH');
   setAway(game, 4, true);
-  seat(game, 9, { name: 'I' });
+  assert.deepEqual(takenColors(game, 4), [0, 1, 2, 4, 5, 6, 7], 'its own is free for itself');
+  for (let index = 9; index <= playersMax; index++) addPlayer(game, index, { name: `${index}` });
+  addPlayer(game, playersMax + 1, { name: 'One too many' });
   assert.equal(game.players.length, playersMax);
-  assert.equal(playerAt(game, 4), undefined);
+  assert.equal(playerAt(game, 4).name, 'D');
+  assert.equal(playerAt(game, 4).color, 3);
+});
+
+test('who has lost the seat is no player, and leaves name and colour to others', () => {
+  const game = gameOf(...'ABCDEFGH');
+  removePlayer(game, 4);
+  removePlayer(game, 99);
+  assert.equal(game.players.map(({ name }) => name).join(''), 'ABCEFGH');
+  assert.ok(!takenColors(game, 9).includes(3));
+  addPlayer(game, 9, { name: 'D', color: 7 });
+  assert.equal(playerAt(game, 9).name, 'D');
   assert.equal(playerAt(game, 9).color, 3);
-});
-
-test('of those who are away it is the one with the colour that is wanted', () => {
-  const game = gameOf(...'ABCDEFGH');
-  setAway(game, 4, true);
-  setAway(game, 6, true);
-  assert.deepEqual(takenColors(game, 9), [0, 1, 2, 4, 6, 7]);
-  assert.ok(takenColors(game, 1).includes(3), 'a seat for oneself is there, and nobody replaced');
-  seat(game, 9, { name: 'I', color: 5 });
-  assert.equal(playerAt(game, 9).color, 5);
-  assert.equal(playerAt(game, 6), undefined);
-  assert.equal(game.players.length, playersMax);
-});
-
-test('nobody who is here is thrown out for somebody else', () => {
-  const game = gameOf(...'ABCDEFGH');
-  assert.ok(isFull(game));
-  seat(game, 9, { name: 'I' });
-  assert.equal(game.players.map(({ name }) => name).join(''), 'ABCDEFGH');
-  setAway(game, 1, true);
-  assert.ok(!isFull(game));
-  assert.ok(!isFull(gameOf(...'ABCDEFG')));
 });
 
 test('it starts when two are here and all who are here are ready', () => {
   const game = gameOf('Ada');
   setReady(game, 1, true);
   assert.ok(!isEverybodyReady(game), 'one alone');
-  seat(game, 2, { name: 'Ben' });
+  addPlayer(game, 2, { name: 'Ben' });
   assert.ok(!isEverybodyReady(game));
   setReady(game, 2, 'yes');
   assert.ok(!isEverybodyReady(game), 'only true is true');
   setReady(game, 2, true);
   assert.ok(isEverybodyReady(game));
-  seat(game, 3, { name: 'Cem' });
+  addPlayer(game, 3, { name: 'Cem' });
   assert.ok(!isEverybodyReady(game));
   setAway(game, 3, true);
   assert.ok(isEverybodyReady(game), 'nobody waits for who is away');
@@ -189,9 +185,9 @@ test('nothing begins without players, or in the midst of a game', () => {
 test('who comes during a round plays in the next one', () => {
   const game = gameOf('Ada', 'Ben');
   begin(game);
-  seat(game, 3, { name: 'In time' });
+  addPlayer(game, 3, { name: 'In time' });
   untilNextPhase(game);
-  seat(game, 4, { name: 'Late' });
+  addPlayer(game, 4, { name: 'Late' });
   assert.equal(playerAt(game, 3).inRound, true);
   assert.equal(playerAt(game, 4).inRound, false);
   untilNextPhase(game);
@@ -208,7 +204,7 @@ test('who is away keeps name and score', () => {
   while (game.phase !== 'results') untilNextPhase(game);
   setAway(game, 1, false);
   assert.deepEqual(playerAt(game, 1), {
-    index: 1, name: 'Ada', color: 0, score: 4, isReady: false, isAway: false, inRound: true,
+    index: 1, name: 'Ada', color: 0, team: null, score: 4, isReady: false, isAway: false, inRound: true,
   });
 });
 
@@ -242,13 +238,15 @@ test('who came too late for the last round has no place', () => {
   const game = gameOf('Ada', 'Ben');
   begin(game);
   while (game.round < 2 || game.phase !== 'round') untilNextPhase(game);
-  seat(game, 3, { name: 'Late' });
+  addPlayer(game, 3, { name: 'Late' });
   assert.deepEqual(winners(game), [], 'nobody has won who has nothing');
+  assert.equal(winnerText(game), 'Nobody scored.');
   addPoints(game, 2, 1);
   untilNextPhase(game);
   const places = ranking(game).map(({ name, place }) => [name, place]);
   assert.deepEqual(places, [['Ben', 1], ['Ada', 2], ['Late', undefined]]);
   assert.deepEqual(winners(game).map(({ name }) => name), ['Ben']);
+  assert.equal(winnerText(game), 'Ben wins!');
 });
 
 test('equals share a place', () => {
@@ -258,10 +256,58 @@ test('equals share a place', () => {
   for (const [index, points] of [[1, 2], [2, 5], [3, 5], [4, 1]]) addPoints(game, index, points);
   const places = ranking(game).map(({ name, place }) => `${place} ${name}`);
   assert.deepEqual(places, ['1 Ben', '1 Cem', '3 Ada', '4 Dia']);
+  assert.equal(winnerText(game), 'Ben & Cem share it!');
 });
 
-test('the state of a full game is far below what a room keeps', () => {
+test('a pause: time stands still, nothing is skipped, and then all goes on', () => {
+  const game = gameOf('Ada', 'Ben');
+  setPaused(game, true);
+  assert.equal(game.isPaused, false, 'a lobby needs none');
+  begin(game);
+  untilNextPhase(game);
+  tick(game, 3);
+  setPaused(game, true);
+  skip(game);
+  assert.ok(!tick(game, 1000));
+  assert.equal(game.secondsLeft, 7);
+  setPaused(game, false);
+  assert.equal(untilNextPhase(game), 7);
+  assert.equal(game.phase, 'countdown');
+});
+
+test('a pause outlives a reload of the screen', () => {
+  const game = gameOf('Ada', 'Ben');
+  begin(game);
+  untilNextPhase(game);
+  tick(game, 3);
+  setPaused(game, true);
+  const loaded = unpack(JSON.parse(JSON.stringify(pack(game))));
+  interrupt(loaded);
+  assert.ok(!tick(loaded, 1000));
+  setPaused(loaded, false);
+  untilNextPhase(loaded);
+  assert.equal(untilNextPhase(loaded), 7, 'the rest of the round');
+});
+
+test('the state has all of the game, and is far below what a room keeps', () => {
   const game = newGame();
-  for (let index = 1; index <= playersMax; index++) seat(game, index, { name: '🦄'.repeat(12) });
-  assert.ok(Buffer.byteLength(JSON.stringify(game)) < 16_384 / 4);
+  for (let index = 1; index <= playersMax; index++) addPlayer(game, index, { name: '🦄'.repeat(12) });
+  begin(game);
+  untilNextPhase(game);
+  for (const { index } of game.players) addPoints(game, index, 1000 + index);
+  setAway(game, 7, true);
+  const text = JSON.stringify(pack(game));
+  assert.deepEqual(unpack(JSON.parse(text)), game);
+  assert.ok(Buffer.byteLength(text) < 16_384 / 4, `${Buffer.byteLength(text)} bytes`);
+});
+
+test('with 30 names as people have them, the state is about a kilobyte', (context) => {
+  const game = newGame();
+  for (let index = 1; index <= playersMax; index++) addPlayer(game, index, { name: `Player ${index}` });
+  begin(game);
+  untilNextPhase(game);
+  for (const { index } of game.players) addPoints(game, index, index);
+  const bytes = Buffer.byteLength(JSON.stringify(pack(game)));
+  context.diagnostic(`${bytes} bytes`);
+  assert.ok(bytes < 1200, `${bytes} bytes`);
 });

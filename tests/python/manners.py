@@ -81,7 +81,8 @@ async def refusals(table):
     equal((await table.sit(room=host.room.lower(), password='open sesame')).room, host.room)
     host.say({'type': 'send', 'data': 1, 'to': 7})
     await until(lambda: host.notes.events[1:], 'an error')
-    error = {'type': 'error', 'code': 'peer-not-found', 'message': 'Target peer not found', 'of': 'send', 'n': 1}
+    error = {'type': 'error', 'code': 'peer-not-found', 'message': 'Target peer not found', 'of': 'send', 'to': 7,
+             'n': 1}
     equal(host.notes.events[1], error)
 
 

@@ -103,6 +103,7 @@ struct witness {
     struct verdict *verdict;
     const struct recovery_server *server;
     uint64_t now_ms;
+    uint64_t full_ms; /* when the server last had all rooms that it may have; 0: never */
     struct witness_input input;
     uint32_t recovering; /* the connection that is told what it missed; RECOVERY_NONE: none is */
     struct witness_link links[RECOVERY_CONNECTIONS];

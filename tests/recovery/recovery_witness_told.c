@@ -222,6 +222,19 @@ static void take_peer_left(struct witness *witness, const struct witness_seat *h
     expire(witness, seat);
 }
 
+/* A server that is full of rooms ends one whose members are all away for a new one. */
+static bool may_have_made_way(const struct witness *witness, uint32_t room)
+{
+    for (uint32_t i = 0; i < witness->seat_count; i++) {
+        const struct witness_seat *seat = witness->seats[i];
+        bool is_here = seat->presence != SEAT_GONE &&
+                       (seat->presence != SEAT_AWAY || seat->lost_ms > witness->full_ms);
+        if (seat->room == room && is_here)
+            return false;
+    }
+    return witness->full_ms != 0;
+}
+
 /* Errors without a number are answers to `create` and `join`. */
 static void take_refusal(struct witness *witness, uint32_t connection, struct bytes text)
 {
@@ -235,9 +248,13 @@ static void take_refusal(struct witness *witness, uint32_t connection, struct by
     uint32_t room = find_room(witness, link->asked_code);
     if (room == RECOVERY_NONE || witness->rooms[room].ends_with_host)
         return;
+    bool made_way = may_have_made_way(witness, room);
     for (uint32_t i = 0; i < witness->seat_count; i++) {
-        if (witness->seats[i]->room == room)
-            expire(witness, witness->seats[i]);
+        struct witness_seat *seat = witness->seats[i];
+        if (seat->room == room && made_way)
+            seat->presence = SEAT_GONE;
+        else if (seat->room == room)
+            expire(witness, seat);
     }
 }
 

@@ -354,6 +354,16 @@ void clients_stand_still(uint64_t for_ns)
     }
 }
 
+void clients_are_handed_over(void)
+{
+    uint64_t silence_ns = world_config()->idle_timeout_ms * NETWORK_MS + SILENCE_MAX_NS;
+    FOR_EACH_PLAYER(player)
+    {
+        if (player->is_muted && player->recovers_ns != 0)
+            player->recovers_ns = network_now_ns() + silence_ns;
+    }
+}
+
 void clients_end_faults(void)
 {
     clients.plan.has_faults = false;

@@ -30,6 +30,9 @@ bool clients_are_hit(uint64_t *hit_ns);
 /* Everything stood still for so long: what is due by the server's time is due so much later. */
 void clients_stand_still(uint64_t for_ns);
 
+/* The server has replaced itself: how long somebody was silent, it does not know any more. */
+void clients_are_handed_over(void);
+
 /* Nothing befalls anybody from now on; and then, nobody says anything any more. */
 void clients_end_faults(void);
 void clients_fall_silent(void);

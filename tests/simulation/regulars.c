@@ -28,6 +28,9 @@
                                           */
 #define ABSENCE_MORE_NS (25 * NETWORK_S) /* their seat is held */
 #define PING_NS NETWORK_S
+#define HELD_MAX_NS (6 * NETWORK_S) /* without a connection, for one that just said something */
+/* For one that had said nothing: the server's ping may be under way, and 5 s later it is gone. */
+#define QUIET_HELD_MAX_NS (4 * NETWORK_S)
 
 struct regular {
     struct gathering *gathering;
@@ -448,7 +451,9 @@ static void be_held(struct regular *regular, bool is_stalled)
         link_stall(wire_link(regular->wire), true);
     else
         link_hold(wire_link(regular->wire), true);
-    regular->recovers_ns = network_now_ns() + network_random() % (6 * NETWORK_S);
+    bool has_spoken = network_now_ns() < regular->pings_ns + PING_NS;
+    uint64_t longest_ns = has_spoken ? HELD_MAX_NS : QUIET_HELD_MAX_NS;
+    regular->recovers_ns = network_now_ns() + network_random() % longest_ns;
 }
 
 /* What may befall somebody who is seated. */

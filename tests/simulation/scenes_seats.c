@@ -538,9 +538,11 @@ void scene_errors_of_seats(void)
         {"{\"type\":\"create\"}",
          "\"code\":\"already-in-room\",\"message\":\"Already in a room\",\"of\":\"create\""},
         {"{\"type\":\"send\",\"data\":1,\"to\":[]}",
-         "\"code\":\"bad-to\",\"message\":\"to must name 1 to 64 peers\",\"of\":\"send\""},
+         "\"code\":\"bad-to\",\"message\":\"to must name 1 to 64 "
+         "peers\",\"of\":\"send\",\"to\":[]"},
         {"{\"type\":\"send\",\"data\":1,\"to\":7}",
-         "\"code\":\"peer-not-found\",\"message\":\"Target peer not found\",\"of\":\"send\""},
+         "\"code\":\"peer-not-found\",\"message\":\"Target peer not "
+         "found\",\"of\":\"send\",\"to\":7"},
         {"{\"type\":\"send\",\"data\":1,\"volatile\":1}",
          "\"code\":\"bad-volatile\",\"message\":\"volatile must be true or "
          "false\",\"of\":\"send\""},

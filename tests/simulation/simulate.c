@@ -22,6 +22,7 @@
 #include "world.h"
 
 #define TLS_ONCE_IN 6            /* seeds */
+#define UPGRADES_ONCE_IN 4       /* seeds, unless these have TLS */
 #define REST_NS (25 * NETWORK_S) /* without faults, until all is said and done */
 #define SILENCE_NS (3 * NETWORK_S)
 
@@ -76,14 +77,19 @@ static struct outcome_of_seed play(const struct options *options, uint64_t seed)
     const struct world_plan world_plan = {
         .has_faults = options->has_faults,
         .speaks_tls = options->has_faults && network_once_in(TLS_ONCE_IN),
+        /* Without a draw, so that other seeds are what they were before there were upgrades. */
+        .upgrades = options->has_faults && options->scene == NULL && seed % UPGRADES_ONCE_IN == 0,
         .is_traced = options->is_traced,
     };
     world_begin(&world_plan);
     tell_start();
     clients_begin(&clients_plan);
     uint64_t end_ns = world_now_ns() + options->seconds * NETWORK_S;
-    /* Scenes say what must happen, and nobody could say it where memory lacks. */
-    if (world_refuses_memory())
+    /*
+     * Scenes say what must happen, and nobody could say it where memory lacks, or times begin anew
+     * at any moment.
+     */
+    if (world_refuses_memory() || world_upgrades())
         scenes_visit(end_ns, options->is_traced);
     else if (options->scene != NULL || options->has_faults)
         scenes_play(end_ns, options->scene, options->is_traced);

@@ -9,6 +9,7 @@
 #include "refusals.h"
 #include "server/conn_out.h"
 #include "server/perform.h"
+#include "world.h"
 
 #define WITNESSES_MAX 8
 /* Of a loop that looked at its clock before another, or before the connection ended. */
@@ -168,6 +169,7 @@ static struct tap_line *line_of(const struct conn *conn)
 static void tell_time(struct witness *witness, uint32_t late_ms)
 {
     witness->now_ms = network_now_ns() / NETWORK_MS + late_ms;
+    witness->full_ms = world_full_ns() / NETWORK_MS;
 }
 
 /* Takes the text. */

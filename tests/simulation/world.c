@@ -13,9 +13,13 @@
 #include "network.h"
 #include "refusals.h"
 #include "secrets.h"
+#include "server/conn_life.h"
+#include "server/handover.h"
+#include "server/hold.h"
 #include "server/server.h"
 #include "server/stopping.h"
 #include "server/turn.h"
+#include "support/forget_server.h"
 
 #define DESCRIPTORS 2048
 #define REFUSED_AMONG 200 /* allocations: some seconds of them */
@@ -23,6 +27,9 @@
 #define RECENT_NS NETWORK_S
 #define STOPPING_NS (3 * NETWORK_S)
 #define SUBNETS_MAX 65536
+#define UPGRADES_NS (4 * NETWORK_S) /* between two, at most */
+#define HOLDING_NS (NETWORK_S / 4)  /* until the last loop holds still, at most */
+#define LOOPS_PLAYED_MAX 4
 #define HOLD_LEAST_S 20 /* that players of protocol 3 ask for */
 
 static struct {
@@ -40,6 +47,10 @@ static struct {
     bool has_refused_memory;  /* then no client broke the protocol: there are no scenes */
     uint64_t gap_ns;          /* the last time, */
     uint64_t gap_ended_ns;    /* and when that was, by the world's clock */
+    uint64_t upgrades_ns;     /* when the server replaces itself next */
+    bool is_upgrading;        /* its loops come to rest, */
+    bool is_holding;          /* and then hold still */
+    uint64_t full_ns;         /* when the server last had as many rooms as it may, after a turn */
     uint64_t turns;
 } world;
 
@@ -83,6 +94,17 @@ uint64_t world_stood_still_before_ns(void)
     return world.stood_still_ns - (is_recent ? world.gap_ns : 0);
 }
 
+static bool is_full_of_rooms(void)
+{
+    unsigned rooms = atomic_load_explicit(&world.server.rooms, memory_order_relaxed);
+    return rooms >= world.config.rooms_max;
+}
+
+uint64_t world_full_ns(void)
+{
+    return is_full_of_rooms() ? network_now_ns() : world.full_ns;
+}
+
 uint64_t world_turns(void)
 {
     return world.turns;
@@ -100,6 +122,9 @@ static void take_turn(uint32_t index)
     if (refusals_count() != refusals_before)
         trace("has refused memory to loop %u", index);
     world.turns++;
+    world.full_ns = world_full_ns();
+    if (loop->is_held)
+        hold_still(loop); /* and its thread waits for the others */
     int wait_ms = turn_wait_ms(loop);
     world.due_ns[index] =
         wait_ms < 0 ? UINT64_MAX : network_now_ns() + (uint64_t)wait_ms * NETWORK_MS;
@@ -107,9 +132,11 @@ static void take_turn(uint32_t index)
         world.sleeps_until_ns[index] = network_now_ns() + network_random() % SLEEP_MAX_NS;
 }
 
-/* As loop_thread_run() ends. */
+/* As loop_thread_run() ends, or waits for the other loops that hold still. */
 static bool has_ended(const struct loop *loop)
 {
+    if (loop->is_held)
+        return true;
     bool is_over = (int32_t)(loop->now_ms - loop->stop_due_ms) >= 0;
     return loop->is_stopping && (loop->stats.connections == 0 || is_over);
 }
@@ -174,6 +201,153 @@ static void stand_still(void)
     clients_stand_still(for_ns);
 }
 
+static void append(struct buf *text, struct bytes part)
+{
+    if (buf_append(text, part) != BUF_OK)
+        world_fail("no memory for a handover", part.length);
+}
+
+/* The parts of all loops, behind the first line; to be released. */
+static struct buf handover_of(const struct server *server)
+{
+    const struct handover_header header = {.listener_fd = server->listener_fd, .admin_fd = -1};
+    uint8_t first_line[256];
+    struct writer writer = writer_over(first_line, sizeof first_line);
+    struct buf text;
+    buf_init(&text, HANDOVER_BYTES_MAX);
+    handover_write_header(&writer, &header);
+    append(&text, writer_view(&writer));
+    for (uint32_t i = 0; i < server->loop_count; i++) {
+        if (server->loops[i]->part_failed)
+            world_fail("a loop can't write its part of the handover", i);
+        append(&text, buf_view(&server->loops[i]->part));
+    }
+    return text;
+}
+
+static void restore(struct server *server, struct bytes text, bool is_rehearsal)
+{
+    char why[HANDOVER_WHY_MAX] = "the server does not start";
+    struct handover_counts counts;
+    if (!server_init(server, DESCRIPTORS) ||
+        !handover_restore(server, text, is_rehearsal, &counts, why)) {
+        printf("%.*s", (int)text.length, (const char *)text.data);
+        world_fail(why, is_rehearsal);
+    }
+    trace("%s %u rooms and %u connections on %u loops", is_rehearsal ? "rehearses" : "takes over",
+          counts.rooms, counts.connections, server->loop_count);
+}
+
+/* Another server in the place of this one, of the same options. */
+static struct server successor(bool is_rehearsal)
+{
+    return (struct server){
+        .config = &world.config,
+        .kernel = &network_kernel,
+        .tls = world.server.tls,
+        .admin_fd = -1,
+        .listener_fd = is_rehearsal ? -1 : world.server.listener_fd,
+        .news_fd = world.server.news_fd,
+        .poller = network_once_in(2) ? POLLER_EPOLL : POLLER_IO_URING,
+    };
+}
+
+/* In the middle of everything; nothing comes of it. */
+static void rehearse(void)
+{
+    struct server rehearsal = successor(true);
+    for (uint32_t i = 0; i < world.server.loop_count; i++) {
+        struct loop *loop = world.server.loops[i];
+        buf_init(&loop->part, HANDOVER_BYTES_MAX);
+        loop->part_failed = !handover_write(loop, false, &loop->part);
+    }
+    struct buf text = handover_of(&world.server);
+    for (uint32_t i = 0; i < world.server.loop_count; i++)
+        buf_release(&world.server.loops[i]->part);
+    restore(&rehearsal, buf_view(&text), true);
+    buf_release(&text);
+    forget_server(&rehearsal);
+}
+
+static void post_to_all(struct mail *(*mail_of)(struct loop *loop))
+{
+    for (uint32_t i = 0; i < world.server.loop_count; i++)
+        mailbox_post(&world.server.loops[i]->mailbox, mail_of(world.server.loops[i]));
+}
+
+static struct mail *rest_mail(struct loop *loop)
+{
+    return &loop->rest_mail;
+}
+
+static struct mail *hold_mail(struct loop *loop)
+{
+    return &loop->hold_mail;
+}
+
+static void begin_upgrade(void)
+{
+    trace("will replace itself");
+    world.upgrades_ns = UINT64_MAX;
+    world.is_upgrading = true;
+    rehearse();
+    atomic_store(&world.server.restless_loops, world.server.loop_count);
+    post_to_all(rest_mail);
+}
+
+static bool are_all_held(void)
+{
+    uint32_t held = 0;
+    for (uint32_t i = 0; i < world.server.loop_count; i++)
+        held += world.server.loops[i]->is_held;
+    return held == world.server.loop_count;
+}
+
+/* All loops hold still: the next server has everything from here on. */
+static void replace_server(void)
+{
+    for (uint32_t i = 0; i < world.server.loop_count; i++)
+        hold_write(world.server.loops[i]);
+    struct buf text = handover_of(&world.server);
+    struct server next = successor(false);
+    forget_server(&world.server);
+    world.config.loops = 1 + network_below(LOOPS_PLAYED_MAX);
+    world.server = next;
+    memset(world.due_ns, 0, sizeof world.due_ns);
+    memset(world.sleeps_until_ns, 0, sizeof world.sleeps_until_ns);
+    restore(&world.server, buf_view(&text), false);
+    buf_release(&text);
+    for (uint32_t i = 0; i < world.server.loop_count; i++)
+        conn_life_attach_all(world.server.loops[i]);
+    world.is_upgrading = false;
+    world.upgrades_ns = network_now_ns() + network_random() % UPGRADES_NS;
+    clients_are_handed_over();
+}
+
+/* Some loops wait for a core, and send connections to others that hold still already. */
+static void hold_all(void)
+{
+    post_to_all(hold_mail);
+    for (uint32_t i = 0; i < world.server.loop_count; i++) {
+        if (network_once_in(2))
+            world.sleeps_until_ns[i] = network_now_ns() + network_random() % HOLDING_NS;
+    }
+}
+
+/* As far as the loops are. */
+static void upgrade(void)
+{
+    if (!world.is_upgrading && world.upgrades_ns <= network_now_ns())
+        begin_upgrade();
+    if (!world.is_upgrading || atomic_load(&world.server.restless_loops) > 0)
+        return;
+    if (are_all_held())
+        replace_server();
+    else if (!world.is_holding)
+        hold_all();
+    world.is_holding = world.is_upgrading;
+}
+
 /* One of the next times that a server asks for memory it gets none. */
 static void refuse_memory(void)
 {
@@ -190,6 +364,7 @@ bool world_run_until_true(uint64_t end_ns, bool (*is_true)(void *context), void 
             stand_still();
         if (world.refuses_ns <= network_now_ns())
             refuse_memory();
+        upgrade();
         network_deliver();
         if (is_true(context))
             return true;
@@ -200,6 +375,7 @@ bool world_run_until_true(uint64_t end_ns, bool (*is_true)(void *context), void 
             continue;
         uint64_t next_ns = least(least(network_next_ns(), clients_next_ns()),
                                  least(end_ns + world.stood_still_ns, world.stands_still_ns));
+        next_ns = least(next_ns, world.upgrades_ns);
         for (uint32_t i = 0; i < world.server.loop_count; i++) {
             if (has_ended(world.server.loops[i]))
                 continue;
@@ -222,6 +398,17 @@ void world_run_until(uint64_t end_ns)
     (void)world_run_until_true(end_ns, never, NULL);
 }
 
+bool world_upgrades(void)
+{
+    return world.upgrades_ns != UINT64_MAX || world.is_upgrading;
+}
+
+static bool is_at_rest(void *context)
+{
+    (void)context;
+    return !world.is_upgrading;
+}
+
 bool world_refuses_memory(void)
 {
     return world.refuses_ns != UINT64_MAX;
@@ -233,6 +420,9 @@ void world_end_faults(void)
     refusals_next(0);
     network_lack_descriptors(false);
     world.stands_still_ns = UINT64_MAX;
+    if (!world_run_until_true(world_now_ns() + UPGRADES_NS, is_at_rest, NULL))
+        world_fail("an upgrade does not end", 0);
+    world.upgrades_ns = UINT64_MAX;
 }
 
 /* Milliseconds, as an option's value. */
@@ -254,7 +444,7 @@ static void configure(void)
     char why[256];
     static char texts[5][16];
     static char *const log_bytes[] = {"1024", "4096", "65536"};
-    char loops[2] = {(char)('1' + network_below(4)), '\0'};
+    char loops[2] = {(char)('1' + network_below(LOOPS_PLAYED_MAX)), '\0'};
     char *arguments[] = {
         "simulate",
         "--loops",
@@ -286,7 +476,7 @@ static void configure(void)
     };
     for (size_t i = 1; i + 1 < ARRAY_LENGTH(arguments); i += 2)
         trace("%s %s", arguments[i], arguments[i + 1]);
-    if (config_read(ARRAY_LENGTH(arguments), arguments, &world.config, why, sizeof why) !=
+    if (config_read(ARRAY_LENGTH(arguments), arguments, NULL, &world.config, why, sizeof why) !=
         CONFIG_RUN)
         world_fail(why, 0);
 }
@@ -315,6 +505,9 @@ void world_begin(const struct world_plan *plan)
     world.stands_still_ns = stands_still ? network_now_ns() + 10 * NETWORK_S : UINT64_MAX;
     world.refuses_ns = refuses ? network_now_ns() : UINT64_MAX;
     world.has_refused_memory = refuses;
+    world.upgrades_ns = plan->upgrades && !plan->speaks_tls && !refuses
+                            ? network_now_ns() + 5 * NETWORK_S
+                            : UINT64_MAX;
     world.lacks_cores = plan->has_faults && network_once_in(2);
     bool lacks_descriptors = plan->has_faults && network_once_in(3);
     network_lack_descriptors(lacks_descriptors);

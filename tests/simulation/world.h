@@ -14,6 +14,7 @@
 struct world_plan {
     bool has_faults;
     bool speaks_tls;
+    bool upgrades; /* the server replaces itself now and then, if it does not lack memory */
     bool is_traced;
 };
 
@@ -30,6 +31,9 @@ uint64_t world_stood_still_ns(void);
 /* The same of a moment ago: when what is heard now was done. */
 uint64_t world_stood_still_before_ns(void);
 
+/* When the server last had as many rooms as it may, by the network's clock; 0: never. */
+uint64_t world_full_ns(void);
+
 /* Lets everything go on until it is so late; or until something is true (then it returns true). */
 void world_run_until(uint64_t end_ns);
 bool world_run_until_true(uint64_t end_ns, bool (*is_true)(void *context), void *context);
@@ -37,7 +41,10 @@ bool world_run_until_true(uint64_t end_ns, bool (*is_true)(void *context), void 
 /* Whether the seed wants the server to lack memory now and then. */
 bool world_refuses_memory(void);
 
-/* Nothing fails from now on. */
+/* Whether the server replaces itself now and then. */
+bool world_upgrades(void);
+
+/* Nothing fails from now on, and the server stays. */
 void world_end_faults(void);
 
 /* Turns of all loops so far. */

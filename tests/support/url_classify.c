@@ -8,10 +8,8 @@
 #include "proto/url.h"
 
 static const char *const names[] = {
-    [URL_INVALID] = "invalid",
-    [URL_HTTPS] = "https",
-    [URL_HTTP] = "http",
-    [URL_OTHER] = "other",
+    [URL_INVALID] = "invalid", [URL_HTTPS] = "https", [URL_HTTP] = "http",
+    [URL_HTTP_NEAR] = "http",  [URL_OTHER] = "other",
 };
 
 /* In a buffer of just that size, so that the address sanitizer sees what is read beyond it. */

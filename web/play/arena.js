@@ -1,9 +1,11 @@
 // The field on which worms crawl: movement, stars and bumps. Pure, as game.js is; its caller gives it the time.
-// A worm that leaves the field comes back on the other side.
+// A worm that leaves the field comes back on the other side. The lines of a team do its own worms no harm.
 
-export const width = 1600;
+export const width = 1600; // of a field for up to eight worms; more of them have a larger one
 export const height = 900;
 export const thickness = 20;
+const crowd = 8;
+const enlargementMax = 1.6; // a worm must not become too thin for those at the back of the room
 
 const stepSeconds = 1 / 60;
 const stepsMax = 10; // in one call; after a standstill, the screen does not make up for the lost time
@@ -22,17 +24,22 @@ const outSeconds = 1.5;
 const safeSeconds = 1.8;
 const placesTried = 12;
 
-/** A new field; `round` is one of the rounds in game.js. */
-export function newArena(round, indices, random = Math.random) {
+/** A new field for these players; `round` is one of the rounds in game.js. */
+export function newArena(round, players, random = Math.random) {
+  const crowding = Math.max(1, players.length / crowd);
+  const enlargement = Math.min(Math.sqrt(crowding), enlargementMax);
   const arena = { round, random, worms: [], stars: [], unspentSeconds: 0 };
-  for (const index of indices) addWorm(arena, index);
+  Object.assign(arena, { width: width * enlargement, height: height * enlargement });
+  Object.assign(arena, { starsMin: Math.round(round.stars * crowding), starsMax: starsMax * crowding });
+  for (const player of players) addWorm(arena, player);
   fillUpStars(arena);
   return arena;
 }
 
-export function addWorm(arena, index) {
+/** `team` is what the worms of a team have in common; null: this worm is alone. */
+export function addWorm(arena, { index, team = null }) {
   if (wormOf(arena, index)) return;
-  const worm = { index, turn: 0, turnedFor: 0, pathLength: pathLengthStart };
+  const worm = { index, team, turn: 0, turnedFor: 0, pathLength: pathLengthStart };
   worm.latenessLeft = latenessMax;
   enter(arena, worm);
   arena.worms.push(worm);
@@ -63,6 +70,11 @@ export function steer(arena, index, turn, heldMilliseconds) {
   worm.turnedFor = 0;
 }
 
+/** After a pause, nobody can bump for a moment: thumbs have to find their buttons. */
+export function protect(arena) {
+  for (const worm of arena.worms) worm.safeFor = Math.max(worm.safeFor, safeSeconds);
+}
+
 /** Lets time pass, in steps of equal length. Returns what happened: stars, crashes and bumps. */
 export function advance(arena, seconds) {
   const happenings = [];
@@ -87,26 +99,37 @@ function wait(arena, worm) {
   if (worm.outFor <= 0) enter(arena, worm);
 }
 
-/** Puts a worm at one of a few random places: the one with the largest distance to all lines. */
+/** Puts a worm at one of a few random places: the one with the largest distance to all lines and heads. */
 function enter(arena, worm) {
-  const points = arena.worms.flatMap(({ path }) => path);
-  const room = (place) => Math.min(...points.map((point) => distance(place, point)));
+  const others = arena.worms.filter((other) => other !== worm && other.outFor <= 0);
   const places = Array.from({ length: placesTried }, () => randomPlace(arena));
-  const best = places.reduce((a, b) => (room(b) > room(a) ? b : a));
+  const rooms = places.map((place) => roomAround(place, others));
+  const best = places[rooms.indexOf(Math.max(...rooms))];
   const heading = arena.random() * 2 * Math.PI;
   Object.assign(worm, { ...best, heading, path: [], outFor: 0, safeFor: safeSeconds });
 }
 
-function crawl({ round }, worm) {
+function roomAround(place, worms) {
+  let room = Infinity;
+  for (const worm of worms) {
+    room = Math.min(room, distance(place, worm));
+    for (const point of worm.path) room = Math.min(room, distance(place, point));
+  }
+  return room;
+}
+
+function crawl(arena, worm) {
   worm.heading += worm.turn * turnRate * stepSeconds;
   worm.turnedFor += stepSeconds;
   worm.safeFor -= stepSeconds;
-  const length = speed * round.speed * stepSeconds;
-  worm.x = (worm.x + Math.cos(worm.heading) * length + width) % width;
-  worm.y = (worm.y + Math.sin(worm.heading) * length + height) % height;
+  const length = stepLength(arena);
+  worm.x = (worm.x + Math.cos(worm.heading) * length + arena.width) % arena.width;
+  worm.y = (worm.y + Math.sin(worm.heading) * length + arena.height) % arena.height;
   worm.path.push({ x: worm.x, y: worm.y });
   while (worm.path.length > worm.pathLength) worm.path.shift();
 }
+
+const stepLength = ({ round }) => speed * round.speed * stepSeconds;
 
 function eat(arena) {
   const happenings = [];
@@ -136,25 +159,41 @@ function bump(arena) {
   });
 }
 
-function ownerOfLineAt({ worms }, head) {
-  return worms.find((worm) => {
-    if (worm !== head && worm.safeFor > 0) return false;
-    const path = worm === head ? worm.path.slice(0, -neckLength) : worm.path;
-    return path.some((point) => distance(point, head) < thickness);
+function ownerOfLineAt(arena, head) {
+  return arena.worms.find((worm) => {
+    const isOwn = worm === head;
+    if (!isOwn && (worm.safeFor > 0 || areMates(worm, head))) return false;
+    return isOnLine(arena, head, worm.path, worm.path.length - (isOwn ? neckLength : 0));
   });
+}
+
+const areMates = (a, b) => a.team !== null && a.team === b.team;
+
+/**
+ * Whether the head touches one of the first `count` points. The next points can't be nearer than the length of
+ * the steps to them allows, so most of them need no look: with 30 worms that makes the difference.
+ */
+function isOnLine(arena, head, path, count) {
+  const length = stepLength(arena);
+  for (let i = 0; i < count; ) {
+    const gap = distanceAround(arena, path[i], head) - thickness;
+    if (gap < 0) return true;
+    i += Math.max(1, Math.floor(gap / length));
+  }
+  return false;
 }
 
 function crash(arena, worm) {
   const dropped = worm.path.filter((_, i) => i % droppedEach === droppedEach - 1);
-  arena.stars = [...arena.stars, ...dropped].slice(0, starsMax);
+  arena.stars = [...arena.stars, ...dropped].slice(0, arena.starsMax);
   Object.assign(worm, { path: [], pathLength: pathLengthStart, outFor: outSeconds });
 }
 
 function fillUpStars(arena) {
-  while (arena.stars.length < arena.round.stars) arena.stars.push(randomPlace(arena));
+  while (arena.stars.length < arena.starsMin) arena.stars.push(randomPlace(arena));
 }
 
-function randomPlace({ random }) {
+function randomPlace({ random, width, height }) {
   const margin = 60;
   return {
     x: margin + random() * (width - 2 * margin),
@@ -162,4 +201,11 @@ function randomPlace({ random }) {
   };
 }
 
-const distance = (a, b) => Math.hypot(a.x - b.x, a.y - b.y);
+const distance = (a, b) => Math.sqrt((a.x - b.x) ** 2 + (a.y - b.y) ** 2);
+
+/** The same, where the field has no edges, as for worms. */
+function distanceAround({ width, height }, a, b) {
+  const x = Math.abs(a.x - b.x);
+  const y = Math.abs(a.y - b.y);
+  return Math.sqrt(Math.min(x, width - x) ** 2 + Math.min(y, height - y) ** 2);
+}

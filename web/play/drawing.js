@@ -1,7 +1,7 @@
 // The field on a canvas. Each frame is drawn anew, so any size and any reload looks right at once.
 
 import { height, thickness, width } from './arena.js';
-import { colors } from './game.js';
+import { colorOf, colors } from './teams.js';
 
 const ink = '#1c1633';
 const isCalm = matchMedia('(prefers-reduced-motion: reduce)');
@@ -12,7 +12,7 @@ let sparks = [];
 export function sparkle({ type, x, y, points }, player) {
   if (!player) return;
   const now = performance.now() / 1000;
-  const color = type === 'star' ? '#ffe9a3' : colors[player.color].value;
+  const color = type === 'star' ? '#ffe9a3' : colors[colorOf(player)].value;
   const count = isCalm.matches ? 0 : { star: 8, crash: 24, bump: 0 }[type];
   const speed = () => 60 + Math.random() * (type === 'star' ? 120 : 320);
   const dots = Array.from({ length: count }, () => ({ angle: Math.random() * 7, speed: speed() }));
@@ -21,57 +21,68 @@ export function sparkle({ type, x, y, points }, player) {
 }
 
 export function drawArena(canvas, arena, players) {
-  const scale = fit(canvas);
+  const dots = fit(canvas);
   const pen = canvas.getContext('2d');
-  pen.setTransform(scale, 0, 0, scale, 0, 0);
-  pen.clearRect(0, 0, width, height);
+  pen.setTransform(1, 0, 0, 1, 0, 0);
+  pen.clearRect(0, 0, canvas.width, canvas.height);
   if (!arena) return;
-  pen.font = `800 26px ${getComputedStyle(canvas).fontFamily}`;
+  const scale = dots / arena.width;
+  pen.setTransform(scale, 0, 0, scale, 0, 0);
+  pen.textSize = 26 * Math.sqrt(arena.width / width); // many names would hide worms if they were as large
+  pen.font = `800 ${pen.textSize}px ${getComputedStyle(canvas).fontFamily}`;
   pen.textAlign = 'center';
   pen.lineJoin = pen.lineCap = 'round';
   const now = performance.now() / 1000;
   for (const star of arena.stars) drawStar(pen, star, now);
-  for (const worm of arena.worms) {
-    const player = players.find(({ index }) => index === worm.index);
-    if (player && worm.outFor <= 0) drawWorm(pen, worm, player);
-  }
+  const crawling = arena.worms.filter(({ outFor }) => outFor <= 0);
+  const known = new Map(players.map((player) => [player.index, player]));
+  const worms = crawling.filter(({ index }) => known.has(index));
+  for (const worm of worms) drawWorm(pen, worm, arena, known.get(worm.index));
+  for (const worm of worms) drawName(pen, worm, arena, known.get(worm.index));
   sparks = sparks.filter(({ begunAt }) => now - begunAt < sparkSeconds);
-  for (const spark of sparks) drawSpark(pen, spark, now - spark.begunAt);
+  for (const spark of sparks) drawSpark(pen, spark, arena, now - spark.begunAt);
 }
 
-/** Gives the canvas as many dots as the screen has. Returns the dots for one unit of the field. */
+/** Gives the canvas as many dots as the screen has. Returns how many it is wide. */
 function fit(canvas) {
   const dots = Math.round(canvas.clientWidth * devicePixelRatio);
   if (canvas.width !== dots) {
     canvas.width = dots;
     canvas.height = Math.round((dots * height) / width);
   }
-  return dots / width;
+  return dots;
 }
 
-function drawWorm(pen, worm, player) {
-  const isSafe = worm.safeFor > 0;
-  pen.globalAlpha = isSafe ? 0.55 : 1;
-  pen.strokeStyle = colors[player.color].value;
+function drawWorm(pen, worm, arena, player) {
+  pen.globalAlpha = worm.safeFor > 0 ? 0.55 : 1;
+  pen.strokeStyle = colors[colorOf(player)].value;
   pen.lineWidth = thickness;
   pen.beginPath();
   worm.path.forEach(({ x, y }, i) => {
     const last = worm.path[i - 1];
-    const isAcross = !last || Math.abs(x - last.x) > width / 2 || Math.abs(y - last.y) > height / 2;
+    const isAcross = !last || Math.abs(x - last.x) > arena.width / 2 || Math.abs(y - last.y) > arena.height / 2;
     if (isAcross) pen.moveTo(x, y);
     pen.lineTo(x, y);
   });
   pen.stroke();
   drawHead(pen, worm, pen.strokeStyle);
-  drawText(pen, player.name, worm.x, worm.y < 70 ? worm.y + 54 : worm.y - 32);
   pen.globalAlpha = 1;
 }
 
-/** Draws a text around `x`, but never outside the field. */
-function drawText(pen, text, x, y) {
+function drawName(pen, { x, y }, arena, { name }) {
+  const size = pen.textSize;
+  drawText(pen, name, x, y < 2.7 * size ? y + 2.1 * size : y - 1.25 * size, arena);
+}
+
+/** Draws a text around `x`, but never outside the field. Its dark edge makes it readable on any worm. */
+function drawText(pen, text, x, y, arena) {
   const half = pen.measureText(text).width / 2 + 8;
+  const inside = Math.max(half, Math.min(x, arena.width - half));
+  pen.lineWidth = pen.textSize / 4;
+  pen.strokeStyle = ink;
+  pen.strokeText(text, inside, y);
   pen.fillStyle = '#fff';
-  pen.fillText(text, Math.max(half, Math.min(x, width - half)), y);
+  pen.fillText(text, inside, y);
 }
 
 function drawHead(pen, { x, y, heading }, color) {
@@ -105,10 +116,10 @@ function drawStar(pen, { x, y }, now) {
   pen.fill();
 }
 
-function drawSpark(pen, { x, y, color, dots, text }, age) {
+function drawSpark(pen, { x, y, color, dots, text }, arena, age) {
   pen.globalAlpha = 1 - age / sparkSeconds;
   for (const { angle, speed } of dots)
     dot(pen, x + Math.cos(angle) * speed * age, y + Math.sin(angle) * speed * age, 6, color);
-  drawText(pen, text, x, y - 30 - 60 * age);
   pen.globalAlpha = 1;
+  if (text) drawText(pen, text, x, y - 30 - 60 * age, arena);
 }

@@ -1,20 +1,11 @@
 // Players and phases. The room's state has them, and a reload of the screen brings them back.
 // This module knows no page, no network and no clock. Phones may send anything, so it checks everything.
 
-export const playersMax = 8;
-export const nameLengthMax = 12;
-export const roundSecondsDefault = 20;
+import { isTeamGame } from './scores.js';
+import { formTeams, pickColor, smallestTeam, soloMax, spreadColors } from './teams.js';
 
-export const colors = [
-  { name: 'Red', value: '#ff6b6b' },
-  { name: 'Orange', value: '#ffa23a' },
-  { name: 'Yellow', value: '#ffe04d' },
-  { name: 'Green', value: '#6bdb6f' },
-  { name: 'Teal', value: '#35d9cb' },
-  { name: 'Blue', value: '#6ab0ff' },
-  { name: 'Violet', value: '#bd97ff' },
-  { name: 'Pink', value: '#ff8fd4' },
-];
+export const playersMax = 30;
+export const roundSecondsDefault = 20;
 
 export const rounds = [
   { title: 'Warm-up', hint: 'Grab stars. Bump into nobody.', speed: 1, stars: 5, worth: 1 },
@@ -27,7 +18,8 @@ const breakSeconds = 6; // the countdown between two rounds shows the scores
 
 /** The phases: lobby; then countdown and round, three times; then results. A new game begins there. */
 export function newGame(roundSeconds = roundSecondsDefault) {
-  return { phase: 'lobby', round: 0, secondsLeft: 0, roundSeconds, secondsToPlay: 0, players: [] };
+  const time = { secondsLeft: 0, roundSeconds, secondsToPlay: 0, isPaused: false };
+  return { phase: 'lobby', round: 0, ...time, teams: [], players: [] };
 }
 
 export function playerAt(game, index) {
@@ -37,59 +29,43 @@ export function playerAt(game, index) {
 export const isIdle = (game) => game.phase === 'lobby' || game.phase === 'results';
 const isHere = (player) => !player.isAway;
 
-/** Whether players who are here have all seats. The game throws none of them out for another player. */
-export const isFull = ({ players }) => players.length >= playersMax && players.every(isHere);
+/**
+ * Takes over whom the lobby knows: who has a seat and a name, who is away, and who is ready. `before` is what it knew
+ * the last time. Who says nothing new keeps the colour, whatever he or she wished for.
+ */
+export function setPlayers(game, known, before) {
+  for (const { index } of game.players) if (!known.some((player) => player.index === index)) removePlayer(game, index);
+  for (const { index, name, fields, isAway, isReady } of known) {
+    const last = before.find((player) => player.index === index);
+    const isChanged = last && (last.name !== name || last.fields.color !== fields.color);
+    if (isChanged || !playerAt(game, index)) addPlayer(game, index, { name, color: Number.parseInt(fields.color, 10) });
+    setAway(game, index, isAway);
+    setReady(game, index, isReady && !isAway);
+  }
+}
 
-/** Gives a new player a seat, or changes a player's name and colour before a game. */
-export function seat(game, index, { name, color }) {
+/** Makes who has a seat in the room a player, or changes a player's name and colour before a game. */
+export function addPlayer(game, index, { name, color }) {
   let player = playerAt(game, index);
   if (player && !isIdle(game)) return;
   if (!player) {
-    if (isFull(game)) return;
-    if (game.players.length >= playersMax) replaceAbsent(game, color);
-    player = { index, score: 0, isReady: false, isAway: false, inRound: false };
+    if (game.players.length >= playersMax) return; // the room has no more seats, so this can't be
+    player = { index, team: null, score: 0, isReady: false, isAway: false, inRound: false };
     game.players.push(player);
   }
-  player.name = uniqueName(game, player, cleanName(name) || `Player ${index}`);
-  player.color = freeColor(game, player, color);
+  player.name = name;
+  player.color = pickColor(game, player, color);
+  if (!isIdle(game) && isTeamGame(game)) {
+    const teams = game.teams.map((team) => team.color);
+    player.team = smallestTeam(teams, game.players, player.color);
+  }
 }
 
-/** Removes an absent player: the one with the wanted colour, if there is one. */
-function replaceAbsent(game, color) {
-  const away = game.players.filter((player) => player.isAway);
-  const replaced = away.find((player) => player.color === color) ?? away[0];
-  game.players = game.players.filter((player) => player !== replaced);
-}
-
-/** The colours that `index` can't have. If no seat is free, it may have an absent player's colour. */
-export function takenColors({ players }, index) {
-  const others = players.filter((player) => player.index !== index);
-  const lasting = others.length < playersMax ? others : others.filter(isHere);
-  return lasting.map(({ color }) => color);
-}
-
-function cleanName(name) {
-  if (typeof name !== 'string') return '';
-  const visible = name.slice(0, 100).replace(/\p{Default_Ignorable_Code_Point}/gu, '');
-  const plain = visible.normalize('NFC').replace(/[\p{C}\p{Z}\s\u2800]+/gu, ' ').trim();
-  const slim = plain.replace(/(\p{M})\p{M}+/gu, '$1'); // at most one accent on a letter
-  return shorten(slim, nameLengthMax);
-}
-
-const shorten = (name, length) => [...name].slice(0, length).join('').trim();
-
-function uniqueName({ players }, self, name) {
-  const isTaken = (wanted) => players.some((other) => other !== self && other.name === wanted);
-  let unique = name;
-  for (let count = 2; isTaken(unique); count++)
-    unique = `${shorten(name, nameLengthMax - ` ${count}`.length)} ${count}`;
-  return unique;
-}
-
-function freeColor({ players }, self, wanted) {
-  const isFree = (color) => !players.some((other) => other !== self && other.color === color);
-  if (Number.isInteger(wanted) && colors[wanted] && isFree(wanted)) return wanted;
-  return colors.findIndex((_, color) => isFree(color));
+/** The room does not hold this player's seat any more: nobody can come back to it. */
+export function removePlayer(game, index) {
+  game.players = game.players.filter((player) => player.index !== index);
+  const isSolo = isIdle(game) ? game.players.length <= soloMax : !isTeamGame(game);
+  if (isSolo) spreadColors(game.players);
 }
 
 export function setReady(game, index, isReady) {
@@ -105,20 +81,18 @@ export function setAway(game, index, isAway) {
   if (isAway) player.isReady = false;
 }
 
-export function addPoints(game, index, points) {
-  const player = playerAt(game, index);
-  if (player) player.score += points;
-}
-
 /** Never true for one player alone, whose friends may be on their way. That player can press start. */
 export function isEverybodyReady(game) {
   const here = game.players.filter(isHere);
   return here.length >= 2 && here.every((player) => player.isReady);
 }
 
+/** Begins a game: of teams, if there are more than eight players now. It stays one, whoever comes or leaves. */
 export function begin(game) {
   if (!isIdle(game) || !game.players.some(isHere)) return;
-  for (const player of game.players) player.score = 0;
+  for (const player of game.players) Object.assign(player, { score: 0, team: null, inRound: false });
+  game.teams = game.players.length > soloMax ? formTeams(game.players) : [];
+  if (!isTeamGame(game)) spreadColors(game.players);
   countDown(game, 0, countdownSeconds);
 }
 
@@ -128,9 +102,9 @@ function countDown(game, round, seconds) {
   game.secondsToPlay = game.roundSeconds;
 }
 
-/** Lets time pass. Returns whether another phase has begun. */
+/** Lets time pass, unless there is a pause. Returns whether another phase has begun. */
 export function tick(game, seconds) {
-  if (isIdle(game)) return false;
+  if (isIdle(game) || game.isPaused) return false;
   game.secondsLeft -= seconds;
   if (game.secondsLeft > 0) return false;
   if (game.phase === 'countdown') play(game);
@@ -139,15 +113,26 @@ export function tick(game, seconds) {
   return true;
 }
 
+/** Time stands still, or goes on. Between games there is none. */
+export function setPaused(game, isPaused) {
+  game.isPaused = isPaused && !isIdle(game);
+}
+
 /** Ends this countdown or this round. */
 export function skip(game) {
-  if (!isIdle(game)) game.secondsLeft = 0;
+  if (!isIdle(game) && !game.isPaused) game.secondsLeft = 0;
 }
 
 function play(game) {
-  for (const player of game.players) player.inRound = true; // players who come later have to wait
+  for (const player of entrants(game)) player.inRound = true; // players who come later have to wait
   Object.assign(game, { phase: 'round', secondsLeft: game.secondsToPlay });
 }
+
+/** Who plays in the next round of this game. A ninth player has no colour in a game that began without teams. */
+const entrants = (game) => (isTeamGame(game) ? game.players : game.players.slice(0, soloMax));
+
+/** Whether this player plays in the next game only. */
+export const waitsForNextGame = (game, player) => !isIdle(game) && !entrants(game).includes(player);
 
 /** After a reload of the screen: another countdown begins, and then the rest of the round. */
 export function interrupt(game) {
@@ -155,17 +140,3 @@ export function interrupt(game) {
   game.secondsToPlay = game.secondsLeft;
   Object.assign(game, { phase: 'countdown', secondsLeft: countdownSeconds });
 }
-
-export const scoreText = ({ score }) => (score === 1 ? '1 point' : `${score} points`);
-
-/** All players, the best first, each with a place. Equal scores share a place. Others come last, without one. */
-export function ranking({ players }) {
-  const sorted = players.filter(({ inRound }) => inRound).sort((a, b) => b.score - a.score);
-  const place = ({ score }) => sorted.findIndex((other) => other.score === score) + 1;
-  const placed = sorted.map((player) => ({ ...player, place: place(player) }));
-  return [...placed, ...players.filter(({ inRound }) => !inRound)];
-}
-
-/** The winners: several if they share the first place, and none without a point. */
-export const winners = (game) =>
-  ranking(game).filter(({ place, score }) => place === 1 && score > 0);

@@ -14,8 +14,8 @@
 #include "server/http/response.h"
 
 #define FRONT BYTES("/")
-#define LIBRARY BYTES("/party-sockets.js") /* pages of any origin may import it */
-#define HOST_BYTES_MAX 255 /* of a host that the policy names; a domain name is no longer */
+#define LIBRARY BYTES("/party-") /* pages of any origin may import what begins so */
+#define HOST_BYTES_MAX 255       /* of a host that the policy names; a domain name is no longer */
 
 struct asset {
     struct bytes path;
@@ -89,7 +89,7 @@ static void send_asset(struct loop *loop, struct conn *conn, const struct http_r
         .status = is_known ? 304 : 200,
         .is_head = request->method == HTTP_METHOD_HEAD,
         .closes = response_closes(conn, request),
-        .is_shared = bytes_equal(asset->path, LIBRARY),
+        .is_shared = bytes_have_prefix(asset->path, LIBRARY),
         .content_type = asset->content_type,
         .cache_control = "no-cache",
         .extra_headers = writer_view(&writer),
@@ -122,6 +122,18 @@ static void send_to_folder(struct loop *loop, struct conn *conn, const struct ht
     scratch_release(&scratch);
 }
 
+/* Whether the path is one of a script, types, a style or a package. */
+static bool names_code(struct bytes path)
+{
+    static const struct bytes endings[] = {VIEW(".js"),  VIEW(".mjs"), VIEW(".ts"),
+                                           VIEW(".map"), VIEW(".css"), VIEW(".tgz")};
+    for (size_t i = 0; i < ARRAY_LENGTH(endings); i++) {
+        if (bytes_have_suffix(path, endings[i]))
+            return true;
+    }
+    return false;
+}
+
 bool assets_route(struct loop *loop, struct conn *conn, const struct http_request *request)
 {
     const struct asset *asset = find(request->path);
@@ -131,6 +143,8 @@ bool assets_route(struct loop *loop, struct conn *conn, const struct http_reques
         send_asset(loop, conn, request, asset);
     else if (bytes_equal(request->path, BYTES("/play")))
         send_to_folder(loop, conn, request);
+    else if (names_code(request->path)) /* a page in its place would be a riddle to the importer */
+        response_send_error(loop, conn, 404, request->method == HTTP_METHOD_HEAD);
     else
         return false;
     return true;

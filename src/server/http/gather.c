@@ -60,6 +60,7 @@ static struct loop_stats snapshot(const struct loop *loop)
     struct loop_stats stats = loop->stats;
     stats.rooms = loop->relay.rooms.room_count;
     stats.buffered = loop->charged;
+    stats.changed = relay_count_changed(&loop->relay);
     return stats;
 }
 
@@ -75,9 +76,9 @@ static struct room_answer describe_room(const struct loop *loop, uint64_t code)
     answer.protocol = room_protocol(room);
     if (room->party != NULL) {
         answer.is_locked = room->party->is_locked;
-        answer.has_password = room->party->has_password;
-        answer.away = room->retained->absent_count;
-        answer.audience = room->party->audience_count;
+        answer.has_password = access_has_password(room->party->access);
+        answer.away = room->absent_count;
+        answer.audience = party_audience_count(room->party);
     }
     answer.origin_length =
         origins_name(&loop->server->origins, room->origin_number, (uint8_t *)answer.origin);

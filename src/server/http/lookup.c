@@ -5,6 +5,7 @@
  */
 #include "server/http/lookup.h"
 
+#include "net/machine.h"
 #include "server/admission.h"
 #include "server/http/qr.h"
 #include "server/http/response.h"
@@ -18,18 +19,6 @@ bool lookup_is_wanted(const struct http_request *request)
 {
     struct bytes path = request->path;
     return path.length >= PREFIX.length && bytes_equal(bytes_of(path.data, PREFIX.length), PREFIX);
-}
-
-/* Removes the suffix if the text ends with it. */
-static bool take_suffix(struct bytes *text, struct bytes suffix)
-{
-    if (text->length < suffix.length)
-        return false;
-    size_t rest = text->length - suffix.length;
-    if (!bytes_equal(bytes_of(text->data + rest, suffix.length), suffix))
-        return false;
-    text->length = rest;
-    return true;
 }
 
 /* Answers an asker whose address has had too many misses with 429, after a delay if it may wait. */
@@ -51,7 +40,9 @@ void lookup_begin(struct loop *loop, struct conn *conn, const struct http_reques
     struct question question = {.kind = QUESTION_ROOM};
     struct bytes code =
         bytes_of(request->path.data + PREFIX.length, request->path.length - PREFIX.length);
-    question.wants_picture = take_suffix(&code, PICTURE_SUFFIX);
+    question.wants_picture = bytes_have_suffix(code, PICTURE_SUFFIX);
+    if (question.wants_picture)
+        code.length -= PICTURE_SUFFIX.length;
     if (question.wants_picture && !page_origin_of(loop, conn, request, &question.page_origin)) {
         response_send_shared_error(loop, conn, 400, request->method == HTTP_METHOD_HEAD);
         return;
@@ -116,7 +107,10 @@ static void write_link(struct writer *writer, const struct question *question,
 {
     uint8_t code[CODE_LENGTH_MAX];
     if (room->url_length > 0) {
-        url_template_write_address(writer, bytes_of(room->url, room->url_length));
+        uint8_t url[URL_FILLED_BYTES_MAX];
+        struct writer own = writer_over(url, sizeof url);
+        url_template_write_address(&own, bytes_of(room->url, room->url_length));
+        page_origin_write_link(writer, &question->page_origin, writer_view(&own));
         return;
     }
     writer_put(writer, bytes_of(question->page_origin.text, question->page_origin.length));
@@ -141,7 +135,7 @@ static struct payload *draw(struct loop *loop, struct conn *conn, struct bytes l
 static void send_picture(struct loop *loop, struct conn *conn, const struct question *question,
                          const struct room_answer *room)
 {
-    uint8_t link[URL_FILLED_BYTES_MAX];
+    uint8_t link[URL_FILLED_BYTES_MAX + MACHINE_ADDRESS_BYTES_MAX];
     struct writer writer = writer_over(link, sizeof link);
     struct payload *picture = NULL;
     write_link(&writer, question, room);

@@ -120,6 +120,47 @@ static void write_gauges(struct writer *writer, const struct metrics *metrics)
         write_one(writer, metrics, &gauges[i].family, gauges[i].value);
     const struct family uptime = {"process_uptime_seconds", "counter", "Since the start."};
     write_one(writer, metrics, &uptime, metrics->uptime_s);
+    const struct family started = {"process_start_time_seconds", "gauge",
+                                   "When the process began, since 1970. An upgrade is no start."};
+    write_one(writer, metrics, &started, metrics->started_s);
+    const struct family upgrades = {"party_sockets_upgrades_total", "counter",
+                                    "Programs that replaced the one before without a restart."};
+    write_one(writer, metrics, &upgrades, metrics->upgrades);
+}
+
+/* A server without a store has none of these. */
+static void write_store(struct writer *writer, const struct metrics *metrics)
+{
+    const struct store_status *store = metrics->store;
+    if (store == NULL)
+        return;
+    const struct {
+        struct family family;
+        uint64_t value;
+    } values[] = {
+        {{"party_sockets_store_pending_records", "gauge", "Rooms with changes to be written."},
+         metrics->total->changed + store->pending},
+        {{"party_sockets_store_pending_bytes", "gauge",
+          "Bytes of them, as far as the store has them."},
+         store->pending_bytes},
+        {{"party_sockets_store_written_total", "counter", "Records written or removed."},
+         store->written},
+        {{"party_sockets_store_failures_total", "counter",
+          "Commits that failed and were repeated."},
+         store->failures},
+        {{"party_sockets_store_dropped_total", "counter", "Changes that had to come again later."},
+         store->dropped},
+        {{"party_sockets_store_failing", "gauge", "1 while changes can't be written."},
+         store->is_failing},
+        {{"party_sockets_store_stale_milliseconds", "gauge", "How long the oldest change waits."},
+         store->stale_ms},
+        {{"party_sockets_store_slowest_commit_milliseconds", "gauge", "The slowest commit so far."},
+         store->slowest_ms},
+        {{"party_sockets_store_records_set_aside", "gauge", "Records that the start set aside."},
+         store->set_aside},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(values); i++)
+        write_one(writer, metrics, &values[i].family, values[i].value);
 }
 
 static void write_poller(struct writer *writer, const struct metrics *metrics)
@@ -275,6 +316,7 @@ static void write_origins(struct writer *writer, const struct metrics *metrics)
 void metrics_write(struct writer *writer, const struct metrics *metrics)
 {
     write_gauges(writer, metrics);
+    write_store(writer, metrics);
     write_poller(writer, metrics);
     write_counters(writer, metrics);
     write_ends(writer, metrics);

@@ -4,6 +4,7 @@
 
 #include "base/writer.h"
 #include "server/loop.h"
+#include "store/store.h"
 
 /* The values to write. metrics_write() escapes label values. */
 struct metrics {
@@ -11,9 +12,12 @@ struct metrics {
     uint64_t members; /* sum of all rooms */
     struct instance instance;
     uint32_t uptime_s;
+    uint64_t started_s; /* by the wall clock */
+    uint64_t upgrades;
     uint64_t resident_bytes;
     uint64_t heap_bytes;
-    uint64_t retained_bytes; /* by rooms: states, URLs, absent members */
+    uint64_t retained_bytes;          /* by rooms: states, URLs, absent members */
+    const struct store_status *store; /* NULL: there is none */
     uint32_t loop_count;
     enum poller_kind poller;
     bool is_draining;

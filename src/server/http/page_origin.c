@@ -1,7 +1,6 @@
 /* Forwarded headers count if the peer is a proxy that is trusted about addresses. */
 #include "server/http/page_origin.h"
 
-#include "base/writer.h"
 #include "net/machine.h"
 #include "proto/url.h"
 #include "server/admission.h"
@@ -20,19 +19,6 @@ static struct bytes take_port(struct bytes *host)
     return port;
 }
 
-/* RFC 6761 6.3: `localhost` and all names below it, with or without a dot at the end. */
-static bool is_localhost(struct bytes name)
-{
-    static const struct bytes localhost = {(const uint8_t *)"localhost", 9};
-    if (name.length > 0 && name.data[name.length - 1] == '.')
-        name.length--;
-    if (name.length < localhost.length)
-        return false;
-    size_t rest = name.length - localhost.length;
-    return bytes_equal_ignore_case(bytes_of(name.data + rest, localhost.length), localhost) &&
-           (rest == 0 || name.data[rest - 1] == '.');
-}
-
 static bool is_among(struct bytes name, const struct address_range *ranges, size_t count)
 {
     struct address address;
@@ -49,7 +35,7 @@ static bool is_among(struct bytes name, const struct address_range *ranges, size
 static bool is_loopback(struct bytes name)
 {
     struct address address;
-    return is_localhost(name) ||
+    return url_domain_is_below(name, BYTES("localhost")) || /* RFC 6761 6.3 */
            (address_parse_with_port(name, &address) && address_is_loopback(address));
 }
 
@@ -99,6 +85,23 @@ static struct bytes path_prefix_of(const struct loop *loop, const struct conn *c
     return configured == NULL ? (struct bytes){0} : bytes_of_string(configured);
 }
 
+void page_origin_write_link(struct writer *writer, const struct page_origin *origin,
+                            struct bytes link)
+{
+    struct bytes host = url_host(link);
+    char own[MACHINE_ADDRESS_BYTES_MAX];
+    if (!origin->is_asked_here || url_classify(link) != URL_HTTP_NEAR || !is_loopback(host) ||
+        !machine_address(own)) {
+        writer_put(writer, link);
+        return;
+    }
+    size_t before = (size_t)(host.data - link.data);
+    size_t behind = before + host.length;
+    writer_put(writer, bytes_of(link.data, before));
+    writer_put_string(writer, own);
+    writer_put(writer, bytes_of(link.data + behind, link.length - behind));
+}
+
 bool page_origin_of(const struct loop *loop, const struct conn *conn,
                     const struct http_request *request, struct page_origin *ret_origin)
 {
@@ -110,8 +113,8 @@ bool page_origin_of(const struct loop *loop, const struct conn *conn,
         return false;
     struct bytes port = take_port(&name);
     bool is_unreachable = is_loopback(name) || is_unspecified(name);
-    if (is_unreachable && is_requester_local(loop, conn, request) && listens_to_others(loop) &&
-        machine_address(own))
+    ret_origin->is_asked_here = is_requester_local(loop, conn, request) && listens_to_others(loop);
+    if (is_unreachable && ret_origin->is_asked_here && machine_address(own))
         name = bytes_of_string(own);
 
     struct writer writer = writer_over(ret_origin->text, sizeof ret_origin->text);

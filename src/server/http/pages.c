@@ -136,13 +136,20 @@ static uint64_t heap_bytes(struct loop *loop)
 void pages_send_metrics(struct loop *loop, struct conn *conn, const struct answer *answer)
 {
     static __thread struct origin_counts origins[ORIGINS_LISTED_MAX + 1];
+    struct store *store = loop->server->store;
+    struct store_status store_status;
+    if (store != NULL)
+        store_get_status(store, &store_status);
     struct metrics metrics = {
         .total = &answer->total,
         .instance = config_instance(loop->server->config),
         .uptime_s = uptime_s(loop),
+        .started_s = loop->server->started_s,
+        .upgrades = loop->server->upgrades,
         .resident_bytes = machine_resident_bytes(),
         .heap_bytes = heap_bytes(loop),
         .retained_bytes = atomic_load(&loop->server->retained_bytes),
+        .store = store == NULL ? NULL : &store_status,
         .loop_count = loop->server->loop_count,
         .poller = loop->server->poller,
         .is_draining = loop->relay.is_draining,

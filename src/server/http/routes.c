@@ -12,6 +12,7 @@
 #include "server/http/lookup.h"
 #include "server/http/pages.h"
 #include "server/http/response.h"
+#include "store/store.h"
 
 #define SWITCH_BYTES_MAX 256 /* a 101 response without the subprotocol */
 
@@ -79,11 +80,22 @@ static void receive_health(struct loop *loop, struct conn *conn, const struct ht
     response_send(loop, conn, &response, BYTES("{\"status\":\"ok\"}"));
 }
 
-/* Answers whether the server accepts new rooms. */
+/* Whether rooms would be lost with the process, though they are to be kept. */
+static bool store_is_failing(const struct loop *loop)
+{
+    struct store_status status = {0};
+    if (loop->server->store != NULL)
+        store_get_status(loop->server->store, &status);
+    return status.is_failing;
+}
+
+/* Answers whether the server accepts new rooms. It does while its store fails. */
 static void send_readiness(struct loop *loop, struct conn *conn, const struct http_request *request)
 {
     if (loop->relay.is_draining)
         send_json(loop, conn, request, 503, BYTES("{\"status\":\"draining\"}"));
+    else if (store_is_failing(loop))
+        send_json(loop, conn, request, 200, BYTES("{\"status\":\"ready\",\"store\":\"failing\"}"));
     else
         send_json(loop, conn, request, 200, BYTES("{\"status\":\"ready\"}"));
 }

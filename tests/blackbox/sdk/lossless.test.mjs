@@ -1,9 +1,10 @@
 // What the SDK does in protocol 3 when connections break: nothing is lost, and nothing comes twice.
 
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { once } from 'node:events';
+import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import WebSocket from 'ws';
+import WebSocket, { WebSocketServer } from 'ws';
 import { eventually, slowness } from '../support/deadline.mjs';
 import { closeRecorder, named, record, World } from './world.mjs';
 
@@ -113,6 +114,7 @@ describe('A connection of protocol 3 that breaks', () => {
     lost.push(guest.broadcast('lost, too'));
     ofGuest.cut();
     assert.deepEqual(await Promise.all(lost), ['delivered', 'sent', 'delivered']);
+    await told(events, 'message', 3);
     assert.deepEqual(messages(events), ['heard', 'lost', 'lost, too']);
     const [, again] = heard.filter(({ type }) => type === 'joined');
     assert.deepEqual([again.recovered, again.heard], [true, 1]);
@@ -159,6 +161,23 @@ describe('A connection of protocol 3 that breaks', () => {
     assert.deepEqual(events.slice(2), [['message', 'between', 0], ['state', 'two']]);
     const states = said.filter(({ type }) => type === 'set_state').map(({ data }) => data);
     assert.deepEqual(states, ['one', 'two', 'two']);
+  });
+
+  it('has the private state that it set last, though the relay tells the one before on the way back', async () => {
+    const { host, ofHost } = await apart();
+    const events = record(host);
+    await host.setState('one', { private: true });
+    ofHost.fail();
+    await told(events, 'connection');
+    const [two, three] = ['two', 'three'].map((state) => host.setState(state, { private: true }));
+    const all = host.setState('for all');
+    ofHost.restore();
+    assert.deepEqual(await Promise.all([two, three, all]), ['dropped', 'delivered', 'delivered']);
+    assert.equal(host.privateState, 'three');
+    ofHost.cut();
+    await told(events, 'connection', 4);
+    await host.ping();
+    assert.deepEqual([host.privateState, host.state], ['three', 'for all']);
   });
 
   it('takes its seat anew, and says that something was missed, when that was too much', async () => {
@@ -282,5 +301,96 @@ describe('A connection of protocol 3 that breaks', () => {
     const milliseconds = await guest.ping();
     assert.ok(milliseconds > 0 && milliseconds < 1_000 * slowness);
     assert.deepEqual(events, []);
+  });
+});
+
+/** A relay that lets one in, and says else only what a test has it say: as a server of a cluster may. */
+class ToldRelay {
+  said = []; // by the client, over all of its connections
+  #server = new WebSocketServer({ port: 0, host: '127.0.0.1', handleProtocols: () => 'party-sockets.v3' });
+
+  static async start() {
+    const relay = new ToldRelay();
+    await once(relay.#server, 'listening');
+    relay.#server.on('connection', (socket) => relay.#welcome(socket));
+    return relay;
+  }
+
+  get url() {
+    return `ws://127.0.0.1:${this.#server.address().port}`;
+  }
+
+  /** Tells the seat with these counts; one that is not recovered gets the room, too. */
+  join({ recovered, ...counts }) {
+    const seat = { type: 'joined', room: 'BCDF', index: 1, hold: 60, epoch: 'a'.repeat(16), recovered };
+    const room = { host: 0, peers: [0], away: [], locked: false, maxClients: 8, state: false };
+    this.tell({ ...seat, seen: 0, heard: 0, ...counts, ...(recovered ? {} : room) });
+  }
+
+  tell(event) {
+    this.socket.send(JSON.stringify(event));
+  }
+
+  /** What the client has said beside its probes. */
+  async expectSaid(...messages) {
+    const ofPlayer = () => this.said.filter(({ type }) => type !== 'ping' && type !== 'join');
+    await eventually(() => ofPlayer().length >= messages.length, `${messages.length} messages`);
+    assert.deepEqual(ofPlayer(), messages);
+    this.said = [];
+  }
+
+  #welcome(socket) {
+    this.socket = socket;
+    socket.on('message', (text) => {
+      const message = JSON.parse(text);
+      this.said.push(message);
+      if (message.type === 'join') this.join({ recovered: message.epoch !== undefined, seen: message.seen });
+    });
+  }
+
+  close() {
+    for (const socket of this.#server.clients) socket.terminate();
+    this.#server.close();
+  }
+}
+
+describe('A relay of a cluster', () => {
+  let relay;
+  let guest;
+  beforeEach(async () => {
+    relay = await ToldRelay.start();
+    guest = await world.join('BCDF', {}, relay.url);
+  });
+  afterEach(() => {
+    guest.close();
+    relay.close();
+  });
+
+  const send = (data) => ({ type: 'send', to: 0, data });
+
+  it('may seat a member anew, unasked: it says so, and sends again what was not heard', async () => {
+    const events = record(guest);
+    const sent = ['one', 'two'].map((data) => guest.send(0, data));
+    await relay.expectSaid(send('one'), send('two'));
+    relay.join({ unasked: 7, recovered: true, heard: 1 });
+    await relay.expectSaid({ type: 'resumed', unasked: 7 }, send('two'));
+    relay.tell({ type: 'message', from: 0, data: 'hello' });
+    await told(events, 'message');
+    const epoch = 'b'.repeat(16);
+    relay.join({ unasked: 8, recovered: false, epoch });
+    await relay.expectSaid({ type: 'resumed', unasked: 8 }, send('two'));
+    relay.tell({ type: 'pong', heard: 1 });
+    assert.deepEqual(await Promise.all(sent), ['delivered', 'delivered']);
+    assert.deepEqual(messages(events), ['hello']);
+  });
+
+  it('may close with 1012, and has the member back with its counts', async () => {
+    relay.tell({ type: 'message', from: 0, data: 'hello' });
+    relay.socket.close(1012);
+    const joins = () => relay.said.filter(({ type }) => type === 'join');
+    await eventually(() => joins().length === 2, 'The next join');
+    const { attempt, epoch, seen } = joins()[1];
+    assert.deepEqual([attempt, epoch, seen], [2, 'a'.repeat(16), 1]);
+    await eventually(() => guest.status === 'connected', 'The way back');
   });
 });

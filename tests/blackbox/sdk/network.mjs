@@ -7,6 +7,8 @@ import net from 'node:net';
 export class Network {
   /** How many connections have come through, or tried. */
   attempts = 0;
+  /** How many bytes of the relay were lost by `hush()`. */
+  hushed = 0;
   #server;
   #pairs = new Set();
   #isOut = false;
@@ -19,6 +21,13 @@ export class Network {
     await once(network.#server, 'listening');
     network.url = `ws://127.0.0.1:${network.#server.address().port}`;
     return network;
+  }
+
+  /** How many connections players have to it. */
+  get players() {
+    return new Promise((resolve, reject) => {
+      this.#server.getConnections((error, count) => (error ? reject(error) : resolve(count)));
+    });
   }
 
   #connect(client, port) {
@@ -35,6 +44,10 @@ export class Network {
     const pass = (from, to) => {
       from.on('data', (bytes) => {
         if (pair.isSilent) return;
+        if (pair.isHushed && from === relay) {
+          this.hushed += bytes.length;
+          return;
+        }
         if (pair.held) {
           pair.held.push(() => to.write(bytes));
           return;
@@ -70,6 +83,11 @@ export class Network {
   fail() {
     this.#isOut = true;
     this.cut();
+  }
+
+  /** What the relay says over present connections is lost from now on. */
+  hush() {
+    for (const pair of this.#pairs) pair.isHushed = true;
   }
 
   /** Those that there are stay open, and nothing comes through any more; `all`: nor in new ones. */

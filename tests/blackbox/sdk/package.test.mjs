@@ -15,11 +15,16 @@ import esbuild from 'esbuild';
 import ts from 'typescript';
 import WebSocket from 'ws';
 import * as sdk from '../../../client/party-sockets.js';
-import { eventually } from '../support/deadline.mjs';
+import { eventually, slowness } from '../support/deadline.mjs';
 import { World } from './world.mjs';
 
 const client = new URL('../../../client/', import.meta.url);
 const read = (name) => readFileSync(new URL(name, client), 'utf8');
+
+const packedFiles = [
+  'LICENSE', 'README.md', 'package.json', 'party-lobby.d.ts', 'party-lobby.js', 'party-sockets.d.ts',
+  'party-sockets.js',
+];
 
 describe('The package', () => {
   it('has types that fit what it does', () => {
@@ -50,6 +55,9 @@ describe('The package', () => {
     const manifest = JSON.parse(read('package.json'));
     assert.deepEqual([manifest.dependencies, manifest.scripts], [undefined, undefined]);
     assert.doesNotMatch(read('party-sockets.js'), /^import |require\(/m);
+    assert.deepEqual(read('party-lobby.js').match(/^import .*|(import|require)\(.*/gm), [
+      "import { Party } from './party-sockets.js';",
+    ]);
     const imports = read('party-sockets.js').match(/import\(.*\)/g);
     assert.equal(imports.length, 1); // and that one bundlers leave alone: it names no module
     assert.match(imports[0], /\* webpackIgnore: true \*.* @vite-ignore \*\/ name\)/);
@@ -59,28 +67,45 @@ describe('The package', () => {
     const [{ files }] = JSON.parse(stdout);
     assert.deepEqual(
       files.map(({ path }) => path).sort(),
-      ['README.md', 'package.json', 'party-sockets.d.ts', 'party-sockets.js'],
+      packedFiles,
     );
   });
 
-  it('is as small as its README says', async () => {
-    const source = read('party-sockets.js');
-    const { code } = await esbuild.transform(source, { minify: true, format: 'esm', target: 'es2022' });
+  const sizes = [
+    ['party-sockets.js', /the SDK has less than (\d+) KB/],
+    ['party-lobby.js', /the lobby has less than (\d+) KB/],
+  ];
+  for (const [name, promise] of sizes) it(`is as small as its README says: ${name}`, async () => {
+    const { code } = await esbuild.transform(read(name), { minify: true, format: 'esm', target: 'es2022' });
     const size = gzipSync(code, { level: 9 }).length;
-    const [, kilobytes] = /has less than (\d+) KB/.exec(read('README.md'));
+    const [, kilobytes] = promise.exec(read('README.md').replace(/\s+/g, ' '));
     assert.ok(size < kilobytes * 1024, `${size} bytes`);
-    console.log(`party-sockets.js, minified and gzipped: ${size} bytes`);
+    console.log(`${name}, minified and gzipped: ${size} bytes`);
   });
 
-  it('works for who installs it from the packed file', async () => {
+  it('has a lobby that servers may import, and types that name all that it exports', async () => {
+    const exported = Object.keys(await import('../../../client/party-lobby.js')).sort();
+    const declared = read('party-lobby.d.ts').matchAll(/^export (?:class|const) (\w+)/gm);
+    assert.deepEqual(Array.from(declared, ([, name]) => name).sort(), exported);
+  });
+
+  it('has the licence of the project', () => {
+    assert.equal(read('LICENSE'), read('../LICENSE'));
+  });
+
+  for (const source of ['the packed file', 'the relay']) it(`works for who installs it from ${source}`, async () => {
     const world = await World.start();
     const folder = mkdtempSync(path.join(os.tmpdir(), 'party-sockets-'));
     const run = (file, parameters) => promisify(execFile)(file, parameters, { cwd: folder });
     try {
-      await run('npm', ['pack', '--silent', fileURLToPath(client)]);
-      const [packed] = readdirSync(folder);
+      let packed = `${world.url.replace('ws:', 'http:')}/party-sockets.tgz`;
+      if (source === 'the packed file') {
+        await run('npm', ['pack', '--silent', fileURLToPath(client)]);
+        packed = `./${readdirSync(folder)[0]}`;
+      }
       writeFileSync(path.join(folder, 'package.json'), '{"private":true,"type":"module"}');
-      await run('npm', ['install', '--offline', '--no-audit', '--no-fund', '--silent', `./${packed}`]);
+      const offline = source === 'the packed file' ? ['--offline'] : []; // it says no to the relay, too
+      await run('npm', ['install', ...offline, '--no-audit', '--no-fund', '--silent', packed]);
       const ws = pathToFileURL(createRequire(import.meta.url).resolve('ws')).href; // Node 18 needs that
       const program = `import { Party, PartyError } from 'party-sockets';
         import * as ws from ${JSON.stringify(ws)};
@@ -93,12 +118,10 @@ describe('The package', () => {
       writeFileSync(path.join(folder, 'game.js'), program);
       const { stdout, stderr } = await run(process.execPath, ['game.js']);
       assert.deepEqual([stdout, stderr], ['delivered hello 1 a\n', '']);
-      assert.deepEqual(readdirSync(path.join(folder, 'node_modules/party-sockets')).sort(), [
-        'README.md',
-        'package.json',
-        'party-sockets.d.ts',
-        'party-sockets.js',
-      ]);
+      const installed = path.join(folder, 'node_modules/party-sockets');
+      assert.deepEqual(readdirSync(installed).sort(), packedFiles);
+      for (const name of packedFiles.filter((name) => name !== 'package.json'))
+        assert.equal(readFileSync(path.join(installed, name), 'utf8'), read(name));
     } finally {
       rmSync(folder, { recursive: true });
       await world.stop();
@@ -142,7 +165,7 @@ describe('The package', () => {
 
       close() {}
     }
-    const haste = 20;
+    const haste = Math.max(2, 20 / slowness);
     return inBareEngine({
       URL,
       clearTimeout,

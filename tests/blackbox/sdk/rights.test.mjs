@@ -109,10 +109,10 @@ describe('A host', () => {
   it('hears of what the relay refused, by code and type', async () => {
     const { host } = await world.pair();
     const events = record(host);
-    assert.equal(await host.kick(9), 'delivered');
-    await told(events, 'error');
+    assert.equal(await host.kick(9), 'no-such-peer');
+    await assert.rejects(host.kick(host.id), { code: 'kick-self', of: 'kick' });
     const [[, { code, of }]] = named(events, 'error');
-    assert.deepEqual([code, of], ['peer-not-found', 'kick']);
+    assert.deepEqual([code, of, named(events, 'error').length], ['kick-self', 'kick', 1]);
   });
 });
 
@@ -143,6 +143,16 @@ describe('A message', () => {
     const bytes = (events) => named(events, 'message').map(([, data, from]) => [...data, from]);
     assert.deepEqual([bytes(ofHost), bytes(ofGuest)], [[[255, 254, 1], [1, 2, 1], [1]], [[1, 1, 0]]]);
   });
+
+  it('are not sent as other bytes, nor to another than was meant', async () => {
+    const { host, guest } = await world.pair();
+    const events = record(host);
+    for (const to of [[0, 1], null, 'guest', 0.5]) assert.throws(() => guest.sendBinary(new Uint8Array(1), { to }), TypeError);
+    for (const bytes of ['text', 5, null, undefined]) assert.throws(() => guest.sendBinary(bytes), TypeError);
+    await guest.ping();
+    await host.ping();
+    assert.deepEqual(named(events, 'message'), []);
+  });
 });
 
 describe('The audience', () => {
@@ -154,6 +164,9 @@ describe('The audience', () => {
     const ofWatcher = record(watcher);
     assert.deepEqual([watcher.id, watcher.state, watcher.host, watcher.isHost], [-1, 'the board', 0, false]);
     await told(events, 'audience');
+    const late = record(host);
+    await told(late, 'audience'); // as a screen that was loaded again
+    assert.deepEqual(named(late, 'audience'), [['audience', 1]]);
     assert.equal(await watcher.broadcast('applause'), 'sent');
     watcher.sendBinary(Uint8Array.of(7));
     await told(events, 'message', 2);

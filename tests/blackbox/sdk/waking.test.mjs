@@ -25,13 +25,14 @@ const told = (events, name, count) =>
 
 describe('A page that wakes up', () => {
   it('has some time more to find a network, however long it slept', async () => {
-    const { guest, network } = await world.pair({ giveUpAfter: 600 });
+    const giveUpAfter = 600 * slowness;
+    const { guest, network } = await world.pair({ giveUpAfter });
     const events = record(guest);
     network.fail();
     await told(events, 'connection', 1);
-    await pause(300);
+    await pause(giveUpAfter / 2);
     happens(window, 'online');
-    await pause(1_000);
+    await pause(giveUpAfter + 400);
     assert.deepEqual([guest.status, named(events, 'closed')], ['reconnecting', []]);
     network.restore();
     happens(document, 'resume');

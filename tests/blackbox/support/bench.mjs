@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { slowness } from './deadline.mjs';
 
 const defaultBinary = fileURLToPath(
   new URL('../../../build/asan/bench/party-bench', import.meta.url),
@@ -23,7 +24,7 @@ export function bench(...parameters) {
   const file = path.join(folder, `${runs++}.json`);
   const options = ['--json', file, ...parameters.slice(1)].map(String);
   return new Promise((resolve) => {
-    execFile(binary, [parameters[0], ...options], { timeout: 60_000 }, (error, stdout, stderr) => {
+    execFile(binary, [parameters[0], ...options], { timeout: 60_000 * slowness }, (error, stdout, stderr) => {
       const report = existsSync(file) ? JSON.parse(readFileSync(file)) : undefined;
       resolve({ status: error ? (error.code ?? error.signal) : 0, stdout, stderr, report });
     });

@@ -12,8 +12,11 @@ export { WebSocket };
 export class Client {
   #inbox = new Inbox();
   #closed;
+  #readsBinary;
 
-  constructor(url, { protocols = [], ...options } = {}) {
+  /** With `readsBinary`, a binary message is read as a text such as `binary 00 ff`. */
+  constructor(url, { protocols = [], readsBinary = false, ...options } = {}) {
+    this.#readsBinary = readsBinary;
     this.socket = new WebSocket(url, protocols, { perMessageDeflate: false, ...options });
     this.socket.on('message', (bytes, isBinary) => this.#receive(bytes, isBinary));
     this.socket.on('error', (error) => this.#inbox.end(`The connection failed: ${error.message}`));
@@ -36,8 +39,9 @@ export class Client {
   }
 
   #receive(bytes, isBinary) {
-    if (isBinary) this.#inbox.end('The server sent a binary message');
-    else this.#inbox.push(bytes.toString());
+    if (!isBinary) this.#inbox.push(bytes.toString());
+    else if (this.#readsBinary) this.#inbox.push(`binary ${bytes.toString('hex').replace(/..(?!$)/g, '$& ')}`);
+    else this.#inbox.end('The server sent a binary message');
   }
 
   sendText(text) {

@@ -125,7 +125,10 @@ export function findOverflow(page, scrolling = 'input') {
     const found = [];
     const width = document.documentElement.clientWidth;
     if (document.documentElement.scrollWidth > width) found.push('the page');
-    for (const element of document.body.querySelectorAll('*:not(svg, svg *)')) {
+    const below = (root) => [...root.querySelectorAll('*:not(svg, svg *)')].flatMap(
+      (element) => [element, ...(element.shadowRoot ? below(element.shadowRoot) : [])],
+    );
+    for (const element of below(document.body)) {
       if (element.closest(selector)) continue;
       const box = element.getBoundingClientRect();
       const isBeyond = box.width > 0 && (box.left < 0 || box.right > width + 0.5);
@@ -140,9 +143,11 @@ export function findOverflow(page, scrolling = 'input') {
 export function findFonts(page) {
   return page.evaluate(() => {
     const hasText = (element) => [...element.childNodes].some(({ nodeValue }) => nodeValue?.trim());
-    const elements = [...document.body.querySelectorAll('*')].filter(
-      (element) => hasText(element) || element.matches('input'),
+    const below = (root) => [...root.querySelectorAll('*')].flatMap(
+      (element) => [element, ...(element.shadowRoot ? below(element.shadowRoot) : [])],
     );
-    return [...new Set(elements.map((element) => getComputedStyle(element).fontFamily))];
+    const elements = below(document.body).filter((element) => hasText(element) || element.matches('input'));
+    const fonts = elements.map((element) => getComputedStyle(element).fontFamily);
+    return [...new Set(fonts)].filter(Boolean); // what stands in for a slot that is filled has none
   });
 }

@@ -8,7 +8,7 @@ import { before, describe, it } from 'node:test';
 import { Server } from '../../blackbox/support/server.mjs';
 import { CleanRoot, run } from '../support/clean_root.mjs';
 
-const libraries = ['liburing', 'nettle', 'openssl'];
+const libraries = ['liburing', 'nettle', 'openssl', 'sqlite3'];
 
 /** Returns the folder that the package is in. */
 async function makeDeb() {

@@ -12,7 +12,7 @@ import path from 'node:path';
 import { eventually, withDeadline } from '../../blackbox/support/deadline.mjs';
 import { repository } from './dockerfile.mjs';
 
-const realPrograms = ['chmod', 'env', 'rm', 'sh', 'sleep', 'tee'];
+const realPrograms = ['chmod', 'dirname', 'env', 'rm', 'sh', 'sleep', 'tee'];
 
 export class FreshMachine {
   #folder = mkdtempSync(path.join(os.tmpdir(), 'party-setup-'));
@@ -31,7 +31,7 @@ export class FreshMachine {
     const text = readFileSync(path.join(repository, 'scripts/setup'), 'utf8')
       .replaceAll('/usr/sbin/policy-rc.d', this.policy)
       .replaceAll('/usr/sbin/nginx', 'nginx')
-      .replaceAll('-qq >/dev/null', '');
+      .replaceAll('quietly $as_root', '$as_root');
     mkdirSync(path.dirname(this.#script));
     writeFileSync(this.#script, text, { mode: 0o755 });
   }
@@ -59,6 +59,16 @@ export class FreshMachine {
       stream.on('data', (bytes) => (run.output += bytes));
     run.ended = once(run.process, 'close');
     return run;
+  }
+
+  /** How it ends where this program fails, after it has said so: `{ status, output }`. */
+  async failure(name) {
+    this.#program(name, `case "$*" in *--silent*) ;; *) echo "${name} says why" ;; esac; exit 3`);
+    if (name === 'npm') this.#program('dpkg-query', 'echo install ok installed');
+    mkdirSync(path.join(this.#folder, 'tests/blackbox'), { recursive: true });
+    const run = this.#start('blackbox');
+    const [status] = await withDeadline(run.ended, 'The end of scripts/setup');
+    return { status, output: run.output };
   }
 
   /** What it tells somebody who may not install anything. */

@@ -4,14 +4,19 @@
 import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { imageInstruction, repository } from './dockerfile.mjs';
+import { imageInstruction, imageStage, repository } from './dockerfile.mjs';
 
 export const [user, group] = imageInstruction('USER').split(':');
 export const [entry] = JSON.parse(imageInstruction('ENTRYPOINT'));
 const [, health] = /CMD (\[.*\])$/.exec(imageInstruction('HEALTHCHECK'));
 
 /** The folder in the build stage whose contents are all that the image holds. */
-export const [built, copied] = imageInstruction('COPY').split(' ').slice(1);
+const copies = imageStage.filter(({ name }) => name === 'COPY').map(({ rest }) => rest.split(' '));
+export const [built, copied] = copies[0].slice(1);
+
+/** What is copied beside it, and where rooms are kept. */
+export const stateCopy = copies[1];
+export const stateFolder = imageInstruction('VOLUME');
 
 const imageRoot = path.join(repository, 'scripts/image-root');
 

@@ -430,6 +430,66 @@ static void anything_may_follow_the_authority(void **state)
     CHECK(cases);
 }
 
+static void some_hosts_are_in_the_same_network(void **state)
+{
+    static const struct url_case cases[] = {
+        {"http://localhost", URL_HTTP_NEAR},
+        {"http://LocalHost.:80/", URL_HTTP_NEAR},
+        {"http://a.localhost", URL_HTTP_NEAR},
+        {"http://alocalhost", URL_HTTP},
+        {"http://localhost.a", URL_HTTP},
+        {"http://tv.local", URL_HTTP_NEAR},
+        {"http://a.b.LOCAL.", URL_HTTP_NEAR},
+        {"http://%6c%6fcalhost", URL_HTTP_NEAR},
+        {"http://local", URL_HTTP},
+        {"http://.local", URL_HTTP},
+        {"http://notlocal", URL_HTTP},
+        {"http://127.0.0.1:3000/?r=1", URL_HTTP_NEAR},
+        {"http://127.1", URL_HTTP_NEAR},
+        {"http://0x7f000001", URL_HTTP_NEAR},
+        {"http://10.0.0.1", URL_HTTP_NEAR},
+        {"http://172.16.0.1", URL_HTTP_NEAR},
+        {"http://172.32.0.1", URL_HTTP},
+        {"http://192.168.1", URL_HTTP_NEAR}, /* 192.168.0.1 */
+        {"http://192.169.0.1", URL_HTTP},
+        {"http://3232235777", URL_HTTP_NEAR}, /* 192.168.1.1 */
+        {"http://169.254.7.7", URL_HTTP_NEAR},
+        {"http://8.8.8.8", URL_HTTP},
+        {"http://[::1]", URL_HTTP_NEAR},
+        {"http://[fd00::2]:80", URL_HTTP_NEAR},
+        {"http://[fe80::1]", URL_HTTP_NEAR},
+        {"http://[2001:db8::1]", URL_HTTP},
+        {"http://[::ffff:192.168.0.1]", URL_HTTP_NEAR},
+        {"http://localhost@example.com", URL_HTTP},
+        {"http://example.com@localhost", URL_HTTP_NEAR},
+        {"http://example.com\\@localhost", URL_HTTP},
+        {"https://localhost", URL_HTTPS},
+        {"ws://localhost", URL_OTHER},
+        {"a://localhost", URL_OTHER},
+        {"http://localhost:65536", URL_INVALID},
+    };
+    (void)state;
+    CHECK(cases);
+}
+
+static void the_host_is_found_as_it_is_written(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *host;
+    } cases[] = {
+        {"http://a.example/b", "a.example"},      {"https:\\\\u:p@A:80?c@d", "A"},
+        {"http:a@b@[::1]:3000/", "[::1]"},        {"HTTP:///127.1#@", "127.1"},
+        {"http://localhost.:/x:1", "localhost."},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct bytes host = url_host(bytes_of_string(cases[i].text));
+        assert_int_equal(host.length, strlen(cases[i].host));
+        assert_memory_equal(host.data, cases[i].host, host.length);
+    }
+}
+
 /* Where the header says that the standard says something else. */
 static void differences_are_those_that_are_listed(void **state)
 {
@@ -518,6 +578,8 @@ int main(void)
         cmocka_unit_test(other_schemes_have_opaque_hosts_and_paths),
         cmocka_unit_test(files_have_a_host_or_none_but_no_user_and_no_port),
         cmocka_unit_test(anything_may_follow_the_authority),
+        cmocka_unit_test(some_hosts_are_in_the_same_network),
+        cmocka_unit_test(the_host_is_found_as_it_is_written),
         cmocka_unit_test(differences_are_those_that_are_listed),
         cmocka_unit_test(what_is_too_long_is_invalid),
         cmocka_unit_test(nothing_is_read_behind_the_end),

@@ -13,6 +13,7 @@
 
 #define MESSAGE_BYTES_MAX 300
 #define TRANSCRIPT_MAX 2048
+#define READER_TEXT_MAX 2048
 
 struct writer_text {
     char data[TRANSCRIPT_MAX];
@@ -71,12 +72,64 @@ static void expect_cut(struct bytes stream, size_t first, size_t step, const cha
     assert_string_equal(text.data, expected);
 }
 
+/* A reader in memory that had something else before, as after malloc(). */
+static struct ws_reader new_reader(void)
+{
+    struct ws_reader reader;
+    memset(&reader, 0xBE, sizeof reader);
+    ws_reader_init(&reader, MESSAGE_BYTES_MAX);
+    return reader;
+}
+
+static size_t write_reader(const struct ws_reader *reader, uint8_t text[READER_TEXT_MAX])
+{
+    struct writer writer = writer_over(text, READER_TEXT_MAX);
+    ws_reader_write(&writer, reader);
+    assert_true(writer_fits(&writer));
+    return writer.length;
+}
+
+/* Another reader that goes on where this one is, which is released. */
+static struct ws_reader exchange_reader(struct ws_reader *reader)
+{
+    uint8_t text[READER_TEXT_MAX];
+    uint8_t again[READER_TEXT_MAX];
+    size_t length = write_reader(reader, text);
+    struct json_value value = {.kind = JSON_OBJECT, .raw = bytes_of(text, length)};
+    struct ws_reader other = new_reader();
+    assert_int_equal(json_validate(value.raw), JSON_OBJECT);
+    assert_true(ws_reader_read(&value, &other));
+    assert_int_equal(write_reader(&other, again), length);
+    assert_memory_equal(again, text, length);
+    assert_int_equal(ws_reader_is_idle(&other), ws_reader_is_idle(reader));
+    ws_reader_release(reader);
+    return other;
+}
+
+/* Feeds `stream` in steps of `step` bytes, each to another reader. */
+static void expect_exchanged(struct bytes stream, size_t first, size_t step, const char *expected)
+{
+    struct writer_text text = {0};
+    struct ws_reader reader = new_reader();
+    bool goes_on = feed(&reader, bytes_of(stream.data, first), &text);
+    for (size_t at = first; goes_on && at < stream.length; at += step) {
+        size_t length = stream.length - at < step ? stream.length - at : step;
+        reader = exchange_reader(&reader);
+        goes_on = feed(&reader, bytes_of(stream.data + at, length), &text);
+    }
+    ws_reader_release(&reader);
+    assert_string_equal(text.data, expected);
+}
+
 static void expect_however_cut(struct bytes stream, const char *expected)
 {
     expect_cut(stream, stream.length, 1, expected);
     expect_cut(stream, 0, 1, expected);
-    for (size_t first = 1; first < stream.length; first++)
+    expect_exchanged(stream, 0, 1, expected);
+    for (size_t first = 1; first < stream.length; first++) {
         expect_cut(stream, first, stream.length, expected);
+        expect_exchanged(stream, first, stream.length, expected);
+    }
 }
 
 struct stream {
@@ -308,6 +361,65 @@ static void a_frame_begins_when_its_bytes_are_there_and_a_longer_one_leaves_a_de
     ws_reader_release(&reader);
 }
 
+/* The frame, shorter than the one before, waits until more bytes may come. */
+static void a_frame_that_waits_is_exchanged(void **state)
+{
+    (void)state;
+    struct stream stream = {.length = 0};
+    struct ws_read read;
+    put_frame(&stream, 0x81, BYTES("something longer"));
+    put_frame(&stream, 0x81, BYTES("hello"));
+    struct bytes_mut in = {stream.data, stream.length};
+    struct ws_reader reader = new_reader();
+    reader.bytes_left = 10;
+    reader.bytes_at_once = 10;
+    assert_int_equal(ws_reader_next(&reader, &in, &read), WS_READ_MESSAGE);
+    assert_int_equal(ws_reader_next(&reader, &in, &read), WS_READ_OUT_OF_BYTES);
+    reader = exchange_reader(&reader);
+    assert_int_equal(ws_reader_next(&reader, &in, &read), WS_READ_MESSAGE);
+    assert_int_equal(read.payload.length, 5);
+    assert_memory_equal(read.payload.data, "hello", 5);
+    ws_reader_release(&reader);
+}
+
+#define READER(received, length, opcode, control, message)                               \
+    "{\"mask\":\"00000000\",\"frameReceived\":" received                                 \
+    ",\"utf8Left\":0,\"utf8Lowest\":0,\"utf8Highest\":0,\"isNoText\":0,\"opcode\":1,"    \
+    "\"hasHeader\":0,\"isInFrame\":1,\"payloadLength\":" length                          \
+    ",\"frameHeaderLength\":6,\"frameOpcode\":" opcode ",\"isFinal\":1,\"header\":\"\"," \
+    "\"control\":\"" control "\",\"message\":\"" message "\"}"
+
+static void what_is_no_reader_is_refused(void **state)
+{
+    (void)state;
+    static const char good[] = READER("1", "125", "9", "61", "61");
+    static const char *const wrong[] = {
+        "{}",
+        READER("2", "1", "1", "", ""),       /* more than the frame has */
+        READER("1", "126", "9", "61", ""),   /* longer than a control frame may be */
+        READER("1", "125", "9", "6162", ""), /* more of it than has come */
+        READER("1", "9", "11", "", ""),      /* no opcode */
+        READER("-1", "9", "1", "", ""),      /* no number */
+        READER("1", "9", "1", "6", ""),      /* half a byte */
+        READER("1", "9", "1", "", "6g"),     /* no digits */
+    };
+    struct json_value value = {.kind = JSON_OBJECT, .raw = bytes_of_string(good)};
+    struct ws_reader reader = new_reader();
+    assert_true(ws_reader_read(&value, &reader));
+    ws_reader_release(&reader);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        print_message("# %s\n", wrong[i]);
+        value.raw = bytes_of_string(wrong[i]);
+        reader = new_reader();
+        assert_false(ws_reader_read(&value, &reader));
+        ws_reader_release(&reader);
+    }
+    value = (struct json_value){.kind = JSON_STRING, .raw = BYTES("\"\"")};
+    reader = new_reader();
+    assert_false(ws_reader_read(&value, &reader));
+    ws_reader_release(&reader);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -320,6 +432,8 @@ int main(void)
         cmocka_unit_test(memory_follows_what_has_arrived),
         cmocka_unit_test(no_more_frames_begin_than_are_allowed),
         cmocka_unit_test(a_frame_begins_when_its_bytes_are_there_and_a_longer_one_leaves_a_debt),
+        cmocka_unit_test(a_frame_that_waits_is_exchanged),
+        cmocka_unit_test(what_is_no_reader_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

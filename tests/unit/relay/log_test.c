@@ -20,34 +20,39 @@ struct purse {
     size_t most;
 };
 
-static bool admit(void *context, size_t bytes)
+struct world {
+    struct purse purse;
+    struct log log;
+    size_t charged; /* of payloads */
+};
+
+static struct purse *purse_of(struct log *log)
 {
-    struct purse *purse = context;
+    return &CONTAINER_OF(log, struct world, log)->purse;
+}
+
+static bool admit(struct log *log, size_t bytes)
+{
+    struct purse *purse = purse_of(log);
     if (purse->admitted + bytes > purse->most)
         return false;
     purse->admitted += bytes;
     return true;
 }
 
-static void dismiss(void *context, size_t bytes)
+static void dismiss(struct log *log, size_t bytes)
 {
-    struct purse *purse = context;
+    struct purse *purse = purse_of(log);
     assert_true(bytes <= purse->admitted);
     purse->admitted -= bytes;
 }
 
-struct world {
-    struct purse purse;
-    struct log_account account;
-    struct log log;
-    size_t charged; /* of payloads */
-};
+static const struct log_account account = {admit, dismiss};
 
 static void begin(struct world *world, size_t bytes_max)
 {
     *world = (struct world){.purse.most = SIZE_MAX};
-    world->account = (struct log_account){admit, dismiss, &world->purse};
-    log_init(&world->log, bytes_max, &world->account);
+    log_init(&world->log, bytes_max, &account);
 }
 
 static void end(struct world *world)
@@ -196,6 +201,61 @@ static void test_events_that_are_not_kept_take_no_room(void **state)
         log_skip(&world.log, &to_host);
     assert_int_equal(world.log.bytes, before);
     assert_string_equal(missed(&world, 0, 0, 100001), " a 100000");
+    end(&world);
+}
+
+/* Many at once, even when one record can't count them all, or there is no memory for a record. */
+static void test_many_events_are_skipped_at_once(void **state)
+{
+    (void)state;
+    struct world world;
+    struct log_entry entry;
+    begin(&world, LOG_BYTES);
+    struct log_address to_host = one(0);
+    log_skip_many(&world.log, &to_host, 7);
+    log_skip_many(&world.log, &to_host, UINT32_MAX - 3);
+    assert_int_equal(world.log.next, (uint64_t)UINT32_MAX + 4);
+    struct log_cursor cursor = log_begin(&world.log);
+    assert_true(log_next_entry(&world.log, &cursor, &entry));
+    assert_int_equal(entry.skipped, 7);
+    assert_true(log_next_entry(&world.log, &cursor, &entry));
+    assert_int_equal(entry.skipped, UINT32_MAX - 3);
+    assert_false(log_next_entry(&world.log, &cursor, &entry));
+    end(&world);
+    begin(&world, LOG_BYTES);
+    world.purse.most = 0;
+    log_skip_many(&world.log, &to_host, 7);
+    assert_int_equal(world.log.next, 7);
+    assert_int_equal(world.log.oldest, 7);
+    assert_null(missed(&world, 0, 0, 1));
+    end(&world);
+}
+
+static void test_entries_are_as_they_were_kept(void **state)
+{
+    (void)state;
+    static const uint32_t indices[] = {3, 5};
+    struct world world;
+    struct log_entry entry;
+    begin(&world, LOG_BYTES);
+    log_resume(&world.log, 9);
+    keep_state(&world, but(4), "s");
+    log_keep(&world.log,
+             &(struct log_address){.readers = LOG_SOME, .indices = indices, .index_count = 2},
+             bytes_of("ab", 2), NULL);
+    struct log_cursor cursor = log_begin(&world.log);
+    assert_true(log_next_entry(&world.log, &cursor, &entry));
+    assert_true(entry.is_state && entry.skipped == 0);
+    assert_int_equal(entry.address.readers, LOG_EVERYONE_BUT);
+    assert_int_equal(entry.address.index, 4);
+    assert_int_equal(entry.frame.length, 1);
+    assert_true(log_next_entry(&world.log, &cursor, &entry));
+    assert_false(entry.is_state);
+    assert_int_equal(entry.address.readers, LOG_SOME);
+    assert_int_equal(entry.address.index_count, 2);
+    assert_memory_equal(entry.address.indices, indices, sizeof indices);
+    assert_memory_equal(entry.frame.data, "ab", 2);
+    assert_int_equal(world.log.next, 11);
     end(&world);
 }
 
@@ -488,6 +548,8 @@ int main(void)
         cmocka_unit_test(test_seat_counts_from_its_first_event_on),
         cmocka_unit_test(test_events_that_are_not_kept_are_counted_together),
         cmocka_unit_test(test_events_that_are_not_kept_take_no_room),
+        cmocka_unit_test(test_many_events_are_skipped_at_once),
+        cmocka_unit_test(test_entries_are_as_they_were_kept),
         cmocka_unit_test(test_only_the_newest_state_is_kept),
         cmocka_unit_test(test_what_everybody_has_seen_is_dropped),
         cmocka_unit_test(test_oldest_events_make_room),

@@ -4,6 +4,7 @@
  */
 #include "relay/relay_3_fixture.h"
 
+#include <nettle/sha2.h>
 #include <stdio.h>
 
 static void only_the_host_may_say_what_the_host_says(void **state)
@@ -265,7 +266,25 @@ static void a_password_is_needed_once(void **state)
     forget_texts(&world);
     const struct party *one = (*world.clients[1].seat).room->party;
     const struct party *other = (*world.clients[4].seat).room->party;
-    assert_memory_not_equal(one->digest, other->digest, PASSWORD_DIGEST_BYTES);
+    assert_memory_not_equal(one->access->digest, other->access->digest, PASSWORD_DIGEST_BYTES);
+    world_release(&world);
+}
+
+static void of_a_password_its_salted_digest_is_kept(void **state)
+{
+    (void)state;
+    struct world world;
+    struct sha256_ctx context;
+    uint8_t digest[SHA256_DIGEST_SIZE];
+    init_party_3(&world, 1, ",\"password\":\"old\"");
+    say(&world, 1, "{\"type\":\"set_room\",\"password\":\"sesame\"}");
+    const struct access *access = (*world.clients[1].seat).room->party->access;
+    sha256_init(&context);
+    sha256_update(&context, sizeof access->salt, access->salt);
+    sha256_update(&context, 6, (const uint8_t *)"sesame");
+    sha256_digest(&context, sizeof digest, digest);
+    assert_memory_equal(access->digest, digest, sizeof digest);
+    forget_texts(&world);
     world_release(&world);
 }
 
@@ -329,6 +348,8 @@ static void a_kick_without_memory_was_not_heard(void **state)
     (void)state;
     struct world world;
     init_party_3(&world, 2, "");
+    say(&world, 1, "{\"type\":\"ping\",\"seen\":1}"); /* so that there is no log to give way */
+    forget_texts(&world);
     world.bytes_max = world.bytes_admitted;
     say(&world, 1, "{\"type\":\"kick\",\"index\":1}");
     EXPECT_EFFECTS(&world, EFFECT_NO_MEMORY);
@@ -470,11 +491,39 @@ static void a_private_state_is_for_the_host_alone(void **state)
     world_release(&world);
 }
 
+/* Sets a state of so many bytes. */
+static void set_long_state(struct world *world, size_t bytes, const char *more)
+{
+    static char text[STATE_COMPACT_BYTES_MAX + 64];
+    char data[STATE_COMPACT_BYTES_MAX];
+    memset(data, 'x', sizeof data);
+    snprintf(text, sizeof text, "{\"type\":\"set_state\",\"data\":\"%.*s\"%s}", (int)bytes - 2,
+             data, more);
+    say(world, 1, text);
+}
+
+static void a_state_has_a_largest_size(void **state)
+{
+    (void)state;
+    struct world world;
+    init_party_3(&world, 2, "");
+    set_long_state(&world, STATE_COMPACT_BYTES_MAX + 1, ",\"private\":true");
+    expect_code(&world, 1, "state-too-large", "set_state", 1);
+    set_long_state(&world, STATE_COMPACT_BYTES_MAX + 1, ",\"private\":1");
+    expect_code(&world, 1, "state-too-large", "set_state", 2);
+    set_long_state(&world, STATE_COMPACT_BYTES_MAX, "");
+    expect_begin(&world, 2, "{\"type\":\"state\",\"data\":\"xxx");
+    expect_silence(&world);
+    world_release(&world);
+}
+
 static void a_state_without_memory_is_refused_with_its_number(void **state)
 {
     (void)state;
     struct world world;
     init_party_3(&world, 2, "");
+    say(&world, 1, "{\"type\":\"ping\",\"seen\":1}"); /* so that there is no log to give way */
+    forget_texts(&world);
     world.bytes_max = world.bytes_admitted;
     set_state(&world, 1, "1");
     expect_code(&world, 1, "server-full", "set_state", 1);
@@ -666,6 +715,7 @@ int main(void)
         cmocka_unit_test(settings_are_told_to_all),
         cmocka_unit_test(a_locked_room_lets_only_its_own_in),
         cmocka_unit_test(a_password_is_needed_once),
+        cmocka_unit_test(of_a_password_its_salted_digest_is_kept),
         cmocka_unit_test(the_relay_looks_at_so_many_passwords_only),
         cmocka_unit_test(who_is_kicked_is_gone),
         cmocka_unit_test(who_did_not_hear_of_the_last_epoch_is_kicked_as_well),
@@ -674,6 +724,7 @@ int main(void)
         cmocka_unit_test(the_oldest_of_256_bans_is_forgotten),
         cmocka_unit_test(a_kick_checks_its_fields),
         cmocka_unit_test(a_private_state_is_for_the_host_alone),
+        cmocka_unit_test(a_state_has_a_largest_size),
         cmocka_unit_test(a_state_without_memory_is_refused_with_its_number),
         cmocka_unit_test(the_audience_hears_what_is_for_all_and_speaks_to_the_host),
         cmocka_unit_test(the_host_hears_of_the_audience_once_a_second),

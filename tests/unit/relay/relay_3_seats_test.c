@@ -130,6 +130,25 @@ static void what_the_log_has_lost_is_not_recovered(void **state)
     world_release(&world);
 }
 
+static void a_log_that_its_maker_may_not_have_is_not_recovered(void **state)
+{
+    (void)state;
+    struct world world;
+    init_party_3(&world, 2, "");
+    cut_off(&world, 2);
+    forget_texts(&world);
+    say(&world, 1, "{\"type\":\"send\",\"data\":1}");
+    world.maker_bytes_max = world.bytes_admitted;
+    for (uint32_t i = 0; i < 40; i++)
+        say_format(&world, 1, "{\"type\":\"send\",\"data\":\"%0999u\"}", i);
+    /* The room's first bytes are certain; what is above them the maker of rooms has to afford. */
+    assert_true((*world.clients[1].seat).room->party->log.bytes < 10000);
+    join_as(&world, 2, 2, 2, ",\"epoch\":\"" EPOCH_2 "\",\"seen\":0");
+    expect_only(&world, 2, JOINED_2(EPOCH_2, "false", "41", "0") ROOM_AS_IT_IS);
+    forget_texts(&world);
+    world_release(&world);
+}
+
 static void a_present_member_is_replaced_and_nobody_notices(void **state)
 {
     (void)state;
@@ -298,6 +317,27 @@ static void a_creator_that_said_nothing_may_not_know_its_room(void **state)
     world_release(&world);
 }
 
+static void a_creator_that_comes_back_or_is_watched_knows_its_room(void **state)
+{
+    (void)state;
+    struct world world;
+    init_party_3(&world, 1, "");
+    cut_off(&world, 1);
+    join_3(&world, 1, "");
+    cut_off(&world, 1);
+    forget_texts(&world);
+    pass_time(&world, WORLD_GRACE_MS - 1);
+    assert_int_equal(world.rooms_admitted, 1);
+    world_release(&world);
+    init_party_3(&world, 1, ",\"maxAudience\":1");
+    join_3(&world, 3, ",\"role\":\"audience\"");
+    cut_off(&world, 1);
+    forget_texts(&world);
+    pass_time(&world, WORLD_GRACE_MS - 1);
+    assert_int_equal(world.rooms_admitted, 1);
+    world_release(&world);
+}
+
 static void a_full_room_keeps_the_seat_of_who_is_away(void **state)
 {
     (void)state;
@@ -330,11 +370,30 @@ static void what_all_have_seen_is_forgotten(void **state)
     say(&world, 3, "{\"type\":\"ping\",\"seen\":19}");
     assert_true(log->bytes > 0);
     say(&world, 3, "{\"type\":\"ping\",\"seen\":20}");
-    say(&world, 1, "{\"type\":\"send\",\"data\":1}");
-    say(&world, 2, "{\"type\":\"ping\",\"seen\":22}");
-    say(&world, 3, "{\"type\":\"ping\",\"seen\":21}");
-    /* All have, but the relay looks once for as many confirmations as there are seats. */
-    say(&world, 3, "{\"type\":\"ping\",\"seen\":21}");
+    assert_int_equal(log->bytes, 0);
+    forget_texts(&world);
+    world_release(&world);
+}
+
+/* The relay looks at a large room once for as many confirmations as there are seats. */
+static void what_all_of_many_have_seen_is_forgotten(void **state)
+{
+    (void)state;
+    struct world world;
+    world_init_3(&world);
+    world.relay.config.members_max = 20;
+    create_3(&world, 1, "");
+    say(&world, 1, "{\"type\":\"set_room\",\"maxClients\":20}");
+    for (uint32_t client = 2; client <= 20; client++)
+        join_3(&world, client, "");
+    const struct log *log = &(*world.clients[1].seat).room->party->log;
+    forget_texts(&world);
+    for (uint32_t round = 0; round < 2; round++) {
+        assert_true(log->bytes > 0);
+        say(&world, 1, "{\"type\":\"ping\",\"seen\":20}"); /* the room's change, 19 peer_joined */
+        for (uint32_t client = 2; client <= 20; client++)
+            say_format(&world, client, "{\"type\":\"ping\",\"seen\":%u}", 20 - client);
+    }
     assert_int_equal(log->bytes, 0);
     forget_texts(&world);
     world_release(&world);
@@ -366,10 +425,36 @@ static void a_seat_for_which_there_is_no_memory_is_not_held(void **state)
     struct world world;
     init_party_3(&world, 2, "");
     pass_time(&world, 60000);
+    say(&world, 1, "{\"type\":\"ping\",\"seen\":1}"); /* so that there is no log to give way */
+    forget_texts(&world);
     world.bytes_max = world.bytes_admitted;
     cut_off(&world, 2);
     expect_only(&world, 1, "{\"type\":\"peer_left\",\"index\":1,\"why\":\"expired\"}");
     world.bytes_max = SIZE_MAX;
+    world_release(&world);
+}
+
+/* Else one who fills the memory of an address has all others there lose their seats. */
+static void the_log_gives_way_to_a_seat(void **state)
+{
+    (void)state;
+    struct world world;
+    init_party_3(&world, 2, "");
+    pass_time(&world, 60000);
+    for (uint32_t i = 0; i < 40; i++)
+        say_format(&world, 1, "{\"type\":\"send\",\"data\":%u}", i);
+    forget_texts(&world);
+    world.bytes_max = world.bytes_admitted;
+    cut_off(&world, 2);
+    expect_only(&world, 1, "{\"type\":\"peer_away\",\"index\":1}");
+    join_as(&world, 2, 2, 2, ",\"epoch\":\"" EPOCH_2 "\",\"seen\":40");
+    expect_only(&world, 2, JOINED_2(EPOCH_2, "true", "40", "0") "}");
+    cut_off(&world, 2);
+    forget_texts(&world);
+    join_as(&world, 2, 2, 3, ",\"epoch\":\"" EPOCH_2 "\",\"seen\":0");
+    expect_only(&world, 2, JOINED_2(EPOCH_2, "false", "40", "0") ROOM_AS_IT_IS);
+    world.bytes_max = SIZE_MAX;
+    forget_texts(&world);
     world_release(&world);
 }
 
@@ -380,6 +465,7 @@ int main(void)
         cmocka_unit_test(who_knows_nothing_begins_a_new_epoch),
         cmocka_unit_test(a_count_that_cannot_be_is_not_recovered_and_the_epoch_goes_on),
         cmocka_unit_test(what_the_log_has_lost_is_not_recovered),
+        cmocka_unit_test(a_log_that_its_maker_may_not_have_is_not_recovered),
         cmocka_unit_test(a_present_member_is_replaced_and_nobody_notices),
         cmocka_unit_test(a_late_join_of_a_connection_that_was_given_up_changes_nothing),
         cmocka_unit_test(a_seat_is_held_as_long_as_its_member_was_here),
@@ -387,10 +473,13 @@ int main(void)
         cmocka_unit_test(everybody_may_be_away_at_once),
         cmocka_unit_test(a_room_ends_with_its_last_seat),
         cmocka_unit_test(a_creator_that_said_nothing_may_not_know_its_room),
+        cmocka_unit_test(a_creator_that_comes_back_or_is_watched_knows_its_room),
         cmocka_unit_test(a_full_room_keeps_the_seat_of_who_is_away),
         cmocka_unit_test(what_all_have_seen_is_forgotten),
+        cmocka_unit_test(what_all_of_many_have_seen_is_forgotten),
         cmocka_unit_test(a_seat_that_is_gone_needs_no_log),
         cmocka_unit_test(a_seat_for_which_there_is_no_memory_is_not_held),
+        cmocka_unit_test(the_log_gives_way_to_a_seat),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,8 @@
  * and its place in the order of checks. Seats that are away, and what they miss, are in
  * relay_3_seats_test.c; what the host decides, and the audience, in relay_3_host_test.c.
  */
+#include <stdio.h>
+
 #include "relay/relay_3_fixture.h"
 
 static void creator_and_joiner_are_told_all_that_they_must_know(void **state)
@@ -83,19 +85,44 @@ static void a_send_that_reaches_nobody_is_refused_with_its_number(void **state)
     struct world world;
     init_party_3(&world, 2, "");
     static const struct {
-        const char *fields;
+        const char *to;
+        const char *more;
         const char *code;
     } cases[] = {
-        {"\"to\":7", "peer-not-found"},     {"\"to\":-1", "peer-not-found"},
-        {"\"to\":0.5", "peer-not-found"},   {"\"to\":\"guest\"", "peer-not-found"},
-        {"\"to\":null", "peer-not-found"},  {"\"to\":{}", "peer-not-found"},
-        {"\"to\":[5,6]", "peer-not-found"}, {"\"to\":[]", "bad-to"},
-        {"\"to\":[ ]", "bad-to"},           {"\"to\":7,\"volatile\":1", "peer-not-found"},
-        {"\"volatile\":1", "bad-volatile"}, {"\"volatile\":null", "bad-volatile"},
+        {"7", "", "peer-not-found"},
+        {"-1", "", "peer-not-found"},
+        {"0.5", "", "peer-not-found"},
+        {"\"guest\"", "", "peer-not-found"},
+        {"null", "", "peer-not-found"},
+        {"{}", "", "peer-not-found"},
+        {"[5, 6]", "", "peer-not-found"},
+        {"[]", "", "bad-to"},
+        {"[ ]", "", "bad-to"},
+        {"7", ",\"volatile\":1", "peer-not-found"},
+        {"0", ",\"volatile\":1", "bad-volatile"},
     };
     for (uint32_t i = 0; i < ARRAY_LENGTH(cases); i++) {
-        say_format(&world, 2, "{\"type\":\"send\",\"data\":1,%s}", cases[i].fields);
-        expect_code(&world, 2, cases[i].code, "send", i + 1);
+        say_format(&world, 2, "{\"type\":\"send\",\"data\":1,\"to\":%s%s}", cases[i].to,
+                   cases[i].more);
+        expect_code_to(&world, 2, cases[i].code, "send", cases[i].to, i + 1);
+    }
+    say(&world, 2, "{\"type\":\"send\",\"data\":1,\"volatile\":null}");
+    expect_code(&world, 2, "bad-volatile", "send", ARRAY_LENGTH(cases) + 1);
+    world_release(&world);
+}
+
+static void an_error_repeats_a_to_of_512_bytes(void **state)
+{
+    (void)state;
+    struct world world;
+    char to[514];
+    init_party_3(&world, 2, "");
+    for (uint32_t length = 512; length <= 513; length++) {
+        memset(to, 'x', sizeof to);
+        to[0] = to[length - 1] = '"';
+        to[length] = 0;
+        say_format(&world, 2, "{\"type\":\"send\",\"to\":%s}", to);
+        expect_code_to(&world, 2, "peer-not-found", "send", length == 512 ? to : "", length - 511);
     }
     world_release(&world);
 }
@@ -114,7 +141,9 @@ static void an_array_may_name_64_targets(void **state)
     targets[64 * 2 - 1] = ',';
     targets[65 * 2 - 1] = 0;
     say_format(&world, 2, "{\"type\":\"send\",\"data\":1,\"to\":[%s]}", targets);
-    expect_code(&world, 2, "bad-to", "send", 2);
+    char array[sizeof targets + 2];
+    snprintf(array, sizeof array, "[%s]", targets);
+    expect_code_to(&world, 2, "bad-to", "send", array, 2);
     world_release(&world);
 }
 
@@ -139,18 +168,19 @@ static void binary_messages_have_a_head_of_their_own(void **state)
     static const struct {
         struct bytes message;
         const char *code;
+        const char *to;
     } cases[] = {
-        {{NULL, 0}, "invalid-binary"},
-        {{(const uint8_t *)"\x03", 1}, "invalid-binary"},
-        {{(const uint8_t *)"\x83", 1}, "invalid-binary"},
-        {{(const uint8_t *)"\x01\x00\x00\x00", 4}, "invalid-binary"},
-        {{(const uint8_t *)"{}", 2}, "invalid-binary"},
-        {{(const uint8_t *)"\x01\x00\x00\x00\x03", 5}, "peer-not-found"},
-        {{(const uint8_t *)"\x01\xFF\xFF\xFF\xFF", 5}, "peer-not-found"},
+        {{NULL, 0}, "invalid-binary", ""},
+        {{(const uint8_t *)"\x03", 1}, "invalid-binary", ""},
+        {{(const uint8_t *)"\x83", 1}, "invalid-binary", ""},
+        {{(const uint8_t *)"\x01\x00\x00\x00", 4}, "invalid-binary", ""},
+        {{(const uint8_t *)"{}", 2}, "invalid-binary", ""},
+        {{(const uint8_t *)"\x01\x00\x00\x00\x03", 5}, "peer-not-found", "3"},
+        {{(const uint8_t *)"\x01\xFF\xFF\xFF\xFF", 5}, "peer-not-found", "4294967295"},
     };
     for (uint32_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         say_binary(&world, 2, cases[i].message);
-        expect_code(&world, 2, cases[i].code, "binary", 4 + i);
+        expect_code_to(&world, 2, cases[i].code, "binary", cases[i].to, 4 + i);
     }
     say_binary(&world, 5, BYTES("\x00x"));
     expect_code(&world, 5, "not-in-room", "binary", 0);
@@ -312,7 +342,9 @@ static void a_room_is_joined_in_its_own_protocol(void **state)
     say(&world, 4,
         "{\"type\":\"join\",\"clientId\":\"sixteen bytes...\",\"session\":\"8 bytes.\","
         "\"attempt\":1,\"room\":\"111114\"}");
-    expect_code(&world, 4, "wrong-protocol", "join", 0);
+    expect_only(&world, 4,
+                "{\"type\":\"error\",\"code\":\"wrong-protocol\",\"message\":\"Room uses "
+                "protocol 2\",\"of\":\"join\",\"protocol\":2}");
     world_release(&world);
 }
 
@@ -405,6 +437,7 @@ int main(void)
         cmocka_unit_test(a_url_is_told_in_both),
         cmocka_unit_test(messages_reach_whom_they_name),
         cmocka_unit_test(a_send_that_reaches_nobody_is_refused_with_its_number),
+        cmocka_unit_test(an_error_repeats_a_to_of_512_bytes),
         cmocka_unit_test(an_array_may_name_64_targets),
         cmocka_unit_test(binary_messages_have_a_head_of_their_own),
         cmocka_unit_test(each_message_counts_but_ping_and_resumed),

@@ -52,19 +52,28 @@ static uint32_t draw_given(void *context)
 static bool admit_room(void *context, uint32_t client, struct maker **ret_maker)
 {
     struct world *world = context;
-    assert_in_range(client, 0, WORLD_CLIENTS - 1);
-    *ret_maker = context;
+    bool is_restored = client == CLIENT_NONE;
+    if (!is_restored)
+        assert_in_range(client, 0, WORLD_CLIENTS - 1);
+    *ret_maker = is_restored ? NULL : context;
     if (world->rooms_admitted == WORLD_ROOMS_MAX)
         return false;
     world->rooms_admitted++;
     return true;
 }
 
+/* A restored room has no maker. */
+static void check_maker(struct world *world, struct maker *maker)
+{
+    if (maker != NULL)
+        assert_ptr_equal(maker, world);
+}
+
 static void dismiss_room(void *context, struct maker *maker)
 {
     struct world *world = context;
     assert_in_range(world->rooms_admitted, 1, WORLD_ROOMS_MAX);
-    assert_ptr_equal(maker, world);
+    check_maker(world, maker);
     world->rooms_admitted--;
 }
 
@@ -88,7 +97,7 @@ static void room_occupied(void *context, struct room *room)
 static bool admit_bytes(void *context, struct maker *maker, size_t count, bool is_certain)
 {
     struct world *world = context;
-    assert_ptr_equal(maker, world);
+    check_maker(world, maker);
     if (world->bytes_admitted + count > world->bytes_max)
         return false;
     if (!is_certain && world->bytes_admitted + count > world->maker_bytes_max)
@@ -100,7 +109,7 @@ static bool admit_bytes(void *context, struct maker *maker, size_t count, bool i
 static void dismiss_bytes(void *context, struct maker *maker, size_t count)
 {
     struct world *world = context;
-    assert_ptr_equal(maker, world);
+    check_maker(world, maker);
     assert_true(count <= world->bytes_admitted);
     world->bytes_admitted -= count;
 }
@@ -159,7 +168,7 @@ static bool may_guess(void *context, uint32_t client, const struct room *room, b
 {
     struct world *world = context;
     assert_in_range(client, 0, WORLD_CLIENTS - 1);
-    assert_true(room->party->has_password);
+    assert_true(access_has_password(room->party->access));
     world->guesses += was_wrong;
     return world->guesses < WORLD_GUESSES_MAX;
 }
@@ -252,17 +261,16 @@ static struct payload *event_text(struct world *world, const struct event *event
     return text;
 }
 
-/* A copy of a binary message that reads as text: control characters are \xNN in it. */
-static char *printable(const struct payload *text)
+char *printable(struct bytes message)
 {
-    char *copy = malloc((size_t)text->length * 4 + 1);
+    char *copy = malloc(message.length * 4 + 1);
     size_t at = 0;
     assert_non_null(copy);
-    for (uint32_t i = 0; i < text->length; i++) {
-        if (text->data[i] < ' ')
-            at += (size_t)sprintf(copy + at, "\\x%02X", text->data[i]);
+    for (size_t i = 0; i < message.length; i++) {
+        if (message.data[i] < ' ')
+            at += (size_t)sprintf(copy + at, "\\x%02X", message.data[i]);
         else
-            copy[at++] = (char)text->data[i];
+            copy[at++] = (char)message.data[i];
     }
     copy[at] = 0;
     return copy;
@@ -274,8 +282,8 @@ static void deliver_text(struct world *world, uint32_t number, const struct payl
     struct fake_client *client = &world->clients[number];
     assert_true(client->text_count < INBOX_TEXTS_MAX);
     bool is_binary = text->data[0] <= 1; /* no JSON begins like this */
-    client->texts[client->text_count] =
-        is_binary ? printable(text) : strndup((const char *)text->data, text->length);
+    client->texts[client->text_count] = is_binary ? printable(bytes_of(text->data, text->length))
+                                                  : strndup((const char *)text->data, text->length);
     assert_non_null(client->texts[client->text_count]);
     client->text_count++;
 }
@@ -501,19 +509,18 @@ static void check_party(const struct room *room, struct counted *counted)
     assert_int_equal(!list_is_empty(&retained->deserted), is_deserted);
     assert_int_equal(retained->vacancy.is_over, is_deserted);
     assert_int_equal(room->known_count,
-                     room->member_count + retained->absent_count + party->audience_count);
+                     room->member_count + room->absent_count + party_audience_count(party));
     assert_true(party_seats(party) > 0);
-    for (uint32_t i = 0; i < retained->absent_count; i++) {
-        const struct member *member = retained->absent[i];
+    for (uint32_t i = 0; i < room->absent_count; i++) {
+        const struct member *member = room_absent(room)[i];
         assert_int_equal(member->client, CLIENT_NONE);
         assert_int_not_equal(member_seat(member)->expiry.place, 0);
-        counted->absent_bytes +=
-            allocation_cost(sizeof(struct seat) + sizeof *member + member->id_length) + 48;
+        counted->absent_bytes += allocation_cost(member_size(true, member->id_length)) + 32;
         if (i > 0)
-            assert_true(retained->absent[i - 1]->index < member->index);
+            assert_true(room_absent(room)[i - 1]->index < member->index);
     }
-    for (uint32_t i = 0; i < party->audience_count; i++)
-        assert_true(party->audience[i]->is_audience);
+    for (uint32_t i = 0; i < party_audience_count(party); i++)
+        assert_true(party->audience->members[i]->is_audience);
     assert_int_equal(retained->absent_bytes, counted->absent_bytes);
 }
 
@@ -521,20 +528,22 @@ static void check_absent(const struct room *room, struct counted *counted)
 {
     const struct retained *retained = room->retained;
     bool is_deserted = room->member_count == 0;
-    bool is_hostless = is_deserted || room->members[0]->index != 0;
+    bool has_host = room_protocol(room) == PROTOCOL_2; /* a restored one of protocol 1 has none */
+    bool is_hostless = has_host && (is_deserted || room->members[0]->index != 0);
     assert_int_equal(!list_is_empty(&retained->deserted), is_deserted);
     assert_int_equal(retained->vacancy.is_over, is_deserted); /* see room_deserted() */
     assert_int_equal(!list_is_empty(&retained->hostless), is_hostless);
-    assert_int_equal(room->known_count, room->member_count + retained->absent_count + is_hostless);
-    assert_true(retained->absent_count <= (room->members_max > 64 ? room->members_max : 64));
-    for (uint32_t i = 0; i < retained->absent_count; i++) {
-        const struct member *member = retained->absent[i];
+    assert_int_equal(room->known_count, room->member_count + room->absent_count + is_hostless);
+    assert_true(room->absent_count <= (room->members_max > 64 ? room->members_max : 64));
+    for (uint32_t i = 0; i < room->absent_count; i++) {
+        const struct member *member = room_absent(room)[i];
         assert_int_equal(member->client, CLIENT_NONE);
-        assert_int_not_equal(member->index, 0);
+        if (has_host)
+            assert_int_not_equal(member->index, 0);
         assert_ptr_equal(member->room, room);
-        counted->absent_bytes += allocation_cost(sizeof *member + member->id_length) + 48;
+        counted->absent_bytes += allocation_cost(member_size(false, member->id_length)) + 32;
         if (i > 0)
-            assert_true(retained->absent[i - 1]->stayed_ms <= member->stayed_ms);
+            assert_true(room_absent(room)[i - 1]->stayed_ms <= member->stayed_ms);
     }
     assert_int_equal(retained->absent_bytes, counted->absent_bytes);
     assert_true(counted->absent_bytes <= ROOM_ABSENT_BYTES_MAX);
@@ -544,7 +553,9 @@ static void count_party(const struct party *party, struct counted *own, struct c
 {
     const struct payload *state = party->private_state;
     own->bytes += party->log.bytes;
-    own->bytes += (party->kicked.count + party->banned.count) * sizeof(struct outcast);
+    if (party->access != NULL)
+        own->bytes +=
+            (party->access->kicked.count + party->access->banned.count) * sizeof(struct outcast);
     if (state != NULL) {
         own->bytes += allocation_cost(sizeof *state + state->length);
         counted->states += state->length;
@@ -556,10 +567,10 @@ static void check_room(const struct room *room, struct counted *counted)
     struct counted own = {0};
     check_members(room);
     if (room->party == NULL) /* `set_room` may allow fewer than are here */
-        assert_in_range(room->member_count, room_protocol(room) == PROTOCOL_1 ? 1 : 0,
-                        room->members_max);
-    if (room_protocol(room) == PROTOCOL_1) {
-        assert_true(room->retained == NULL && room->known_count == room->member_count);
+        assert_in_range(room->member_count, room->retained == NULL ? 1 : 0, room->members_max);
+    if (room->retained == NULL) {
+        assert_int_equal(room_protocol(room), PROTOCOL_1);
+        assert_int_equal(room->known_count, room->member_count);
         return;
     }
     if (room->party == NULL)
@@ -569,6 +580,8 @@ static void check_room(const struct room *room, struct counted *counted)
     own.bytes = own.absent_bytes;
     if (room->party != NULL)
         count_party(room->party, &own, counted);
+    if (room->retained->unknown != NULL)
+        own.bytes += allocation_cost(room->retained->unknown_length);
     if (room_url(room).length > 0)
         own.bytes += allocation_cost(room_url(room).length);
     if (room_state(room) != NULL) {
@@ -675,7 +688,7 @@ void say_binary(struct world *world, uint32_t client, struct bytes message)
     free(copy);
 }
 
-static void depart(struct world *world, uint32_t client, enum departure departure)
+void end_connection(struct world *world, uint32_t client, enum departure departure)
 {
     relay_leave(&world->relay, &world->clients[client].seat, departure, &world->effects);
     assert_null(world->clients[client].seat);
@@ -684,12 +697,88 @@ static void depart(struct world *world, uint32_t client, enum departure departur
 
 void drop(struct world *world, uint32_t client)
 {
-    depart(world, client, DEPARTURE_FAREWELL);
+    end_connection(world, client, DEPARTURE_FAREWELL);
 }
 
 void cut_off(struct world *world, uint32_t client)
 {
-    depart(world, client, DEPARTURE_CUT_OFF);
+    end_connection(world, client, DEPARTURE_CUT_OFF);
+}
+
+static struct payload *encode(void *context, const struct event *event)
+{
+    return event_text(context, event);
+}
+
+/* Any bytes, of which a copy has the exact size. */
+static bool restore_copy(struct world *world, struct bytes record, enum ending ending,
+                         struct record_fault *ret_fault)
+{
+    const struct restoring restoring = {.origin_number = world->restored_origin,
+                                        .ending = ending,
+                                        .encode = encode,
+                                        .context = world};
+    uint8_t *copy = malloc(record.length);
+    assert_non_null(copy);
+    if (record.length > 0)
+        memcpy(copy, record.data, record.length);
+    *ret_fault = (struct record_fault){RECORD_ERRORS, NULL};
+    bool is_restored = record_restore(&world->relay, bytes_of(copy, record.length), &restoring,
+                                      &world->effects, ret_fault);
+    free(copy);
+    assert_int_equal(world->effects.count, is_restored ? 1 : 0);
+    assert_int_equal(ret_fault->error == RECORD_ERRORS, is_restored);
+    perform(world);
+    return is_restored;
+}
+
+bool restore_bytes(struct world *world, struct bytes record, struct record_fault *ret_fault)
+{
+    return restore_copy(world, record, world->is_of_stop ? ENDING_STOP : ENDING_ANY, ret_fault);
+}
+
+void restore_at_upgrade(struct world *world, const char *record)
+{
+    struct record_fault fault;
+    if (!restore_copy(world, bytes_of_string(record), ENDING_UPGRADE, &fault))
+        fail_msg("%s: %s (%s)", record, record_error_text(fault.error),
+                 fault.field == NULL ? "" : fault.field);
+}
+
+bool restore(struct world *world, const char *record, struct record_fault *ret_fault)
+{
+    return restore_bytes(world, bytes_of_string(record), ret_fault);
+}
+
+typedef void write_of_record(struct writer *writer, const struct relay *relay,
+                             const struct room *room);
+
+static char *write_record(const struct world *world, const struct room *room,
+                          write_of_record *write)
+{
+    struct writer measure = writer_over(NULL, 0);
+    write(&measure, &world->relay, room);
+    char *text = malloc(measure.length + 1);
+    assert_non_null(text);
+    struct writer writer = writer_over((uint8_t *)text, measure.length);
+    write(&writer, &world->relay, room);
+    assert_int_equal(writer.length, measure.length);
+    text[writer.length] = '\0';
+    return text;
+}
+
+char *record_of(const struct world *world, const char *code)
+{
+    uint64_t number;
+    assert_true(code_read(bytes_of_string(code), &number));
+    const struct room *room = relay_find_room(&world->relay, number);
+    assert_non_null(room);
+    return write_record(world, room, world->is_of_stop ? record_write_at_stop : record_write);
+}
+
+char *record_at_upgrade(const struct world *world, const struct room *room)
+{
+    return write_record(world, room, record_write_at_upgrade);
 }
 
 bool do_due(struct world *world)
@@ -783,11 +872,18 @@ void expect_error(struct world *world, uint32_t client, const char *message)
 void expect_code(struct world *world, uint32_t client, const char *code, const char *of,
                  uint32_t number)
 {
+    expect_code_to(world, client, code, of, "", number);
+}
+
+void expect_code_to(struct world *world, uint32_t client, const char *code, const char *of,
+                    const char *to, uint32_t number)
+{
     const struct fake_client *fake = &world->clients[client];
     char begin[SAID_BYTES_MAX];
     char end[SAID_BYTES_MAX];
     snprintf(begin, sizeof begin, "{\"type\":\"error\",\"code\":\"%s\",\"message\":\"", code);
-    snprintf(end, sizeof end, "\",\"of\":\"%s\",\"n\":%u}", of, number);
+    const char *before_to = to[0] == 0 ? "" : ",\"to\":";
+    snprintf(end, sizeof end, "\",\"of\":\"%s\"%s%s,\"n\":%u}", of, before_to, to, number);
     if (number == 0)
         snprintf(end, sizeof end, "\",\"of\":\"%s\"}", of);
     if (fake->text_count != 1)

@@ -21,7 +21,7 @@
 #include <cmocka.h>
 
 #include "base/allocation.h"
-#include "relay/relay.h"
+#include "relay/record.h"
 
 #define WORLD_CLIENTS 64
 #define WORLD_ROOMS_MAX 12
@@ -62,6 +62,8 @@ struct world {
     const char *token;       /* that `create` must have; NULL: none */
     enum token_answer token_answer;     /* for that token */
     uint32_t guesses;                   /* wrong passwords */
+    bool is_of_stop;                    /* records are of a planned stop */
+    uint16_t restored_origin;           /* of rooms that are made of their records */
     size_t held;                        /* the account of payloads */
     uint32_t crowds[WORLD_CLIENTS + 1]; /* by the rooms' origin, who is in them */
     uint64_t random_state;
@@ -108,6 +110,12 @@ void say_garbage(struct world *world, uint32_t client);
 
 void say_binary(struct world *world, uint32_t client, struct bytes message);
 
+/* A binary message as it is in an inbox: its control characters are \xNN. To be freed. */
+char *printable(struct bytes message);
+
+/* The client's connection ends in this way. */
+void end_connection(struct world *world, uint32_t client, enum departure departure);
+
 /* The client says farewell, and its connection ends. */
 void drop(struct world *world, uint32_t client);
 
@@ -116,6 +124,28 @@ void cut_off(struct world *world, uint32_t client);
 
 /* Does what is due first: a room ends, a seat expires. False: nothing is due. */
 bool do_due(struct world *world);
+
+/* The record of the room with this code, of a planned stop if the world says so; to be freed. */
+char *record_of(const struct world *world, const char *code);
+
+/* Makes the room of a record. False: nothing was changed, and `ret_fault` says why. */
+bool restore(struct world *world, const char *record, struct record_fault *ret_fault);
+
+/* The same for bytes that may be anything. */
+bool restore_bytes(struct world *world, struct bytes record, struct record_fault *ret_fault);
+
+/* The relay and all that is counted for it begin anew; nobody has a seat. */
+void end_process(struct world *world);
+
+/*
+ * The process replaces itself. Nobody may hear anything of it, and everything that is written of
+ * the rooms is the same afterwards.
+ */
+void upgrade(struct world *world);
+
+/* The record of a room for that, to be freed; and the room of such a record. */
+char *record_at_upgrade(const struct world *world, const struct room *room);
+void restore_at_upgrade(struct world *world, const char *record);
 
 /* So much time passes. Rooms whose time is over are closed, each at its own time. */
 void pass_time(struct world *world, uint32_t ms);
@@ -142,6 +172,9 @@ void expect_error(struct world *world, uint32_t client, const char *message);
  */
 void expect_code(struct world *world, uint32_t client, const char *code, const char *of,
                  uint32_t number);
+/* The same for a message whose `to` the error repeats; empty: it repeats none. */
+void expect_code_to(struct world *world, uint32_t client, const char *code, const char *of,
+                    const char *to, uint32_t number);
 
 /* Nobody has anything in the inbox. */
 void expect_silence(struct world *world);

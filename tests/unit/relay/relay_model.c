@@ -239,6 +239,72 @@ void model_pass_time(struct model *model, uint32_t ms, bool is_late)
     check_all(model);
 }
 
+/* Of those who are gone and were here equally long, the new relay knows only the ids. */
+static void order_absent(struct model *model, struct model_room *room)
+{
+    uint64_t before = model->departures;
+    for (;;) {
+        struct model_member *next = NULL;
+        for (uint32_t i = 0; i < room->known_count; i++) {
+            struct model_member *member = &room->known[i];
+            bool is_left = member->client == MODEL_NOBODY && member->left <= before;
+            if (is_left && (next == NULL || strcmp(member->id, next->id) < 0))
+                next = member;
+        }
+        if (next == NULL)
+            return;
+        next->left = ++model->departures;
+    }
+}
+
+static struct model_room *room_of(struct model *model, const struct retained *retained)
+{
+    char code[CODE_LENGTH_MAX + 1] = "";
+    code[code_write(retained->room->code, (uint8_t *)code)] = '\0';
+    struct model_room *room = find_live_room(model, code);
+    assert_non_null(room);
+    return room;
+}
+
+/* Graces begin anew, those of rooms in the order in which the relay has made the rooms. */
+static void begin_graces(struct model *model, const struct relay *relay)
+{
+    LIST_FOR_EACH(link, &relay->hostless)
+    {
+        struct model_room *room = room_of(model, CONTAINER_OF(link, struct retained, hostless));
+        room->known[0].left = ++model->departures;
+        room->host_left_ms = model->now_ms;
+    }
+    LIST_FOR_EACH(link, &relay->deserted)
+    {
+        struct model_room *room = room_of(model, CONTAINER_OF(link, struct retained, deserted));
+        room->deserted = ++model->departures;
+        room->deserted_ms = model->now_ms;
+    }
+}
+
+/* A record is one line. */
+static void replace_line_breaks(char *state)
+{
+    for (char *at = state; at != NULL && *at != '\0'; at++) {
+        if (*at == '\n' || *at == '\r')
+            *at = ' ';
+    }
+}
+
+void model_upgrade(struct model *model, uint32_t loop)
+{
+    upgrade(&model->worlds[loop]);
+    for (uint32_t i = 0; i < MODEL_ROOMS_MAX; i++) {
+        if (!model->rooms[i].is_live || model->rooms[i].loop != loop)
+            continue;
+        order_absent(model, &model->rooms[i]);
+        replace_line_breaks(model->rooms[i].state);
+    }
+    begin_graces(model, &model->worlds[loop].relay);
+    check_all(model);
+}
+
 void model_set_draining(struct model *model, bool is_draining)
 {
     model->is_draining = is_draining;

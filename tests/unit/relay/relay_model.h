@@ -93,6 +93,9 @@ void model_reconnect(struct model *model, uint32_t client, enum protocol protoco
 /* Rooms whose time is over are ended, each at its own time, or late: all at the end. */
 void model_pass_time(struct model *model, uint32_t ms, bool is_late);
 
+/* The process of a loop replaces itself: nobody hears anything, but graces begin anew. */
+void model_upgrade(struct model *model, uint32_t loop);
+
 void model_set_draining(struct model *model, bool is_draining);
 
 /* Rooms of each loop may keep so much; more may be there already. SIZE_MAX: without limit. */

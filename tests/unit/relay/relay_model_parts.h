@@ -5,8 +5,8 @@
 #ifndef PARTY_TESTS_RELAY_MODEL_PARTS_H
 #define PARTY_TESTS_RELAY_MODEL_PARTS_H
 
-#include "fuzz/simple_json.h"
 #include "relay/relay_model.h"
+#include "relay/relay_model_text.h"
 
 /* A message that is an object, and who said it. */
 struct said {
@@ -26,12 +26,6 @@ static inline uint16_t origin_of(uint32_t client)
 }
 
 /* Of relay_model_rooms.c: who is where, and what is kept. */
-
-/* What is expected, as text; to be freed. */
-PRINTF_LIKE(1, 2) char *format_text(const char *format, ...);
-
-/* The canonical form of a string; to be freed. */
-char *canonical_form(struct simple_value string);
 
 uint32_t count_live_rooms(const struct model *model, uint32_t loop);
 struct model_room *find_live_room(struct model *model, const char *code);
@@ -75,14 +69,6 @@ uint64_t next_end_ms(struct model *model, uint32_t loop);
 
 /* The room that the loop ends at this time: of those that are over first whose host is gone. */
 struct model_room *next_to_end(struct model *model, uint32_t loop, uint64_t now_ms);
-
-/* Of relay_model_url.c. */
-
-/* What is wrong with the `url` of a `create`, to be freed; or NULL. */
-char *url_fault(const struct model *model, struct simple_value url);
-
-/* What is told of the url in a room that has this code, when nothing is wrong; to be freed. */
-char *filled_url(const struct model *model, struct simple_value url, const char *code);
 
 /* Of relay_model_rules.c: each message's rules, in the order in which they are checked. */
 

@@ -1,26 +1,7 @@
 /* Who is in which room, absent or not, and how much that is. */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "relay/relay_model_parts.h"
-
-char *format_text(const char *format, ...)
-{
-    char *text;
-    va_list arguments;
-    va_start(arguments, format);
-    assert_true(vasprintf(&text, format, arguments) >= 0);
-    va_end(arguments);
-    return text;
-}
-
-char *canonical_form(struct simple_value string)
-{
-    struct simple_string decoded = simple_json_decode(string.raw);
-    char *form = simple_string_stringify(&decoded);
-    simple_string_release(&decoded);
-    return form;
-}
 
 uint32_t count_live_rooms(const struct model *model, uint32_t loop)
 {
@@ -142,8 +123,7 @@ size_t state_size(size_t data_length)
 /* A host is kept in any case, and is not counted. */
 static size_t absent_size(const struct model_member *member)
 {
-    return member->index == 0 ? 0
-                              : allocation_cost(sizeof(struct member) + strlen(member->id)) + 48;
+    return member->index == 0 ? 0 : allocation_cost(member_size(false, strlen(member->id))) + 32;
 }
 
 static size_t retained_bytes(const struct model_room *room)

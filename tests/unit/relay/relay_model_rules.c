@@ -80,29 +80,6 @@ char *peer_text(const char *type, const struct model_room *room, const struct mo
     return text;
 }
 
-static bool is_non_empty_string(struct simple_value value)
-{
-    return value.kind == JSON_STRING && value.raw.length > 2;
-}
-
-/* What the number of a value is for JavaScript. */
-static double number_of(struct simple_value value)
-{
-    char *text = strndup((const char *)value.raw.data, value.raw.length);
-    assert_non_null(text);
-    double number = strtod(text, NULL);
-    free(text);
-    return number;
-}
-
-static size_t decoded_length(struct simple_value string)
-{
-    struct simple_string decoded = simple_json_decode(string.raw);
-    size_t length = simple_string_utf8_length(&decoded);
-    simple_string_release(&decoded);
-    return length;
-}
-
 /* The error that whoever wants to be a member is refused with, or NULL. */
 static const char *newcomer_fault(const struct model *model, const struct said *said)
 {
@@ -144,15 +121,12 @@ static char *create_fault(struct model *model, const struct said *said)
     if (max_clients.kind != JSON_NUMBER || number_of(max_clients) < 1)
         return format_text("maxClients must be a positive number");
     struct simple_value url = asked_url(model, said);
-    char *of_url = url.kind == JSON_ABSENT ? NULL : url_fault(model, url);
+    char *of_url = url.kind == JSON_ABSENT ? NULL : url_fault(&model->instance, url, false);
     if (of_url != NULL)
         return of_url;
     bool makes_way = first_deserted(model, model->clients[said->client].loop) != NULL;
     return is_full(model, said->client) && !makes_way ? format_text("Too many rooms") : NULL;
 }
-
-/* No code of protocol 1 or 2 consists of these letters alone, large or small. */
-#define LETTERS_3 "BCDFGHJKLMNPQRSTVWXZ"
 
 /* The code of the room in which the client is now, which the relay alone could say. */
 static void check_code(struct model *model, uint32_t client, char ret_code[CODE_LENGTH_MAX + 1])
@@ -209,7 +183,7 @@ static bool expect_too_long_a_url(struct model *model, const struct said *said,
     if (url.kind == JSON_ABSENT)
         return false;
     bool is_long = model->clients[said->client].protocol == PROTOCOL_2;
-    char *filled = filled_url(model, url, is_long ? "ABCDEF" : "ABCD");
+    char *filled = filled_url(&model->instance, url, is_long ? "ABCDEF" : "ABCD");
     bool fits =
         is_room_for(model, model->clients[said->client].loop, allocation_cost(strlen(filled)));
     free(filled);
@@ -252,7 +226,7 @@ static void expect_create(struct model *model, const struct said *said)
         room->members_max++;
     struct simple_value url = asked_url(model, said);
     if (url.kind != JSON_ABSENT)
-        room->url = filled_url(model, url, code);
+        room->url = filled_url(&model->instance, url, code);
     add_member(model, room, said->client, simple_json_member(said->text, "clientId"));
     struct world *world = world_of(model, said->client);
     assert_int_equal(expect_effect(world, EFFECT_ROOM_ADDED)->room_added.origin_number,
@@ -335,72 +309,6 @@ static void expect_entry(struct model *model, struct model_room *room, struct mo
     }
     expect_joined(model, said->client);
     expect_heard_in_room(model, room, said->client, peer_text("peer_joined", room, member));
-}
-
-/* The number of a code, digit by digit; false when a character is none. */
-static bool read_digits(const char *code, const char *digits, uint64_t *ret_number)
-{
-    *ret_number = 0;
-    for (; *code != '\0'; code++) {
-        const char *found = strchr(digits, *code);
-        if (found == NULL)
-            return false;
-        *ret_number = *ret_number * strlen(digits) + (uint64_t)(found - digits);
-    }
-    return true;
-}
-
-/* The same of a code of protocol 3. */
-static bool read_letters(const struct simple_string *typed, char ret_code[CODE_LENGTH_MAX + 1],
-                         uint64_t *ret_number)
-{
-    size_t length = 0;
-    for (size_t i = 0; i < typed->length; i++) {
-        uint16_t unit = typed->units[i];
-        if (unit == ' ' || unit == '-')
-            continue;
-        if (unit == 0 || unit >= 0x80 || length == 12)
-            return false;
-        ret_code[length++] = (char)ascii_upper((uint8_t)unit);
-    }
-    ret_code[length] = '\0';
-    if (typed->length > 64 || length < 4 || !read_digits(ret_code, LETTERS_3, ret_number))
-        return false;
-    *ret_number += (uint64_t)1 << 36; /* numbers of codes of 4 letters begin there */
-    for (uint64_t count = 20 * 20 * 20 * 20; length > 4; length--, count *= 20)
-        *ret_number += count;
-    return true;
-}
-
-/* The code that somebody typed, and the number that it stands for. False: no room can have it. */
-static bool read_code(struct simple_value typed, char ret_code[CODE_LENGTH_MAX + 1],
-                      uint64_t *ret_number)
-{
-    struct simple_string decoded = simple_json_decode(typed.raw);
-    if (read_letters(&decoded, ret_code, ret_number)) {
-        simple_string_release(&decoded);
-        return true;
-    }
-    size_t length = decoded.length;
-    bool is_ascii = length == 4 || length == 6;
-    for (size_t i = 0; is_ascii && i < length; i++) {
-        uint16_t unit = decoded.units[i];
-        is_ascii = unit > 0 && unit < 0x80;
-        if (length == 4 && unit >= 'a' && unit <= 'z')
-            unit = (uint16_t)(unit - 'a' + 'A');
-        ret_code[i] = (char)unit;
-        ret_code[i + 1] = '\0';
-    }
-    simple_string_release(&decoded);
-    if (!is_ascii)
-        return false;
-    if (length == 4)
-        return read_digits(ret_code, "ABCDEFGHJKLMNPQRSTUVWXYZ23456789", ret_number);
-    const uint64_t count = (uint64_t)1 << 35;
-    bool is_read = read_digits(
-        ret_code, "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz", ret_number);
-    *ret_number += count; /* numbers of codes of 6 characters begin there */
-    return is_read && *ret_number < 2 * count;
 }
 
 /* The relay sent the client to the loop that owns the code, where its join is carried out. */

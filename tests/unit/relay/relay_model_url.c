@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "proto/url.h"
-#include "relay/relay_model_parts.h"
+#include "relay/relay_model_text.h"
 
 #define TEMPLATE_BYTES_MAX 512
 
@@ -21,20 +21,26 @@ static bool is_surrogate(uint16_t unit, uint16_t first)
     return unit >= first && unit < first + 0x400;
 }
 
-/* What can be said of the string before it is taken for a template; NULL: nothing against it. */
-static const char *string_fault(const struct simple_string *string)
+bool has_half(const struct simple_string *string)
 {
-    if (simple_string_utf8_length(string) > TEMPLATE_BYTES_MAX)
-        return "url too large";
-    /* We are stricter than browsers, who would read another character here. */
     for (size_t i = 0; i < string->length; i++) {
         bool is_pair = is_surrogate(string->units[i], 0xD800) && i + 1 < string->length &&
                        is_surrogate(string->units[i + 1], 0xDC00);
         if (is_pair)
             i++;
         else if (string->units[i] >= 0xD800 && string->units[i] <= 0xDFFF)
-            return "url is not a valid URL";
+            return true;
     }
+    return false;
+}
+
+/* What can be said of the string before it is taken for a template; NULL: nothing against it. */
+static const char *string_fault(const struct simple_string *string)
+{
+    if (simple_string_utf8_length(string) > TEMPLATE_BYTES_MAX)
+        return "url too large";
+    if (has_half(string)) /* we are stricter than browsers, who would read another character */
+        return "url is not a valid URL";
     for (size_t i = 0; i < string->length; i++) {
         if (is_control_or_space(string->units[i]))
             return "url must not contain spaces or control characters";
@@ -88,16 +94,16 @@ static char *replace_all(char *text, const char *placeholder, struct bytes value
     return text;
 }
 
-char *filled_url(const struct model *model, struct simple_value url, const char *code)
+char *filled_url(const struct instance *instance, struct simple_value url, const char *code)
 {
-    char *text = replace_all(canonical_form(url), "{instance}", model->instance.id);
+    char *text = replace_all(canonical_form(url), "{instance}", instance->id);
     return replace_all(text, "{room}", bytes_of_string(code));
 }
 
 /* Of what is filled in. */
-static enum url_kind kind_of(const struct model *model, struct simple_value url)
+static enum url_kind kind_of(const struct instance *instance, struct simple_value url)
 {
-    char *text = filled_url(model, url, "ABCDEF");
+    char *text = filled_url(instance, url, "ABCDEF");
     size_t length = 0;
     for (const char *at = text; *at != '\0'; at++) {
         if (*at == '\\')
@@ -109,7 +115,7 @@ static enum url_kind kind_of(const struct model *model, struct simple_value url)
     return kind;
 }
 
-char *url_fault(const struct model *model, struct simple_value url)
+char *url_fault(const struct instance *instance, struct simple_value url, bool allows_near)
 {
     if (url.kind != JSON_STRING)
         return format_text("url must be a string");
@@ -123,8 +129,9 @@ char *url_fault(const struct model *model, struct simple_value url)
     free(form);
     if (of_braces != NULL)
         return of_braces;
-    enum url_kind kind = kind_of(model, url);
+    enum url_kind kind = kind_of(instance, url);
     if (kind == URL_INVALID)
         return format_text("url is not a valid URL");
-    return kind == URL_HTTPS ? NULL : format_text("url must be an https URL");
+    bool is_right = kind == URL_HTTPS || (allows_near && kind == URL_HTTP_NEAR);
+    return is_right ? NULL : format_text("url must be an https URL");
 }

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* What an absent member with an id of one letter costs: itself in the heap, and six pointers, since
- * three arrays grow by doubling. */
-#define ABSENT_COST (48 + 6 * 8)
+/* What an absent member with an id of one letter costs: itself in the heap, and four pointers,
+ * since two arrays grow by doubling. */
+#define ABSENT_COST (48 + 4 * 8)
 
 static void state_that_rooms_have_no_memory_for_is_refused(void **state)
 {

@@ -184,6 +184,8 @@ static void step(struct simulation *simulation)
         say_in_model(simulation, client, "{\"type\":\"close_room\"}");
     else if (choice < 803)
         step_visitors(simulation, client);
+    else if (choice < 806)
+        model_upgrade(&simulation->model, random_below(simulation, simulation->model.loop_count));
     else if (choice < 820)
         step_time(simulation);
     else if (choice < 830)

@@ -33,7 +33,7 @@ static enum relay_error judge(const char *raw, struct bytes instance_id,
     struct guarded guarded = guarded_copy(bytes_of_string(raw));
     struct json_value value = value_in(&guarded);
     enum relay_error error;
-    bool is_right = url_template_read(&value, instance_id, template, &error, ret_detail);
+    bool is_right = url_template_read(&value, instance_id, false, template, &error, ret_detail);
     guarded_free(&guarded);
     return is_right ? NO_ERROR : error;
 }
@@ -114,6 +114,38 @@ static void errors_have_their_order(void **state)
     expect_judgement("\"http://\"", ERROR_URL_INVALID);
     expect_judgement("\"http://a.example\"", ERROR_URL_NOT_HTTPS);
     expect_judgement("\"https://a.example\"", NO_ERROR);
+}
+
+/* Where http will do for a page in the same network: protocol 3. */
+static void a_page_in_the_same_network_needs_no_https(void **state)
+{
+    static const struct {
+        const char *raw;
+        bool is_near;
+    } cases[] = {
+        {"\"http://192.168.1.2:8000/?r={room}\"", true},
+        {"\"http://localhost/{room}\"", true},
+        {"\"http://tv.local/\"", true},
+        {"\"http://{room}.local/\"", true},
+        {"\"http://example.com/{room}\"", false},
+        {"\"http://{room}/\"", false},
+        {"\"http://8.8.8.8/\"", false},
+        {"\"ws://localhost/\"", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct guarded guarded = guarded_copy(bytes_of_string(cases[i].raw));
+        struct json_value value = value_in(&guarded);
+        struct url_template template;
+        enum relay_error error;
+        struct bytes detail;
+        bool is_read = url_template_read(&value, BYTES(""), true, &template, &error, &detail);
+        assert_int_equal(is_read, cases[i].is_near);
+        if (!is_read)
+            assert_int_equal(error, ERROR_URL_NOT_HTTPS);
+        assert_false(url_template_read(&value, BYTES(""), false, &template, &error, &detail));
+        guarded_free(&guarded);
+    }
 }
 
 static void spaces_and_controls_are_refused_however_they_are_written(void **state)
@@ -280,6 +312,7 @@ int main(void)
         cmocka_unit_test(only_strings_are_urls),
         cmocka_unit_test(decoded_bytes_are_counted),
         cmocka_unit_test(errors_have_their_order),
+        cmocka_unit_test(a_page_in_the_same_network_needs_no_https),
         cmocka_unit_test(spaces_and_controls_are_refused_however_they_are_written),
         cmocka_unit_test(unknown_placeholders_are_told_the_first_first),
         cmocka_unit_test(braces_that_belong_to_no_placeholder_are_stray),

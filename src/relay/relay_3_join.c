@@ -1,285 +1,10 @@
 /*
- * Protocol 3: creates and joins. The protocol defines the order of the checks. A join is read on
- * the loop that receives it, as a value, and carried out on the loop that owns the code.
+ * Protocol 3: joins. The protocol defines the order of the checks. A join is read on the loop that
+ * receives it, as a value, and carried out on the loop that owns the code.
  */
-#include <assert.h>
-
 #include "relay/relay_parts.h"
 
-#define SESSION_BYTES_LEAST 8
-#define SESSION_BYTES_MOST 64
 #define EPOCH_DIGITS 16 /* see dialect_3 */
-
-uint64_t relay_3_hash(struct bytes text)
-{
-    uint64_t hash = 0xCBF29CE484222325u; /* FNV-1a */
-    for (size_t i = 0; i < text.length; i++)
-        hash = (hash ^ text.data[i]) * 0x100000001B3u;
-    return hash == 0 ? 1 : hash;
-}
-
-static uint64_t draw_64(const struct relay *relay)
-{
-    const struct relay_config *config = &relay->config;
-    uint64_t high = config->random(config->context);
-    return high << 32 | config->random(config->context);
-}
-
-static uint64_t draw_epoch(const struct relay *relay)
-{
-    uint64_t epoch = draw_64(relay);
-    return epoch == 0 ? 1 : epoch;
-}
-
-/* Reads a string of so many bytes of UTF-8. False: the value is none. */
-static bool read_text(const struct json_value *value, size_t least, uint8_t *ret_text, size_t most,
-                      size_t *ret_length)
-{
-    return value->kind == JSON_STRING && json_string_decode(value, ret_text, most, ret_length) &&
-           *ret_length >= least;
-}
-
-bool relay_3_read_password(const struct json_value *value, uint8_t ret_text[PASSWORD_BYTES_MAX],
-                           uint8_t *ret_length)
-{
-    size_t length;
-    if (!read_text(value, 1, ret_text, PASSWORD_BYTES_MAX, &length))
-        return false;
-    *ret_length = (uint8_t)length;
-    return true;
-}
-
-void relay_3_set_password(const struct relay *relay, struct party *party, struct bytes password)
-{
-    uint8_t salt[PASSWORD_SALT_BYTES];
-    if (password.length == 0) {
-        party_set_password(party, password, NULL);
-        return;
-    }
-    for (size_t at = 0; at < sizeof salt; at += sizeof(uint64_t)) {
-        uint64_t random = draw_64(relay);
-        memcpy(salt + at, &random, sizeof random);
-    }
-    party_set_password(party, password, salt);
-}
-
-bool relay_3_read_max_audience(const struct relay *relay, const struct json_value *value,
-                               uint32_t *ret_max)
-{
-    return json_member_ceiling(value, relay->config.members_max, ret_max);
-}
-
-static bool read_session(const struct json_value *value, struct session *ret_session)
-{
-    uint8_t text[SESSION_BYTES_MOST];
-    size_t length;
-    if (!read_text(value, SESSION_BYTES_LEAST, text, sizeof text, &length))
-        return false;
-    uint64_t hash = relay_3_hash(bytes_of(text, length));
-    ret_session->hash = (uint32_t)(hash ^ hash >> 32);
-    if (ret_session->hash == 0)
-        ret_session->hash = 1;
-    return true;
-}
-
-static bool read_attempt(const struct json_value *value, uint32_t *ret_attempt)
-{
-    uint64_t number;
-    if (!json_member_whole(value, UINT32_MAX, &number) || number == 0)
-        return false;
-    *ret_attempt = (uint32_t)number;
-    return true;
-}
-
-/* The epoch that a text names; 0: it can name none. */
-static uint64_t read_epoch(const struct json_value *value)
-{
-    uint8_t text[EPOCH_DIGITS];
-    size_t length;
-    uint64_t epoch = 0;
-    if (!read_text(value, sizeof text, text, sizeof text, &length))
-        return 0;
-    for (size_t i = 0; i < sizeof text; i++) {
-        bool is_decimal = text[i] >= '0' && text[i] <= '9';
-        if (!is_decimal && !(text[i] >= 'a' && text[i] <= 'f'))
-            return 0;
-        epoch = epoch << 4 | (uint64_t)(is_decimal ? text[i] - '0' : text[i] - 'a' + 10);
-    }
-    return epoch;
-}
-
-/* Reads the first fields of both. False: ret_error says which one is wrong. */
-static bool read_client(const struct relay *relay, const struct envelope *envelope,
-                        struct canonical_id *ret_id, struct session *ret_session,
-                        enum relay_error *ret_error)
-{
-    const struct json_value *id = &envelope->client_id;
-    struct json_value session = envelope_field(envelope, FIELD_SESSION);
-    *ret_error = ERROR_ID_REQUIRED;
-    if (id->kind != JSON_STRING || id->raw.length <= 2)
-        return false;
-    *ret_error = ERROR_ID_TOO_LONG;
-    if (!id_canonicalize(relay, id, ret_id))
-        return false;
-    *ret_error = ERROR_ID_TOO_SHORT;
-    if (ret_id->decoded_length < ID_BYTES_LEAST)
-        return false;
-    *ret_error = ERROR_SESSION;
-    return read_session(&session, ret_session);
-}
-
-/* What `create` says beside what it says in protocol 2. */
-struct wishes {
-    struct session session;
-    uint32_t hold_ms;
-    uint32_t audience_max;
-    bool host_migrates;
-    uint8_t password_length;
-    uint8_t password[PASSWORD_BYTES_MAX];
-};
-
-static bool read_hold(const struct relay *relay, const struct json_value *value,
-                      uint32_t *ret_hold_ms)
-{
-    uint32_t seconds = HOLD_MS_STANDARD / 1000;
-    if (value->kind != JSON_ABSENT &&
-        (!json_member_ceiling(value, UINT32_MAX, &seconds) || seconds > HOLD_MS_MAX / 1000))
-        return false;
-    *ret_hold_ms = seconds * 1000;
-    if (*ret_hold_ms > relay->config.hold_ms_max)
-        *ret_hold_ms = relay->config.hold_ms_max;
-    return true;
-}
-
-static bool read_on_host_left(const struct json_value *value, bool *ret_host_migrates)
-{
-    bool is_string = value->kind == JSON_STRING;
-    *ret_host_migrates = is_string && json_string_equals(value, BYTES("migrate"));
-    return value->kind == JSON_ABSENT || *ret_host_migrates ||
-           (is_string && json_string_equals(value, BYTES("close")));
-}
-
-static bool read_wishes(const struct relay *relay, const struct envelope *envelope,
-                        struct wishes *wishes, enum relay_error *ret_error)
-{
-    struct json_value hold = envelope_field(envelope, FIELD_HOLD);
-    struct json_value on_host_left = envelope_field(envelope, FIELD_ON_HOST_LEFT);
-    struct json_value audience = envelope_field(envelope, FIELD_MAX_AUDIENCE);
-    struct json_value password = envelope_field(envelope, FIELD_PASSWORD);
-    *ret_error = ERROR_HOLD;
-    if (!read_hold(relay, &hold, &wishes->hold_ms))
-        return false;
-    *ret_error = ERROR_ON_HOST_LEFT;
-    if (!read_on_host_left(&on_host_left, &wishes->host_migrates))
-        return false;
-    *ret_error = ERROR_MAX_AUDIENCE;
-    wishes->audience_max = 0;
-    if (audience.kind != JSON_ABSENT &&
-        !relay_3_read_max_audience(relay, &audience, &wishes->audience_max))
-        return false;
-    *ret_error = ERROR_PASSWORD;
-    wishes->password_length = 0;
-    return password.kind == JSON_ABSENT || password.kind == JSON_NULL ||
-           relay_3_read_password(&password, wishes->password, &wishes->password_length);
-}
-
-/* Asks the owner about the token. False: ret_error says why the client may create no room. */
-static bool check_token(const struct relay *relay, struct speaker speaker,
-                        const struct envelope *envelope, uint32_t *members_max,
-                        enum relay_error *ret_error)
-{
-    const struct relay_config *config = &relay->config;
-    struct json_value value = envelope_field(envelope, FIELD_TOKEN);
-    struct bytes token = {0};
-    if (value.kind == JSON_STRING) /* a token has no character that needs an escape */
-        token = bytes_of(value.raw.data + 1, value.raw.length - 2);
-    switch (config->check_token(config->context, speaker.client, token, members_max)) {
-    case TOKEN_NOT_ASKED:
-    case TOKEN_OK:
-        return true;
-    case TOKEN_EXPIRED:
-        *ret_error = ERROR_TOKEN_EXPIRED;
-        return false;
-    case TOKEN_OTHER_ORIGIN:
-        *ret_error = ERROR_TOKEN_ORIGIN;
-        return false;
-    case TOKEN_NO_MEMORY: /* the token may be good, and the client may come again */
-        *ret_error = ERROR_TOKEN_NO_MEMORY;
-        return false;
-    case TOKEN_INVALID:
-        break;
-    }
-    *ret_error = value.kind == JSON_ABSENT ? ERROR_TOKEN_REQUIRED : ERROR_TOKEN_INVALID;
-    return false;
-}
-
-/* Reads and checks all of `create`. False: `refusal` says why the speaker must be refused. */
-static bool read_create(struct relay *relay, struct speaker speaker,
-                        const struct envelope *envelope, struct canonical_id *ret_id,
-                        struct room_settings *settings, struct wishes *wishes,
-                        struct event *refusal)
-{
-    if (!read_client(relay, envelope, ret_id, &wishes->session, &refusal->error))
-        return false;
-    settings->id = id_view(ret_id);
-    refusal->error = ERROR_MAX_CLIENTS;
-    if (!relay_read_max_clients(relay, &envelope->max_clients, &settings->members_max))
-        return false;
-    settings->has_url = envelope->url.kind != JSON_ABSENT;
-    if (settings->has_url &&
-        !url_template_read(&envelope->url, relay->config.instance.id, &relay->template,
-                           &refusal->error, &refusal->detail))
-        return false;
-    if (!read_wishes(relay, envelope, wishes, &refusal->error))
-        return false;
-    refusal->error = ERROR_DRAINING;
-    if (relay->is_draining)
-        return false;
-    return check_token(relay, speaker, envelope, &settings->members_max, &refusal->error);
-}
-
-/* Gives a new room what its creator wishes. */
-static void settle_room(const struct relay *relay, const struct member *creator,
-                        const struct wishes *wishes)
-{
-    struct party *party = creator->room->party;
-    struct seat *seat = member_seat(creator);
-    (void)seat_note_session(seat, wishes->session);
-    party_begin_epoch(party, seat, draw_epoch(relay));
-    party->hold_ms = wishes->hold_ms;
-    party->host_migrates = wishes->host_migrates;
-    party->audience_max = wishes->audience_max;
-    relay_3_set_password(relay, party, bytes_of(wishes->password, wishes->password_length));
-}
-
-void relay_3_create(struct relay *relay, struct speaker speaker, const struct envelope *envelope,
-                    struct effects *effects)
-{
-    struct canonical_id id;
-    struct room_settings settings;
-    struct wishes wishes = {.session.attempt = 0}; /* joins count from 1 on */
-    struct event refusal = {
-        .type = EVENT_ERROR, .protocol = PROTOCOL_3, .of = envelope_type_name(ENVELOPE_CREATE)};
-    if (*speaker.seat != NULL) {
-        relay_3_refuse(speaker, refusal.of, ERROR_ALREADY_IN_ROOM, effects);
-        return;
-    }
-    if (!read_create(relay, speaker, envelope, &id, &settings, &wishes, &refusal)) {
-        effects_tell_client(effects, speaker.client, refusal);
-        return;
-    }
-    struct member *member = relay_open_room(relay, &settings, speaker, effects);
-    if (member == NULL)
-        return;
-    settle_room(relay, member, &wishes);
-    *speaker.seat = member;
-    effects_add_room_added(effects, (struct effect_room_added){speaker.origin_number});
-    effects_tell_client(effects, speaker.client,
-                        (struct event){.type = EVENT_CREATED,
-                                       .room = member->room,
-                                       .peer = member,
-                                       .instance = &relay->config.instance});
-}
 
 /* Takes a present member's connection away, which the speaker's takes the place of. */
 static void replace(const struct relay *relay, struct speaker speaker, struct member *member,
@@ -344,6 +69,7 @@ static void return_to_seat(struct relay *relay, struct speaker speaker, struct m
 {
     struct room *room = member->room;
     bool was_away = member->client == CLIENT_NONE;
+    room->party->is_unknown = false;
     if (was_away) {
         relay_discount_absent(relay, member);
         due_cancel(&relay->dues, &member_seat(member)->expiry);
@@ -373,7 +99,7 @@ static bool check_password(const struct relay *relay, struct speaker speaker,
 {
     const struct relay_config *config = &relay->config;
     struct bytes password = bytes_of(join->password, join->password_length);
-    if (!room->party->has_password)
+    if (!access_has_password(room->party->access))
         return true;
     *ret_error = ERROR_PASSWORD_REQUIRED;
     if (password.length == 0)
@@ -382,7 +108,7 @@ static bool check_password(const struct relay *relay, struct speaker speaker,
     if (!config->may_guess(config->context, speaker.client, room, false))
         return false;
     *ret_error = ERROR_WRONG_PASSWORD;
-    if (party_is_password(room->party, password))
+    if (access_is_password(room->party->access, password))
         return true;
     (void)config->may_guess(config->context, speaker.client, room, true);
     return false;
@@ -394,7 +120,7 @@ static bool has_place(const struct room *room, const struct join *join, enum rel
     const struct party *party = room->party;
     if (join->is_audience) {
         *ret_error = ERROR_AUDIENCE_FULL;
-        return party->audience_count < party->audience_max;
+        return party_audience_count(party) < party_audience_max(party);
     }
     *ret_error = ERROR_ROOM_FULL;
     return party_seats(party) < room->members_max && room->next_index < INDEX_AUDIENCE;
@@ -406,10 +132,10 @@ static bool check_entry(const struct relay *relay, struct speaker speaker, const
 {
     const struct party *party = room->party;
     *ret_error = ERROR_KICKED;
-    if (party_was_kicked(party, join->epoch))
+    if (access_was_kicked(party->access, join->epoch))
         return false;
     *ret_error = ERROR_BANNED;
-    if (party_is_banned(party, relay_3_hash(bytes_of(join->id, join->id_length))))
+    if (access_is_banned(party->access, relay_3_hash(bytes_of(join->id, join->id_length))))
         return false;
     if (!check_password(relay, speaker, room, join, ret_error))
         return false;
@@ -417,6 +143,30 @@ static bool check_entry(const struct relay *relay, struct speaker speaker, const
     if (party->is_locked)
         return false;
     return has_place(room, join, ret_error);
+}
+
+struct member *relay_3_add_seat(struct relay *relay, struct room *room, struct bytes id,
+                                uint32_t client)
+{
+    if (!due_reserve(&relay->dues, 1))
+        return NULL;
+    struct member *member = room_add(room, id, client);
+    if (member == NULL)
+        due_give_back(&relay->dues, 1);
+    return member;
+}
+
+/*
+ * Who gives up a seat to watch hears `joined` first. That tells of the host that the room has now,
+ * so the `host` that this call tells the others is not for the newcomer.
+ */
+static void leave_out(struct member *newcomer, struct effects *effects)
+{
+    for (uint32_t i = 0; i < effects->count; i++) {
+        struct effect *effect = &effects->items[i];
+        if (effect->kind == EFFECT_EMIT && effect->emit.is_for_audience)
+            effect->emit.except = newcomer;
+    }
 }
 
 static void watch(struct relay *relay, struct speaker speaker, struct room *room,
@@ -429,6 +179,7 @@ static void watch(struct relay *relay, struct speaker speaker, struct room *room
         return;
     }
     (void)seat_note_session(member_seat(member), join->session);
+    leave_out(member, effects);
     *speaker.seat = member;
     tell_joined(speaker, member, 0, false, effects);
     tell_states(speaker, member, effects);
@@ -445,7 +196,7 @@ static void take_seat(struct relay *relay, struct speaker speaker, struct room *
         return;
     }
     (void)seat_note_session(member_seat(member), join->session);
-    party_begin_epoch(room->party, member_seat(member), draw_epoch(relay));
+    party_begin_epoch(room->party, member_seat(member), relay_3_draw_epoch(relay));
     member->entered_ms = relay->now_ms;
     member->active_ms = relay->now_ms;
     *speaker.seat = member;
@@ -491,6 +242,7 @@ static void enter(struct relay *relay, struct speaker speaker, struct room *room
             effects_tell_client(effects, speaker.client, event);
         return;
     }
+    room->party->is_unknown = false;
     if (member != NULL)
         give_up_role(relay, speaker, member, effects);
     if (relay->closed == room) /* its last seat, or that of its host, was this one */
@@ -523,6 +275,33 @@ void relay_3_carry_out(struct relay *relay, struct speaker speaker, const struct
         enter(relay, speaker, room, member, join, effects);
 }
 
+static bool read_attempt(const struct json_value *value, uint32_t *ret_attempt)
+{
+    uint64_t number;
+    if (!json_member_whole(value, UINT32_MAX, &number) || number == 0)
+        return false;
+    *ret_attempt = (uint32_t)number;
+    return true;
+}
+
+/* The epoch that a text names; 0: it can name none. */
+static uint64_t read_epoch(const struct json_value *value)
+{
+    uint8_t text[EPOCH_DIGITS];
+    size_t length;
+    uint64_t epoch = 0;
+    if (value->kind != JSON_STRING || !json_string_decode(value, text, sizeof text, &length) ||
+        length < sizeof text)
+        return 0;
+    for (size_t i = 0; i < sizeof text; i++) {
+        bool is_decimal = text[i] >= '0' && text[i] <= '9';
+        if (!is_decimal && !(text[i] >= 'a' && text[i] <= 'f'))
+            return 0;
+        epoch = epoch << 4 | (uint64_t)(is_decimal ? text[i] - '0' : text[i] - 'a' + 10);
+    }
+    return epoch;
+}
+
 /* Reads all of `join` but the code's meaning. False: ret_error says which field is wrong. */
 static bool read_join(const struct relay *relay, const struct envelope *envelope, struct join *join,
                       enum relay_error *ret_error)
@@ -533,7 +312,7 @@ static bool read_join(const struct relay *relay, const struct envelope *envelope
     struct json_value seen = envelope_field(envelope, FIELD_SEEN);
     struct json_value role = envelope_field(envelope, FIELD_ROLE);
     struct json_value password = envelope_field(envelope, FIELD_PASSWORD);
-    if (!read_client(relay, envelope, &id, &join->session, ret_error))
+    if (!relay_3_read_client(relay, envelope, &id, &join->session, ret_error))
         return false;
     *ret_error = ERROR_ATTEMPT;
     if (!read_attempt(&attempt, &join->session.attempt))

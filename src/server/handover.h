@@ -1,0 +1,79 @@
+/*
+ * What a process hands over to the program that replaces it: rooms and connections, as lines of
+ * JSON. Descriptors stay open across execve(), so a connection is known by its descriptor.
+ *
+ *     {"handover":1,"listener":5,"admin":-1,"startedNs":...,"restedNs":...,
+ *      "upgrades":0,"startedS":...,
+ *      "listensOn":"...","ticketKeys":"..."}
+ *     {"maker":"192.0.2.1","origin":"https://a.example"} a room, whose record is in the next line
+ *     {"version":1,"protocol":3,"code":"BBBC",...}
+ *     {"connection":17,"state":"open",...}
+ *
+ * A field that the reader does not know means nothing to it. What can't be done without a field
+ * needs another number behind "handover", which older programs refuse.
+ */
+#ifndef PARTY_SERVER_HANDOVER_H
+#define PARTY_SERVER_HANDOVER_H
+
+#include "net/tls_tickets.h"
+#include "server/loop.h"
+
+#define HANDOVER_VERSION 1
+#define HANDOVER_BYTES_MAX ((size_t)1 << 31) /* of a loop's part */
+/*
+ * Of output that all connections of a loop hand over. Everybody waits while it is written and read,
+ * so who reads too slowly is closed beyond that.
+ */
+#define HANDOVER_OUTPUT_MAX ((size_t)8 << 20)
+
+struct handover_header {
+    int listener_fd;
+    int admin_fd; /* -1: none */
+    uint64_t started_ns;
+    uint64_t rested_ns;                    /* when the loops came to rest */
+    uint64_t upgrades;                     /* before this one; 0 if an older program did not tell */
+    uint64_t started_s;                    /* the same */
+    char listens_on[LISTENS_ON_BYTES_MAX]; /* empty: an older program did not tell */
+    bool has_ticket_keys;
+    struct ticket_keys_copy ticket_keys; /* secret: whoever has such a header wipes it */
+};
+
+/* The text of the header is secret, too. */
+#define HANDOVER_HEADER_BYTES_MAX 8192
+void handover_write_header(struct writer *writer, const struct handover_header *header);
+
+/*
+ * Appends the loop's rooms, and then its connections, as far as they can be handed over; see
+ * handover_takes(). For a rehearsal it leaves output out, which may be much, and which any program
+ * can restore. Changes nothing. False: memory is short.
+ */
+MUST_CHECK bool handover_write(const struct loop *loop, bool is_rehearsal, struct buf *text);
+
+/*
+ * Whether the connection can be handed over: it has no TLS, waits for no other loop, and its output
+ * is not more than what is left of HANDOVER_OUTPUT_MAX, from which it is taken.
+ */
+bool handover_takes(const struct conn *conn, size_t *output_left);
+
+#define HANDOVER_WHY_MAX 512
+
+/* Reads the first line. False: `ret_why` says what is wrong. */
+MUST_CHECK bool handover_read_header(struct bytes text, struct handover_header *ret_header,
+                                     char ret_why[HANDOVER_WHY_MAX]);
+
+/* How much was restored. */
+struct handover_counts {
+    uint32_t rooms;
+    uint32_t connections;
+};
+
+/*
+ * Makes all rooms and connections of a handover in the server's loops, which do not run yet, and
+ * attaches no socket. `is_rehearsal`: the descriptors are not there, and those who can't be handed
+ * over are still in their rooms. False: `ret_why` says why; the server is of no use then.
+ */
+MUST_CHECK bool handover_restore(struct server *server, struct bytes text, bool is_rehearsal,
+                                 struct handover_counts *ret_counts,
+                                 char ret_why[HANDOVER_WHY_MAX]);
+
+#endif

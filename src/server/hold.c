@@ -1,0 +1,165 @@
+#include "server/hold.h"
+
+#include "server/conn_in.h"
+#include "server/conn_life.h"
+#include "server/conn_out.h"
+#include "server/handover.h"
+#include "server/messages.h"
+#include "server/settle.h"
+#include "server/turn.h"
+
+#include <stdlib.h>
+
+/* Handles the long messages that are complete and partly parsed. */
+static void end_parsing(struct loop *loop)
+{
+    uint32_t at = 0;
+    struct conn *conn;
+    while ((conn = loop_next_connection(loop, &at)) != NULL) {
+        while (conn->state == CONN_OPEN && conn->input != NULL && conn->input->parser != NULL) {
+            size_t charge = conn_charge(conn);
+            (void)messages_parse_on(loop, conn);
+            loop->charged += conn_charge(conn) - charge;
+        }
+        if (conn->state == CONN_MOVING)
+            conn_life_send(loop, conn);
+        settle_all(loop);
+    }
+}
+
+/* What arrives from now on is kept unread. */
+static void stop_reading(struct loop *loop)
+{
+    uint32_t at = 0;
+    struct conn *conn;
+    while ((conn = loop_next_connection(loop, &at)) != NULL) {
+        bool reads = conn->state == CONN_HTTP || conn->state == CONN_OPEN;
+        if (!reads || conn->is_paused)
+            continue;
+        size_t charge = conn_charge(conn);
+        conn->is_paused = true;
+        poller_pause(loop->poller, &conn->socket);
+        loop->charged += conn_charge(conn) - charge;
+    }
+}
+
+/* Whether the poller has let go of all sockets and of the listener. */
+static bool detach_all(struct loop *loop)
+{
+    bool is_done = !poller_is_accepting(loop->poller);
+    uint32_t at = 0;
+    struct conn *conn;
+    while ((conn = loop_next_connection(loop, &at)) != NULL)
+        is_done = poller_detach(loop->poller, &conn->socket) && is_done;
+    return is_done;
+}
+
+/* Connections that are on their way to another loop, or dead, are in no iteration. */
+static bool is_any_leaving(const struct loop *loop)
+{
+    uint32_t at = 0;
+    const struct conn *conn;
+    while ((conn = handles_next(&loop->connections, &at)) != NULL) {
+        if (conn->is_detaching)
+            return true;
+    }
+    return false;
+}
+
+static void detach(struct loop *loop)
+{
+    for (int turns = 0; turns < DETACHING_TURNS_MAX; turns++) {
+        stop_reading(loop); /* those that the poller had accepted */
+        bool is_done = detach_all(loop) && !is_any_leaving(loop);
+        if (is_done)
+            return;
+        poller_wait(loop->poller, DETACHING_WAIT_MS);
+        turn_handle_outcomes(loop);
+        settle_all(loop);
+    }
+}
+
+/* A connection whose join made it move: it gets its seat here, and its answer waits to be sent. */
+static void take_connection(struct loop *loop, struct conn *conn)
+{
+    if (!conn_life_receive(loop, conn) || conn->state != CONN_OPEN || conn->input == NULL)
+        return;
+    struct join *join = conn->input->join;
+    size_t charge = conn_charge(conn);
+    conn->input->join = NULL;
+    if (join != NULL)
+        messages_carry_out(loop, conn, join);
+    free(join);
+    loop->charged += conn_charge(conn) - charge;
+    settle_all(loop);
+}
+
+/* Nobody misses other mail, which stays unread: the process ends, or asks again. */
+static void take_mail(struct loop *loop, struct mail *mail)
+{
+    while (mail != NULL) {
+        struct mail *next = mail->next;
+        if (mail->kind == MAIL_CONNECTION) {
+            take_connection(loop, CONTAINER_OF(mail, struct conn, mail));
+        } else {
+            mail->next = loop->unread_mail;
+            loop->unread_mail = mail;
+        }
+        mail = next;
+    }
+}
+
+static void end_one(struct loop *loop, struct conn *conn)
+{
+    if (conn->state == CONN_LINGERING)
+        conn_out_end(loop, conn);
+    else if (conn->state != CONN_DEAD)
+        conn_out_abandon(loop, conn);
+    if (conn->is_awaited)
+        loop_mark_ending(loop, conn); /* it is kept no longer for what other loops answer */
+    conn->is_awaited = false;
+}
+
+/* Ends what can't be handed over; the members leave their rooms, and the others hear of it. */
+static void end_rest(struct loop *loop)
+{
+    bool has_ended;
+    do {
+        uint32_t at = 0;
+        size_t output_left = HANDOVER_OUTPUT_MAX;
+        struct conn *conn;
+        has_ended = false;
+        while ((conn = loop_next_connection(loop, &at)) != NULL) {
+            if (handover_takes(conn, &output_left))
+                continue;
+            has_ended = true;
+            end_one(loop, conn);
+        }
+        settle_all(loop);
+    } while (has_ended); /* what members are told of others may be too much for their queues */
+}
+
+void hold_still(struct loop *loop)
+{
+    end_parsing(loop);
+    detach(loop);
+    loop->is_resting = true;
+}
+
+void hold_write(struct loop *loop)
+{
+    struct mail *mail = loop->unread_mail;
+    loop->unread_mail = NULL;
+    take_mail(loop, mail);
+    take_mail(loop, mailbox_take_all(&loop->mailbox));
+    end_rest(loop);
+    buf_init(&loop->part, HANDOVER_BYTES_MAX);
+    loop->part_failed = !handover_write(loop, false, &loop->part);
+}
+
+void hold(struct loop *loop)
+{
+    hold_still(loop);
+    pthread_barrier_wait(&loop->server->resting_loops);
+    hold_write(loop);
+}

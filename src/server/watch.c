@@ -1,0 +1,209 @@
+#include "server/watch.h"
+
+#include <limits.h>
+#include <malloc.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "net/clock.h"
+#include "net/machine.h"
+#include "net/token_key.h"
+#include "server/conn_life.h"
+#include "server/drain.h"
+#include "server/records.h"
+#include "server/upgrade.h"
+
+static void complain(const char *sentence)
+{
+    fprintf(stderr, "party-sockets: %s\n", sentence);
+}
+
+static void reload_certificate(struct tls_context *tls)
+{
+    char why[512];
+    if (tls_context_reload(tls, why, sizeof why)) {
+        complain("SIGHUP: the certificate was reloaded");
+    } else {
+        complain(why);
+        complain("SIGHUP: the certificate in use stays");
+    }
+}
+
+static void reload_token_key(struct token_keys *keys)
+{
+    char why[512];
+    if (token_keys_reload(keys, why, sizeof why)) {
+        complain("SIGHUP: the token key was reloaded");
+    } else {
+        complain(why);
+        complain("SIGHUP: the token key in use stays");
+    }
+}
+
+/* Loads certificate and token key again. If one fails, the old one stays in use. */
+static void reload(struct server *server)
+{
+    if (server->tls != NULL)
+        reload_certificate(server->tls);
+    if (server->token_keys != NULL)
+        reload_token_key(server->token_keys);
+    if (server->tls == NULL && server->token_keys == NULL)
+        complain("SIGHUP: there is no certificate or token key to reload");
+}
+
+/* What the main thread must do, and when. */
+struct schedule {
+    bool is_draining;
+    bool is_told;          /* what the drain waits for */
+    bool is_interactive;   /* the drain began by Ctrl-C */
+    bool is_trimming;      /* a loop has freed memory, which the heap must give back */
+    bool is_measuring;     /* a loop wants to know how much memory is allocated */
+    bool admin_is_paused;  /* descriptors are short, so --admin-listen is not polled */
+    uint32_t admin_due_ms; /* when it is polled again */
+    uint32_t drain_due_ms; /* when the drain ends at the latest */
+    uint32_t trimmed_ms;   /* when the heap was trimmed last */
+    uint32_t measured_ms;  /* when the heap was measured last */
+};
+
+static int milliseconds_until(uint32_t due_ms)
+{
+    int32_t left_ms = (int32_t)(due_ms - clock_now_ms());
+    return left_ms < 0 ? 0 : left_ms;
+}
+
+/* Milliseconds until the main thread must act; -1: it need not. */
+static int time_to_wait(const struct schedule *schedule)
+{
+    int drain_ms = schedule->is_draining ? milliseconds_until(schedule->drain_due_ms) : INT_MAX;
+    int trim_ms = schedule->is_trimming
+                      ? milliseconds_until(schedule->trimmed_ms + HEAP_TRIM_INTERVAL_MS)
+                      : INT_MAX;
+    int measure_ms = schedule->is_measuring
+                         ? milliseconds_until(schedule->measured_ms + HEAP_LOOK_INTERVAL_MS)
+                         : INT_MAX;
+    int admin_ms = schedule->admin_is_paused ? milliseconds_until(schedule->admin_due_ms) : INT_MAX;
+    int first_ms = drain_ms < trim_ms ? drain_ms : trim_ms;
+    if (measure_ms < first_ms)
+        first_ms = measure_ms;
+    if (admin_ms < first_ms)
+        first_ms = admin_ms;
+    return first_ms == INT_MAX ? -1 : first_ms;
+}
+
+/*
+ * Waits for a signal, for a loop that wakes the main thread, or until the main thread must act.
+ * Returns the signal, or 0.
+ */
+static int wait_for_signal(struct server *server, int signal_fd, struct schedule *schedule)
+{
+    int timeout_ms = time_to_wait(schedule);
+    schedule->admin_is_paused = schedule->admin_is_paused && timeout_ms > 0;
+    struct pollfd sources[] = {
+        {.fd = signal_fd, .events = POLLIN},
+        {.fd = server->news_fd, .events = POLLIN},
+        {.fd = schedule->admin_is_paused ? -1 : server->admin_fd, .events = POLLIN}};
+    struct signalfd_siginfo info;
+    uint64_t news;
+    if (poll(sources, 3, timeout_ms) <= 0)
+        return 0;
+    if ((sources[2].revents & POLLIN) != 0 && !conn_life_accept_admin(server)) {
+        schedule->admin_is_paused = true;
+        schedule->admin_due_ms = clock_now_ms() + ACCEPT_RETRY_MS;
+    }
+    if ((sources[1].revents & POLLIN) != 0)
+        (void)!read(server->news_fd, &news, sizeof news);
+    if ((sources[0].revents & POLLIN) == 0 || read(signal_fd, &info, sizeof info) != sizeof info)
+        return 0;
+    return (int)info.ssi_signo;
+}
+
+static void begin_draining(struct server *server, struct schedule *schedule)
+{
+    schedule->is_draining = true;
+    schedule->drain_due_ms = clock_now_ms() + (uint32_t)server->config->drain_timeout_ms;
+    for (uint32_t i = 0; i < server->loop_count; i++)
+        mailbox_post(&server->loops[i]->mailbox, &server->loops[i]->drain_mail);
+}
+
+/* Tells the operator what the drain waits for, as soon as that is known, and how to end it. */
+static void tell_of_drain(struct server *server, struct schedule *schedule)
+{
+    uint32_t rooms = atomic_load(&server->busy_rooms);
+    if (schedule->is_told || !drain_has_begun(server))
+        return;
+    schedule->is_told = true;
+    if (rooms == 0)
+        return;
+    fprintf(stderr, "party-sockets: %u room%s being played: waiting up to %g s; %s stops now\n",
+            rooms, rooms == 1 ? " is" : "s are", (double)server->config->drain_timeout_ms / 1000,
+            schedule->is_interactive ? "Ctrl-C again" : "a second signal");
+}
+
+/*
+ * After a peak most pages of the heap are free but resident, since used memory lies between them.
+ * malloc_trim() gives them back. It takes some milliseconds, in which a loop that allocates may
+ * have to wait. So the main thread does it, and seldom.
+ */
+static void trim_heap(struct server *server, struct schedule *schedule)
+{
+    if (atomic_exchange(&server->has_freed, false))
+        schedule->is_trimming = true;
+    bool is_due = clock_now_ms() - schedule->trimmed_ms >= HEAP_TRIM_INTERVAL_MS;
+    if (!schedule->is_trimming || !is_due)
+        return;
+    malloc_trim(0);
+    schedule->is_trimming = false;
+    schedule->trimmed_ms = clock_now_ms();
+}
+
+/*
+ * Measures the heap. That locks one arena after the other, so the main thread does it, and seldom.
+ */
+static void measure_heap(struct server *server, struct schedule *schedule)
+{
+    if (atomic_exchange(&server->heap_is_asked, false))
+        schedule->is_measuring = true;
+    bool is_due = clock_now_ms() - schedule->measured_ms >= HEAP_LOOK_INTERVAL_MS;
+    if (!schedule->is_measuring || !is_due)
+        return;
+    atomic_store(&server->heap_bytes, machine_heap_bytes());
+    schedule->is_measuring = false;
+    schedule->measured_ms = clock_now_ms();
+}
+
+enum watch_end watch(struct server *server, int signal_fd)
+{
+    struct schedule schedule = {.trimmed_ms = clock_now_ms(), .measured_ms = clock_now_ms()};
+    atomic_store(&server->heap_bytes, machine_heap_bytes());
+    for (;;) {
+        int number = wait_for_signal(server, signal_fd, &schedule);
+        bool is_stop = number == SIGTERM || number == SIGINT;
+        if (number == SIGHUP)
+            reload(server);
+        if (number == SIGUSR2 && schedule.is_draining)
+            complain("SIGUSR2: there is no upgrade: the server is stopping");
+        else if (number == SIGUSR2 && upgrade_prepare(server, signal_fd))
+            return WATCH_UPGRADE;
+        notices_say(&server->notices);
+        trim_heap(server, &schedule);
+        measure_heap(server, &schedule);
+        if (schedule.is_draining) {
+            bool is_over = milliseconds_until(schedule.drain_due_ms) == 0;
+            if (number == SIGINT)
+                server->stop_timeout_ms = STOP_NOW_TIMEOUT_MS;
+            if (is_stop || is_over || drain_is_over(server))
+                return WATCH_STOP;
+            tell_of_drain(server, &schedule);
+        } else if (is_stop && server->config->on_stop == ON_STOP_KEEP &&
+                   records_can_be_kept(server)) {
+            server->keeps_rooms = true;
+            return WATCH_STOP;
+        } else if (is_stop) {
+            schedule.is_interactive = number == SIGINT;
+            begin_draining(server, &schedule);
+        }
+    }
+}

@@ -1,0 +1,81 @@
+// What one release hands over, the others read. recorded/handover-1.jsonl is of 0.1.0: three rooms, a member who
+// is away, one of the audience, a part of a request, and a fragment of a message. A change of the format must
+// leave it readable, or have another number, and its own recording here.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, openSync, closeSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { withDeadline } from './support/deadline.mjs';
+import { binary } from './support/server.mjs';
+
+const recorded = readFileSync(fileURLToPath(new URL('recorded/handover-1.jsonl', import.meta.url)), 'utf8');
+const folder = mkdtempSync(path.join(os.tmpdir(), 'party-handover-'));
+after(() => rmSync(folder, { recursive: true }));
+
+/** Has the program rehearse this: `{ status, stderr }`; the status is 86 if all is well. */
+async function rehearse(text, options = []) {
+  const file = path.join(folder, 'handover');
+  writeFileSync(file, text);
+  const descriptor = openSync(file, 'r');
+  const run = spawn(binary, ['--trust-proxy', '127.0.0.1', ...options], {
+    env: { ...process.env, PARTY_SOCKETS_HANDOVER: 'rehearse 3' },
+    stdio: ['ignore', 'ignore', 'pipe', descriptor],
+  });
+  closeSync(descriptor);
+  let stderr = '';
+  run.stderr.on('data', (bytes) => (stderr += bytes));
+  const [status] = await withDeadline(once(run, 'close'), 'The end of the rehearsal');
+  return { status, stderr };
+}
+
+const lines = recorded.trimEnd().split('\n');
+/** The handover with one line changed. */
+const changed = (index, change) =>
+  [...lines.slice(0, index), change(lines[index]), ...lines.slice(index + 1), ''].join('\n');
+
+describe('A handover', () => {
+  it('of 0.1.0 can be read, whatever the number of loops', async () => {
+    for (const loops of [1, 2, 7])
+      assert.deepEqual(await rehearse(recorded, ['--loops', loops]), { status: 86, stderr: '' });
+  });
+
+  it('may have fields of a later release', async () => {
+    const later = recorded.replace('{"handover":1,', '{"handover":1,"later":{"a":[1]},').replaceAll(
+      '{"connection":',
+      '{"connection":',
+    ).replaceAll('"state":"open"', '"state":"open","later":[true]').replaceAll('{"version":1,', '{"version":1,"later":1,');
+    assert.notEqual(later, recorded);
+    assert.deepEqual(await rehearse(later), { status: 86, stderr: '' });
+  });
+
+  for (const [what, text, why] of [
+    ['of another number', changed(0, (line) => line.replace(':1,', ':2,')), /has version 2, this program reads version 1/],
+    ['that is none', 'hello\n', /does not begin as one/],
+    ['that is empty', '', /can't be taken over/],
+    ['with a record of another version', changed(2, (line) => line.replace(':1,', ':2,')), /unknown version/],
+    ['with a room twice', changed(4, () => lines[2]), /has the code already/],
+    ['without the record of a room', recorded.slice(0, recorded.indexOf(lines[2])), /record of a room is missing/],
+    ['with a connection twice', `${recorded}${lines.at(-1)}\n`, /there twice/],
+    ['with a seat that nobody has', changed(8, (line) => line.replace('"index":1', '"index":7')), /its seat is not there/],
+    ['with a seat taken twice', changed(8, (line) => line.replace('"index":1', '"index":0')), /its seat is not there/],
+    ['with a state that is none', changed(7, (line) => line.replace('"open"', '"ajar"')), /a field is missing or wrong/],
+    ['with a mask that is none', changed(15, (line) => line.replace('"mask":"', '"mask":"x')), /a field is missing or wrong/],
+    ['with unread bytes that are none', changed(13, (line) => line.replace('"unread":"', '"unread":"g')), /missing or wrong/],
+    ['with something else', `${recorded}[1]\n`, /nothing known|missing/],
+  ])
+    it(`${what} is refused with the reason`, async () => {
+      const { status, stderr } = await rehearse(text);
+      assert.match(stderr, why);
+      assert.equal(status, 1);
+    });
+
+  it('is refused by a program whose options do not fit', async () => {
+    const { status, stderr } = await rehearse(recorded, ['--max-clients-per-room', 1]);
+    assert.deepEqual([status, /too many members/.test(stderr)], [1, true]);
+  });
+});
