@@ -22,6 +22,14 @@ function tokenOf(alg, claims) {
   return `${text}.${signature.toString('base64url')}`;
 }
 
+/** The token with one bit of its signature changed. */
+function forged(token) {
+  const [header, claims, signature] = token.split('.');
+  const bytes = Buffer.from(signature, 'base64url');
+  bytes[0] ^= 1;
+  return `${header}.${claims}.${bytes.toString('base64url')}`;
+}
+
 const inSeconds = (seconds) => Math.floor(Date.now() / 1000) + seconds;
 let numbers = 0;
 
@@ -50,7 +58,7 @@ function itChecksTokens(server, alg, otherAlg) {
     await expectRefusal('token-required', {});
     await expectRefusal('token-invalid', { token: 1 });
     await expectRefusal('token-invalid', { token: '' });
-    await expectRefusal('token-invalid', { token: `${valid().slice(0, -2)}AA` });
+    await expectRefusal('token-invalid', { token: forged(valid()) });
     await expectRefusal('token-invalid', { token: tokenOf(otherAlg, { exp: inSeconds(60) }) });
     await expectRefusal('token-invalid', { token: `${base64({ alg: 'none' })}.${base64({ exp: inSeconds(60) })}.` });
     await expectRefusal('token-invalid', { token: tokenOf(alg, {}) });

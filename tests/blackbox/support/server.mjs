@@ -10,7 +10,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Client } from './client.mjs';
-import { withDeadline } from './deadline.mjs';
+import { slowness, withDeadline } from './deadline.mjs';
 import { request } from './http.mjs';
 import { Member, peerJoined } from './member.mjs';
 import { RawConnection } from './raw.mjs';
@@ -73,6 +73,16 @@ export async function runToEnd(options, environment = {}) {
   }
 }
 
+/**
+ * A raw connection answers no ping: where all takes longer, a client may be silent for longer, too,
+ * unless the test itself says for how long.
+ */
+function slowClients(options) {
+  const named = ['--ping-interval', '--idle-timeout', '--options-file'];
+  if (slowness === 1 || options.some((option) => named.includes(option))) return {};
+  return { PING_INTERVAL: `${5 * slowness}s`, IDLE_TIMEOUT: `${10 * slowness}s` };
+}
+
 /** For servers whose clients answer no ping and have to stay while a slow machine does the rest. */
 export const patience = ['--ping-interval', '5m', '--idle-timeout', '10m'];
 
@@ -101,7 +111,7 @@ export class Server {
     const common = { '--port': port, '--host': host, '--loops': loops };
     const given = Object.entries(common).filter(([, value]) => value !== null);
     this.#options = [...given.flat(), ...options];
-    this.#environment = environment;
+    this.#environment = { ...slowClients(options), ...environment };
     this.#launcher = launcher;
     this.#secure = secure;
   }
