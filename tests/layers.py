@@ -21,6 +21,8 @@ PURE = {"base", "proto", "relay"}
 SERVER_ORDER = """
     limits bucket counters notices show_state token_check version http/qr
     stats config conn history makers newcomers origins subnets http/answer_cache
+    config_options
+    config_read config_values
     handles
     loop health_check
     drain egress eviction http/metrics http/stats_json
