@@ -19,7 +19,8 @@ struct scanner {
     bool has_more_text;      /* the text continues behind `end` */
 };
 
-#define CUT_BYTES 8 /* the longest that a step looks ahead: \uXXXX */
+#define CUT_BYTES 8         /* the longest that a step looks ahead: \uXXXX */
+#define PLAIN_DIGITS_MAX 15 /* digits of a number that a double has exactly */
 
 /* Whether a step that has failed may have failed because the slice ends. */
 static bool is_cut(const struct scanner *scanner)
@@ -573,8 +574,28 @@ double json_member_number(const struct json_value *value)
     return strtod((const char *)value->raw.data, NULL);
 }
 
+/* Reads a number that is nothing but a few digits, as most are. */
+static bool read_digits(struct bytes raw, uint64_t *ret_number)
+{
+    uint64_t number = 0;
+    if (raw.length > PLAIN_DIGITS_MAX)
+        return false;
+    for (size_t i = 0; i < raw.length; i++) {
+        if (raw.data[i] < '0' || raw.data[i] > '9')
+            return false;
+        number = number * 10 + (uint64_t)(raw.data[i] - '0');
+    }
+    *ret_number = number;
+    return true;
+}
+
 bool json_member_whole(const struct json_value *value, uint64_t most, uint64_t *ret_number)
 {
+    uint64_t digits;
+    if (value->kind == JSON_NUMBER && read_digits(value->raw, &digits)) {
+        *ret_number = digits;
+        return digits <= most;
+    }
     double number = value->kind == JSON_NUMBER ? json_member_number(value) : -1;
     if (!(number >= 0 && number <= (double)most))
         return false;

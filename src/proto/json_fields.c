@@ -2,8 +2,11 @@
 
 uint32_t json_field_find(const char *const *names, uint32_t count, const struct json_value *key)
 {
+    /* Most names begin otherwise, and are not looked at any further. */
+    uint8_t first = key->raw.data[1];
     uint32_t field = 0;
-    while (field < count && !json_string_equals(key, bytes_of_string(names[field])))
+    while (field < count && ((first != (uint8_t)names[field][0] && !key->has_escapes) ||
+                             !json_string_equals(key, bytes_of_string(names[field]))))
         field++;
     return field;
 }

@@ -327,6 +327,37 @@ static void numbers_are_whole_or_rounded_up(void **state)
     }
 }
 
+static void whole_numbers_are_exact_up_to_two_to_the_53(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        uint64_t whole; /* UINT64_MAX: it is none */
+    } cases[] = {
+        {"{\"a\":999999999999999}", 999999999999999}, /* the most digits that are read as such */
+        {"{\"a\":1000000000000001}", 1000000000000001},
+        {"{\"a\":9007199254740992}", 9007199254740992},
+        {"{\"a\":9007199254740994}", UINT64_MAX},
+        {"{\"a\":99999999999999999999999999}", UINT64_MAX},
+        {"{\"a\":12e2}", 1200},
+        {"{\"a\":12.0}", 12},
+        {"{\"a\":-0}", 0},
+        {"{\"a\":\"12\"}", UINT64_MAX},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct json_walk walk;
+        struct json_value key;
+        struct json_value value;
+        uint64_t whole = 0;
+        bool is_whole = cases[i].whole != UINT64_MAX;
+        json_walk_begin(&walk, bytes_of_string(cases[i].text));
+        assert_int_equal(json_walk_next(&walk, &key, &value), JSON_NEXT_MEMBER);
+        assert_int_equal(json_member_whole(&value, (uint64_t)1 << 53, &whole), is_whole);
+        if (is_whole)
+            assert_int_equal(whole, cases[i].whole);
+    }
+}
+
 static void elements_of_an_array_are_views(void **state)
 {
     (void)state;
@@ -377,6 +408,7 @@ int main(void)
         cmocka_unit_test(nesting_is_bounded_exactly),
         cmocka_unit_test(members_are_views_of_what_was_written),
         cmocka_unit_test(numbers_are_whole_or_rounded_up),
+        cmocka_unit_test(whole_numbers_are_exact_up_to_two_to_the_53),
         cmocka_unit_test(elements_of_an_array_are_views),
         cmocka_unit_test(a_go_is_over_in_the_middle_of_a_value),
         cmocka_unit_test(a_go_is_over_in_the_middle_of_a_long_run),
