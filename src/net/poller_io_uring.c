@@ -25,7 +25,8 @@
 
 /* Queue of requests; when it is full, they are submitted within the turn. */
 #define SUBMISSIONS 1024
-#define COMPLETIONS 16384   /* completions that the kernel can queue without allocating memory */
+#define COMPLETIONS 16384 /* completions that the kernel can queue without allocating memory */
+#define COMPLETIONS_PER_WAIT 1024
 #define RECEIVE_BUFFERS 256 /* a power of two */
 #define RECEIVE_BUFFER_BYTES 1024
 #define RECEIVE_GROUP 0
@@ -451,6 +452,20 @@ static void repeat_requests(struct uring_poller *poller)
         poll_wake(poller);
 }
 
+/*
+ * Since Linux 6.14 a call does the work of twenty completions, or of as many as it waits for. So
+ * the rest is asked for, without waiting.
+ */
+static void take_more(struct uring_poller *poller)
+{
+    struct __kernel_timespec no_time = {0};
+    struct io_uring_cqe *first;
+    if ((IO_URING_READ_ONCE(*poller->ring.sq.kflags) & IORING_SQ_TASKRUN) == 0)
+        return;
+    unsigned wanted = io_uring_cq_ready(&poller->ring) + COMPLETIONS_PER_WAIT;
+    (void)io_uring_wait_cqes(&poller->ring, &first, wanted, &no_time, NULL);
+}
+
 static void uring_wait(struct poller *base, int timeout_ms)
 {
     struct uring_poller *poller = uring_of(base);
@@ -469,6 +484,7 @@ static void uring_wait(struct poller *base, int timeout_ms)
         (void)io_uring_submit_and_wait_timeout(&poller->ring, &first, 1,
                                                timeout_ms < 0 ? NULL : &timeout, NULL);
     }
+    take_more(poller);
     if (io_uring_sq_ready(&poller->ring) == 0)
         poller->message_count = 0;
     poller->completions_left = io_uring_cq_ready(&poller->ring);
@@ -728,7 +744,7 @@ struct poller *poller_io_uring_new(void)
          * The kernel completes requests only within poller_wait(), in the thread that called start.
          */
         .flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_R_DISABLED |
-                 IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE,
+                 IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE | IORING_SETUP_TASKRUN_FLAG,
         .cq_entries = COMPLETIONS,
     };
     int result = io_uring_queue_init_params(SUBMISSIONS, &poller->ring, &parameters);

@@ -1,14 +1,15 @@
 #include "server/hold.h"
 
-#include "server/conn_in.h"
+#include <assert.h>
+#include <stdlib.h>
+
+#include "net/process.h"
 #include "server/conn_life.h"
 #include "server/conn_out.h"
 #include "server/handover.h"
 #include "server/messages.h"
 #include "server/settle.h"
 #include "server/turn.h"
-
-#include <stdlib.h>
 
 /* Handles the long messages that are complete and partly parsed. */
 static void end_parsing(struct loop *loop)
@@ -27,20 +28,12 @@ static void end_parsing(struct loop *loop)
     }
 }
 
-/* What arrives from now on is kept unread. */
-static void stop_reading(struct loop *loop)
+/* What arrives from now on is kept unread; detaching ends the receiving itself. */
+static void stop_reading(struct conn *conn)
 {
-    uint32_t at = 0;
-    struct conn *conn;
-    while ((conn = loop_next_connection(loop, &at)) != NULL) {
-        bool reads = conn->state == CONN_HTTP || conn->state == CONN_OPEN;
-        if (!reads || conn->is_paused)
-            continue;
-        size_t charge = conn_charge(conn);
+    bool reads = conn->state == CONN_HTTP || conn->state == CONN_OPEN;
+    if (reads)
         conn->is_paused = true;
-        poller_pause(loop->poller, &conn->socket);
-        loop->charged += conn_charge(conn) - charge;
-    }
 }
 
 /* Whether the poller has let go of all sockets and of the listener. */
@@ -49,8 +42,12 @@ static bool detach_all(struct loop *loop)
     bool is_done = !poller_is_accepting(loop->poller);
     uint32_t at = 0;
     struct conn *conn;
-    while ((conn = loop_next_connection(loop, &at)) != NULL)
+    while ((conn = loop_next_connection(loop, &at)) != NULL) {
+        size_t charge = conn_charge(conn);
+        stop_reading(conn); /* those, too, that the poller had accepted meanwhile */
         is_done = poller_detach(loop->poller, &conn->socket) && is_done;
+        loop->charged += conn_charge(conn) - charge;
+    }
     return is_done;
 }
 
@@ -66,17 +63,29 @@ static bool is_any_leaving(const struct loop *loop)
     return false;
 }
 
+/* The kernel may still read what their peers send, and the next program would miss that. */
+static void abandon_attached(struct loop *loop)
+{
+    uint32_t at = 0;
+    struct conn *conn;
+    while ((conn = loop_next_connection(loop, &at)) != NULL) {
+        if (!poller_detach(loop->poller, &conn->socket))
+            conn_out_abandon(loop, conn);
+    }
+    settle_all(loop);
+}
+
 static void detach(struct loop *loop)
 {
     for (int turns = 0; turns < DETACHING_TURNS_MAX; turns++) {
-        stop_reading(loop); /* those that the poller had accepted */
         bool is_done = detach_all(loop) && !is_any_leaving(loop);
         if (is_done)
             return;
         poller_wait(loop->poller, DETACHING_WAIT_MS);
-        turn_handle_outcomes(loop);
+        turn_handle_all_outcomes(loop);
         settle_all(loop);
     }
+    abandon_attached(loop);
 }
 
 /* A connection whose join made it move: it gets its seat here, and its answer waits to be sent. */
@@ -157,9 +166,21 @@ void hold_write(struct loop *loop)
     loop->part_failed = !handover_write(loop, false, &loop->part);
 }
 
+/* Execution closes all other descriptors. */
+static void keep_connections(const struct loop *loop)
+{
+    uint32_t at = 0;
+    const struct conn *conn;
+    while ((conn = loop_next_connection(loop, &at)) != NULL) {
+        assert(conn->socket.state == 0); /* the poller has let go of it */
+        process_keep_descriptor(conn->socket.fd, true);
+    }
+}
+
 void hold(struct loop *loop)
 {
     hold_still(loop);
     pthread_barrier_wait(&loop->server->resting_loops);
     hold_write(loop);
+    keep_connections(loop);
 }

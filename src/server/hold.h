@@ -9,8 +9,8 @@
 
 /*
  * Detaches all sockets, waits until all loops have, takes the connections that were on their way
- * here, ends those that can't be handed over, and writes the rest to `loop->part`. Sets
- * `part_failed` if memory was short.
+ * here, ends those that can't be handed over, writes the rest to `loop->part`, and has execution
+ * keep their descriptors. Sets `part_failed` if memory was short.
  */
 void hold(struct loop *loop);
 

@@ -318,10 +318,12 @@ static void handle_outcomes(struct loop *loop)
     }
 }
 
-void turn_handle_outcomes(struct loop *loop)
+void turn_handle_all_outcomes(struct loop *loop)
 {
-    loop_begin_phase(loop);
-    handle_outcomes(loop);
+    do {
+        loop_begin_phase(loop);
+        handle_outcomes(loop);
+    } while (loop_phase_is_over(loop));
 }
 
 void turn_take(struct loop *loop)

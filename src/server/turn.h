@@ -13,7 +13,7 @@ void turn_take(struct loop *loop);
 /* Milliseconds that the next turn may wait; -1: until the poller has an outcome. */
 int turn_wait_ms(const struct loop *loop);
 
-/* Handles what the poller reports, and nothing else of a turn, for a bounded time. */
-void turn_handle_outcomes(struct loop *loop);
+/* Handles all that the poller reports of its last wait, and nothing else of a turn. */
+void turn_handle_all_outcomes(struct loop *loop);
 
 #endif

@@ -170,13 +170,9 @@ void upgrade_hold(struct server *server)
     post_all(server, hold_mail);
 }
 
-static void keep_connections(const struct server *server)
+static void free_pollers(const struct server *server)
 {
     for (uint32_t i = 0; i < server->loop_count; i++) {
-        uint32_t at = 0;
-        const struct conn *conn;
-        while ((conn = loop_next_connection(server->loops[i], &at)) != NULL)
-            process_keep_descriptor(conn->socket.fd, true);
         poller_free(server->loops[i]->poller);
         server->loops[i]->poller = NULL;
     }
@@ -187,7 +183,7 @@ void upgrade_execute(struct server *server)
     char why[PROCESS_WHY_MAX] = "the rooms can't be handed over";
     int fd = seal(server);
     if (fd >= 0) {
-        keep_connections(server);
+        free_pollers(server);
         process_keep_descriptor(server->listener_fd, true);
         if (server->admin_fd >= 0)
             process_keep_descriptor(server->admin_fd, true);

@@ -1,5 +1,6 @@
 // One upgrade after the other while four hundred players play, a hundred and more on a quick machine: the load
-// generator looks for what is lost or comes in a wrong order, and nobody is cut off.
+// generator looks for what is lost or comes in a wrong order, and nobody is cut off. And one upgrade of thousands of
+// clients on one loop, which the kernel has to let go of one by one.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -9,11 +10,12 @@ import os from 'node:os';
 import path from 'node:path';
 import { it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { eventually, withDeadline } from '../support/deadline.mjs';
+import { eventually, slowness, withDeadline } from '../support/deadline.mjs';
 import { patience, runToEnd, Server } from '../support/server.mjs';
 
 const leastUpgrades = 20;
 const rooms = 80; // of five
+const many = 5_000;
 // It is in either build that has the benchmarks; how it was built does not matter here.
 const bench = ['release', 'asan']
   .map((build) => fileURLToPath(new URL(`../../../build/${build}/bench/party-bench`, import.meta.url)))
@@ -53,3 +55,23 @@ for (const protocol of [1, 2, 3])
       rmSync(directory, { recursive: true });
     }
   });
+
+it(`An upgrade ends no connection of ${many} on one loop`, async (t) => {
+  if (!bench) return t.skip('the load generator was not built');
+  const options = [...patience, '--max-connections-per-address', many + 100];
+  const server = await Server.start({ loops: 1, options });
+  const url = `ws://127.0.0.1:${server.port}`;
+  const given = ['--url', url, '--clients', many, '--duration', 120 * slowness, '--quiet'].map(String);
+  const generator = spawn(bench, ['idle', ...given], { stdio: 'ignore' });
+  try {
+    const all = async () => (await server.stats()).clients === many;
+    await eventually(all, 'Everybody');
+    assert.equal((await runToEnd(['--upgrade', server.pid])).status, 0, server.stderr);
+    assert.match(server.stderr, new RegExp(` and ${many} connections of before`));
+    assert.ok(await all());
+  } finally {
+    generator.kill();
+    server.kill();
+    await server.outcome();
+  }
+});
