@@ -257,6 +257,10 @@ bool store_load(struct store *store, const struct store_loading *loading)
     return is_loaded;
 }
 
+/*
+ * The mark is durable, wherever it is written: without it, the next start would take counts for
+ * true that a stop has left before.
+ */
 static bool write_changes(struct store *store, const struct pending *changes)
 {
     const struct store_engine_functions *engine = store->engine->functions;
@@ -271,7 +275,7 @@ static bool write_changes(struct store *store, const struct pending *changes)
             is_done =
                 engine->put(store->engine, change->key, bytes_of(change->text, change->length));
     }
-    if (!end_transaction(store, is_done, false))
+    if (!end_transaction(store, is_done, !store->is_marked))
         return false;
     store->is_marked = true;
     return true;

@@ -94,7 +94,6 @@ static void sleep_ms(uint32_t ms)
 static bool commit(struct store_engine *base, bool is_durable)
 {
     struct fake *fake = fake_of(base);
-    (void)is_durable;
     pthread_mutex_lock(&fake->lock);
     while (fake->hangs)
         pthread_cond_wait(&fake->changed, &fake->lock);
@@ -104,10 +103,12 @@ static bool commit(struct store_engine *base, bool is_durable)
     pthread_mutex_lock(&fake->lock);
     fake->commits++;
     bool is_done = fake->failures_left == 0;
-    if (is_done)
+    if (is_done) {
         fake->disk = fake->scratch;
-    else
+        fake->was_durable = is_durable;
+    } else {
         fake->failures_left--;
+    }
     pthread_cond_broadcast(&fake->changed);
     pthread_mutex_unlock(&fake->lock);
     if (!is_done)

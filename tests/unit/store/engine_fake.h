@@ -32,6 +32,7 @@ struct fake {
     struct fake_disk disk;    /* what was committed */
     struct fake_disk scratch; /* and what the transaction under way would make of it */
     uint32_t commits;
+    bool was_durable;       /* the last one that succeeded */
     uint32_t failures_left; /* so many commits fail from now on */
     uint32_t delay_ms;      /* for which each commit waits */
     bool hangs;             /* in the next commit, until it is false */

@@ -306,6 +306,7 @@ static void a_start_on_a_full_disk_restores_and_writes_later(void **state)
     pthread_mutex_unlock(&fake.lock);
     fake_await(&fake, before + 1);
     assert_int_equal(fake.disk.marks[STORE_MARK_IN_USE], 1);
+    assert_true(fake.was_durable); /* the mark is */
     assert_true(store_stop(store, true, LONG_MS));
     assert_int_equal(fake.disk.marks[STORE_MARK_IN_USE], 0);
     assert_string_equal(told, "+");
