@@ -103,6 +103,18 @@ static void tell(const char *why)
         fprintf(stderr, "party-sockets: the store fails, games go on: %s\n", why);
 }
 
+bool records_load(struct server *server, struct store_engine *engine, bool has_rooms,
+                  uint32_t *ret_rooms)
+{
+    struct restoration restoration = {.server = server};
+    struct store_loading loading = {has_rooms ? compare_room : restore_room, complain,
+                                    &restoration};
+    server->store = store_new(engine);
+    bool is_loaded = server->store != NULL && store_load(server->store, &loading);
+    *ret_rooms = restoration.rooms;
+    return is_loaded;
+}
+
 bool records_begin(struct server *server, bool has_rooms)
 {
     const char *directory = server->config->state_directory;
@@ -117,18 +129,14 @@ bool records_begin(struct server *server, bool has_rooms)
                         "DIRECTORY, or STATE_DIR=DIRECTORY\n");
         return false;
     }
-    server->store = store_new(engine);
-    struct restoration restoration = {.server = server};
-    struct store_loading loading = {has_rooms ? compare_room : restore_room, complain,
-                                    &restoration};
-    if (server->store == NULL || !store_load(server->store, &loading) ||
-        !store_start(server->store, tell)) {
+    uint32_t rooms;
+    if (!records_load(server, engine, has_rooms, &rooms) || !store_start(server->store, tell)) {
         fprintf(stderr, "party-sockets: not enough memory or threads for --state-dir\n");
         return false;
     }
-    if (restoration.rooms > 0)
-        printf("party-sockets has %" PRIu32 " room%s of %s\n", restoration.rooms,
-               restoration.rooms == 1 ? "" : "s", directory);
+    if (rooms > 0)
+        printf("party-sockets has %" PRIu32 " room%s of %s\n", rooms, rooms == 1 ? "" : "s",
+               directory);
     return true;
 }
 

@@ -7,6 +7,7 @@
 
 #include "relay/record.h"
 #include "server/loop.h"
+#include "store/store_engine.h"
 
 #define RECORDS_WHY_MAX 256
 
@@ -17,6 +18,13 @@
  * stderr says why. Does nothing without --state-dir.
  */
 MUST_CHECK bool records_begin(struct server *server, bool has_rooms);
+
+/*
+ * The same with an engine that is open, which the function takes over; the store is not started.
+ * False: memory is short.
+ */
+MUST_CHECK bool records_load(struct server *server, struct store_engine *engine, bool has_rooms,
+                             uint32_t *ret_rooms);
 
 /*
  * Makes the room of a record with this code, in the loop that the code says. The function fills in

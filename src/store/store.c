@@ -14,6 +14,7 @@ struct store {
     struct store_engine *engine; /* only one thread uses it: the loader's, then the store's own */
     pthread_t thread;
     bool has_thread;
+    bool is_driven; /* there is no thread: the owner calls store_write() */
     void (*tell)(const char *why);
 
     pthread_mutex_t lock; /* guards what follows; nobody waits for the engine while holding it */
@@ -335,13 +336,28 @@ static bool mark_left(struct store *store)
     return end_transaction(store, is_done, true);
 }
 
+/* Whether there is something to write, if only the mark. The lock is held. */
+static bool has_work(const struct store *store)
+{
+    return store->pending.count > 0 || !store->is_marked;
+}
+
+/* After the last commit: whether the store was left in good order. The lock is not held. */
+static bool leave(struct store *store)
+{
+    pthread_mutex_lock(&store->lock);
+    bool is_clean = store->is_clean && !has_work(store);
+    pthread_mutex_unlock(&store->lock);
+    return is_clean && mark_left(store);
+}
+
 static void *run(void *context)
 {
     struct store *store = context;
     uint32_t retry_ms = STORE_RETRY_LEAST_MS;
     pthread_mutex_lock(&store->lock);
     for (;;) {
-        while (store->pending.count == 0 && store->is_marked && !store->is_stopping)
+        while (!has_work(store) && !store->is_stopping)
             pthread_cond_wait(&store->changed, &store->lock);
         if (store->pending.count == 0 && store->is_stopping)
             break;
@@ -356,10 +372,8 @@ static void *run(void *context)
         if (retry_ms < STORE_RETRY_MOST_MS)
             retry_ms *= 2;
     }
-    bool is_clean = store->is_clean && store->pending.count == 0 && store->is_marked;
     pthread_mutex_unlock(&store->lock);
-    if (is_clean && !mark_left(store))
-        is_clean = false;
+    bool is_clean = leave(store);
     pthread_mutex_lock(&store->lock);
     store->has_ended = true;
     store->is_clean = is_clean;
@@ -378,6 +392,20 @@ bool store_start(struct store *store, void (*tell)(const char *why))
     errno = error;
     store->has_thread = error == 0;
     return store->has_thread;
+}
+
+void store_drive(struct store *store, void (*tell)(const char *why))
+{
+    store->tell = tell;
+    store->is_driven = true;
+}
+
+bool store_write(struct store *store)
+{
+    pthread_mutex_lock(&store->lock);
+    bool is_written = !has_work(store) || write_pending(store);
+    pthread_mutex_unlock(&store->lock);
+    return is_written;
 }
 
 /* Takes the change over. */
@@ -424,8 +452,20 @@ void store_get_status(struct store *store, struct store_status *ret_status)
     pthread_mutex_unlock(&store->lock);
 }
 
+/* As store_stop(), where there is no thread. */
+static bool stop_driven(struct store *store, bool is_clean)
+{
+    store->is_clean = is_clean;
+    bool is_done = store->pending.count == 0 || store_write(store);
+    is_done = is_done && leave(store) == is_clean;
+    free_store(store);
+    return is_done;
+}
+
 bool store_stop(struct store *store, bool is_clean, uint32_t most_ms)
 {
+    if (store->is_driven)
+        return stop_driven(store, is_clean);
     if (!store->has_thread) {
         free_store(store);
         return true;

@@ -62,6 +62,15 @@ MUST_CHECK bool store_load(struct store *store, const struct store_loading *load
 MUST_CHECK bool store_start(struct store *store, void (*tell)(const char *why));
 
 /*
+ * In place of store_start(), for who has one thread for everything: there is no thread, and the
+ * owner calls store_write() when it is time. `tell` is as above.
+ */
+void store_drive(struct store *store, void (*tell)(const char *why));
+
+/* One commit of all that waits, if something does. False: it failed, and all waits still. */
+bool store_write(struct store *store);
+
+/*
  * Hands a record over; the text comes from malloc(), and the store frees it. From any thread.
  * False: too much waits, the change is dropped, and an older change of the record that waits stays.
  * The caller must come again.

@@ -39,6 +39,7 @@
 #define RECOVERY_NONE UINT32_MAX /* no connection, no index */
 #define RECOVERY_HOLD_MS 20000u  /* of a seat, as players create rooms */
 #define RECOVERY_HOST_GRACE_MS 120000u
+#define RECOVERY_HOLD_LEAST_MS 5000 /* a seat is held at least so long */
 
 /* Codes with which connections end. */
 enum recovery_close {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #define ITEMS_AT_FIRST 64
+#define WITNESS_INDEX_STEP 16 /* docs/protocol.md: indices after a restart */
 
 bool promise(struct verdict *verdict, bool is_kept, const char *format, ...)
 {
@@ -182,11 +183,21 @@ static void promise_message(struct witness *witness, const struct witness_input 
             input->is_refused ? "refused" : "taken");
 }
 
+static void note_state(struct witness_room *room, uint64_t now_ms)
+{
+    if (room->past_count == WITNESS_STATES) {
+        memmove(room->past, room->past + 1, (WITNESS_STATES - 1) * sizeof *room->past);
+        room->past_count--;
+    }
+    room->past[room->past_count++] = (struct witness_past){room->state, now_ms};
+}
+
 static void promise_state(struct witness *witness, const struct witness_input *input)
 {
     struct witness_room *room = &witness->rooms[input->seat->room];
     room->state = item_of(input->text, ITEM_STATE);
     room->has_state = true;
+    note_state(room, witness->now_ms);
     for (uint32_t i = 0; i < witness->seat_count; i++) {
         struct witness_seat *seat = witness->seats[i];
         if (seat->room == input->seat->room && seat != input->seat && seat->presence != SEAT_GONE)
@@ -254,18 +265,87 @@ void witness_passes(struct witness *witness, uint32_t ms)
         witness->rooms[i].events += 2 * RECOVERY_PLAYERS;
 }
 
-void witness_crashes(struct witness *witness)
+void witness_ends_seat(struct witness *witness, struct witness_seat *seat)
+{
+    struct witness_room *room = &witness->rooms[seat->room];
+    if (seat->presence != SEAT_GONE)
+        seat->gone_ms = witness->now_ms;
+    seat->presence = SEAT_GONE;
+    if (seat->index == room->host)
+        room->sure_ms = 0;
+}
+
+static void crash_seat(const struct witness *witness, struct witness_seat *seat, uint64_t kept_ms)
+{
+    bool was_present = seat->presence == SEAT_PRESENT;
+    bool is_gone = seat->presence == SEAT_GONE;
+    if (is_gone && seat->gone_ms <= kept_ms)
+        return;
+    bool is_doubtful = is_gone || seat->presence == SEAT_DOUBTFUL || seat->begun_ms > kept_ms;
+    if (was_present || is_doubtful)
+        seat->lost_ms = witness->now_ms;
+    seat->is_lost = is_doubtful;
+    seat->presence = is_doubtful ? SEAT_DOUBTFUL : SEAT_AWAY;
+    seat->is_uncounted = true;
+}
+
+/* Indices are given from a multiple of RECORD_INDEX_STEP on that is above those before the crash.
+ */
+static void crash_room(struct witness *witness, uint32_t number, uint64_t kept_ms)
+{
+    struct witness_room *room = &witness->rooms[number];
+    uint32_t next = 0;
+    for (uint32_t i = 0; i < witness->seat_count; i++) {
+        const struct witness_seat *seat = witness->seats[i];
+        if (seat->room == number && !seat->is_lost && seat->index >= next)
+            next = seat->index + 1;
+    }
+    next = (next / WITNESS_INDEX_STEP + 1) * WITNESS_INDEX_STEP;
+    if (next < room->next_index)
+        room->next_index = next;
+    if (kept_ms < room->doubtful_ms)
+        room->doubtful_ms = kept_ms;
+}
+
+void witness_crashes(struct witness *witness, uint64_t kept_ms)
 {
     for (uint32_t i = 0; i < RECOVERY_CONNECTIONS; i++)
         witness->links[i].seat = NULL;
+    for (uint32_t i = 0; i < witness->seat_count; i++)
+        crash_seat(witness, witness->seats[i], kept_ms);
+    for (uint32_t i = 0; i < witness->room_count && kept_ms != UINT64_MAX; i++)
+        crash_room(witness, i, kept_ms);
+}
+
+void witness_loses_room(struct witness *witness, const char *code)
+{
     for (uint32_t i = 0; i < witness->seat_count; i++) {
         struct witness_seat *seat = witness->seats[i];
-        if (seat->presence == SEAT_GONE)
+        if (strcmp(witness->rooms[seat->room].code, code) != 0)
             continue;
-        if (seat->presence == SEAT_PRESENT)
-            seat->lost_ms = witness->now_ms;
-        seat->presence = SEAT_AWAY;
-        seat->is_uncounted = true;
+        seat->presence = SEAT_GONE;
+        seat->gone_ms = 0; /* it never comes back */
+    }
+}
+
+/* Whether the server held the seat when it stopped. */
+static bool was_held(const struct witness *witness, const struct witness_seat *seat)
+{
+    return seat->presence == SEAT_AWAY && witness->now_ms - seat->lost_ms < RECOVERY_HOLD_LEAST_MS;
+}
+
+void witness_restarts(struct witness *witness, uint32_t hold_ms, uint32_t migrate_ms)
+{
+    for (uint32_t i = 0; i < witness->room_count; i++)
+        witness->rooms[i].sure_ms = 0;
+    for (uint32_t i = 0; i < witness->seat_count; i++) {
+        struct witness_seat *seat = witness->seats[i];
+        struct witness_room *room = &witness->rooms[seat->room];
+        bool is_held = was_held(witness, seat);
+        if (is_held)
+            seat->held_ms = witness->now_ms + hold_ms;
+        if (is_held && seat->index == room->host && room->host_since_ms < room->doubtful_ms)
+            room->sure_ms = witness->now_ms + migrate_ms;
     }
 }
 

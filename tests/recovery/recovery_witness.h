@@ -15,6 +15,7 @@
 
 #define WITNESS_SEATS 512
 #define WITNESS_ROOMS 128
+#define WITNESS_STATES 64 /* of a room, to which a crash may go back */
 #define WITNESS_EPOCHS 2048
 #define WITNESS_IDS 2048 /* of the messages of a player */
 
@@ -37,6 +38,7 @@ enum witness_presence {
     SEAT_PRESENT,
     SEAT_AWAY,
     SEAT_GONE,
+    SEAT_DOUBTFUL, /* a crash may have lost it, or lost that it was given up */
 };
 
 struct witness_seat {
@@ -44,7 +46,11 @@ struct witness_seat {
     uint32_t index;
     uint32_t player;
     enum witness_presence presence;
+    uint64_t begun_ms;
+    uint64_t gone_ms;
     uint64_t lost_ms;  /* when the server saw that the connection was lost */
+    uint64_t held_ms;  /* after a restart the seat is held until then, unless its member is back */
+    bool is_lost;      /* by a crash, unless somebody hears of it later */
     bool is_uncounted; /* a crash has lost the counts, and nobody has come back since */
     char epoch[TEXT_STRING_MAX];
     uint64_t heard;             /* messages in this epoch that the server has handled */
@@ -56,6 +62,12 @@ struct witness_seat {
     uint64_t taken_events; /* `events` of the room when the server told what was taken last */
 };
 
+/* The state of a room, from a time on. */
+struct witness_past {
+    struct witness_item state;
+    uint64_t since_ms;
+};
+
 struct witness_room {
     char code[TEXT_STRING_MAX];
     uint32_t host;
@@ -65,6 +77,11 @@ struct witness_room {
     bool ends_with_host;
     bool has_state;
     struct witness_item state;
+    struct witness_past past[WITNESS_STATES]; /* the newest states, oldest first */
+    uint32_t past_count;
+    uint64_t host_since_ms;
+    uint64_t doubtful_ms; /* a crash may have lost what happened since then; UINT64_MAX: nothing */
+    uint64_t sure_ms;     /* the host is the same until then, since the server was restarted */
 };
 
 struct witness_link {
@@ -145,7 +162,15 @@ void witness_closed(struct witness *witness, uint32_t connection, uint16_t code)
 
 /* Before the server is told. */
 void witness_passes(struct witness *witness, uint32_t ms);
-void witness_crashes(struct witness *witness);
+/* What happened before `kept_ms` is not lost. */
+void witness_crashes(struct witness *witness, uint64_t kept_ms);
+/* The crash has lost a room. */
+void witness_loses_room(struct witness *witness, const char *code);
+/* After a crash or a planned stop the server is there again, and holds each seat for so long. */
+void witness_restarts(struct witness *witness, uint32_t hold_ms, uint32_t migrate_ms);
+
+/* The seat is gone now. */
+void witness_ends_seat(struct witness *witness, struct witness_seat *seat);
 
 /* A player takes what the server told when it made the mark. */
 void witness_took(struct witness *witness, const struct witness_mark *mark, struct bytes text);

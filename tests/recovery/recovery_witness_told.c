@@ -3,8 +3,6 @@
 
 #include <stdlib.h>
 
-#define HOLD_LEAST_MS 5000 /* a seat is held at least so long */
-
 static uint64_t hash_of(const char *text)
 {
     uint64_t hash = 14695981039346656037u;
@@ -31,10 +29,11 @@ static void expire(struct witness *witness, struct witness_seat *seat)
 {
     if (seat->presence == SEAT_GONE)
         return;
-    bool is_due = seat->presence == SEAT_AWAY && witness->now_ms - seat->lost_ms >= HOLD_LEAST_MS;
-    promise(witness->verdict, is_due, "seat %u of player %u is not held", seat->index,
-            seat->player);
-    seat->presence = SEAT_GONE;
+    bool is_due = seat->presence == SEAT_AWAY && witness->now_ms >= seat->held_ms &&
+                  witness->now_ms - seat->lost_ms >= RECOVERY_HOLD_LEAST_MS;
+    promise(witness->verdict, is_due || seat->presence == SEAT_DOUBTFUL,
+            "seat %u of player %u is not held", seat->index, seat->player);
+    witness_ends_seat(witness, seat);
 }
 
 /* RECOVERY_NONE: there is none. */
@@ -47,6 +46,14 @@ static uint32_t find_room(const struct witness *witness, const char *code)
     return RECOVERY_NONE;
 }
 
+/* The room has given this index, and will give none below it. */
+static void note_index(struct witness *witness, const struct witness_seat *seat)
+{
+    struct witness_room *room = &witness->rooms[seat->room];
+    if (seat->index >= room->next_index)
+        room->next_index = seat->index + 1;
+}
+
 static struct witness_seat *add_seat(struct witness *witness, uint32_t room, uint32_t index,
                                      uint32_t player)
 {
@@ -55,9 +62,10 @@ static struct witness_seat *add_seat(struct witness *witness, uint32_t room, uin
     struct witness_seat *seat = calloc(1, sizeof *seat);
     if (seat == NULL)
         abort();
-    *seat = (struct witness_seat){.room = room, .index = index, .player = player};
+    *seat = (struct witness_seat){
+        .room = room, .index = index, .player = player, .begun_ms = witness->now_ms};
     witness->seats[witness->seat_count++] = seat;
-    witness->rooms[room].next_index = index + 1;
+    note_index(witness, seat);
     return seat;
 }
 
@@ -82,7 +90,9 @@ static void take_created(struct witness *witness, uint32_t connection, struct by
     if (!promise(witness->verdict, witness->room_count < WITNESS_ROOMS, "too many rooms"))
         return;
     struct witness_room *room = &witness->rooms[witness->room_count];
-    *room = (struct witness_room){.ends_with_host = link->ends_with_host};
+    *room = (struct witness_room){.ends_with_host = link->ends_with_host,
+                                  .host_since_ms = witness->now_ms,
+                                  .doubtful_ms = UINT64_MAX};
     text_string(text, "room", room->code);
     promise(witness->verdict, find_room(witness, room->code) == RECOVERY_NONE, "two rooms are %s",
             room->code);
@@ -160,12 +170,75 @@ static void check_lists(struct witness *witness, const struct witness_seat *own,
             continue;
         }
         found++;
+        if (seat->presence == SEAT_DOUBTFUL)
+            seat->presence = SEAT_AWAY;
+        seat->is_lost = false;
+        note_index(witness, seat);
         promise(witness->verdict, is_peer != is_away && is_peer == (seat->presence == SEAT_PRESENT),
                 "seat %u of player %u is told of seat %u, which is %s", own->index, own->player,
                 seat->index, is_peer ? "away" : "present");
     }
     promise(witness->verdict, found == peer_count + away_count,
             "seat %u of player %u is told of seats that are gone", own->index, own->player);
+}
+
+static void note_host(struct witness *witness, struct witness_room *room, uint32_t host)
+{
+    if (host == room->host)
+        return;
+    room->host = host;
+    room->host_since_ms = witness->now_ms;
+    room->sure_ms = 0;
+}
+
+/* The first who comes back after a crash tells who is the host now. */
+static void take_host_of_joined(struct witness *witness, struct witness_room *room,
+                                struct bytes text)
+{
+    uint32_t host = (uint32_t)text_number(text, "host");
+    promise(witness->verdict, host == room->host || witness->now_ms >= room->sure_ms,
+            "room %s had the host %u, and has %u after a restart", room->code, room->host, host);
+    note_host(witness, room, host);
+    room->sure_ms = 0;
+}
+
+/* Whether a crash may have gone back to the state of before, or to none (at == past_count). */
+static bool may_be_back(const struct witness_room *room, uint32_t at)
+{
+    uint32_t next = at == room->past_count ? 0 : at + 1;
+    return next == room->past_count || room->past[next].since_ms > room->doubtful_ms;
+}
+
+/* Whether the room has a state, of which a crash may have left an older one or none. */
+static void take_has_state(struct witness *witness, struct witness_link *link,
+                           struct witness_room *room, struct bytes text)
+{
+    bool has_state = text_is_true(text, "state");
+    bool is_lost = room->doubtful_ms != UINT64_MAX && may_be_back(room, room->past_count);
+    promise(witness->verdict, has_state == room->has_state || (!has_state && is_lost),
+            "seat %u of player %u is told wrongly whether there is a state", link->seat->index,
+            link->player);
+    link->is_state_due = has_state;
+    room->has_state = has_state;
+    if (has_state)
+        return;
+    room->past_count = 0;
+    room->doubtful_ms = UINT64_MAX;
+}
+
+/* An index that a crash has lost may be given again, if it is no longer below the next multiple. */
+static struct witness_seat *find_own_seat(struct witness *witness, uint32_t room, uint32_t index,
+                                          uint32_t player)
+{
+    struct witness_seat *seat = witness_find_seat(witness, room, index);
+    bool is_there = seat != NULL && seat->presence != SEAT_GONE &&
+                    !(seat->presence == SEAT_DOUBTFUL && seat->player != player);
+    bool is_lost = seat != NULL && !is_there && index >= witness->rooms[room].next_index;
+    if (!is_lost)
+        return seat;
+    witness_ends_seat(witness, seat);
+    seat->index = RECOVERY_NONE; /* it is another's */
+    return NULL;
 }
 
 static void take_joined(struct witness *witness, uint32_t connection, struct bytes text)
@@ -177,7 +250,7 @@ static void take_joined(struct witness *witness, uint32_t connection, struct byt
     uint32_t index = (uint32_t)text_number(text, "index");
     if (!promise(witness->verdict, room != RECOVERY_NONE, "no room is %s", code))
         return;
-    struct witness_seat *seat = witness_find_seat(witness, room, index);
+    struct witness_seat *seat = find_own_seat(witness, room, index, link->player);
     if (seat == NULL)
         seat = seat_newcomer(witness, room, index, link->player);
     if (seat == NULL)
@@ -194,14 +267,17 @@ static void take_joined(struct witness *witness, uint32_t connection, struct byt
     link->seat = seat;
     link->barrier = unasked == TEXT_NO_NUMBER ? 0 : unasked;
     seat->presence = SEAT_PRESENT;
+    seat->held_ms = 0;
+    if (seat->is_lost) /* this may be another one, which has the same index by chance */
+        seat->begun_ms = witness->now_ms;
+    seat->is_lost = false;
+    note_index(witness, seat);
     witness->rooms[room].events += 2;
     witness->recovering = text_is_true(text, "recovered") ? connection : RECOVERY_NONE;
     if (witness->recovering == connection)
         return;
-    witness->rooms[room].host = (uint32_t)text_number(text, "host");
-    link->is_state_due = witness->rooms[room].has_state;
-    promise(witness->verdict, text_is_true(text, "state") == link->is_state_due,
-            "seat %u of player %u is told wrongly whether there is a state", index, link->player);
+    take_host_of_joined(witness, &witness->rooms[room], text);
+    take_has_state(witness, link, &witness->rooms[room], text);
     check_lists(witness, seat, text);
 }
 
@@ -218,8 +294,16 @@ static void take_peer_left(struct witness *witness, const struct witness_seat *h
     bool is_kicked = text_has_string(input, "type", "kick") && text_number(input, "index") == index;
     bool is_leaving = text_has_string(input, "type", "leave") && witness->input.seat == seat;
     if (is_kicked || is_leaving)
-        seat->presence = SEAT_GONE;
+        witness_ends_seat(witness, seat);
     expire(witness, seat);
+}
+
+/* Whether the room is there as long as its host's seat, which is held. */
+static bool is_host_held(struct witness *witness, uint32_t room)
+{
+    const struct witness_seat *host = witness_find_seat(witness, room, witness->rooms[room].host);
+    return host != NULL && host->presence == SEAT_AWAY && witness->now_ms < host->held_ms &&
+           witness->rooms[room].host_since_ms < witness->rooms[room].doubtful_ms;
 }
 
 /* A server that is full of rooms ends one whose members are all away for a new one. */
@@ -246,13 +330,15 @@ static void take_refusal(struct witness *witness, uint32_t connection, struct by
                  "player %u hears %.*s", link->player, (int)text.length, text.data))
         return;
     uint32_t room = find_room(witness, link->asked_code);
-    if (room == RECOVERY_NONE || witness->rooms[room].ends_with_host)
+    if (room == RECOVERY_NONE)
+        return;
+    if (witness->rooms[room].ends_with_host && !is_host_held(witness, room))
         return;
     bool made_way = may_have_made_way(witness, room);
     for (uint32_t i = 0; i < witness->seat_count; i++) {
         struct witness_seat *seat = witness->seats[i];
         if (seat->room == room && made_way)
-            seat->presence = SEAT_GONE;
+            witness_ends_seat(witness, seat);
         else if (seat->room == room)
             expire(witness, seat);
     }
@@ -270,14 +356,35 @@ static void take_error(struct witness *witness, uint32_t connection, struct byte
                                     (uint32_t)input->seat->heard, (uint32_t)number);
 }
 
+static bool is_state(const struct witness_item *state, const uint32_t *data)
+{
+    return data[0] == state->player && data[1] == state->life && data[2] == state->id;
+}
+
+/* The first who comes back after a crash is told the state that it left. */
+static void adopt_state(struct witness_room *room, const uint32_t *data)
+{
+    uint32_t at = room->past_count;
+    if (room->doubtful_ms == UINT64_MAX)
+        return;
+    while (at > 0 && !is_state(&room->past[at - 1].state, data))
+        at--;
+    if (at > 0 && may_be_back(room, at - 1)) {
+        room->state = room->past[at - 1].state;
+        room->past_count = at;
+    }
+    room->doubtful_ms = UINT64_MAX;
+}
+
 /* The text behind a `joined` that is not recovered is the room's state. */
 static void take_due_state(struct witness *witness, struct witness_link *link, struct bytes text)
 {
-    const struct witness_item *state = &witness->rooms[link->seat->room].state;
+    struct witness_room *room = &witness->rooms[link->seat->room];
     uint32_t data[TEXT_LIST_MAX] = {0};
     text_list(text, "data", data);
-    bool is_right = text_has_string(text, "type", "state") && data[0] == state->player &&
-                    data[1] == state->life && data[2] == state->id;
+    adopt_state(room, data);
+    const struct witness_item *state = &room->state;
+    bool is_right = text_has_string(text, "type", "state") && is_state(state, data);
     promise(witness->verdict, is_right, "seat %u of player %u is not told the state",
             link->seat->index, link->seat->player);
     link->is_state_due = false;
@@ -287,12 +394,12 @@ static void take_of_member(struct witness *witness, struct witness_link *link, s
 {
     struct witness_seat *seat = link->seat;
     if (text_has_string(text, "type", "left")) {
-        seat->presence = SEAT_GONE;
+        witness_ends_seat(witness, seat);
         link->seat = NULL;
     } else if (text_has_string(text, "type", "peer_left")) {
         take_peer_left(witness, seat, text);
     } else if (text_has_string(text, "type", "host")) {
-        witness->rooms[seat->room].host = (uint32_t)text_number(text, "index");
+        note_host(witness, &witness->rooms[seat->room], (uint32_t)text_number(text, "index"));
     } else if (text_has_string(text, "type", "pong")) {
         promise(witness->verdict, text_number(text, "heard") == seat->heard,
                 "seat %u of player %u: pong, heard %u and not %u", seat->index, seat->player,
@@ -329,7 +436,7 @@ static void end_room(struct witness *witness, uint32_t room)
 {
     for (uint32_t i = 0; i < witness->seat_count; i++) {
         if (witness->seats[i]->room == room)
-            witness->seats[i]->presence = SEAT_GONE;
+            witness_ends_seat(witness, witness->seats[i]);
     }
 }
 
@@ -346,7 +453,7 @@ void witness_server_closed(struct witness *witness, uint32_t connection, uint16_
                     witness->links[input->connection].player == link->player,
                 "player %u: closed with %u without having come again", link->player, code);
     else if (link->seat != NULL && code == CLOSE_KICKED)
-        link->seat->presence = SEAT_GONE;
+        witness_ends_seat(witness, link->seat);
     else if (link->seat != NULL && code == CLOSE_ROOM_CLOSED)
         end_room(witness, link->seat->room);
     link->seat = NULL;
@@ -359,8 +466,10 @@ void witness_closed(struct witness *witness, uint32_t connection, uint16_t code)
     witness->recovering = RECOVERY_NONE;
     if (seat == NULL)
         return;
-    seat->presence = code == CLOSE_FAREWELL ? SEAT_GONE : SEAT_AWAY;
+    seat->presence = SEAT_AWAY;
     seat->lost_ms = witness->now_ms;
+    if (code == CLOSE_FAREWELL)
+        witness_ends_seat(witness, seat);
     witness->rooms[seat->room].events += 2;
     link->seat = NULL;
 }

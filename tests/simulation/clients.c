@@ -12,6 +12,7 @@
 #include "player.h"
 #include "refusals.h"
 #include "regulars.h"
+#include "residents.h"
 #include "wire.h"
 #include "world.h"
 
@@ -303,6 +304,8 @@ static uint64_t due_ns(const struct player *player)
 uint64_t clients_next_ns(void)
 {
     uint64_t next_ns = regulars_next_ns();
+    if (residents_next_ns() < next_ns)
+        next_ns = residents_next_ns();
     FOR_EACH_PLAYER(player)
     {
         uint64_t at_ns = due_ns(player);
@@ -316,6 +319,7 @@ void clients_act(void)
 {
     uint64_t now_ns = network_now_ns();
     regulars_act();
+    residents_act();
     FOR_EACH_PLAYER(player)
     {
         if (due_ns(player) <= now_ns)
@@ -327,8 +331,10 @@ void clients_begin(const struct clients_plan *plan)
 {
     memset(&clients, 0, sizeof clients);
     clients.plan = *plan;
+    if (plan->restarts)
+        clients.plan.rooms = 0;
     assert(plan->rooms <= PARTIES_MAX && plan->members <= PLAYERS_MAX);
-    for (uint32_t i = 0; i < plan->rooms; i++) {
+    for (uint32_t i = 0; i < clients.plan.rooms; i++) {
         struct party *party = certain_calloc(1, sizeof *party);
         clients.parties[i] = party;
         party->protocol = network_once_in(2) ? 1 : 2;
@@ -342,6 +348,7 @@ void clients_begin(const struct clients_plan *plan)
         }
     }
     regulars_begin(plan);
+    residents_begin(plan);
 }
 
 void clients_stand_still(uint64_t for_ns)
@@ -364,6 +371,23 @@ void clients_are_handed_over(void)
     }
 }
 
+void clients_are_cut_off(void)
+{
+    regulars_are_cut_off();
+    residents_are_cut_off();
+}
+
+void clients_lose_changes(uint64_t since_ns, uint64_t lost_code)
+{
+    regulars_lose_changes(since_ns, lost_code);
+    residents_lose_changes(since_ns, lost_code);
+}
+
+void clients_are_restarted(void)
+{
+    regulars_are_restarted();
+}
+
 void clients_end_faults(void)
 {
     clients.plan.has_faults = false;
@@ -374,6 +398,7 @@ void clients_fall_silent(void)
 {
     clients.is_silent = true;
     regulars_fall_silent();
+    residents_fall_silent();
 }
 
 static void check_pair(struct player *player, const struct player *other)
@@ -408,6 +433,7 @@ static void check_state(const struct player *player)
 void clients_check_rest(void)
 {
     regulars_check_rest();
+    residents_check_rest();
     FOR_EACH_PLAYER(player)
     {
         const struct party *party = player->party;
@@ -430,6 +456,7 @@ void clients_leave(void)
 {
     clients.is_over = true;
     regulars_leave();
+    residents_leave();
     FOR_EACH_PLAYER(player)
     {
         if (player->wire != NULL) {
@@ -449,12 +476,12 @@ void clients_expect_stop(void)
 
 uint64_t clients_digest(void)
 {
-    return clients.digest ^ regulars_digest();
+    return clients.digest ^ regulars_digest() ^ residents_digest();
 }
 
 uint64_t clients_heard(void)
 {
-    return clients.heard + regulars_heard();
+    return clients.heard + regulars_heard() + residents_heard();
 }
 
 void clients_end(void)

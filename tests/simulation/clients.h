@@ -13,6 +13,7 @@ struct clients_plan {
     uint64_t message_interval_ns;
     bool has_faults;
     bool is_traced;
+    bool restarts; /* the server does: there are those players who know what that costs them */
 };
 
 void clients_begin(const struct clients_plan *plan);
@@ -32,6 +33,19 @@ void clients_stand_still(uint64_t for_ns);
 
 /* The server has replaced itself: how long somebody was silent, it does not know any more. */
 void clients_are_handed_over(void);
+
+/* The server stops or crashes: who is connected now, is cut off. */
+void clients_are_cut_off(void);
+
+/*
+ * The server has started, or is about to, without the counts of protocol 3. What has happened since
+ * some time, by the network's clock, may be lost (UINT64_MAX: nothing); and so is the room of this
+ * code, if it is not 0.
+ */
+void clients_lose_changes(uint64_t since_ns, uint64_t lost_code);
+
+/* The server is there again, after a crash or a planned stop. */
+void clients_are_restarted(void);
 
 /* Nothing befalls anybody from now on; and then, nobody says anything any more. */
 void clients_end_faults(void);

@@ -34,6 +34,9 @@ void network_deliver(void);
 
 extern const struct kernel network_kernel;
 
+/* The server's process is dead: its kernel resets all connections, and those that wait for it. */
+void network_kill_server(void);
+
 /* Pollers of network_kernel. Whether one has something to tell, so that its loop has a turn. */
 bool network_poller_is_due(const struct poller *poller);
 

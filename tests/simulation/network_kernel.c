@@ -98,6 +98,21 @@ static void close_socket(int fd, bool resets)
     network.has_over = true;
 }
 
+void network_kill_server(void)
+{
+    network.backlog = NULL;
+    for (struct link *link = network.links; link != NULL; link = link->next) {
+        if (link->fd < 0)
+            continue;
+        link_unqueue(link);
+        link->poller = NULL;
+        link->socket = NULL;
+        link->part_count = 0;
+        link->waits_for_room = false;
+        close_socket(link->fd, true);
+    }
+}
+
 static void refuse(int fd, struct bytes answer)
 {
     struct link *link = network_link_of(fd);

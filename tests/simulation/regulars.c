@@ -10,6 +10,7 @@
 #include "recovery/recovery_picture.h"
 #include "recovery/recovery_talk.h"
 #include "refusals.h"
+#include "relay/code.h"
 #include "tap.h"
 #include "wire.h"
 #include "world.h"
@@ -28,6 +29,8 @@
                                           */
 #define ABSENCE_MORE_NS (25 * NETWORK_S) /* their seat is held */
 #define PING_NS NETWORK_S
+#define CLOCK_LATE_MS 200                         /* of the witness and the server, see tap.c */
+#define RESTARTED_HOLD_MS (30000 - CLOCK_LATE_MS) /* see "Records" in ARCHITECTURE.md */
 #define HELD_MAX_NS (6 * NETWORK_S) /* without a connection, for one that just said something */
 /* For one that had said nothing: the server's ping may be under way, and 5 s later it is gone. */
 #define QUIET_HELD_MAX_NS (4 * NETWORK_S)
@@ -38,6 +41,7 @@ struct regular {
     struct wire *wire; /* NULL: it has no connection, and so is `line` */
     struct tap_line *line;
     bool is_open;
+    bool is_cut_off; /* the server has stopped or crashed since it connected */
     uint64_t acts_ns;
     uint64_t recovers_ns; /* held or stalled until then; 0: it is not */
     uint64_t waits_ns;    /* for an answer; then it gives the connection up */
@@ -223,6 +227,8 @@ static void hear_close(void *owner, unsigned code, const char *reason)
         player_closed(player, (uint16_t)code);
         judge(regular);
         leave_room_behind(regular, code == CLOSE_KICKED ? player->life : life, room);
+    } else if (regular->is_cut_off && code == 1012) {
+        player_lose(player);
     } else if (lacks_memory ? !clients_are_hit(&gathering->hit_ns)
                             : code != 1001 || !regulars.awaits_stop) {
         fail(regular, "is closed with %u %s", code, reason);
@@ -236,8 +242,8 @@ static void hear_close(void *owner, unsigned code, const char *reason)
 static void ended(void *owner, bool is_reset)
 {
     struct regular *regular = owner;
-    bool has_reason =
-        link_lacks_descriptor(wire_link(regular->wire)) || regular->line->closed_with != 0;
+    bool has_reason = link_lacks_descriptor(wire_link(regular->wire)) ||
+                      regular->line->closed_with != 0 || regular->is_cut_off;
     trace(regular, is_reset ? "is reset" : "is ended");
     note(regular, BYTES("end"));
     if (!has_reason && !clients_are_hit(&regular->gathering->hit_ns))
@@ -255,7 +261,7 @@ static void refused(void *owner, const char *response)
     bool lacks_descriptor = strncmp(response, "HTTP/1.1 503 ", 13) == 0 &&
                             link_lacks_descriptor(wire_link(regular->wire));
     trace(regular, "is answered %.12s", response);
-    if (!lacks_descriptor && !clients_are_hit(&regular->gathering->hit_ns))
+    if (!lacks_descriptor && !regular->is_cut_off && !clients_are_hit(&regular->gathering->hit_ns))
         fail(regular, "is answered %s", response);
     wire_close(regular->wire);
     come_again_soon(regular);
@@ -362,6 +368,7 @@ static void connect_regular(struct regular *regular)
     bool is_hasty = regulars.plan.has_faults && network_once_in(3);
     regular->wire = wire_prepare(address_of_ipv4(octets), 3, &events, regular);
     regular->line = line;
+    regular->is_cut_off = world_is_stopping();
     tap_open(line, wire_link(regular->wire), &gathering->witness, number, regular->player.number);
     trace(regular, is_hasty ? "connects, and does not wait" : "connects");
     regular->waits_ns = network_now_ns() + PATIENCE_NS;
@@ -499,7 +506,7 @@ static void recover(struct regular *regular)
 {
     struct link *link = wire_link(regular->wire);
     regular->recovers_ns = 0;
-    if (!link_is_open(link) && regular->line->closed_with == 0 &&
+    if (!link_is_open(link) && regular->line->closed_with == 0 && !regular->is_cut_off &&
         !clients_are_hit(&regular->gathering->hit_ns))
         fail(regular, "was silent for less than may be, and was closed");
     link_stall(link, false);
@@ -630,6 +637,39 @@ void regulars_stand_still(uint64_t for_ns)
         regular->old_ns += for_ns;
         if (regular->wire != NULL)
             regular->waits_ns += for_ns;
+    }
+}
+
+void regulars_are_cut_off(void)
+{
+    FOR_EACH_REGULAR(regular)
+    {
+        regular->is_cut_off = true;
+    }
+}
+
+/* The time of what has just happened may be the same as that of what is lost. */
+void regulars_lose_changes(uint64_t since_ns, uint64_t lost_code)
+{
+    uint64_t kept_ms = since_ns == UINT64_MAX ? UINT64_MAX : since_ns / NETWORK_MS - 1;
+    char code[CODE_LENGTH_MAX + 1] = {0};
+    code_write(lost_code, (uint8_t *)code);
+    for (uint32_t i = 0; i < regulars.count; i++) {
+        struct witness *witness = &regulars.gatherings[i]->witness;
+        witness->now_ms = network_now_ns() / NETWORK_MS;
+        witness_crashes(witness, kept_ms);
+        if (lost_code != 0)
+            witness_loses_room(witness, code);
+    }
+}
+
+void regulars_are_restarted(void)
+{
+    const struct config *config = world_config();
+    for (uint32_t i = 0; i < regulars.count; i++) {
+        struct witness *witness = &regulars.gatherings[i]->witness;
+        witness->now_ms = network_now_ns() / NETWORK_MS;
+        witness_restarts(witness, RESTARTED_HOLD_MS, (uint32_t)config->migrate_ms - CLOCK_LATE_MS);
     }
 }
 

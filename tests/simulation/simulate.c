@@ -23,6 +23,8 @@
 
 #define TLS_ONCE_IN 6            /* seeds */
 #define UPGRADES_ONCE_IN 4       /* seeds, unless these have TLS */
+#define RESTARTS_ONCE_IN 5       /* seeds; the server has a store, and no TLS */
+#define RESTARTS_AT 3            /* so that most of the seeds that are kept are none of these */
 #define REST_NS (25 * NETWORK_S) /* without faults, until all is said and done */
 #define SILENCE_NS (3 * NETWORK_S)
 
@@ -67,18 +69,23 @@ static void end_politely(void)
 static struct outcome_of_seed play(const struct options *options, uint64_t seed)
 {
     network_init(seed);
+    /* Without a draw, so that other seeds are what they were before there were upgrades. */
+    bool may_end = options->has_faults && options->scene == NULL;
+    bool upgrades = may_end && seed % UPGRADES_ONCE_IN == 0;
+    bool restarts = may_end && seed % RESTARTS_ONCE_IN == RESTARTS_AT;
     const struct clients_plan clients_plan = {
         .rooms = options->rooms > 0 ? options->rooms : 2 + network_below(5),
         .members = options->members > 0 ? options->members : 2 + network_below(7),
         .message_interval_ns = NETWORK_S,
         .has_faults = options->has_faults,
         .is_traced = options->is_traced,
+        .restarts = restarts,
     };
     const struct world_plan world_plan = {
         .has_faults = options->has_faults,
-        .speaks_tls = options->has_faults && network_once_in(TLS_ONCE_IN),
-        /* Without a draw, so that other seeds are what they were before there were upgrades. */
-        .upgrades = options->has_faults && options->scene == NULL && seed % UPGRADES_ONCE_IN == 0,
+        .speaks_tls = options->has_faults && network_once_in(TLS_ONCE_IN) && !restarts,
+        .upgrades = upgrades,
+        .restarts = restarts,
         .is_traced = options->is_traced,
     };
     world_begin(&world_plan);
@@ -89,7 +96,9 @@ static struct outcome_of_seed play(const struct options *options, uint64_t seed)
      * Scenes say what must happen, and nobody could say it where memory lacks, or times begin anew
      * at any moment.
      */
-    if (world_refuses_memory() || world_upgrades())
+    if (world_has_store())
+        world_run_until(end_ns);
+    else if (world_refuses_memory() || world_upgrades())
         scenes_visit(end_ns, options->is_traced);
     else if (options->scene != NULL || options->has_faults)
         scenes_play(end_ns, options->scene, options->is_traced);
@@ -100,7 +109,7 @@ static struct outcome_of_seed play(const struct options *options, uint64_t seed)
     clients_fall_silent();
     world_run_until(world_now_ns() + SILENCE_NS);
     clients_check_rest();
-    bool drains = network_once_in(2);
+    bool drains = network_once_in(2) && !world_has_store();
     if (drains) {
         scene_server_drains(options->is_traced);
         clients_expect_stop();

@@ -10,15 +10,19 @@
 #include <stdlib.h>
 
 #include "clients.h"
+#include "disk.h"
 #include "network.h"
 #include "refusals.h"
 #include "secrets.h"
 #include "server/conn_life.h"
 #include "server/handover.h"
 #include "server/hold.h"
+#include "server/mail.h"
+#include "server/records.h"
 #include "server/server.h"
 #include "server/stopping.h"
 #include "server/turn.h"
+#include "store/store.h"
 #include "support/forget_server.h"
 
 #define DESCRIPTORS 2048
@@ -30,7 +34,12 @@
 #define UPGRADES_NS (4 * NETWORK_S) /* between two, at most */
 #define HOLDING_NS (NETWORK_S / 4)  /* until the last loop holds still, at most */
 #define LOOPS_PLAYED_MAX 4
-#define HOLD_LEAST_S 20 /* that players of protocol 3 ask for */
+#define RESTARTS_NS (20 * NETWORK_S)    /* between two, at most; */
+#define SOON_NS NETWORK_S               /* some come as soon as this */
+#define RESTARTED_NS (2 * NETWORK_S)    /* until a server is there again, at most */
+#define UNWRITTEN_NS (400 * NETWORK_MS) /* RECORDS_INTERVAL_MS, and that loops wait for a core */
+#define WRITING_NS (20 * NETWORK_S)     /* until all is written, when the disk works */
+#define HOLD_LEAST_S 20                 /* that players of protocol 3 ask for */
 
 static struct {
     struct config config;
@@ -50,6 +59,12 @@ static struct {
     uint64_t upgrades_ns;     /* when the server replaces itself next */
     bool is_upgrading;        /* its loops come to rest, */
     bool is_holding;          /* and then hold still */
+    uint64_t upgraded_ns;     /* when it did so last: what had not been written before is then */
+    uint64_t restarts_ns;     /* when the server crashes or is stopped next */
+    bool is_stopping;         /* a planned stop is under way */
+    bool is_marked;           /* the store knows that the server uses it */
+    uint64_t writes_ns;       /* when the store tries again, after a failure */
+    uint64_t retry_ns;        /* and how long it waits after the next one */
     uint64_t full_ns;         /* when the server last had as many rooms as it may, after a turn */
     uint64_t turns;
 } world;
@@ -303,6 +318,37 @@ static bool are_all_held(void)
     return held == world.server.loop_count;
 }
 
+/* When the disk fails, and when it works again. */
+static void tell(const char *why)
+{
+    trace("the store %s", why == NULL ? "works again" : why);
+}
+
+/* The process is gone, and what its store had not written. */
+static void forget_store(struct server *server)
+{
+    disk_unplug();
+    (void)store_stop(server->store, false, 0);
+    server->store = NULL;
+}
+
+/* Returns whether the store could be marked as in use. */
+static bool load_records(bool has_rooms)
+{
+    struct server *server = &world.server;
+    struct store_status status;
+    uint32_t rooms;
+    if (!records_load(server, disk_open(), has_rooms, &rooms))
+        world_fail("no memory for a store", 0);
+    store_drive(server->store, tell);
+    world.writes_ns = 0;
+    world.retry_ns = STORE_RETRY_LEAST_MS * NETWORK_MS;
+    store_get_status(server->store, &status);
+    world.is_marked = !status.is_failing || (has_rooms && world.is_marked);
+    trace("restores %u rooms on %u loops", rooms, server->loop_count);
+    return world.is_marked;
+}
+
 /* All loops hold still: the next server has everything from here on. */
 static void replace_server(void)
 {
@@ -310,6 +356,9 @@ static void replace_server(void)
         hold_write(world.server.loops[i]);
     struct buf text = handover_of(&world.server);
     struct server next = successor(false);
+    bool has_store = world.server.store != NULL;
+    if (has_store)
+        forget_store(&world.server);
     forget_server(&world.server);
     world.config.loops = 1 + network_below(LOOPS_PLAYED_MAX);
     world.server = next;
@@ -317,9 +366,12 @@ static void replace_server(void)
     memset(world.sleeps_until_ns, 0, sizeof world.sleeps_until_ns);
     restore(&world.server, buf_view(&text), false);
     buf_release(&text);
+    if (has_store)
+        (void)load_records(true);
     for (uint32_t i = 0; i < world.server.loop_count; i++)
         conn_life_attach_all(world.server.loops[i]);
     world.is_upgrading = false;
+    world.upgraded_ns = network_now_ns();
     world.upgrades_ns = network_now_ns() + network_random() % UPGRADES_NS;
     clients_are_handed_over();
 }
@@ -337,6 +389,8 @@ static void hold_all(void)
 /* As far as the loops are. */
 static void upgrade(void)
 {
+    if (world.is_stopping) /* SIGUSR2 is refused */
+        return;
     if (!world.is_upgrading && world.upgrades_ns <= network_now_ns())
         begin_upgrade();
     if (!world.is_upgrading || atomic_load(&world.server.restless_loops) > 0)
@@ -346,6 +400,168 @@ static void upgrade(void)
     else if (!world.is_holding)
         hold_all();
     world.is_holding = world.is_upgrading;
+}
+
+static bool is_all_written(void)
+{
+    struct store_status status;
+    store_get_status(world.server.store, &status);
+    bool is_written =
+        status.pending == 0 && !status.is_failing && disk_busy_until_ns() <= network_now_ns();
+    for (uint32_t i = 0; i < world.server.loop_count; i++)
+        is_written = is_written && records_wait_ms(world.server.loops[i]) < 0;
+    return is_written;
+}
+
+/* As the store's thread does: one commit after the other, and after one that failed a while later.
+ */
+static void write_records(void)
+{
+    struct store *store = world.server.store;
+    struct store_status status;
+    uint64_t now_ns = network_now_ns();
+    if (store == NULL || disk_busy_until_ns() > now_ns || world.writes_ns > now_ns)
+        return;
+    if (is_all_written()) {
+        disk_note_kept(now_ns);
+        return;
+    }
+    store_get_status(store, &status);
+    if (status.pending == 0 && !status.is_failing)
+        return;
+    if (store_write(store)) {
+        world.is_marked = true;
+        if (now_ns - UNWRITTEN_NS > world.upgraded_ns)
+            disk_note_kept(now_ns - UNWRITTEN_NS);
+        world.retry_ns = STORE_RETRY_LEAST_MS * NETWORK_MS;
+        return;
+    }
+    world.writes_ns = now_ns + world.retry_ns;
+    if (world.retry_ns < STORE_RETRY_MOST_MS * NETWORK_MS)
+        world.retry_ns *= 2;
+}
+
+static uint64_t writing_ns(void)
+{
+    uint64_t now_ns = network_now_ns();
+    if (world.server.store == NULL)
+        return UINT64_MAX;
+    if (disk_busy_until_ns() > now_ns)
+        return disk_busy_until_ns();
+    return world.writes_ns > now_ns ? world.writes_ns : UINT64_MAX;
+}
+
+/* Returns whether the store could be marked as in use. */
+static bool start_again(void)
+{
+    struct server next = successor(false);
+    network_advance(network_now_ns() + network_random() % RESTARTED_NS);
+    world.config.loops = 1 + network_below(LOOPS_PLAYED_MAX);
+    world.server = next;
+    memset(world.due_ns, 0, sizeof world.due_ns);
+    memset(world.sleeps_until_ns, 0, sizeof world.sleeps_until_ns);
+    world.is_upgrading = world.is_holding = false;
+    if (!server_init(&world.server, DESCRIPTORS))
+        world_fail("the server does not start again", 0);
+    bool is_marked = load_records(false);
+    disk_note_kept(network_now_ns());
+    return is_marked;
+}
+
+/* Where the mail of loops that are dead has connections, they end with the others. */
+static void lose_mail(struct loop *loop)
+{
+    struct mail *lists[] = {loop->unread_mail, mailbox_take_all(&loop->mailbox)};
+    loop->unread_mail = NULL;
+    for (size_t i = 0; i < ARRAY_LENGTH(lists); i++) {
+        for (struct mail *mail = lists[i]; mail != NULL;) {
+            struct mail *next = mail->next;
+            if (mail->kind != MAIL_CONNECTION)
+                mail_drop(loop, mail);
+            mail = next;
+        }
+    }
+}
+
+/* What was in memory is gone, and so is what was not written. */
+static void lose_changes(void)
+{
+    uint64_t damaged;
+    uint64_t since_ns = disk_crash(&damaged);
+    trace("may have lost what happened since %.6f; room %llu is damaged", (double)since_ns / 1e9,
+          (unsigned long long)damaged);
+    clients_lose_changes(since_ns, damaged);
+}
+
+static void crash(void)
+{
+    trace("crashes");
+    clients_are_cut_off();
+    forget_store(&world.server);
+    network_kill_server();
+    for (uint32_t i = 0; i < world.server.loop_count; i++)
+        lose_mail(world.server.loops[i]);
+    forget_server(&world.server);
+    lose_changes();
+    (void)start_again();
+}
+
+static bool have_all_ended(void *context)
+{
+    (void)context;
+    bool have_ended = true;
+    for (uint32_t i = 0; i < world.server.loop_count; i++)
+        have_ended = have_ended && has_ended(world.server.loops[i]);
+    return have_ended;
+}
+
+/* As SIGTERM with `--on-stop keep`, and a new start. False: the disk did not do what was asked. */
+static bool stop_and_start_again(void)
+{
+    struct server *server = &world.server;
+    trace("is stopped, and keeps its rooms");
+    world.is_stopping = true;
+    clients_are_cut_off();
+    server->keeps_rooms = true;
+    for (uint32_t i = 0; i < server->loop_count; i++)
+        mailbox_post(&server->loops[i]->mailbox, &server->loops[i]->stop_mail);
+    (void)world_run_until_true(world_now_ns() + STOPPING_NS, have_all_ended, NULL);
+    for (uint32_t i = 0; i < server->loop_count; i++) {
+        stopping_abandon_all(server->loops[i]);
+        records_write_at_stop(server->loops[i]);
+        stopping_wait_for_kernel(server->loops[i]);
+    }
+    network_advance(disk_busy_until_ns());
+    bool is_kept = store_stop(server->store, true, 0);
+    server->store = NULL;
+    server_release(server);
+    if (!is_kept)
+        lose_changes();
+    bool is_marked = start_again();
+    if (is_kept && !is_marked)
+        clients_lose_changes(UINT64_MAX, 0); /* nothing but the counts */
+    world.is_stopping = false;
+    return is_kept && is_marked;
+}
+
+/*
+ * What befalls a server that has a store. One that can't even mark the store as its own goes on: if
+ * it died, the next one would take what it finds for the last word of the one before.
+ */
+static void restart(void)
+{
+    if (!world.is_marked) {
+        world.restarts_ns = network_now_ns() + SOON_NS;
+        return;
+    }
+    world.restarts_ns = UINT64_MAX;
+    if (network_once_in(3) && records_can_be_kept(&world.server) && !world.is_upgrading)
+        (void)stop_and_start_again();
+    else
+        crash();
+    clients_are_restarted();
+    world.restarts_ns =
+        network_now_ns() + network_random() % (network_once_in(4) ? SOON_NS : RESTARTS_NS);
 }
 
 /* One of the next times that a server asks for memory it gets none. */
@@ -364,6 +580,9 @@ bool world_run_until_true(uint64_t end_ns, bool (*is_true)(void *context), void 
             stand_still();
         if (world.refuses_ns <= network_now_ns())
             refuse_memory();
+        if (world.restarts_ns <= network_now_ns())
+            restart();
+        write_records();
         upgrade();
         network_deliver();
         if (is_true(context))
@@ -375,7 +594,9 @@ bool world_run_until_true(uint64_t end_ns, bool (*is_true)(void *context), void 
             continue;
         uint64_t next_ns = least(least(network_next_ns(), clients_next_ns()),
                                  least(end_ns + world.stood_still_ns, world.stands_still_ns));
-        next_ns = least(next_ns, world.upgrades_ns);
+        if (!world.is_stopping)
+            next_ns = least(next_ns, least(world.upgrades_ns, world.restarts_ns));
+        next_ns = least(next_ns, writing_ns());
         for (uint32_t i = 0; i < world.server.loop_count; i++) {
             if (has_ended(world.server.loops[i]))
                 continue;
@@ -409,6 +630,34 @@ static bool is_at_rest(void *context)
     return !world.is_upgrading;
 }
 
+static bool is_written(void *context)
+{
+    (void)context;
+    return is_all_written();
+}
+
+/* When the disk works again, all is written; and then nothing is lost by a planned stop. */
+static void end_restarts(void)
+{
+    world.restarts_ns = UINT64_MAX;
+    disk_end_faults();
+    if (!world_run_until_true(world_now_ns() + WRITING_NS, is_written, NULL))
+        world_fail("the store does not write all, though it can", 0);
+    if (!stop_and_start_again())
+        world_fail("a stop loses something, though the disk works", 0);
+    clients_are_restarted();
+}
+
+bool world_is_stopping(void)
+{
+    return world.is_stopping;
+}
+
+bool world_has_store(void)
+{
+    return world.server.store != NULL;
+}
+
 bool world_refuses_memory(void)
 {
     return world.refuses_ns != UINT64_MAX;
@@ -423,6 +672,8 @@ void world_end_faults(void)
     if (!world_run_until_true(world_now_ns() + UPGRADES_NS, is_at_rest, NULL))
         world_fail("an upgrade does not end", 0);
     world.upgrades_ns = UINT64_MAX;
+    if (world_has_store())
+        end_restarts();
 }
 
 /* Milliseconds, as an option's value. */
@@ -497,17 +748,25 @@ void world_begin(const struct world_plan *plan)
         .news_fd = network_kernel.wake_new(),
         .poller = network_once_in(2) ? POLLER_EPOLL : POLLER_IO_URING,
     };
+    if (plan->restarts)
+        world.config.state_directory = "simulated";
     if (!server_init(&world.server, DESCRIPTORS))
         world_fail("The server does not start", 0);
-    bool stands_still = plan->has_faults && network_once_in(3);
+    bool stands_still = plan->has_faults && network_once_in(3) && !plan->restarts;
     /* OpenSSL asks for much. */
-    bool refuses = plan->has_faults && network_once_in(plan->speaks_tls ? 2 : 3);
+    bool refuses = plan->has_faults && network_once_in(plan->speaks_tls ? 2 : 3) && !plan->restarts;
     world.stands_still_ns = stands_still ? network_now_ns() + 10 * NETWORK_S : UINT64_MAX;
     world.refuses_ns = refuses ? network_now_ns() : UINT64_MAX;
     world.has_refused_memory = refuses;
     world.upgrades_ns = plan->upgrades && !plan->speaks_tls && !refuses
                             ? network_now_ns() + 5 * NETWORK_S
                             : UINT64_MAX;
+    world.restarts_ns = UINT64_MAX;
+    if (plan->restarts) {
+        disk_begin(plan->has_faults);
+        (void)load_records(false);
+        world.restarts_ns = network_now_ns() + network_random() % RESTARTS_NS;
+    }
     world.lacks_cores = plan->has_faults && network_once_in(2);
     bool lacks_descriptors = plan->has_faults && network_once_in(3);
     network_lack_descriptors(lacks_descriptors);
@@ -577,6 +836,10 @@ void world_check_rest(void)
         expect_none("bytes of the budget that nobody gave back", server->loops[i]->charged);
     }
     check_nobody_is_here();
+    if (world_has_store()) {
+        (void)world_run_until_true(world_now_ns() + WRITING_NS, is_written, NULL);
+        expect_none("records of rooms that have ended", disk_records());
+    }
     expect_none("rooms that are still there", atomic_load(&server->rooms));
     expect_none("bytes that rooms still keep", atomic_load(&server->retained_bytes));
     expect_none("origins that still have clients or rooms",
@@ -603,5 +866,9 @@ void world_stop(void)
         stopping_wait_for_kernel(loop);
     }
     check_nobody_is_here();
+    if (world_has_store() && !store_stop(server->store, true, 0))
+        world_fail("the store is not left in good order", 0);
+    server->store = NULL;
     server_release(server);
+    disk_end();
 }

@@ -15,6 +15,7 @@ struct world_plan {
     bool has_faults;
     bool speaks_tls;
     bool upgrades; /* the server replaces itself now and then, if it does not lack memory */
+    bool restarts; /* it has a store, and now and then it crashes or is stopped, and starts again */
     bool is_traced;
 };
 
@@ -44,7 +45,13 @@ bool world_refuses_memory(void);
 /* Whether the server replaces itself now and then. */
 bool world_upgrades(void);
 
-/* Nothing fails from now on, and the server stays. */
+/* Whether the server has a store, and is started again now and then. */
+bool world_has_store(void);
+
+/* Whether the server stops just now: what connects may be cut off. */
+bool world_is_stopping(void);
+
+/* Nothing fails from now on, and the server stays, after a last planned stop if it has a store. */
 void world_end_faults(void);
 
 /* Turns of all loops so far. */

@@ -233,7 +233,7 @@ static void step_crash(struct play *play)
     for (uint32_t i = 0; i < play->player_count; i++)
         player_lose(&play->players[i]);
     network_crash(&play->network);
-    witness_crashes(&play->witness);
+    witness_crashes(&play->witness, UINT64_MAX);
     play->server->crash(play->server->context);
 }
 

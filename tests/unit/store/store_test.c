@@ -318,6 +318,49 @@ static void a_start_on_a_full_disk_restores_and_writes_later(void **state)
     assert_int_equal(fake.disk.marks[STORE_MARK_IN_USE], 0); /* as it was: nobody played */
 }
 
+static void a_store_without_a_thread_writes_when_its_owner_wants_it(void **state)
+{
+    (void)state;
+    struct fake fake;
+    struct witness witness = {0};
+    fake_init(&fake);
+    struct store *store = open_store(&fake, &witness);
+    store_drive(store, tell);
+    told[0] = '\0';
+    uint32_t commits = fake.commits;
+    assert_true(store_write(store)); /* nothing waits */
+    assert_int_equal(fake.commits, commits);
+    assert_true(put(store, 1, "first"));
+    expect(&fake, 1, "");
+    fake.failures_left = 1;
+    assert_false(store_write(store));
+    expect(&fake, 1, "");
+    assert_true(store_write(store));
+    expect(&fake, 1, "first");
+    assert_string_equal(told, "-+");
+    assert_false(fake.was_durable);
+    assert_true(put(store, 2, "second"));
+    assert_true(store_stop(store, true, 0)); /* it writes what waits, and takes the mark away */
+    expect(&fake, 2, "second");
+    assert_int_equal(fake.disk.marks[STORE_MARK_IN_USE], 0);
+    assert_true(fake.is_closed);
+}
+
+static void a_store_without_a_thread_that_cannot_write_is_left_in_use(void **state)
+{
+    (void)state;
+    struct fake fake;
+    struct witness witness = {0};
+    fake_init(&fake);
+    struct store *store = open_store(&fake, &witness);
+    store_drive(store, tell);
+    assert_true(put(store, 1, "first"));
+    fake.failures_left = 1;
+    assert_false(store_stop(store, true, 0));
+    assert_int_equal(fake.disk.marks[STORE_MARK_IN_USE], 1);
+    assert_true(fake.is_closed);
+}
+
 static void what_can_be_read_of_a_damaged_file_goes_into_a_new_one(void **state)
 {
     (void)state;
@@ -350,6 +393,8 @@ int main(void)
         cmocka_unit_test(what_cannot_be_restored_is_set_aside_and_told),
         cmocka_unit_test(a_record_of_which_the_process_dies_is_set_aside),
         cmocka_unit_test(a_start_on_a_full_disk_restores_and_writes_later),
+        cmocka_unit_test(a_store_without_a_thread_writes_when_its_owner_wants_it),
+        cmocka_unit_test(a_store_without_a_thread_that_cannot_write_is_left_in_use),
         cmocka_unit_test(what_can_be_read_of_a_damaged_file_goes_into_a_new_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
