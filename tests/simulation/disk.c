@@ -193,6 +193,7 @@ static void keep_former(void)
 static bool commit(struct store_engine *engine, bool is_durable)
 {
     (void)engine;
+    world_goes_on();
     if (is_full())
         return fail("the disk is full");
     disk.is_in_transaction = false;

@@ -21,8 +21,8 @@
 #define STATES_MAX 1024
 #define INDEX_STEP 16 /* see "Records" in ARCHITECTURE.md */
 #define NOBODY UINT32_MAX
-#define BACK_NS (3 * NETWORK_S) /* in which everybody comes back */
-#define INTERVAL_NS NETWORK_S
+#define BACK_NS (3 * NETWORK_S)     /* in which everybody comes back */
+#define INTERVAL_NS (NETWORK_S / 4) /* between two things that one says */
 #define SAYING_MAX 128
 
 /* What somebody has said last, as another has heard it. */

@@ -38,6 +38,7 @@
 #define SOON_NS NETWORK_S               /* some come as soon as this */
 #define RESTARTED_NS (2 * NETWORK_S)    /* until a server is there again, at most */
 #define UNWRITTEN_NS (400 * NETWORK_MS) /* RECORDS_INTERVAL_MS, and that loops wait for a core */
+#define GOES_ON_NS (500 * NETWORK_MS)   /* while the engine writes */
 #define WRITING_NS (20 * NETWORK_S)     /* until all is written, when the disk works */
 #define HOLD_LEAST_S 20                 /* that players of protocol 3 ask for */
 
@@ -62,6 +63,7 @@ static struct {
     uint64_t upgraded_ns;     /* when it did so last: what had not been written before is then */
     uint64_t restarts_ns;     /* when the server crashes or is stopped next */
     bool is_stopping;         /* a planned stop is under way */
+    bool is_writing;          /* the store's thread does, while the loops go on */
     bool is_marked;           /* the store knows that the server uses it */
     uint64_t writes_ns;       /* when the store tries again, after a failure */
     uint64_t retry_ns;        /* and how long it waits after the next one */
@@ -429,7 +431,10 @@ static void write_records(void)
     store_get_status(store, &status);
     if (status.pending == 0 && !status.is_failing)
         return;
-    if (store_write(store)) {
+    world.is_writing = true;
+    bool is_written = store_write(store);
+    world.is_writing = false;
+    if (is_written) {
         world.is_marked = true;
         if (now_ns - UNWRITTEN_NS > world.upgraded_ns)
             disk_note_kept(now_ns - UNWRITTEN_NS);
@@ -439,6 +444,12 @@ static void write_records(void)
     world.writes_ns = now_ns + world.retry_ns;
     if (world.retry_ns < STORE_RETRY_MOST_MS * NETWORK_MS)
         world.retry_ns *= 2;
+}
+
+void world_goes_on(void)
+{
+    if (world.is_writing && network_once_in(4))
+        world_run_until(world_now_ns() + network_random() % GOES_ON_NS);
 }
 
 static uint64_t writing_ns(void)
@@ -544,6 +555,16 @@ static bool stop_and_start_again(void)
     return is_kept && is_marked;
 }
 
+/* Whether a room has changed, and its loop has not handed its record over yet. */
+static bool waits_for_handing_over(void *context)
+{
+    (void)context;
+    bool waits = false;
+    for (uint32_t i = 0; i < world.server.loop_count; i++)
+        waits |= records_wait_ms(world.server.loops[i]) > 0;
+    return waits;
+}
+
 /*
  * What befalls a server that has a store. One that can't even mark the store as its own goes on: if
  * it died, the next one would take what it finds for the last word of the one before.
@@ -555,6 +576,8 @@ static void restart(void)
         return;
     }
     world.restarts_ns = UINT64_MAX;
+    if (network_once_in(2))
+        (void)world_run_until_true(world_now_ns() + SOON_NS, waits_for_handing_over, NULL);
     if (network_once_in(3) && records_can_be_kept(&world.server) && !world.is_upgrading)
         (void)stop_and_start_again();
     else
@@ -573,6 +596,15 @@ static void refuse_memory(void)
     refusals_next(number);
 }
 
+/* What can't be in the middle of a commit. */
+static void go_on_with_store(void)
+{
+    if (world.restarts_ns <= network_now_ns())
+        restart();
+    write_records();
+    upgrade();
+}
+
 bool world_run_until_true(uint64_t end_ns, bool (*is_true)(void *context), void *context)
 {
     for (;;) {
@@ -580,10 +612,8 @@ bool world_run_until_true(uint64_t end_ns, bool (*is_true)(void *context), void 
             stand_still();
         if (world.refuses_ns <= network_now_ns())
             refuse_memory();
-        if (world.restarts_ns <= network_now_ns())
-            restart();
-        write_records();
-        upgrade();
+        if (!world.is_writing)
+            go_on_with_store();
         network_deliver();
         if (is_true(context))
             return true;
@@ -594,9 +624,10 @@ bool world_run_until_true(uint64_t end_ns, bool (*is_true)(void *context), void 
             continue;
         uint64_t next_ns = least(least(network_next_ns(), clients_next_ns()),
                                  least(end_ns + world.stood_still_ns, world.stands_still_ns));
-        if (!world.is_stopping)
+        if (!world.is_stopping && !world.is_writing)
             next_ns = least(next_ns, least(world.upgrades_ns, world.restarts_ns));
-        next_ns = least(next_ns, writing_ns());
+        if (!world.is_writing)
+            next_ns = least(next_ns, writing_ns());
         for (uint32_t i = 0; i < world.server.loop_count; i++) {
             if (has_ended(world.server.loops[i]))
                 continue;

@@ -48,6 +48,9 @@ bool world_upgrades(void);
 /* Whether the server has a store, and is started again now and then. */
 bool world_has_store(void);
 
+/* In the middle of a commit: everything may go on for a while. */
+void world_goes_on(void);
+
 /* Whether the server stops just now: what connects may be cut off. */
 bool world_is_stopping(void);
 
