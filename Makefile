@@ -1,6 +1,6 @@
 # A thin front to Meson. `make` builds, and says what it lacks; what runs something installs that itself.
 
-.PHONY: all release asan run check lint test nightly simulate mutants tsan fuzz fuzz-corpus soak bench format clean
+.PHONY: all release asan run check lint test nightly simulate simulate-cluster mutants tsan fuzz fuzz-corpus soak bench format clean
 .PHONY: install uninstall deb package-test equipped
 
 all: release
@@ -69,7 +69,14 @@ simulate:
 	@ninja -C build/simulate --quiet tests/simulate
 	@build/simulate/tests/simulate $(if $(SEED),--seed $(SEED) --trace,--seeds $(or $(SEEDS),1000))
 
-# Plants faults in the sources, one by one, and sees whether the simulation finds them: a few minutes.
+# The nodes of a cluster in a simulated engine, in the same way.
+simulate-cluster:
+	@scripts/setup build
+	@test -f build/simulate/build.ninja || meson setup build/simulate -Dsimulation=true >/dev/null
+	@ninja -C build/simulate --quiet tests/cluster_simulate
+	@build/simulate/tests/cluster_simulate $(if $(SEED),--seed $(SEED) --trace,--seeds $(or $(SEEDS),1000))
+
+# Plants faults in the sources, one by one, and sees whether the simulations find them: some minutes.
 mutants:
 	@scripts/setup build
 	@tests/simulation/mutants

@@ -1,0 +1,213 @@
+/* Who is dead, who inherits, and the entries that this node writes. */
+#include "cluster/ownership_parts.h"
+
+static const struct ownership_node *find_node(const struct ownership_judgement *judgement,
+                                              const struct node_id *id)
+{
+    for (uint32_t i = 0; i < judgement->count; i++) {
+        if (node_id_equal(&judgement->nodes[i].id, id))
+            return &judgement->nodes[i];
+    }
+    return NULL;
+}
+
+/* hasty. A lease that is not there is older than all that are. */
+static bool is_dead(const struct ownership *ownership, const struct node_id *id)
+{
+    const struct ownership_judgement *judgement = &ownership->judgement;
+    if (node_id_equal(id, &ownership->self))
+        return false;
+    const struct ownership_node *node = find_node(judgement, id);
+    return node == NULL || node->has_ended || node->sequence < judgement->renewals[0];
+}
+
+static bool is_heir(const struct ownership *ownership, const struct ownership_node *node)
+{
+    const uint64_t *renewals = ownership->judgement.renewals;
+    return node->may_inherit &&
+           node->sequence > renewals[OWNERSHIP_RENEWALS - OWNERSHIP_MISSED_LEAST];
+}
+
+static void note_dead(struct ownership *ownership)
+{
+    bool has_dead = false;
+    for (uint32_t i = 0; i < MAP_SLICES && !has_dead; i++) {
+        const struct map_slice *slice = &ownership->map.slices[i];
+        has_dead = is_dead(ownership, &ownership->map.nodes[slice->owner]);
+    }
+    if (has_dead && !ownership->has_dead)
+        ownership->dead_since_ms = ownership->now_ms;
+    ownership->has_dead = has_dead;
+}
+
+static struct ownership_node read_lease(const struct node_id *id,
+                                        const struct ownership_lease *entry)
+{
+    struct lease lease;
+    bool is_read = lease_read(entry->text, &lease) && node_id_equal(&lease.node, id);
+    return (struct ownership_node){
+        .id = *id,
+        .sequence = entry->sequence,
+        .has_ended = is_read && lease.has_ended,
+        .may_inherit = is_read && !lease.has_ended && !lease.is_draining,
+    };
+}
+
+void ownership_leases_were_read(struct ownership *ownership, uint64_t serial,
+                                const struct ownership_lease *leases, uint32_t count)
+{
+    struct ownership_judgement *judgement = &ownership->judgement;
+    uint64_t own_sequence = 0;
+    if (!ownership_settle(ownership, OWNERSHIP_READ_LEASES, serial))
+        return;
+    judgement->count = 0;
+    for (uint32_t i = 0; i < count && judgement->count < OWNERSHIP_LEASES_MAX; i++) {
+        struct node_id id;
+        if (!node_id_read(leases[i].key, &id))
+            continue;
+        if (node_id_equal(&id, &ownership->self))
+            own_sequence = leases[i].sequence;
+        judgement->nodes[judgement->count++] = read_lease(&id, &leases[i]);
+    }
+    /* own-lease */
+    judgement->is_valid = own_sequence >= judgement->renewals[OWNERSHIP_RENEWALS - 1];
+    if (judgement->is_valid && ownership->has_map)
+        note_dead(ownership);
+}
+
+struct heirs {
+    uint32_t count;
+    struct node_id ids[OWNERSHIP_LEASES_MAX + 1]; /* in their order */
+    uint8_t places[OWNERSHIP_LEASES_MAX + 1];     /* among the nodes of the map */
+    uint32_t slices[OWNERSHIP_LEASES_MAX + 1];    /* how many each owns */
+};
+
+static void add_heir(struct heirs *heirs, const struct node_id *id)
+{
+    uint32_t place = heirs->count++;
+    while (place > 0 && node_id_compare(&heirs->ids[place - 1], id) > 0) {
+        heirs->ids[place] = heirs->ids[place - 1];
+        place--;
+    }
+    heirs->ids[place] = *id;
+}
+
+static void find_heirs(const struct ownership *ownership, struct heirs *ret_heirs)
+{
+    const struct ownership_judgement *judgement = &ownership->judgement;
+    ret_heirs->count = 0;
+    for (uint32_t i = 0; i < judgement->count; i++) {
+        const struct ownership_node *node = &judgement->nodes[i];
+        if (!node_id_equal(&node->id, &ownership->self) && is_heir(ownership, node))
+            add_heir(ret_heirs, &node->id);
+    }
+    if (!ownership->is_draining)
+        add_heir(ret_heirs, &ownership->self);
+}
+
+/* Whether those who come before this node have had their time. */
+static bool is_ones_turn(const struct ownership *ownership, const struct heirs *heirs)
+{
+    uint32_t before = 0;
+    while (before < heirs->count && before < OWNERSHIP_HEIRS_WAITED &&
+           !node_id_equal(&heirs->ids[before], &ownership->self))
+        before++;
+    return ownership->now_ms - ownership->dead_since_ms >= before * OWNERSHIP_HEIR_MS;
+}
+
+/* Gives heirs a place among the nodes; those for whom there is none inherit nothing. */
+static void seat_heirs(struct map *map, struct heirs *heirs)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < heirs->count; i++) {
+        uint8_t place = map_add_node(map, &heirs->ids[i]);
+        if (place == MAP_NO_NODE)
+            continue;
+        heirs->places[count] = place;
+        heirs->slices[count] = 0;
+        for (uint32_t s = 0; s < MAP_SLICES; s++)
+            heirs->slices[count] += map->slices[s].owner == place;
+        count++;
+    }
+    heirs->count = count;
+}
+
+/* The heir with the fewest slices, which gets one more. */
+static uint8_t next_heir(struct heirs *heirs)
+{
+    uint32_t least = 0;
+    for (uint32_t i = 1; i < heirs->count; i++) {
+        if (heirs->slices[i] < heirs->slices[least])
+            least = i;
+    }
+    heirs->slices[least]++;
+    return heirs->places[least];
+}
+
+static bool take_slices(const struct ownership *ownership, struct map *map)
+{
+    bool is_taken[MAP_SLICES];
+    struct heirs heirs;
+    uint32_t count = 0;
+    find_heirs(ownership, &heirs);
+    if (heirs.count == 0 || !is_ones_turn(ownership, &heirs))
+        return false;
+    for (uint32_t i = 0; i < MAP_SLICES; i++) {
+        struct map_slice *slice = &map->slices[i];
+        is_taken[i] = slice->term < MAP_NUMBER_MAX && is_dead(ownership, &map->nodes[slice->owner]);
+        count += is_taken[i];
+        if (is_taken[i])
+            *slice = (struct map_slice){.term = slice->term + 1,
+                                        .owner = MAP_NO_NODE,
+                                        .next = MAP_NO_NODE,
+                                        .how = SLICE_TAKEN};
+    }
+    map_forget_nodes(map); /* makes places for heirs */
+    seat_heirs(map, &heirs);
+    for (uint32_t i = 0; i < MAP_SLICES && heirs.count > 0; i++) {
+        if (is_taken[i])
+            map->slices[i].owner = next_heir(&heirs);
+    }
+    return count > 0 && heirs.count > 0;
+}
+
+/* A number that looks random (splitmix64). */
+static uint64_t mix(uint64_t number)
+{
+    number += UINT64_C(0x9e3779b97f4a7c15);
+    number = (number ^ number >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    number = (number ^ number >> 27) * UINT64_C(0x94d049bb133111eb);
+    return number ^ number >> 31;
+}
+
+/* Nothing stands in the stream: the map that this node knows goes on, or an era begins. */
+static bool begin_anew(struct ownership *ownership, struct map *map)
+{
+    if (ownership->has_map)
+        return true;
+    if (ownership->is_draining)
+        return false;
+    /* Somebody else may know what stood. */
+    if (ownership->last_revision > 0 &&
+        ownership->now_ms - ownership->bare_since_ms < OWNERSHIP_FOUND_MS)
+        return false;
+    ownership->random = mix(ownership->random);
+    map_found(map, &ownership->self, ownership->random);
+    return true;
+}
+
+bool ownership_plan_entry(struct ownership *ownership, struct map *ret_map)
+{
+    const struct ownership_judgement *judgement = &ownership->judgement;
+    bool is_judged = ownership->has_map && ownership->has_dead && judgement->is_valid &&
+                     ownership->now_ms - judgement->asked_ms <= OWNERSHIP_JUDGED_MS;
+    if (!ownership->was_read || ownership->must_read || ownership->is_outdated ||
+        (!ownership->is_bare && !is_judged))
+        return false;
+    *ret_map = ownership->map;
+    if (!(ownership->is_bare ? begin_anew(ownership, ret_map) : take_slices(ownership, ret_map)))
+        return false;
+    ret_map->by = ownership->self;
+    ret_map->based_on = ownership->last_revision;
+    return true;
+}
