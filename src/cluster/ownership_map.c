@@ -99,31 +99,32 @@ static bool take_in_news(struct ownership *ownership, const struct map_history *
 }
 
 /*
- * Whether the stream is another one than the one that was read before: it was made anew. Revisions
- * may have gone on beyond those that this node knew.
+ * Whether the stream is another one than the one that was read before: it was made anew. Its
+ * revisions may have gone on beyond those that this node knew. `last` is the entry that stands
+ * last; NULL: none does.
  */
-static bool is_other_stream(const struct ownership *ownership, const struct map_history *history)
+static bool is_other_stream(const struct ownership *ownership, const struct map_history *history,
+                            const struct map *last)
 {
-    struct map map;
-    bool has_stood = map_find_last(history, &map) < history->count;
-    if (!has_stood || ownership->map_revision == 0)
-        return history->last_revision < ownership->last_revision;
-    return map.era != ownership->map.era;
+    if (last != NULL)
+        return last->era != ownership->map.era;
+    return history->last_revision < ownership->last_revision;
 }
 
-static void note_bare(struct ownership *ownership, const struct map_history *history,
-                      bool has_stood)
+static void note_bare(struct ownership *ownership, bool is_bare)
 {
-    bool is_there = history->count > 0 && history->entries[0].revision <= ownership->map_revision;
-    bool was_bare = ownership->is_bare;
-    ownership->is_bare = !has_stood && !is_there && !ownership->is_outdated;
-    if (!was_bare)
+    if (!ownership->is_bare)
         ownership->bare_since_ms = ownership->now_ms;
+    ownership->is_bare = is_bare;
 }
 
 bool ownership_take_in(struct ownership *ownership, const struct map_history *history)
 {
-    if (is_other_stream(ownership, history)) {
+    struct map map;
+    const struct map *last = map_find_last(history, &map) < history->count ? &map : NULL;
+    if (ownership->map_revision == 0) {
+        ownership->last_revision = 0; /* it knows of no stream in which something stands */
+    } else if (is_other_stream(ownership, history, last)) {
         end_era(ownership);
         ownership->last_revision = 0;
         ownership->is_outdated = false;
@@ -139,6 +140,6 @@ bool ownership_take_in(struct ownership *ownership, const struct map_history *hi
         ownership_lose_all(ownership, OWNERSHIP_LOST_UNKNOWN);
         ownership->has_map = false;
     }
-    note_bare(ownership, history, has_stood);
+    note_bare(ownership, last == NULL);
     return true;
 }

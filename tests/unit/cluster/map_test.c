@@ -92,6 +92,7 @@ static void slices_that_are_wrong_are_refused(void **state)
         "[0,1,0,0,null,0,0]",
         "[0,1,2,0,null,0]",
         "[0,1,0,0,2,5]",
+        "[0,1,0,0,255,0]",
         "[0,1,0,0,255,5]",  /* not what stands for none */
         "[0,1,0,0,1,0]",    /* a next without the entry that set it */
         "[0,1,0,0,null,5]", /* and the other way round */
@@ -127,7 +128,7 @@ static void nodes_that_are_wrong_are_refused(void **state)
         "\"a b.0000000000000001\"",
         "\"\\u0000.0000000000000001\"",
         "\"\xc3\xa4.0000000000000001\"",
-        "\"" NAME_32 "6.0000000000000001\"",
+        "\"abcdefghijklmnopqrstuvwxyz0123456.0000000000000001\"",
         "\"a.0000000000000001\",\"a.0000000000000001\"",
     };
     (void)state;

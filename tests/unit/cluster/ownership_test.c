@@ -487,6 +487,22 @@ static void another_stream_is_another_era(void **state)
     assert_int_equal(openings, MAP_SLICES);
 }
 
+/* Nothing stood in the one that the node knew, and something stands at the same revision. */
+static void a_bare_stream_may_be_another_one(void **state)
+{
+    (void)state;
+    begin();
+    append_junk(1);
+    read_map();
+    history.last_revision = history.count = 0;
+    append_map_of(2, 1);
+    for (int i = 0; i < 15; i++) {
+        read_map();
+        assert_null(request_of(OWNERSHIP_WRITE_MAP));
+    }
+    assert_true(era == 5);
+}
+
 /* The node can't know who owns what, and writes nothing. */
 static void a_later_version_ends_service(void **state)
 {
@@ -729,6 +745,7 @@ int main(void)
         cmocka_unit_test(a_map_that_is_gone_is_written_again),
         cmocka_unit_test(an_era_begins_after_a_while),
         cmocka_unit_test(another_stream_is_another_era),
+        cmocka_unit_test(a_bare_stream_may_be_another_one),
         cmocka_unit_test(a_later_version_ends_service),
         cmocka_unit_test(five_renewals_in_a_row_are_death),
         cmocka_unit_test(a_sequence_that_goes_down_is_of_another_stream),
