@@ -46,22 +46,6 @@ void records_explain(const struct record_fault *fault, char ret_why[RECORDS_WHY_
              fault->field == NULL ? "" : ": ", fault->field == NULL ? "" : fault->field);
 }
 
-/*
- * The process has its rooms from the program before. A record of any other room is removed: the
- * room has ended. Records of rooms that are there are written anew soon, since all have changed.
- */
-static const char *compare_room(void *context, uint64_t key, struct bytes text, bool is_clean)
-{
-    struct restoration *restoration = context;
-    struct server *server = restoration->server;
-    const struct loop *loop = server->loops[code_owner(key, server->loop_count)];
-    (void)text;
-    (void)is_clean;
-    if (relay_find_room(&loop->relay, key) == NULL)
-        (void)!store_remove(server->store, key);
-    return NULL;
-}
-
 static const char *restore_room(void *context, uint64_t key, struct bytes text, bool is_clean)
 {
     struct restoration *restoration = context;
@@ -103,25 +87,58 @@ static void tell(const char *why)
         fprintf(stderr, "party-sockets: the store fails, games go on: %s\n", why);
 }
 
-bool records_load(struct server *server, struct store_engine *engine, bool has_rooms,
-                  uint32_t *ret_rooms)
+bool records_load(struct server *server, struct store_engine *engine, uint32_t *ret_rooms)
 {
     struct restoration restoration = {.server = server};
-    struct store_loading loading = {has_rooms ? compare_room : restore_room, complain,
-                                    &restoration};
+    struct store_loading loading = {restore_room, complain, &restoration};
     server->store = store_new(engine);
     bool is_loaded = server->store != NULL && store_load(server->store, &loading);
     *ret_rooms = restoration.rooms;
     return is_loaded;
 }
 
+/* Fills in the codes of a loop's rooms, and returns how many it has. */
+static size_t copy_codes(const struct loop *loop, uint64_t *ret_codes)
+{
+    const struct room_table *rooms = &loop->relay.rooms;
+    size_t count = 0;
+    for (uint32_t i = 0; i < rooms->bucket_count; i++) {
+        for (const struct room *room = rooms->buckets[i]; room != NULL; room = room->next_in_bucket)
+            ret_codes[count++] = room->code;
+    }
+    return count;
+}
+
+bool records_take_over(struct server *server, struct store_engine *engine)
+{
+    size_t most = 1;
+    size_t count = 0;
+    for (uint32_t i = 0; i < server->loop_count; i++)
+        most += server->loops[i]->relay.rooms.room_count;
+    uint64_t *codes = malloc(most * sizeof *codes);
+    if (codes == NULL) {
+        engine->functions->close(engine);
+        return false;
+    }
+    for (uint32_t i = 0; i < server->loop_count; i++)
+        count += copy_codes(server->loops[i], codes + count);
+    server->store = store_new(engine);
+    if (server->store == NULL)
+        free(codes);
+    else
+        store_take_over(server->store, codes, count);
+    return server->store != NULL;
+}
+
 bool records_begin(struct server *server, bool has_rooms)
 {
     const char *directory = server->config->state_directory;
     char why[STORE_WHY_MAX];
+    uint32_t rooms = 0;
     if (directory == NULL)
         return true;
-    struct store_engine *engine = store_sqlite_open(directory, why);
+    struct store_engine *engine =
+        has_rooms ? store_sqlite_open_later(directory, why) : store_sqlite_open(directory, why);
     if (why[0] != 0)
         fprintf(stderr, "party-sockets: --state-dir %s: %s\n", directory, why);
     if (engine == NULL) {
@@ -129,8 +146,9 @@ bool records_begin(struct server *server, bool has_rooms)
                         "DIRECTORY, or STATE_DIR=DIRECTORY\n");
         return false;
     }
-    uint32_t rooms;
-    if (!records_load(server, engine, has_rooms, &rooms) || !store_start(server->store, tell)) {
+    bool is_ready =
+        has_rooms ? records_take_over(server, engine) : records_load(server, engine, &rooms);
+    if (!is_ready || !store_start(server->store, tell)) {
         fprintf(stderr, "party-sockets: not enough memory or threads for --state-dir\n");
         return false;
     }

@@ -13,18 +13,20 @@
 
 /*
  * Opens the store of --state-dir, makes the rooms that it has, and starts its thread. Call it after
- * the loops were made, and before they run. `has_rooms`: the loops have all rooms already, and the
- * store gets the records of these, and no others. False: the server should not start; a line on
- * stderr says why. Does nothing without --state-dir.
+ * the loops were made, and before they run. `has_rooms`: the loops have all rooms already. Then the
+ * store's thread opens the store, which gets the records of these rooms, and no others; a store
+ * that can't be opened fails as one at any other time. False: the server should not start; a line
+ * on stderr says why. Does nothing without --state-dir.
  */
 MUST_CHECK bool records_begin(struct server *server, bool has_rooms);
 
 /*
- * The same with an engine that is open, which the function takes over; the store is not started.
- * False: memory is short.
+ * The same in two parts, for a process without rooms and for one that has them, with an engine that
+ * the function takes over; the store is not started. False: memory is short.
  */
-MUST_CHECK bool records_load(struct server *server, struct store_engine *engine, bool has_rooms,
+MUST_CHECK bool records_load(struct server *server, struct store_engine *engine,
                              uint32_t *ret_rooms);
+MUST_CHECK bool records_take_over(struct server *server, struct store_engine *engine);
 
 /*
  * Makes the room of a record with this code, in the loop that the code says. The function fills in

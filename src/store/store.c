@@ -25,6 +25,10 @@ struct store {
     uint64_t since_ms;  /* the oldest change has waited since then; 0: none waits */
     uint64_t commit_ms; /* when the commit under way began; 0: there is none */
     bool is_stopping;
+    uint64_t *kept; /* in their order: the keys of records that the first commit keeps */
+    size_t kept_count;
+    bool takes_over;   /* that commit is still to come; like the two before it, for the thread that
+                          uses the engine */
     bool is_marked;    /* as in use; only the thread that uses the engine looks at it */
     bool is_clean;     /* the stop is in good order */
     bool has_ended;    /* the thread has written what it could */
@@ -63,6 +67,7 @@ struct store *store_new(struct store_engine *engine)
 static void free_store(struct store *store)
 {
     store->engine->functions->close(store->engine);
+    free(store->kept);
     pending_release(&store->pending);
     pending_release(&store->writing);
     pthread_cond_destroy(&store->changed);
@@ -258,6 +263,76 @@ bool store_load(struct store *store, const struct store_loading *loading)
     return is_loaded;
 }
 
+static int compare_keys(const void *a, const void *b)
+{
+    uint64_t left = *(const uint64_t *)a;
+    uint64_t right = *(const uint64_t *)b;
+    return (left > right) - (left < right);
+}
+
+void store_take_over(struct store *store, uint64_t *keys, size_t count)
+{
+    if (count > 0)
+        qsort(keys, count, sizeof *keys, compare_keys);
+    store->kept = keys;
+    store->kept_count = count;
+    store->takes_over = true;
+}
+
+/* Keys of records of rooms that are gone. */
+struct gone {
+    const struct store *store;
+    uint64_t *keys; /* owned */
+    size_t count;
+    size_t capacity;
+    bool lacks_memory;
+};
+
+static void find_gone(void *context, const struct store_record *record)
+{
+    struct gone *gone = context;
+    const struct store *store = gone->store;
+    if (store->kept_count > 0 && bsearch(&record->key, store->kept, store->kept_count,
+                                         sizeof record->key, compare_keys) != NULL)
+        return;
+    if (gone->count == gone->capacity) {
+        size_t capacity = gone->capacity == 0 ? 64 : gone->capacity * 2;
+        uint64_t *larger = realloc(gone->keys, capacity * sizeof *larger);
+        gone->lacks_memory |= larger == NULL;
+        if (larger == NULL)
+            return;
+        gone->keys = larger;
+        gone->capacity = capacity;
+    }
+    gone->keys[gone->count++] = record->key;
+}
+
+/* Within a transaction, which it may begin anew with an empty file. */
+static bool remove_gone(struct store *store)
+{
+    const struct store_engine_functions *engine = store->engine->functions;
+    struct gone gone = {.store = store};
+    bool is_read = engine->read_all(store->engine, find_gone, &gone);
+    bool is_done = is_read && !gone.lacks_memory;
+    for (size_t i = 0; is_done && i < gone.count; i++)
+        is_done = engine->remove(store->engine, gone.keys[i]);
+    free(gone.keys);
+    if (is_read)
+        return is_done;
+    store->tell(store->engine->why);
+    engine->roll_back(store->engine);
+    return engine->begin_anew(store->engine) && engine->begin(store->engine);
+}
+
+static bool begin(struct store *store)
+{
+    bool is_begun = store->engine->functions->begin(store->engine);
+    if (store->engine->notice[0] != 0)
+        store->tell(store->engine->notice);
+    store->engine->notice[0] = 0;
+    return is_begun;
+}
+
 /*
  * The mark is durable, wherever it is written: without it, the next start would take counts for
  * true that a stop has left before.
@@ -265,7 +340,7 @@ bool store_load(struct store *store, const struct store_loading *loading)
 static bool write_changes(struct store *store, const struct pending *changes)
 {
     const struct store_engine_functions *engine = store->engine->functions;
-    bool is_done = engine->begin(store->engine) &&
+    bool is_done = begin(store) && (!store->takes_over || remove_gone(store)) &&
                    (store->is_marked || engine->set_mark(store->engine, STORE_MARK_IN_USE, 1));
     size_t at = 0;
     const struct change *change;
@@ -279,6 +354,7 @@ static bool write_changes(struct store *store, const struct pending *changes)
     if (!end_transaction(store, is_done, !store->is_marked))
         return false;
     store->is_marked = true;
+    store->takes_over = false;
     return true;
 }
 
@@ -359,7 +435,7 @@ static void *run(void *context)
     for (;;) {
         while (!has_work(store) && !store->is_stopping)
             pthread_cond_wait(&store->changed, &store->lock);
-        if (store->pending.count == 0 && store->is_stopping)
+        if (store->pending.count == 0 && !store->takes_over && store->is_stopping)
             break;
         bool is_last = store->is_stopping;
         if (write_pending(store)) {
@@ -456,7 +532,7 @@ void store_get_status(struct store *store, struct store_status *ret_status)
 static bool stop_driven(struct store *store, bool is_clean)
 {
     store->is_clean = is_clean;
-    bool is_done = store->pending.count == 0 || store_write(store);
+    bool is_done = (store->pending.count == 0 && !store->takes_over) || store_write(store);
     is_done = is_done && leave(store) == is_clean;
     free_store(store);
     return is_done;

@@ -56,6 +56,14 @@ MUST_CHECK struct store *store_new(struct store_engine *engine);
 MUST_CHECK bool store_load(struct store *store, const struct store_loading *loading);
 
 /*
+ * In place of store_load(), for a process that has its rooms already, and hands all their records
+ * over: the first commit that works removes all records but those with these keys. Until then, an
+ * engine that can't be opened, or that is slow, delays nobody. A file that can't be read is begun
+ * anew. `keys` come from malloc(), in any order, and the store frees them.
+ */
+void store_take_over(struct store *store, uint64_t *keys, size_t count);
+
+/*
  * Starts the store's thread. It calls `tell` when a commit fails after one that did not, with the
  * reason, and when one succeeds again, with NULL. False: errno says why.
  */

@@ -20,6 +20,7 @@
 struct store_engine {
     const struct store_engine_functions *functions;
     char why[STORE_WHY_MAX];
+    char notice[STORE_WHY_MAX]; /* what people should hear of a begin() that worked; then emptied */
 };
 
 /* A record as it was read; valid during the visit. */

@@ -375,11 +375,19 @@ static bool open_path(struct sqlite_engine *engine, bool *ret_is_anew)
     return make_directory(engine) && open_or_begin_anew(engine, ret_is_anew);
 }
 
+static void tell_of_damage(char ret_text[STORE_WHY_MAX])
+{
+    snprintf(ret_text, STORE_WHY_MAX, "it was damaged, and is " STORE_FILE_NAME ".damaged now");
+}
+
 static bool open_again(struct sqlite_engine *engine)
 {
     bool is_anew = false;
     close_file(engine);
-    return open_path(engine, &is_anew);
+    bool is_open = open_path(engine, &is_anew);
+    if (is_open && is_anew)
+        tell_of_damage(engine->base.notice);
+    return is_open;
 }
 
 static bool begin(struct store_engine *base)
@@ -432,9 +440,19 @@ struct store_engine *store_sqlite_open(const char *directory, char ret_why[STORE
         return NULL;
     bool is_open = set_path(engine, directory) && open_path(engine, &is_anew);
     if (is_open && is_anew)
-        snprintf(ret_why, STORE_WHY_MAX, "it was damaged, and is " STORE_FILE_NAME ".damaged now");
+        tell_of_damage(ret_why);
     if (is_open || !engine->is_useless)
         return &engine->base;
+    memcpy(ret_why, engine->base.why, STORE_WHY_MAX);
+    close_engine(&engine->base);
+    return NULL;
+}
+
+struct store_engine *store_sqlite_open_later(const char *directory, char ret_why[STORE_WHY_MAX])
+{
+    struct sqlite_engine *engine = new_engine(ret_why);
+    if (engine == NULL || set_path(engine, directory))
+        return engine == NULL ? NULL : &engine->base;
     memcpy(ret_why, engine->base.why, STORE_WHY_MAX);
     close_engine(&engine->base);
     return NULL;

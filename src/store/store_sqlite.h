@@ -29,6 +29,13 @@ MUST_CHECK struct store_engine *store_sqlite_open(const char *directory,
                                                   char ret_why[STORE_WHY_MAX]);
 
 /*
+ * The same for who must not wait: nothing is opened before begin(). NULL: memory is short, or the
+ * path is too long.
+ */
+MUST_CHECK struct store_engine *store_sqlite_open_later(const char *directory,
+                                                        char ret_why[STORE_WHY_MAX]);
+
+/*
  * Opens a copy that only this process knows, to be read. NULL: `ret_why` says why, also if it is
  * damaged.
  */

@@ -1,7 +1,7 @@
 // The process replaces itself by the program that is at its path now, and nobody who plays notices.
 
 import assert from 'node:assert/strict';
-import { chmodSync, copyFileSync, existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
@@ -316,6 +316,26 @@ describe('An upgrade', () => {
       assert.deepEqual(await host.join('host', code), { index: 0, peers: [] });
     }
   });
+
+  for (const [what, spoil, told] of [
+    ['is gone', (state) => rmSync(path.dirname(state), { recursive: true }), /the store fails, games go on: No such file/],
+    [
+      'is damaged',
+      (state) => writeFileSync(path.join(state, 'rooms.db'), 'no database '.repeat(1_000)),
+      /it was damaged, and is rooms\.db\.damaged now/,
+    ],
+  ])
+    it(`goes well though the store ${what}, and tells of it`, async () => {
+      const state = path.join(directory, 'parent', 'state');
+      mkdirSync(path.dirname(state));
+      await start({ options: ['--state-dir', state] });
+      const { members } = await server.party(['host', 'guest']);
+      spoil(state);
+      await upgrade();
+      members[0].relay('still here');
+      await members[1].expectMessage(0, 'still here');
+      await eventually(() => told.test(server.stderr), 'The words about the store');
+    });
 
   describe('does not take place, and the game goes on,', () => {
     let members;

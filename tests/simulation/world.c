@@ -339,14 +339,15 @@ static bool load_records(bool has_rooms)
 {
     struct server *server = &world.server;
     struct store_status status;
-    uint32_t rooms;
-    if (!records_load(server, disk_open(), has_rooms, &rooms))
+    uint32_t rooms = 0;
+    if (has_rooms ? !records_take_over(server, disk_open())
+                  : !records_load(server, disk_open(), &rooms))
         world_fail("no memory for a store", 0);
     store_drive(server->store, tell);
     world.writes_ns = 0;
     world.retry_ns = STORE_RETRY_LEAST_MS * NETWORK_MS;
     store_get_status(server->store, &status);
-    world.is_marked = !status.is_failing || (has_rooms && world.is_marked);
+    world.is_marked = has_rooms ? world.is_marked : !status.is_failing;
     trace("restores %u rooms on %u loops", rooms, server->loop_count);
     return world.is_marked;
 }

@@ -382,6 +382,79 @@ static void what_can_be_read_of_a_damaged_file_goes_into_a_new_one(void **state)
     assert_true(store_stop(store, true, LONG_MS));
 }
 
+/* Keys of records that are kept, as store_take_over() wants them. */
+static uint64_t *keys_of(uint64_t a, uint64_t b)
+{
+    uint64_t *keys = malloc(2 * sizeof *keys);
+    assert_non_null(keys);
+    keys[0] = a;
+    keys[1] = b;
+    return keys;
+}
+
+static void fill_disk(struct fake *fake)
+{
+    fake_init(fake);
+    for (uint32_t i = 0; i < 3; i++)
+        fake->disk.records[i] = (struct fake_record){.key = i + 1, .text = "old"};
+    fake->disk.count = 3;
+    told[0] = 0;
+}
+
+static void who_has_its_rooms_waits_for_no_engine_and_removes_other_records(void **state)
+{
+    (void)state;
+    struct fake fake;
+    fill_disk(&fake);
+    fake.failures_left = 2;
+    struct store *store = store_new(fake_open(&fake));
+    store_take_over(store, keys_of(3, 1), 2);
+    assert_int_equal(fake.commits, 0); /* nothing was asked of the engine */
+    assert_true(store_start(store, tell));
+    assert_true(put(store, 3, "new"));
+    fake_await(&fake, 3);
+    assert_true(store_stop(store, true, LONG_MS));
+    expect(&fake, 1, "old");
+    expect(&fake, 2, "");
+    expect(&fake, 3, "new");
+    assert_string_equal(told, "-+");
+    assert_int_equal(fake.disk.marks[STORE_MARK_IN_USE], 0);
+}
+
+static void a_room_of_a_key_that_is_removed_may_begin_meanwhile(void **state)
+{
+    (void)state;
+    struct fake fake;
+    fill_disk(&fake);
+    struct store *store = store_new(fake_open(&fake));
+    store_drive(store, tell);
+    store_take_over(store, NULL, 0);
+    assert_true(put(store, 2, "another room"));
+    assert_true(store_write(store));
+    assert_true(store_stop(store, false, 0));
+    expect(&fake, 1, "");
+    expect(&fake, 2, "another room");
+    assert_int_equal(fake.disk.marks[STORE_MARK_IN_USE], 1);
+}
+
+static void who_has_its_rooms_begins_a_file_anew_that_cannot_be_read(void **state)
+{
+    (void)state;
+    struct fake fake;
+    fill_disk(&fake);
+    fake.can_be_read = false;
+    struct store *store = store_new(fake_open(&fake));
+    store_drive(store, tell);
+    store_take_over(store, keys_of(1, 2), 2);
+    assert_true(put(store, 1, "new"));
+    assert_true(store_write(store));
+    assert_true(store_stop(store, true, 0));
+    assert_int_equal(fake.times_anew, 1);
+    assert_string_equal(told, "-");
+    expect(&fake, 1, "new");
+    expect(&fake, 2, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -396,6 +469,9 @@ int main(void)
         cmocka_unit_test(a_store_without_a_thread_writes_when_its_owner_wants_it),
         cmocka_unit_test(a_store_without_a_thread_that_cannot_write_is_left_in_use),
         cmocka_unit_test(what_can_be_read_of_a_damaged_file_goes_into_a_new_one),
+        cmocka_unit_test(who_has_its_rooms_waits_for_no_engine_and_removes_other_records),
+        cmocka_unit_test(a_room_of_a_key_that_is_removed_may_begin_meanwhile),
+        cmocka_unit_test(who_has_its_rooms_begins_a_file_anew_that_cannot_be_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
