@@ -12,6 +12,7 @@ ALLOWED = {
     "cluster": {"base", "proto", "cluster"},
     "net": {"base", "net"},
     "store": {"base", "store"},
+    "bus": {"base", "bus"},
     "server": {"base", "proto", "relay", "net", "store", "server"},
 }
 # `proto`, `relay`, `cluster` and `base` must not reach the kernel. <arpa/inet.h> is text to address and back.
