@@ -27,7 +27,7 @@ describe('scripts/setup', { concurrency: true }, () => {
     onFreshMachine({}, async (machine) => {
       const advice = await machine.advice('test');
       assert.match(advice, /Run: sudo apt-get update && sudo apt-get install .* caddy haproxy /);
-      assert.match(advice, /starts services.*: sudo systemctl disable --now caddy haproxy nginx\n$/);
+      assert.match(advice, /starts services.*: sudo systemctl disable --now caddy haproxy nginx nats-server\n$/);
       assert.doesNotMatch(await machine.advice('build'), /services/);
     }));
 
@@ -40,18 +40,20 @@ describe('scripts/setup', { concurrency: true }, () => {
       }));
   }
 
-  it('brings browsers and proxies only to what uses them', () =>
+  it('brings browsers, proxies and NATS only to what uses them', () =>
     onFreshMachine({}, async (machine) => {
       const needs = async (purpose) => {
         const names = await machine.packages(purpose);
-        return ['libcmocka-dev', 'nodejs', 'chromium', 'caddy'].filter((name) => names.includes(name));
+        const known = ['libcmocka-dev', 'libnats-dev', 'nodejs', 'chromium', 'caddy', 'nats-server'];
+        return known.filter((name) => names.includes(name));
       };
       assert.deepEqual(await needs('build'), []);
-      assert.deepEqual(await needs('units'), ['libcmocka-dev']);
-      assert.deepEqual(await needs('blackbox'), ['libcmocka-dev', 'nodejs']);
-      assert.deepEqual(await needs('browsers'), ['libcmocka-dev', 'nodejs', 'chromium']);
-      assert.deepEqual(await needs('proxies'), ['libcmocka-dev', 'nodejs', 'caddy']);
-      assert.deepEqual(await needs('test'), ['libcmocka-dev', 'nodejs', 'chromium', 'caddy']);
+      const units = ['libcmocka-dev', 'libnats-dev'];
+      assert.deepEqual(await needs('units'), units);
+      assert.deepEqual(await needs('blackbox'), [...units, 'nodejs']);
+      assert.deepEqual(await needs('browsers'), [...units, 'nodejs', 'chromium']);
+      assert.deepEqual(await needs('proxies'), [...units, 'nodejs', 'caddy']);
+      assert.deepEqual(await needs('test'), [...units, 'nodejs', 'chromium', 'caddy', 'nats-server']);
     }));
 
   it('brings a second compiler and its analyser only to what looks at the code', () =>
