@@ -17,21 +17,25 @@ const recorded = readFileSync(fileURLToPath(new URL('recorded/handover-1.jsonl',
 const folder = mkdtempSync(path.join(os.tmpdir(), 'party-handover-'));
 after(() => rmSync(folder, { recursive: true }));
 
-/** Has the program rehearse this: `{ status, stderr }`; the status is 86 if all is well. */
-async function rehearse(text, options = []) {
+/** Starts the program with this and the role: `{ status, stderr }`. A rehearsal that is well has status 86. */
+async function restore(text, role, options = []) {
   const file = path.join(folder, 'handover');
   writeFileSync(file, text);
   const descriptor = openSync(file, 'r');
   const run = spawn(binary, ['--trust-proxy', '127.0.0.1', ...options], {
-    env: { ...process.env, PARTY_SOCKETS_HANDOVER: 'rehearse 3' },
+    env: { ...process.env, PARTY_SOCKETS_HANDOVER: role },
     stdio: ['ignore', 'ignore', 'pipe', descriptor],
   });
   closeSync(descriptor);
   let stderr = '';
   run.stderr.on('data', (bytes) => (stderr += bytes));
-  const [status] = await withDeadline(once(run, 'close'), 'The end of the rehearsal');
+  const [status] = await withDeadline(once(run, 'close'), 'The end of the program');
   return { status, stderr };
 }
+
+const rehearse = (text, options) => restore(text, 'rehearse 3', options);
+/** As a successor that has no program to go back to. */
+const execute = (text) => restore(text, '3 -1 1 -1 2 ');
 
 const lines = recorded.trimEnd().split('\n');
 /** The handover with one line changed. */
@@ -60,7 +64,6 @@ describe('A handover', () => {
     ['with a record of another version', changed(2, (line) => line.replace(':1,', ':2,')), /unknown version/],
     ['with a room twice', changed(4, () => lines[2]), /has the code already/],
     ['without the record of a room', recorded.slice(0, recorded.indexOf(lines[2])), /record of a room is missing/],
-    ['with a connection twice', `${recorded}${lines.at(-1)}\n`, /there twice/],
     ['with a seat that nobody has', changed(8, (line) => line.replace('"index":1', '"index":7')), /its seat is not there/],
     ['with a seat taken twice', changed(8, (line) => line.replace('"index":1', '"index":0')), /its seat is not there/],
     ['with a state that is none', changed(7, (line) => line.replace('"open"', '"ajar"')), /a field is missing or wrong/],
@@ -73,6 +76,24 @@ describe('A handover', () => {
       assert.match(stderr, why);
       assert.equal(status, 1);
     });
+
+  // Loops write their parts for a rehearsal at different moments, and for the execution at the same one.
+  describe('with a connection twice', () => {
+    const again = (index) => `${lines[index]}\n`;
+    const bare = again(15).replace(':17,', ':9,'); // before it moved to the loop of its room
+    const cases = {
+      'that has moved': [...lines.slice(0, 7), bare.trimEnd(), ...lines.slice(7), ''].join('\n'),
+      'whose descriptor has another one now': recorded + again(15).replace(':17,', ':12,'),
+      'in the same state': recorded + again(15),
+    };
+    for (const [which, text] of Object.entries(cases))
+      it(`${which} is none of a rehearsal's matters, and is refused by a successor`, async () => {
+        assert.deepEqual(await rehearse(text), { status: 86, stderr: '' });
+        const { status, stderr } = await execute(text);
+        assert.match(stderr, /a connection: it is there twice/);
+        assert.equal(status, 1);
+      });
+  });
 
   it('is refused by a program whose options do not fit', async () => {
     const { status, stderr } = await rehearse(recorded, ['--max-clients-per-room', 1]);
