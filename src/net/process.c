@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -65,17 +66,35 @@ void process_note(char **arguments)
         own_path[(size_t)length - mark] = '\0';
 }
 
+/*
+ * A rehearsal that hangs must not outlive the relay, whose pid is `relay`; 0: an older relay did
+ * not tell. The relay may have ended before prctl(). A script that does not exec its program is
+ * another parent, and could not be a successor either: the process would be the script's.
+ */
+static void end_with(pid_t relay)
+{
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (relay == 0 || getppid() == relay)
+        return;
+    fprintf(stderr,
+            "party-sockets: the rehearsal is no child of process %ld: that process has "
+            "ended, or a script does not exec the program\n",
+            (long)relay);
+    _exit(EXIT_FAILURE);
+}
+
 struct process_start process_look_up(void)
 {
     struct process_start start = {
         .role = PROCESS_ORDINARY, .handover_fd = -1, .former_fd = -1, .texts_fd = -1};
     int path_at = 0;
+    int relay = 0;
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread yet */
     const char *text = getenv(VARIABLE);
     if (text == NULL)
         return start;
     /* NOLINTNEXTLINE(cert-err34-c): this program has written it */
-    if (sscanf(text, "rehearse %d", &start.handover_fd) == 1)
+    if (sscanf(text, "rehearse %d %d", &start.handover_fd, &relay) >= 1)
         start.role = PROCESS_REHEARSAL;
     /* NOLINTNEXTLINE(cert-err34-c): the same */
     else if (sscanf(text, "%d %d %u %d %u %n", &start.handover_fd, &start.former_fd, &start.count,
@@ -85,6 +104,8 @@ struct process_start process_look_up(void)
     if (start.role == PROCESS_SUCCESSOR && path_at > 0 && text[path_at] != '\0')
         snprintf(own_path, sizeof own_path, "%s", text + path_at);
     unsetenv(VARIABLE); /* NOLINT(concurrency-mt-unsafe): the same */
+    if (start.role == PROCESS_REHEARSAL)
+        end_with(relay);
     return start;
 }
 
@@ -340,26 +361,55 @@ static bool explain(char *ret_why, const char *what, int error)
     return false;
 }
 
-/* Starts the rehearsal, which has no descriptors but stderr's and the handover's. */
+/* The rehearsal has no descriptors but stderr's and the handover's. */
+static int add_descriptors(posix_spawn_file_actions_t *actions, int handover_fd)
+{
+    int error = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    if (error == 0)
+        error = posix_spawn_file_actions_adddup2(actions, STDERR_FILENO, STDOUT_FILENO);
+    if (error == 0)
+        error = posix_spawn_file_actions_adddup2(actions, handover_fd, REHEARSAL_FD);
+    return error;
+}
+
+/* The relay blocks signals that it reads from a descriptor. They should end a rehearsal. */
+static int unblock_signals(posix_spawnattr_t *attributes)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    int error = posix_spawnattr_setsigmask(attributes, &none);
+    return error == 0 ? posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK) : error;
+}
+
+static int spawn_rehearsal(int handover_fd, char **environment, pid_t *ret_pid)
+{
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    int error = posix_spawn_file_actions_init(&actions);
+    if (error != 0)
+        return error;
+    error = posix_spawnattr_init(&attributes);
+    if (error == 0) {
+        error = add_descriptors(&actions, handover_fd);
+        if (error == 0)
+            error = unblock_signals(&attributes);
+        if (error == 0)
+            error =
+                posix_spawn(ret_pid, own_path, &actions, &attributes, own_arguments, environment);
+        posix_spawnattr_destroy(&attributes);
+    }
+    posix_spawn_file_actions_destroy(&actions);
+    return error;
+}
+
 static bool start_rehearsal(int handover_fd, pid_t *ret_pid, char *ret_why)
 {
     char variable[VARIABLE_BYTES_MAX];
     char *environment[ENVIRONMENT_MAX + 2];
-    posix_spawn_file_actions_t actions;
-    snprintf(variable, sizeof variable, VARIABLE "=rehearse %d", REHEARSAL_FD);
+    snprintf(variable, sizeof variable, VARIABLE "=rehearse %d %ld", REHEARSAL_FD, (long)getpid());
     if (!make_environment(environment, variable))
         return explain(ret_why, "there are too many environment variables", E2BIG);
-    int error = posix_spawn_file_actions_init(&actions);
-    if (error != 0)
-        return explain(ret_why, "rehearsal", error);
-    error = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    if (error == 0)
-        error = posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
-    if (error == 0)
-        error = posix_spawn_file_actions_adddup2(&actions, handover_fd, REHEARSAL_FD);
-    if (error == 0)
-        error = posix_spawn(ret_pid, own_path, &actions, NULL, own_arguments, environment);
-    posix_spawn_file_actions_destroy(&actions);
+    int error = spawn_rehearsal(handover_fd, environment, ret_pid);
     return error == 0 || explain(ret_why, "the new program can't be started", error);
 }
 

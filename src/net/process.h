@@ -46,7 +46,10 @@ void process_note_options(struct bytes text);
  */
 bool process_former_options(const struct process_start *start, struct bytes *ret_text);
 
-/* What the environment says of this start. */
+/*
+ * What the environment says of this start. A rehearsal will be killed when the process that started
+ * it ends, and ends here if that is not its parent.
+ */
 struct process_start process_look_up(void);
 
 /* For a successor: from now on a fatal signal, or `seconds` without process_settle(), goes back. */

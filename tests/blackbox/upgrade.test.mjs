@@ -1,17 +1,29 @@
 // The process replaces itself by the program that is at its path now, and nobody who plays notices.
 
 import assert from 'node:assert/strict';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync,
+} from 'node:fs';
+import { open } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { eventually } from './support/deadline.mjs';
+import { eventually, withDeadline } from './support/deadline.mjs';
 import { frame, json, opcodes } from './support/frames.mjs';
 import { expectSilence } from './support/member.mjs';
 import { binary, patience, runToEnd, Server } from './support/server.mjs';
 
 const protocols = 'party-sockets.v3';
 const loops = Number(process.env.LOOPS_UNDER_TEST ?? 1);
+/** Whether the process runs: one that has ended may wait for init to notice. */
+const isThere = (pid) => {
+  try {
+    return !/^State:\t[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+};
 const idOf = (name) => `the secret of ${name}`;
 
 describe('An upgrade', () => {
@@ -380,11 +392,52 @@ describe('An upgrade', () => {
       await play();
     });
 
+    it('if it hangs, and somebody ends its rehearsal', async () => {
+      const begun = path.join(directory, 'begun');
+      writeFileSync(begun, '');
+      installScript(`echo $$ > ${begun}; exec sleep 60`); // a shell that starts a child may unblock signals
+      server.signal('SIGUSR2');
+      await eventually(() => readFileSync(begun, 'utf8').endsWith('\n'), 'The rehearsal');
+      process.kill(Number(readFileSync(begun, 'utf8')), 'SIGTERM');
+      await eventually(() => /its rehearsal /.test(server.stderr), 'The refusal', 2);
+      assert.match(server.stderr, /its rehearsal died of signal 15/);
+      await play();
+    });
+
+    it('if a script does not exec it', async () => {
+      installScript(`${binary} "$@"; exit $?`);
+      await refused(/a script does not exec the program[^]*its rehearsal ended with status 1/);
+      await play();
+    });
+
     it('if it does not know an option of today', async () => {
       installScript(`exec ${binary} "$@" --no-such-option 1`);
       await refused(/unknown option[^]*its rehearsal ended with status 2/);
       await play();
     });
+  });
+
+  it('leaves no rehearsal behind if the process is killed', async () => {
+    await start();
+    const [certificate, pid] = [path.join(directory, 'certificate'), path.join(directory, 'pid')];
+    execFileSync('mkfifo', [certificate]); // whose reader waits for somebody to write
+    installScript(`echo $$ > ${pid}; exec ${binary} "$@" --tls-cert ${certificate} --tls-key ${certificate}`);
+    server.signal('SIGUSR2');
+    let writer;
+    try {
+      writer = await withDeadline(open(certificate, 'w'), 'The rehearsal waits for its certificate');
+      const rehearsal = Number(readFileSync(pid, 'utf8'));
+      assert.ok(isThere(rehearsal));
+      server.kill();
+      await eventually(() => !isThere(rehearsal), 'The end of the rehearsal');
+    } finally {
+      await writer?.close(); // the rehearsal ends at the latest now
+    }
+  });
+
+  it('rehearses nothing after the process has ended', async () => {
+    const { status, stderr } = await runToEnd([], { PARTY_SOCKETS_HANDOVER: `rehearse 0 ${2 ** 22 + 1}` });
+    assert.deepEqual([status, /no child of process 4194305/.test(stderr)], [1, true]);
   });
 
   it('is not asked of a process that has no handler for it, nor of none', async () => {
