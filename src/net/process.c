@@ -25,8 +25,9 @@
 #define VARIABLE_BYTES_MAX (128 + PATH_MAX)
 #define HANDOVER_NAME "party-sockets-handover"
 #define FORMER_NAME "party-sockets-former"
-#define ARGUMENTS_MAX 1024   /* that a way back has */
-#define ENVIRONMENT_MAX 4096 /* variables that a successor gets */
+#define ARGUMENTS_MAX 1024                         /* that a way back has */
+#define ENVIRONMENT_MAX 4096                       /* variables that a successor gets */
+#define ENVIRONMENT_SEEN_MAX (2 * ENVIRONMENT_MAX) /* of a successor that a script has started */
 #define REHEARSAL_FD 3
 #define ASK_INTERVAL_MS 20
 
@@ -110,8 +111,8 @@ struct process_start process_look_up(void)
 }
 
 /*
- * Fills the environment of the next program: the variable first, where who asked for the upgrade
- * finds it, and this one's. False: it has too many variables.
+ * Fills the environment of the next program: the variable, and this one's. False: it has too many
+ * variables.
  */
 static bool make_environment(char **ret_environment, char *variable)
 {
@@ -508,19 +509,35 @@ static bool reads_signal(long pid)
     return (blocked >> (SIGUSR2 - 1) & 1) != 0;
 }
 
-/* The variable of a successor; empty if the process is none. Its count grows with each one. */
+/* Reads the next text of the stream, with its end. False: there is none, or it is cut short. */
+static bool next_text(FILE *stream, char **text, size_t *capacity)
+{
+    ssize_t length = getdelim(text, capacity, '\0', stream);
+    return length > 0 && (*text)[length - 1] == '\0';
+}
+
+/*
+ * The variable of a successor; empty if the process is none. Its count grows with each one. A
+ * script that starts the program may have put it behind others.
+ */
 static void read_variable(long pid, char ret_text[VARIABLE_BYTES_MAX])
 {
-    static char text[2 * VARIABLE_BYTES_MAX]; /* it is the first one */
-    size_t length;
+    char path[64];
+    char *text = NULL;
+    size_t capacity = 0;
     ret_text[0] = '\0';
-    if (!read_process(pid, "environ", text, sizeof text, &length))
+    snprintf(path, sizeof path, "/proc/%ld/environ", pid);
+    FILE *stream = fopen(path, "re");
+    if (stream == NULL)
         return;
-    if (strncmp(text, VARIABLE "=", sizeof VARIABLE) == 0) {
-        size_t bytes = strnlen(text, VARIABLE_BYTES_MAX - 1);
-        memcpy(ret_text, text, bytes);
-        ret_text[bytes] = '\0';
+    for (int i = 0; i < ENVIRONMENT_SEEN_MAX && next_text(stream, &text, &capacity); i++) {
+        if (strncmp(text, VARIABLE "=", sizeof VARIABLE) == 0) {
+            snprintf(ret_text, VARIABLE_BYTES_MAX, "%s", text);
+            break;
+        }
     }
+    free(text);
+    fclose(stream);
 }
 
 /* Whether the process rehearses: it has a child. Also if that can't be known. */

@@ -292,6 +292,18 @@ describe('An upgrade', () => {
     await members[1].expectMessage('ada', 'still here');
   });
 
+  it('is told truly by --upgrade if a script starts the program with a large environment in another order', async () => {
+    await start();
+    const { members } = await server.room(['ada', 'bob']);
+    const renewed = 'env -u PARTY_SOCKETS_HANDOVER PARTY_SOCKETS_HANDOVER="$PARTY_SOCKETS_HANDOVER"';
+    installScript(`LARGE=$(head -c 100000 /dev/zero | tr '\\0' x); export LARGE; exec ${renewed} ${binary} "$@"`);
+    for (let turn = 0; turn < 2; turn++) {
+      await upgrade();
+      members[0].relay(turn);
+      await members[1].expectMessage('ada', turn);
+    }
+  });
+
   it('keeps its listeners, and says so', async () => {
     const write = await startWithFile('--max-rooms 5\n');
     write('--admin-listen 127.0.0.1:0\n');
