@@ -31,7 +31,7 @@ SERVER_ORDER = """
     admission
     allowance conn_out relay_services http/page_origin
     budget conn_life perform transport http/gather http/response
-    handover handover_fields
+    handover handover_fields handover_output
     handover_write messages records http/assets http/instances http/lookup http/pages
     http/routes
     conn_in

@@ -12,6 +12,7 @@ struct payload *payload_new(uint32_t length, size_t *account)
     payload->account = account;
     payload->references = 1;
     payload->length = length;
+    payload->number = 0;
     *account += length;
     return payload;
 }

@@ -22,6 +22,7 @@ struct payload {
     size_t *account; /* its loop's count of bytes; must outlive the payload */
     uint32_t references;
     uint32_t length;
+    uint32_t number; /* for its loop to tell payloads apart while it writes them all down */
     uint8_t data[];
 };
 

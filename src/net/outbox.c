@@ -245,6 +245,20 @@ int outbox_parts(const struct outbox *outbox, struct iovec *ret_parts, int limit
     return count;
 }
 
+bool outbox_next_part(const struct outbox *outbox, const struct outbox_chunk **place,
+                      struct outbox_part *ret_part)
+{
+    if (outbox->last == NULL || *place == outbox->last)
+        return false;
+    struct outbox_chunk *chunk = *place == NULL ? first_chunk(outbox) : (*place)->next;
+    *ret_part = (struct outbox_part){
+        .payload = chunk->payload,
+        .bytes = bytes_of(chunk_bytes(chunk) + chunk->begin, chunk->end - chunk->begin),
+    };
+    *place = chunk;
+    return true;
+}
+
 size_t outbox_copy(const struct outbox *outbox, uint8_t *out, size_t capacity)
 {
     size_t copied = 0;

@@ -68,6 +68,16 @@ MUST_CHECK bool outbox_append_payload(struct outbox *outbox, struct outbox_pool 
  */
 int outbox_parts(const struct outbox *outbox, struct iovec *ret_parts, int limit);
 
+/* What a chunk holds. */
+struct outbox_part {
+    struct payload *payload; /* that the bytes are the end of; NULL: a copy is in the queue */
+    struct bytes bytes;
+};
+
+/* Yields all parts of the queue, from the front. `place` is NULL at first; false: the end. */
+bool outbox_next_part(const struct outbox *outbox, const struct outbox_chunk **place,
+                      struct outbox_part *ret_part);
+
 /* Copies the front of the queue to `out`. Returns the number of bytes, at most `capacity`. */
 size_t outbox_copy(const struct outbox *outbox, uint8_t *out, size_t capacity);
 

@@ -1,9 +1,8 @@
 #include "proto/hex.h"
 
-void hex_write(struct writer *writer, struct bytes bytes)
+void hex_write_digits(struct writer *writer, struct bytes bytes)
 {
     static const char digits[] = "0123456789abcdef";
-    writer_put_byte(writer, '"');
     size_t end = writer->length + 2 * bytes.length;
     if (end <= writer->capacity) { /* megabytes may be written so: not one byte at a time */
         uint8_t *out = writer->data + writer->length;
@@ -13,6 +12,12 @@ void hex_write(struct writer *writer, struct bytes bytes)
         }
     }
     writer->length = end;
+}
+
+void hex_write(struct writer *writer, struct bytes bytes)
+{
+    writer_put_byte(writer, '"');
+    hex_write_digits(writer, bytes);
     writer_put_byte(writer, '"');
 }
 

@@ -5,6 +5,9 @@
 #include "base/writer.h"
 #include "proto/json.h"
 
+/* The digits alone, without quotes. */
+void hex_write_digits(struct writer *writer, struct bytes bytes);
+
 void hex_write(struct writer *writer, struct bytes bytes);
 
 /* A number of 64 bits, as eight such bytes, the highest first. */

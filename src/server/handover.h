@@ -7,6 +7,7 @@
  *      "listensOn":"...","ticketKeys":"..."}
  *     {"maker":"192.0.2.1","origin":"https://a.example"} a room, whose record is in the next line
  *     {"version":1,"protocol":3,"code":"BBBC",...}
+ *     {"payload":1,"bytes":"..."} that queues share; see handover_output
  *     {"connection":17,"state":"open",...}
  *
  * A field that the reader does not know means nothing to it. What can't be done without a field
@@ -20,11 +21,6 @@
 
 #define HANDOVER_VERSION 1
 #define HANDOVER_BYTES_MAX ((size_t)1 << 31) /* of a loop's part */
-/*
- * Of output that all connections of a loop hand over. Everybody waits while it is written and read,
- * so who reads too slowly is closed beyond that.
- */
-#define HANDOVER_OUTPUT_MAX ((size_t)8 << 20)
 
 struct handover_header {
     int listener_fd;
@@ -44,16 +40,16 @@ void handover_write_header(struct writer *writer, const struct handover_header *
 
 /*
  * Appends the loop's rooms, and then its connections, as far as they can be handed over; see
- * handover_takes(). For a rehearsal it leaves output out, which may be much, and which any program
- * can restore. Changes nothing. False: memory is short.
+ * handover_may_take() and output_take(). For a rehearsal it leaves output out, which may be much,
+ * and which any program can restore. Changes nothing. False: memory is short.
  */
 MUST_CHECK bool handover_write(const struct loop *loop, bool is_rehearsal, struct buf *text);
 
 /*
- * Whether the connection can be handed over: it has no TLS, waits for no other loop, and its output
- * is not more than what is left of HANDOVER_OUTPUT_MAX, from which it is taken.
+ * Whether the connection can be handed over if it has not too much output: it has no TLS, and waits
+ * for no other loop.
  */
-bool handover_takes(const struct conn *conn, size_t *output_left);
+bool handover_may_take(const struct conn *conn);
 
 #define HANDOVER_WHY_MAX 512
 

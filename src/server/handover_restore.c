@@ -9,6 +9,7 @@
 #include "server/conn_life.h"
 #include "server/handover.h"
 #include "server/handover_fields.h"
+#include "server/handover_output.h"
 #include "server/records.h"
 
 #define ENUM_FACT(field, name) FACT_##field,
@@ -40,6 +41,10 @@ static const char *const header_names[] = {"handover",  "listener",  "admin",
                                            "startedNs", "restedNs",  "upgrades",
                                            "startedS",  "listensOn", "ticketKeys"};
 
+enum { PAYLOAD_NUMBER, PAYLOAD_BYTES, PAYLOAD_FIELDS };
+
+static const char *const payload_names[] = {"payload", "bytes"};
+
 enum { ROOM_ORIGIN, ROOM_IS_PROVEN, ROOM_MAKER, ROOM_FIELDS };
 
 static const char *const room_names[] = {"origin", "isProven", "maker"};
@@ -49,6 +54,7 @@ struct restoration {
     struct bytes rest; /* lines that were not read yet */
     bool is_rehearsal;
     struct handover_counts counts;
+    struct output_payloads payloads;
     char *why;
 };
 
@@ -284,23 +290,6 @@ static bool read_input(const struct server *server, struct conn *conn,
     return true;
 }
 
-/* The output goes into the pool of the connection's loop. */
-static bool read_output(struct loop *loop, struct conn *conn, const struct json_value *value)
-{
-    size_t length;
-    if (value->kind == JSON_ABSENT)
-        return true;
-    if (!hex_length(value, &length) || length == 0 || length > UINT32_MAX)
-        return false;
-    struct payload *payload = payload_new((uint32_t)length, &loop->charged);
-    bool is_queued = payload != NULL && hex_read(value, payload->data, length) &&
-                     outbox_append_payload(&conn->out, &loop->pool, payload);
-    payload_release(payload);
-    if (is_queued)
-        loop_mark_dirty(loop, conn);
-    return is_queued;
-}
-
 /* The room that the connection is in; 0: none. */
 static bool read_room(const struct json_value *value, uint64_t *ret_code)
 {
@@ -362,7 +351,7 @@ static bool settle(struct restoration *restoration, struct conn *conn,
         return fail_connection(restoration, "memory is short");
     if (!take_seat(loop, conn, code, values))
         return fail_connection(restoration, "its seat is not there");
-    if (!read_output(loop, conn, &values[OF_OUTPUT]))
+    if (!output_read(&restoration->payloads, loop, conn, &values[OF_OUTPUT]))
         return fail_connection(restoration, "its output is wrong");
     restoration->counts.connections++;
     return true;
@@ -390,11 +379,28 @@ static bool restore_connection(struct restoration *restoration, struct bytes lin
     return settle(restoration, conn, values);
 }
 
-static bool is_connection(struct bytes line)
+static bool restore_payload(struct restoration *restoration, struct bytes line)
 {
-    struct bytes beginning = BYTES("{\"connection\":");
+    struct json_value values[PAYLOAD_FIELDS];
+    return (read_fields(line, payload_names, PAYLOAD_FIELDS, values) &&
+            output_read_payload(&restoration->payloads, &values[PAYLOAD_NUMBER],
+                                &values[PAYLOAD_BYTES])) ||
+           fail(restoration->why, "a payload is wrong, or memory is short");
+}
+
+static bool begins_with(struct bytes line, struct bytes beginning)
+{
     return line.length > beginning.length &&
            memcmp(line.data, beginning.data, beginning.length) == 0;
+}
+
+static bool restore_line(struct restoration *restoration, struct bytes line)
+{
+    if (begins_with(line, BYTES("{\"connection\":")))
+        return restore_connection(restoration, line);
+    if (begins_with(line, BYTES("{\"payload\":")))
+        return restore_payload(restoration, line);
+    return restore_room(restoration, line);
 }
 
 static bool end_taking_over(const struct restoration *restoration)
@@ -411,15 +417,18 @@ bool handover_restore(struct server *server, struct bytes text, bool is_rehearsa
                       struct handover_counts *ret_counts, char ret_why[HANDOVER_WHY_MAX])
 {
     struct restoration restoration = {
-        .server = server, .rest = text, .is_rehearsal = is_rehearsal, .why = ret_why};
+        .server = server,
+        .rest = text,
+        .is_rehearsal = is_rehearsal,
+        .payloads = {.bytes_left = LOOPS_MAX * RESTING_OUTPUT_MAX}, /* nobody hands over more */
+        .why = ret_why,
+    };
+    bool is_restored = true;
     struct bytes line;
     (void)next_line(&restoration.rest, &line); /* the header */
-    while (next_line(&restoration.rest, &line)) {
-        bool is_restored = is_connection(line) ? restore_connection(&restoration, line)
-                                               : restore_room(&restoration, line);
-        if (!is_restored)
-            return false;
-    }
+    while (is_restored && next_line(&restoration.rest, &line))
+        is_restored = restore_line(&restoration, line);
+    output_payloads_release(&restoration.payloads);
     *ret_counts = restoration.counts;
-    return end_taking_over(&restoration);
+    return is_restored && end_taking_over(&restoration);
 }

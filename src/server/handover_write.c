@@ -1,12 +1,11 @@
 /* Writes rooms and connections for the program that replaces this one. */
-#include <stdlib.h>
-
 #include "proto/hex.h"
 #include "relay/code.h"
 #include "relay/record.h"
 #include "server/admission.h"
 #include "server/handover.h"
 #include "server/handover_fields.h"
+#include "server/handover_output.h"
 
 #define HANDOVER_BYTES_LEAST 4096 /* that are allocated at once */
 
@@ -38,14 +37,11 @@ void handover_write_header(struct writer *writer, const struct handover_header *
     WRITER_PUT(writer, "}\n");
 }
 
-bool handover_takes(const struct conn *conn, size_t *output_left)
+bool handover_may_take(const struct conn *conn)
 {
     bool has_state =
         conn->state == CONN_HTTP || conn->state == CONN_OPEN || conn->state == CONN_CLOSING;
-    if (!has_state || conn->tls != NULL || conn->out.length > *output_left)
-        return false;
-    *output_left -= conn->out.length;
-    return true;
+    return has_state && conn->tls == NULL;
 }
 
 /* The origin's name, if the table has one for the number. */
@@ -111,19 +107,6 @@ static void put_input(struct writer *writer, const struct conn_input *input)
     }
 }
 
-static void put_output(struct writer *writer, const struct outbox *out)
-{
-    if (out->length == 0)
-        return;
-    uint8_t *bytes = malloc(out->length);
-    WRITER_PUT(writer, ",\"output\":");
-    if (bytes == NULL)
-        WRITER_PUT(writer, "null"); /* nobody may miss it, so the reader refuses all */
-    else
-        hex_write(writer, bytes_of(bytes, outbox_copy(out, bytes, out->length)));
-    free(bytes);
-}
-
 static const char *const state_names[] = {
     [CONN_HTTP] = "http", [CONN_OPEN] = "open", [CONN_CLOSING] = "closing"};
 
@@ -160,7 +143,7 @@ static void put_connection(struct writer *writer, const struct loop *loop, const
 {
     const struct conn *conn = what;
     put_without_output(writer, loop, conn);
-    put_output(writer, &conn->out);
+    output_put(writer, conn);
     WRITER_PUT(writer, "}\n");
 }
 
@@ -200,16 +183,46 @@ static bool write_rooms(const struct loop *loop, struct buf *text)
     return true;
 }
 
+static void put_payload(struct writer *writer, const struct loop *loop, const void *what)
+{
+    (void)loop;
+    output_put_payload(writer, what);
+}
+
+/* Writes the payloads of the connection's queue that were not written for another connection. */
+static bool append_payloads(struct buf *text, const struct loop *loop, const struct conn *conn,
+                            uint32_t written, uint32_t numbered)
+{
+    for (uint32_t number = written + 1; number <= numbered; number++) {
+        if (!append(text, put_payload, loop, output_payload(conn, number)))
+            return false;
+    }
+    return true;
+}
+
+static bool append_connection(struct buf *text, const struct loop *loop, const struct conn *conn,
+                              struct output_allowance *allowance)
+{
+    uint32_t written = allowance->payloads;
+    if (!output_take(allowance, conn))
+        return true;
+    return append_payloads(text, loop, conn, written, allowance->payloads) &&
+           append(text, put_connection, loop, conn);
+}
+
 bool handover_write(const struct loop *loop, bool is_rehearsal, struct buf *text)
 {
     uint32_t at = 0;
-    size_t output_left = HANDOVER_OUTPUT_MAX;
-    put_line *put = is_rehearsal ? put_for_rehearsal : put_connection;
+    struct output_allowance allowance = output_allow(loop);
     const struct conn *conn;
     if (buf_reserve(text, HANDOVER_BYTES_LEAST) != BUF_OK || !write_rooms(loop, text))
         return false;
     while ((conn = loop_next_connection(loop, &at)) != NULL) {
-        if (handover_takes(conn, &output_left) && !append(text, put, loop, conn))
+        if (!handover_may_take(conn))
+            continue;
+        bool is_written = is_rehearsal ? append(text, put_for_rehearsal, loop, conn)
+                                       : append_connection(text, loop, conn, &allowance);
+        if (!is_written)
             return false;
     }
     return true;

@@ -1,12 +1,15 @@
 #include "server/hold.h"
 
 #include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "net/process.h"
 #include "server/conn_life.h"
 #include "server/conn_out.h"
 #include "server/handover.h"
+#include "server/handover_output.h"
 #include "server/messages.h"
 #include "server/settle.h"
 #include "server/turn.h"
@@ -135,13 +138,15 @@ static void end_rest(struct loop *loop)
     bool has_ended;
     do {
         uint32_t at = 0;
-        size_t output_left = HANDOVER_OUTPUT_MAX;
+        struct output_allowance allowance = output_allow(loop);
         struct conn *conn;
         has_ended = false;
         while ((conn = loop_next_connection(loop, &at)) != NULL) {
-            if (handover_takes(conn, &output_left))
+            bool is_able = handover_may_take(conn);
+            if (is_able && output_take(&allowance, conn))
                 continue;
             has_ended = true;
+            loop->cut_off += is_able;
             end_one(loop, conn);
         }
         settle_all(loop);
@@ -177,10 +182,27 @@ static void keep_connections(const struct loop *loop)
     }
 }
 
+/* What the first loop says for all of them. */
+static void tell_of_cut_off(const struct server *server)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < server->loop_count; i++)
+        count += server->loops[i]->cut_off;
+    if (count > 0)
+        fprintf(stderr,
+                "party-sockets: %" PRIu32 " connection%s with output that was not read %s closed "
+                "for the upgrade\n",
+                count, count == 1 ? "" : "s", count == 1 ? "was" : "were");
+}
+
 void hold(struct loop *loop)
 {
+    pthread_barrier_t *resting_loops = &loop->server->resting_loops;
     hold_still(loop);
-    pthread_barrier_wait(&loop->server->resting_loops);
+    pthread_barrier_wait(resting_loops);
     hold_write(loop);
+    pthread_barrier_wait(resting_loops);
+    if (loop->index == 0)
+        tell_of_cut_off(loop->server);
     keep_connections(loop);
 }

@@ -10,7 +10,8 @@
 /*
  * Detaches all sockets, waits until all loops have, takes the connections that were on their way
  * here, ends those that can't be handed over, writes the rest to `loop->part`, and has execution
- * keep their descriptors. Sets `part_failed` if memory was short.
+ * keep their descriptors. One loop says on stderr how many had too much output. Sets `part_failed`
+ * if memory was short.
  */
 void hold(struct loop *loop);
 

@@ -110,11 +110,21 @@
 #define REST_MS 2500
 #define REST_SPREAD_MS 2000
 #define REST_LOOK_MS 20
+/* A loop is at rest when no more output than this waits; who reads is sent the rest meanwhile. */
+#define RESTING_OUTPUT_MAX ((size_t)8 << 20)
+/*
+ * Of output that is handed over. Everybody waits while it is written and read, so who reads too
+ * slowly is closed beyond that. Each loop has its share, but at least RESTING_OUTPUT_MAX.
+ */
+#define HANDOVER_OUTPUT_MAX ((size_t)64 << 20)
 #define UPGRADE_ANSWER_MS 3000     /* for the loops to copy their rooms, or to notice the rest */
 #define UPGRADE_REHEARSAL_MS 10000 /* for the new program to restore that copy */
 #define UPGRADE_LONGEST_MS 5000    /* a rehearsal that took longer is not followed by an upgrade */
-/* After execution: the former program goes on then. And four times what the rehearsal took. */
-#define UPGRADE_RESTORING_S 2
+/*
+ * After execution: the former program goes on then. And four times what the rehearsal took, which
+ * has no output: that is 512 MiB at most, with 64 loops.
+ */
+#define UPGRADE_RESTORING_S 5
 #define UPGRADE_ASKED_MS 60000 /* that --upgrade waits */
 #define UPGRADE_IDLE_MS                                                      \
     (REST_MS + UPGRADE_ANSWER_MS + 500) /* nothing is seen of it for longest \

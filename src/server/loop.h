@@ -193,6 +193,7 @@ struct loop {
     struct rest rest;
     struct buf part;                   /* of the handover, for the main thread */
     bool part_failed;                  /* memory was short for it */
+    uint32_t cut_off;                  /* connections with too much output to be handed over */
     bool is_held;                      /* the thread takes no more turns: see hold */
     atomic_bool vacant_mail_is_posted; /* a loop has posted vacant_mail, which is not handled yet */
     struct relay relay;

@@ -28,6 +28,17 @@ static bool may_close(const struct conn *conn)
     return conn->tls != NULL && (conn->state == CONN_HTTP || conn->state == CONN_OPEN);
 }
 
+/* Whether much output waits on connections that are handed over with it. */
+static bool has_much_output(const struct loop *loop)
+{
+    size_t output = 0;
+    uint32_t at = 0;
+    const struct conn *conn;
+    while ((conn = loop_next_connection(loop, &at)) != NULL)
+        output += conn->tls == NULL ? conn->out.length : 0;
+    return output > RESTING_OUTPUT_MAX;
+}
+
 /* Closes the share of the TLS connections that is due. Returns how many are awaited still. */
 static uint32_t close_share(struct loop *loop)
 {
@@ -62,7 +73,8 @@ void resting_check(struct loop *loop)
         return;
     bool is_over = loop->now_ms - rest->began_ms >= REST_MS;
     rest->look_ms = loop->now_ms + REST_LOOK_MS;
-    if (close_share(loop) > 0 && !is_over)
+    uint32_t awaited = close_share(loop);
+    if ((awaited > 0 || has_much_output(loop)) && !is_over)
         return;
     rest->is_ready = true;
     atomic_fetch_sub(&loop->server->restless_loops, 1);

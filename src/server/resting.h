@@ -2,7 +2,7 @@
  * How a loop comes to rest before the process replaces itself. It goes on serving, but accepts no
  * connections, and ends those that can't be handed over: TLS connections are closed with 1012,
  * spread over some time; an answer that comes from other loops is awaited, and one that is delayed
- * as a penalty is given at once.
+ * as a penalty is given at once. Much output is sent before, as far as its clients read it in time.
  */
 #ifndef PARTY_SERVER_RESTING_H
 #define PARTY_SERVER_RESTING_H

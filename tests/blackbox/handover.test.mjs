@@ -42,6 +42,19 @@ const lines = recorded.trimEnd().split('\n');
 const changed = (index, change) =>
   [...lines.slice(0, index), change(lines[index]), ...lines.slice(index + 1), ''].join('\n');
 
+/** The handover with payloads of these numbers before its connections, and output of two members. */
+function withPayloads(numbers, first, second = first) {
+  const outputs = [first, second];
+  const payloads = numbers.map((number) => JSON.stringify({ payload: number, bytes: '81027b7d' }));
+  const at = lines.findIndex((line) => line.startsWith('{"connection":'));
+  const connections = lines.slice(at).map((line) => {
+    const { output, ...rest } = JSON.parse(line);
+    const given = rest.room && outputs.shift();
+    return JSON.stringify({ ...rest, output: given ?? output });
+  });
+  return [...lines.slice(0, at), ...payloads, ...connections, ''].join('\n');
+}
+
 describe('A handover', () => {
   it('of 0.1.0 can be read, whatever the number of loops', async () => {
     for (const loops of [1, 2, 7])
@@ -57,6 +70,11 @@ describe('A handover', () => {
     assert.deepEqual(await rehearse(later), { status: 86, stderr: '' });
   });
 
+  it('may have payloads that queues share', async () => {
+    const shared = withPayloads([1, 2, 1, 2], [[1, 0], '8100', [2, 0]], [[1, 3], [1, 0]]);
+    for (const loops of [1, 2, 7]) assert.deepEqual(await rehearse(shared, ['--loops', loops]), { status: 86, stderr: '' });
+  });
+
   for (const [what, text, why] of [
     ['of another number', changed(0, (line) => line.replace(':1,', ':2,')), /has version 2, this program reads version 1/],
     ['that is none', 'hello\n', /does not begin as one/],
@@ -69,6 +87,13 @@ describe('A handover', () => {
     ['with a state that is none', changed(7, (line) => line.replace('"open"', '"ajar"')), /a field is missing or wrong/],
     ['with a mask that is none', changed(15, (line) => line.replace('"mask":"', '"mask":"x')), /a field is missing or wrong/],
     ['with unread bytes that are none', changed(13, (line) => line.replace('"unread":"', '"unread":"g')), /missing or wrong/],
+    ['with a payload that has no number', withPayloads(['x']), /a payload is wrong/],
+    ['with a payload out of order', withPayloads([1, 3]), /a payload is wrong/],
+    ['with a payload that is none', withPayloads([1], [[2, 0]]), /its output is wrong/],
+    ['with a payload all of which was sent', withPayloads([1], [[1, 4]]), /its output is wrong/],
+    ['with a payload partly sent behind another', withPayloads([1], [[1, 0], [1, 1]]), /its output is wrong/],
+    ['with output that is empty', withPayloads([1], []), /its output is wrong/],
+    ['with output that is none', withPayloads([1], [[1]]), /its output is wrong/],
     ['with something else', `${recorded}[1]\n`, /nothing known|missing/],
   ])
     it(`${what} is refused with the reason`, async () => {

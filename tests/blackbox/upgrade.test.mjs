@@ -166,6 +166,100 @@ describe('An upgrade', () => {
     await deaf.expect({ type: 'message', from: 'fragments', data: 1 });
   });
 
+  const unlimited = ['--max-byte-rate', 0, '--max-message-rate', 0];
+  const cutOff = /connections? with output that was not read/;
+  const long = 'x'.repeat(1_000_000);
+
+  /** A room whose host has said the message to members that have read nothing of it. */
+  async function roomWithLongMessage(names) {
+    const { code, members } = await server.room(['host']);
+    const [host] = members;
+    const readers = [];
+    for (const name of names) {
+      const reader = await server.rawWebSocket();
+      await reader.join(name, code);
+      for (const other of [host, ...readers]) await other.expect({ type: 'peer_joined', clientId: name });
+      readers.push(reader);
+    }
+    for (const { socket } of readers) socket.pause();
+    host.relay(long);
+    return { host, readers };
+  }
+
+  async function expectAll({ host, readers }, messages = 1) {
+    host.relay('after');
+    for (const { socket } of readers) socket.resume();
+    for (const reader of readers) {
+      for (let count = 0; count < messages; count++) {
+        const event = await reader.readEvent();
+        assert.deepEqual([event.type, event.data === long], ['message', true]);
+      }
+      await reader.expect({ type: 'message', from: 'host', data: 'after' });
+    }
+    assert.doesNotMatch(server.stderr, cutOff);
+  }
+
+  /** Each of them reads one time in each interval, which yields at most 64 KiB; returns what ends that. */
+  function readSlowly(readers, interval) {
+    const sockets = readers.map(({ socket }) => socket);
+    const pausers = sockets.map((socket) => () => socket.pause());
+    sockets.forEach((socket, index) => socket.on('data', pausers[index]));
+    const timer = setInterval(() => sockets.forEach((socket) => socket.resume()), interval);
+    return () => {
+      clearInterval(timer);
+      sockets.forEach((socket, index) => socket.off('data', pausers[index]));
+    };
+  }
+
+  const namesOf = (count) => Array.from({ length: count }, (_, number) => `reader ${number}`);
+
+  it('closes nobody who reads slowly, but all the time', async () => {
+    await start({ options: unlimited });
+    const rooms = [];
+    for (let count = 0; count < 3; count++) rooms.push(await roomWithLongMessage(namesOf(10)));
+    const stop = readSlowly(rooms.flatMap(({ readers }) => readers), 60);
+    await upgrade();
+    stop();
+    for (const room of rooms) await expectAll(room);
+  });
+
+  it('sends more than can be handed over before that, to who reads it', async () => {
+    await start({ loops: 8, options: [...unlimited, '--max-queue-bytes', 32_000_000] });
+    const room = await roomWithLongMessage(['reader']);
+    for (let count = 1; count < 20; count++) room.host.relay(long);
+    room.host.send({ type: 'no such type' });
+    assert.equal((await room.host.next()).type, 'error');
+    const stop = readSlowly(room.readers, 5);
+    await upgrade();
+    stop();
+    await expectAll(room, 20);
+  });
+
+  it('writes once what many do not read, whatever the number of loops', async () => {
+    const common = `${[...patience, ...unlimited].join(' ').replaceAll(' --', '\n--')}\n`;
+    const write = await startWithFile(`${common}--loops 4\n`);
+    const rooms = [];
+    for (let count = 0; count < 4; count++) rooms.push(await roomWithLongMessage(namesOf(24)));
+    for (const count of [1, 3]) {
+      write(`${common}--loops ${count}\n`);
+      await upgrade();
+    }
+    for (const room of rooms) await expectAll(room);
+  });
+
+  it('closes who leaves too much unread, and says how many', async () => {
+    await start({ loops: 8, options: [...unlimited, '--max-queue-bytes', 32_000_000] });
+    const { host, readers } = await roomWithLongMessage(['deaf']);
+    for (let count = 0; count < 12; count++) host.relay(long);
+    host.send({ type: 'no such type' });
+    assert.equal((await host.next()).type, 'error');
+    await upgrade();
+    assert.match(server.stderr, /^party-sockets: 1 connection with output that was not read was closed for the upgrade$/m);
+    await host.expect({ type: 'peer_left', clientId: 'deaf' });
+    readers[0].socket.resume();
+    await readers[0].whenGone();
+  });
+
   it('goes on with a throttled client where it was', async () => {
     await start({ options: ['--max-message-rate', 20] });
     const { members } = await server.room(['host', 'sender']);

@@ -74,6 +74,23 @@ static void consume(struct model *model, size_t length)
     model->consumed += length;
 }
 
+/* The queue yields the rest of the stream, and says of which payloads its parts are the end. */
+static void check_places(const struct model *model)
+{
+    const struct outbox_chunk *place = NULL;
+    struct outbox_part part;
+    size_t at = model->consumed;
+    while (outbox_next_part(&model->outbox, &place, &part)) {
+        assert_true(part.bytes.length > 0);
+        assert_memory_equal(part.bytes.data, model->stream + at, part.bytes.length);
+        at += part.bytes.length;
+        if (part.payload != NULL)
+            assert_ptr_equal(part.bytes.data + part.bytes.length,
+                             part.payload->data + part.payload->length);
+    }
+    assert_int_equal(at, model->length);
+}
+
 /* The queue holds the rest of the stream, and yields it in parts as in copies. */
 static void check(const struct model *model)
 {
@@ -91,6 +108,7 @@ static void check(const struct model *model)
         at += parts[i].iov_len;
     }
     assert_true(at == model->length || count == 64);
+    check_places(model);
     assert_int_equal(outbox_parts(&model->outbox, parts, 1), left > 0);
     assert_int_equal(left == 0, model->account == 0);
     assert_true(model->account >= left);
