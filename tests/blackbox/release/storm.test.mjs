@@ -21,7 +21,7 @@ const atOnce = 400; // who come for the first time
 const storms = [
   { how: 'SIGTERM', signal: 'SIGTERM', isRecovered: true, rooms: 1_000, millisecondsEach: 0.8 }, // four times 2 s for 10,000
   { how: 'SIGKILL', signal: 'SIGKILL', isRecovered: false, rooms: 1_000, millisecondsEach: 0.8 },
-  { how: 'SIGTERM, over TLS', signal: 'SIGTERM', isRecovered: true, rooms: 250, millisecondsEach: 12, isSecure: true }, // most of it is the client's
+  { how: 'SIGTERM, over TLS', signal: 'SIGTERM', isRecovered: true, rooms: 250, millisecondsEach: 12, isSecure: true }, // clients share the cores
 ];
 const certificate = await selfSigned('storm');
 const head = upgradeRequest('/', { headers: { 'Sec-WebSocket-Protocol': 'party-sockets.v3' } });
