@@ -18,23 +18,23 @@
  * Rules of the cluster's model, by their names there, and where they are:
  * - chain, last-valid: map.h. Also: a read that shows an older stream is no read.
  * - look: a turn that begins more than 2 s after the last one handles nothing before a map read
- * that was sent since then has succeeded, or 2 s of tries have failed.
+ *   that was sent since then has succeeded, or 2 s of tries have failed.
  * - wait: a slice opens 3 s after the node read the entry that gave it. The 3 s begin with the next
  *   turn, whose clock was surely read after the entry. It also opens only if the map was read
- * within the last 2 s: who is cut off meanwhile opens nothing.
+ *   within the last 2 s: who is cut off meanwhile opens nothing.
  * - own-entry: what became of a term of this node is read from the entry that raised it.
  * - terms: a slice opens only at a term that is higher than any at which another node owned it.
  * - hasty: a node is dead when five renewals of this node's own lease, sent a second apart, each
  *   acknowledged within 1 s, follow its last one in the order of the stream; the leases are read
  *   after the fifth acknowledgement.
  * - own-lease: leases that do not show this node's own newest one were read from a replica that
- * lags, or from another stream. Nobody is judged by them. A sequence that goes down is of a new
- * stream: the renewals are counted anew.
+ *   lags, or from another stream. Nobody is judged by them. A sequence that goes down is of a new
+ *   stream: the renewals are counted anew.
  * - A node that has ended (see ownership_end()) is dead at once. A judgement holds for 2 s after
- * its leases were asked for, so not beyond a pause.
+ *   its leases were asked for, so not beyond a pause.
  * - heirs: nodes that renew their lease and do not drain, in the order of their ids. The first one
  *   gives all slices of the dead away in one entry, each to the heir that then has the fewest. If
- * it does not, the second one does so a second later, and so on.
+ *   it does not, the second one does so a second later, and so on.
  *
  * What this machine does not do: it moves no slice. The fields of a move are kept, but cleared when
  * the slice is taken from a dead node. So a node that joins a running cluster owns nothing until
