@@ -113,11 +113,11 @@ class Attacker {
     () => this.ask({ suffix: '/qr.svg', method: 'HEAD' }),
     () => this.ask({ suffix: '?instance=other' }),
     () => this.ask({ times: 30, patience: 100 }),
-    () => this.ask({ patience: 3_500 }),
+    () => this.ask({ patience: deadlineMilliseconds }), // a refusal comes after 3 seconds
     () => this.join({ subprotocol: 'party-sockets.v1' }),
     () => this.join({ subprotocol: 'party-sockets.v2' }),
     () => this.join({ subprotocol: 'party-sockets.v2', times: 20, patience: 100 }),
-    () => this.join({ subprotocol: 'party-sockets.v1', patience: 3_500 }),
+    () => this.join({ subprotocol: 'party-sockets.v1', patience: deadlineMilliseconds }),
   ];
 
   /** Tries in all ways at once until `end`, each over several connections. */

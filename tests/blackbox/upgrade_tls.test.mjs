@@ -9,6 +9,7 @@ import { patience, runToEnd, Server } from './support/server.mjs';
 
 const loops = Number(process.env.LOOPS_UNDER_TEST ?? 1);
 const players = 12;
+const bystanders = 40 * loops; // one is closed every 20 ms by each loop: 800 ms in which to look
 const certificate = await selfSigned('upgrade');
 
 describe('An upgrade over TLS', () => {
@@ -70,6 +71,8 @@ describe('An upgrade over TLS', () => {
       assert.equal(all[index].answer.index, index);
       for (const other of all.slice(0, index)) await other.read();
     }
+    for (let count = 0; count < bystanders; count++) await server.member({ protocols: 'party-sockets.v3' });
+    assert.equal(await metric('closes_total\\{.*reason="restarting".*\\}'), 0);
     const asked = runToEnd(['--upgrade', server.pid]);
     const sent = [];
     const timer = setInterval(() => {
