@@ -36,7 +36,7 @@ SERVER_ORDER = """
     http/routes
     conn_in
     deadlines settle
-    handover_restore stopping
+    handover_restore handover_threads stopping
     resting
     mail
     turn

@@ -71,10 +71,14 @@ void record_write_at_stop(struct writer *writer, const struct relay *relay,
 
 /*
  * The same when the process replaces itself by another program: with the counts of those who are in
- * the room, too, since they stay there. The audience is not in it: see relay_write_visitor().
+ * the room, too, since they stay there. The audience is not in it: see relay_write_visitor(). The
+ * events of a log are not in it, but in record_write_log().
  */
 void record_write_at_upgrade(struct writer *writer, const struct relay *relay,
                              const struct room *room);
+
+/* The events of the room's log, which are no text; nothing if there are none. */
+void record_write_log(struct writer *writer, const struct room *room);
 
 /*
  * Reads the code of a recorded room; the number modulo the number of loops is the loop that must
@@ -101,6 +105,9 @@ struct restoring {
     uint16_t origin_number; /* the room is counted there; see struct speaker */
     enum ending ending;
     struct maker *maker; /* of the room, which it counts already; NULL: not known */
+    /* ENDING_UPGRADE: what record_write_log() wrote. Older programs have the events in the record.
+     */
+    struct bytes log;
     /*
      * Encodes an event, which is a state, as members get it. Returns it with one reference, which
      * belongs to the relay; NULL: memory is short.

@@ -107,22 +107,29 @@ static void put_audience(struct writer *writer, const struct audience *audience)
         WRITER_PUT(writer, ",\"audienceDue\":true");
 }
 
-void record_put_moment(struct writer *writer, const struct room *room, enum ending ending)
+static void put_events(struct writer *writer, const struct log *log)
 {
-    const struct party *party = room->party;
-    struct log_cursor cursor = log_begin(&party->log);
+    struct log_cursor cursor = log_begin(log);
     struct log_entry entry;
     bool is_first = true;
-    writer_put_number(writer, ",\"moment\":{\"toAll\":", party->to_all);
-    writer_put_number(writer, ",\"oldest\":", party->log.oldest);
     WRITER_PUT(writer, ",\"events\":[");
-    while (log_next_entry(&party->log, &cursor, &entry)) {
+    while (log_next_entry(log, &cursor, &entry)) {
         if (!is_first)
             writer_put_byte(writer, ',');
         is_first = false;
         put_event(writer, &entry);
     }
-    WRITER_PUT(writer, "],\"seats\":[");
+    writer_put_byte(writer, ']');
+}
+
+void record_put_moment(struct writer *writer, const struct room *room, enum ending ending)
+{
+    const struct party *party = room->party;
+    writer_put_number(writer, ",\"moment\":{\"toAll\":", party->to_all);
+    writer_put_number(writer, ",\"oldest\":", party->log.oldest);
+    if (ending != ENDING_UPGRADE)
+        put_events(writer, &party->log); /* else record_write_log() has them */
+    WRITER_PUT(writer, ",\"seats\":[");
     put_seats(writer, party, room->members, room->member_count, "");
     put_seats(writer, party, room_absent(room), room->absent_count,
               room->member_count > 0 ? "," : "");
@@ -237,12 +244,11 @@ static bool read_numbers(const struct record_object *object, uint64_t ret_number
     return true;
 }
 
-bool record_read_seat(const struct party *party, struct seat *seat, const struct json_value *value)
+static bool read_seat_object(const struct party *party, struct seat *seat,
+                             const struct record_object *object)
 {
-    struct record_object object;
     uint64_t numbers[SEAT_FIELDS] = {0};
-    if (!record_read_object(value, seat_names, SEAT_FIELDS, &object) ||
-        !read_numbers(&object, numbers))
+    if (!read_numbers(object, numbers))
         return false;
     if (numbers[SEAT_INDEX] != seat_member(seat)->index || numbers[SEAT_ATTEMPT] > UINT32_MAX ||
         numbers[SEAT_SEEN] > numbers[SEAT_COUNT] || numbers[SEAT_SEEN_UNTIL] > party->log.next)
@@ -252,8 +258,15 @@ bool record_read_seat(const struct party *party, struct seat *seat, const struct
     seat->seen = numbers[SEAT_SEEN];
     seat->seen_until = numbers[SEAT_SEEN_UNTIL];
     seat->attempt = (uint32_t)numbers[SEAT_ATTEMPT];
-    return hex_read_64(&object.values[SEAT_EPOCH], &seat->epoch) &&
-           read_sessions(seat, &object.values[SEAT_SESSION_HASHES]);
+    return hex_read_64(&object->values[SEAT_EPOCH], &seat->epoch) &&
+           read_sessions(seat, &object->values[SEAT_SESSION_HASHES]);
+}
+
+bool record_read_seat(const struct party *party, struct seat *seat, const struct json_value *value)
+{
+    struct record_object object;
+    return record_read_object(value, seat_names, SEAT_FIELDS, &object) &&
+           read_seat_object(party, seat, &object);
 }
 
 /* Reads what the member with the index has that the value names. */
@@ -267,7 +280,7 @@ static bool read_seat(const struct room *room, const struct json_value *value)
     struct member *member = room_find_away(room, (uint32_t)index);
     if (member == NULL)
         member = room_find_index(room, (uint32_t)index);
-    return member != NULL && record_read_seat(room->party, member_seat(member), value) &&
+    return member != NULL && read_seat_object(room->party, member_seat(member), &object) &&
            member_seat(member)->epoch != 0;
 }
 
@@ -323,7 +336,16 @@ static bool read_audience(struct relay *relay, struct room *room,
     return true;
 }
 
-bool record_read_moment(struct relay *relay, struct room *room, const struct json_value *value)
+static bool read_events(struct room *room, const struct json_value *events,
+                        const struct restoring *restoring)
+{
+    bool may_lack = restoring->ending == ENDING_UPGRADE;
+    return ((may_lack && events->kind == JSON_ABSENT) || read_each(room, events, false)) &&
+           record_read_log(room, restoring->log);
+}
+
+bool record_read_moment(struct relay *relay, struct room *room, const struct json_value *value,
+                        const struct restoring *restoring)
 {
     struct record_object moment;
     struct party *party = room->party;
@@ -336,7 +358,7 @@ bool record_read_moment(struct relay *relay, struct room *room, const struct jso
     size_t bytes_max = party->log.bytes_max;
     party->log.bytes_max = ROOM_3_RETAINED_MAX;
     log_resume(&party->log, oldest);
-    bool is_read = read_each(room, &moment.values[MOMENT_EVENTS], false);
+    bool is_read = read_events(room, &moment.values[MOMENT_EVENTS], restoring);
     party->log.bytes_max = bytes_max;
     if (!is_read)
         return false;

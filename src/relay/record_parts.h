@@ -96,7 +96,11 @@ bool record_need_code(const struct record_object *record, uint64_t *ret_code,
 void record_put_moment(struct writer *writer, const struct room *room, enum ending ending);
 
 /* Reads it into a room whose members are known. False: it is none, or memory is short. */
-bool record_read_moment(struct relay *relay, struct room *room, const struct json_value *value);
+bool record_read_moment(struct relay *relay, struct room *room, const struct json_value *value,
+                        const struct restoring *restoring);
+
+/* Reads what record_write_log() wrote into a room of protocol 3. False: it is none. */
+bool record_read_log(struct room *room, struct bytes log);
 
 /*
  * The `moment` of a room of protocol 1 or 2 at an upgrade, with a comma in front, if the room still

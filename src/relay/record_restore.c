@@ -8,9 +8,9 @@
 #include "base/allocation.h"
 #include "relay/record_parts.h"
 
-/* What a member is in a record, beside its clientId. */
+/* What a member is in a record. */
 struct recorded_member {
-    struct canonical_id id;
+    struct json_value id;
     uint32_t index;
     bool is_here;
     uint32_t stayed_ms;
@@ -26,7 +26,7 @@ struct rebuild {
     const struct record_object *record;
     struct record_fault *fault;
     struct room *room;
-    uint32_t *indices; /* of the members, to find out if one comes twice */
+    struct recorded_member *members;
     uint32_t member_count;
 };
 
@@ -236,13 +236,11 @@ static bool read_party(const struct rebuild *rebuild)
            read_outcasts(rebuild, RECORD_FIELD_BANNED, true);
 }
 
-static bool read_id(const struct rebuild *rebuild, const struct record_object *object,
+/* The canonical form of a member's clientId, which no member may have yet. */
+static bool make_id(const struct rebuild *rebuild, const struct recorded_member *recorded,
                     struct canonical_id *ret_id)
 {
-    const struct json_value *value = &object->values[RECORD_MEMBER_ID];
-    if (!record_need_kind(object, RECORD_MEMBER_ID, JSON_STRING, rebuild->fault))
-        return false;
-    if (!id_canonicalize(rebuild->relay, value, ret_id))
+    if (!id_canonicalize(rebuild->relay, &recorded->id, ret_id))
         return fail(rebuild, RECORD_ID_TOO_LONG);
     bool is_new = ret_id->length > 0 && room_find(rebuild->room, id_view(ret_id)) == NULL;
     return is_new || fail_member(rebuild, RECORD_MEMBER_ID);
@@ -262,7 +260,7 @@ static bool read_member(const struct rebuild *rebuild, const struct json_value *
         return fail_field(rebuild, RECORD_FIELD_MEMBERS);
     ret_member->is_here = object.values[RECORD_MEMBER_HERE].kind != JSON_ABSENT;
     ret_member->was_cut_off = object.values[RECORD_MEMBER_CUT_OFF].kind != JSON_ABSENT;
-    if (!read_id(rebuild, &object, &ret_member->id) ||
+    if (!record_need_kind(&object, RECORD_MEMBER_ID, JSON_STRING, fault) ||
         !record_need_whole(&object, RECORD_MEMBER_INDEX, INDEX_AUDIENCE - 1, &index, fault) ||
         !record_may_whole(&object, RECORD_MEMBER_STAYED, UINT32_MAX, &stayed_ms, fault) ||
         !record_may_whole(&object, RECORD_MEMBER_CUT_OFF, UINT32_MAX, &cut_off_ms, fault))
@@ -272,6 +270,7 @@ static bool read_member(const struct rebuild *rebuild, const struct json_value *
     if (is_of_3 && !ret_member->is_here &&
         !record_need_whole(&object, RECORD_MEMBER_HOLD_LEFT, UINT32_MAX, &hold_left_ms, fault))
         return false;
+    ret_member->id = object.values[RECORD_MEMBER_ID];
     ret_member->index = (uint32_t)index;
     ret_member->stayed_ms = (uint32_t)stayed_ms;
     ret_member->hold_left_ms = (uint32_t)hold_left_ms;
@@ -307,10 +306,11 @@ static void bring_present(const struct rebuild *rebuild)
 }
 
 /* The room may forget a member, at once or later, if it can't keep all who are absent. */
-static bool add_absent(const struct rebuild *rebuild, const struct recorded_member *recorded)
+static bool add_absent(const struct rebuild *rebuild, const struct recorded_member *recorded,
+                       struct bytes id)
 {
     struct relay *relay = rebuild->relay;
-    struct member *member = room_add(rebuild->room, id_view(&recorded->id), CLIENT_NONE);
+    struct member *member = room_add(rebuild->room, id, CLIENT_NONE);
     if (member == NULL)
         return fail(rebuild, RECORD_NO_MEMORY);
     member->stayed_ms = recorded->stayed_ms;
@@ -325,11 +325,12 @@ static bool add_absent(const struct rebuild *rebuild, const struct recorded_memb
     return true;
 }
 
-static bool add_seat(const struct rebuild *rebuild, const struct recorded_member *recorded)
+static bool add_seat(const struct rebuild *rebuild, const struct recorded_member *recorded,
+                     struct bytes id)
 {
     struct relay *relay = rebuild->relay;
     struct room *room = rebuild->room;
-    struct member *member = relay_3_add_seat(relay, room, id_view(&recorded->id), CLIENT_NONE);
+    struct member *member = relay_3_add_seat(relay, room, id, CLIENT_NONE);
     if (member == NULL)
         return fail(rebuild, RECORD_NO_MEMORY);
     member->stayed_ms = recorded->stayed_ms;
@@ -345,31 +346,30 @@ static bool add_seat(const struct rebuild *rebuild, const struct recorded_member
            fail(rebuild, RECORD_RETAINS_TOO_MUCH);
 }
 
-static bool add_member(struct rebuild *rebuild, const struct json_value *value)
+static bool add_member(const struct rebuild *rebuild, const struct recorded_member *recorded)
 {
-    struct recorded_member recorded;
-    if (!read_member(rebuild, value, &recorded))
+    struct canonical_id id;
+    if (!make_id(rebuild, recorded, &id))
         return false;
-    rebuild->indices[rebuild->member_count++] = recorded.index;
-    rebuild->room->next_index = recorded.index;
-    return rebuild->room->party != NULL ? add_seat(rebuild, &recorded)
-                                        : add_absent(rebuild, &recorded);
+    rebuild->room->next_index = recorded->index;
+    return rebuild->room->party != NULL ? add_seat(rebuild, recorded, id_view(&id))
+                                        : add_absent(rebuild, recorded, id_view(&id));
 }
 
 static int compare_indices(const void *a, const void *b)
 {
-    uint32_t one = *(const uint32_t *)a;
-    uint32_t other = *(const uint32_t *)b;
-    return (one > other) - (one < other);
+    const struct recorded_member *one = a;
+    const struct recorded_member *other = b;
+    return (one->index > other->index) - (one->index < other->index);
 }
 
-/* Each index is there once: members are found by it. */
+/* Each index is there once: members are found by it. Sorts the recorded members by it. */
 static bool have_indices_of_their_own(const struct rebuild *rebuild)
 {
-    uint32_t *indices = rebuild->indices;
-    qsort(indices, rebuild->member_count, sizeof *indices, compare_indices);
+    struct recorded_member *members = rebuild->members;
+    qsort(members, rebuild->member_count, sizeof *members, compare_indices);
     for (uint32_t i = 1; i < rebuild->member_count; i++) {
-        if (indices[i] == indices[i - 1])
+        if (members[i].index == members[i - 1].index)
             return fail_member(rebuild, RECORD_MEMBER_INDEX);
     }
     return true;
@@ -383,9 +383,10 @@ static bool check_indices(const struct rebuild *rebuild, uint32_t next_index)
 {
     const struct room *room = rebuild->room;
     const struct party *party = room->party;
-    const uint32_t *indices = rebuild->indices;
+    const struct recorded_member *members = rebuild->members;
+    const struct recorded_member host = {.index = room->host_index};
     uint32_t count = rebuild->member_count;
-    if (count > 0 && indices[count - 1] >= next_index)
+    if (count > 0 && members[count - 1].index >= next_index)
         return fail_field(rebuild, RECORD_FIELD_NEXT_INDEX);
     if (room_protocol(room) == PROTOCOL_1)
         return true;
@@ -394,7 +395,7 @@ static bool check_indices(const struct rebuild *rebuild, uint32_t next_index)
     if (room->host_index == INDEX_NONE)
         return (party->host_migrates && room->member_count == 0) ||
                fail_field(rebuild, RECORD_FIELD_HOST);
-    return bsearch(&room->host_index, indices, count, sizeof *indices, compare_indices) != NULL ||
+    return bsearch(&host, members, count, sizeof *members, compare_indices) != NULL ||
            fail_field(rebuild, RECORD_FIELD_HOST);
 }
 
@@ -414,22 +415,26 @@ static bool count_members(const struct rebuild *rebuild, uint32_t *ret_count)
     return true;
 }
 
-static bool says_here(const struct json_value *member)
-{
-    struct record_object object;
-    return record_read_object(member, record_member_names, RECORD_MEMBER_FIELDS, &object) &&
-           object.values[RECORD_MEMBER_HERE].kind != JSON_ABSENT;
-}
-
-/* Adds those who are here, or all others; see add_members(). */
-static bool add_some_members(struct rebuild *rebuild, bool are_here)
+/* Reads all members into an array that has place for them. */
+static bool read_each_member(struct rebuild *rebuild)
 {
     struct bytes rest = rebuild->record->values[RECORD_FIELD_MEMBERS].raw;
     struct json_value element;
+    while (json_array_next(&rest, &element)) {
+        if (!read_member(rebuild, &element, &rebuild->members[rebuild->member_count++]))
+            return false;
+    }
+    return true;
+}
+
+/* Adds those who are here, or all others; see add_members(). */
+static bool add_some_members(const struct rebuild *rebuild, bool are_here)
+{
     bool is_well = true;
-    while (is_well && json_array_next(&rest, &element)) {
-        if (!is_of_upgrade(rebuild) || says_here(&element) == are_here)
-            is_well = add_member(rebuild, &element);
+    for (uint32_t i = 0; is_well && i < rebuild->member_count; i++) {
+        const struct recorded_member *recorded = &rebuild->members[i];
+        if (!is_of_upgrade(rebuild) || recorded->is_here == are_here)
+            is_well = add_member(rebuild, recorded);
     }
     return is_well;
 }
@@ -438,7 +443,7 @@ static bool add_some_members(struct rebuild *rebuild, bool are_here)
  * After an upgrade those who are here wait among the absent ones for bring_present(). They come
  * last, so that the room does not count them when it forgets absent members that are too many.
  */
-static bool add_members(struct rebuild *rebuild)
+static bool add_members(const struct rebuild *rebuild)
 {
     bool is_well = add_some_members(rebuild, false) &&
                    (!is_of_upgrade(rebuild) || add_some_members(rebuild, true)) &&
@@ -463,11 +468,12 @@ static bool read_members(struct rebuild *rebuild)
     if (!need_whole(rebuild, RECORD_FIELD_NEXT_INDEX, INDEX_AUDIENCE, &next_index) ||
         !count_members(rebuild, &count))
         return false;
-    rebuild->indices = malloc((count + (size_t)1) * sizeof *rebuild->indices);
-    if (rebuild->indices == NULL)
+    rebuild->members = malloc((count + (size_t)1) * sizeof *rebuild->members);
+    if (rebuild->members == NULL)
         return fail(rebuild, RECORD_NO_MEMORY);
-    bool is_well = add_members(rebuild) && check_indices(rebuild, (uint32_t)next_index);
-    free(rebuild->indices);
+    bool is_well = read_each_member(rebuild) && add_members(rebuild) &&
+                   check_indices(rebuild, (uint32_t)next_index);
+    free(rebuild->members);
     rebuild->room->next_index =
         is_of_upgrade(rebuild) ? (uint32_t)next_index : round_index((uint32_t)next_index);
     return is_well;
@@ -509,8 +515,9 @@ static bool read_moment(const struct rebuild *rebuild)
     bool is_true = is_of_upgrade(rebuild) || (is_of_3 && rebuild->restoring->ending == ENDING_STOP);
     if (!is_true || value->kind == JSON_ABSENT)
         return true;
-    bool is_read = is_of_3 ? record_read_moment(rebuild->relay, rebuild->room, value)
-                           : record_read_restored(rebuild->relay, rebuild->room, value);
+    bool is_read =
+        is_of_3 ? record_read_moment(rebuild->relay, rebuild->room, value, rebuild->restoring)
+                : record_read_restored(rebuild->relay, rebuild->room, value);
     return is_read || fail_field(rebuild, RECORD_FIELD_MOMENT);
 }
 

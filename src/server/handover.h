@@ -1,25 +1,31 @@
 /*
  * What a process hands over to the program that replaces it: rooms and connections, as lines of
- * JSON. Descriptors stay open across execve(), so a connection is known by its descriptor.
+ * JSON, and logs of rooms in bytes. Descriptors stay open across execve(), so a connection is known
+ * by its descriptor.
  *
- *     {"handover":1,"listener":5,"admin":-1,"startedNs":...,"restedNs":...,
- *      "upgrades":0,"startedS":...,
- *      "listensOn":"...","ticketKeys":"..."}
- *     {"maker":"192.0.2.1","origin":"https://a.example"} a room, whose record is in the next line
- *     {"version":1,"protocol":3,"code":"BBBC",...}
+ *     {"handover":2,"listener":5,"admin":-1,"startedNs":...,"restedNs":...,
+ *      "upgrades":0,"startedS":...,"listensOn":"...","ticketKeys":"...",
+ *      "parts":[81734,79211]} so many bytes follow for each loop
+ *     {"roomCode":"BBBC","maker":"192.0.2.1","origin":"https://a.example","logBytes":153}
+ *     {"version":1,"protocol":3,"code":"BBBC",...} the record of this room
+ *     ... its log, of so many bytes; behind it is the next line
  *     {"payload":1,"bytes":"..."} that queues share; see handover_output
  *     {"connection":17,"state":"open",...}
  *
  * A field that the reader does not know means nothing to it. What can't be done without a field
- * needs another number behind "handover", which older programs refuse.
+ * needs another number behind "handover", which older programs refuse. In version 1 there are no
+ * logs in bytes, but records have the events; and a room's line has no `roomCode`.
  */
 #ifndef PARTY_SERVER_HANDOVER_H
 #define PARTY_SERVER_HANDOVER_H
 
+#include <pthread.h>
+
 #include "net/tls_tickets.h"
 #include "server/loop.h"
 
-#define HANDOVER_VERSION 1
+#define HANDOVER_VERSION 2
+#define HANDOVER_VERSION_LEAST 1             /* that this program reads */
 #define HANDOVER_BYTES_MAX ((size_t)1 << 31) /* of a loop's part */
 
 struct handover_header {
@@ -30,6 +36,8 @@ struct handover_header {
     uint64_t upgrades;                     /* before this one; 0 if an older program did not tell */
     uint64_t started_s;                    /* the same */
     char listens_on[LISTENS_ON_BYTES_MAX]; /* empty: an older program did not tell */
+    uint32_t part_count; /* of the loops, in their order; 0: an older program did not tell */
+    uint64_t part_bytes[LOOPS_MAX];
     bool has_ticket_keys;
     struct ticket_keys_copy ticket_keys; /* secret: whoever has such a header wipes it */
 };
@@ -71,5 +79,28 @@ struct handover_counts {
 MUST_CHECK bool handover_restore(struct server *server, struct bytes text, bool is_rehearsal,
                                  struct handover_counts *ret_counts,
                                  char ret_why[HANDOVER_WHY_MAX]);
+
+/* No process hands over more output than this, which is the least that its loops may have. */
+#define HANDED_OVER_OUTPUT_MAX (LOOPS_MAX * RESTING_OUTPUT_MAX)
+
+/* What is behind the header. */
+struct bytes handover_lines(struct bytes text);
+
+/* What a thread restores of a handover. */
+struct handover_part {
+    struct bytes lines;      /* all but the header */
+    struct loop *loop;       /* that they are for, which no other thread touches; NULL: for any */
+    pthread_mutex_t *claims; /* for a place in the table of connections, which others may want */
+    size_t output_bytes_max;
+    bool is_rehearsal;
+};
+
+/* Restores a part, as above; who has restored all of them calls handover_check() then. */
+MUST_CHECK bool handover_restore_part(struct server *server, const struct handover_part *part,
+                                      struct handover_counts *ret_counts,
+                                      char ret_why[HANDOVER_WHY_MAX]);
+
+/* Whether each member who is in a room has its connection. */
+MUST_CHECK bool handover_check(const struct server *server, char ret_why[HANDOVER_WHY_MAX]);
 
 #endif

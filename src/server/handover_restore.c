@@ -33,26 +33,27 @@ enum {
     HEADER_UPGRADES,
     HEADER_STARTED_S,
     HEADER_LISTENS_ON,
+    HEADER_PARTS,
     HEADER_TICKET_KEYS,
     HEADER_FIELDS
 };
 
-static const char *const header_names[] = {"handover",  "listener",  "admin",
-                                           "startedNs", "restedNs",  "upgrades",
-                                           "startedS",  "listensOn", "ticketKeys"};
+static const char *const header_names[] = {"handover", "listener",  "admin",    "startedNs",
+                                           "restedNs", "upgrades",  "startedS", "listensOn",
+                                           "parts",    "ticketKeys"};
 
 enum { PAYLOAD_NUMBER, PAYLOAD_BYTES, PAYLOAD_FIELDS };
 
 static const char *const payload_names[] = {"payload", "bytes"};
 
-enum { ROOM_ORIGIN, ROOM_IS_PROVEN, ROOM_MAKER, ROOM_FIELDS };
+enum { ROOM_CODE, ROOM_ORIGIN, ROOM_IS_PROVEN, ROOM_MAKER, ROOM_LOG_BYTES, ROOM_FIELDS };
 
-static const char *const room_names[] = {"origin", "isProven", "maker"};
+static const char *const room_names[] = {"roomCode", "origin", "isProven", "maker", "logBytes"};
 
 struct restoration {
     struct server *server;
+    const struct handover_part *part;
     struct bytes rest; /* lines that were not read yet */
-    bool is_rehearsal;
     struct handover_counts counts;
     struct output_payloads payloads;
     char *why;
@@ -103,6 +104,25 @@ static bool read_descriptor(const struct json_value *value, int *ret_fd)
     return true;
 }
 
+/* Reads the lengths of the loops' parts. False: they are none. */
+static bool read_parts(const struct json_value *value, struct handover_header *ret_header)
+{
+    struct bytes rest = value->raw;
+    struct json_value element;
+    ret_header->part_count = 0;
+    if (value->kind == JSON_ABSENT)
+        return true;
+    if (value->kind != JSON_ARRAY)
+        return false;
+    while (json_array_next(&rest, &element)) {
+        if (ret_header->part_count == LOOPS_MAX ||
+            !json_member_whole(&element, HANDOVER_BYTES_MAX,
+                               &ret_header->part_bytes[ret_header->part_count++]))
+            return false;
+    }
+    return true;
+}
+
 bool handover_read_header(struct bytes text, struct handover_header *ret_header,
                           char ret_why[HANDOVER_WHY_MAX])
 {
@@ -112,9 +132,9 @@ bool handover_read_header(struct bytes text, struct handover_header *ret_header,
     if (!next_line(&text, &line) || !read_fields(line, header_names, HEADER_FIELDS, values) ||
         !json_member_whole(&values[HEADER_VERSION], UINT32_MAX, &version))
         return fail(ret_why, "the handover does not begin as one");
-    if (version != HANDOVER_VERSION)
-        return fail(ret_why, "the handover has version %u, this program reads version %d",
-                    (unsigned)version, HANDOVER_VERSION);
+    if (version < HANDOVER_VERSION_LEAST || version > HANDOVER_VERSION)
+        return fail(ret_why, "the handover has version %u, this program reads versions %d to %d",
+                    (unsigned)version, HANDOVER_VERSION_LEAST, HANDOVER_VERSION);
     if (!json_member_whole(&values[HEADER_UPGRADES], UINT32_MAX, &ret_header->upgrades))
         ret_header->upgrades = 0;
     if (!json_member_whole(&values[HEADER_STARTED_S], UINT32_MAX, &ret_header->started_s))
@@ -131,6 +151,7 @@ bool handover_read_header(struct bytes text, struct handover_header *ret_header,
         !read_descriptor(&values[HEADER_ADMIN], &ret_header->admin_fd) ||
         !hex_read_64(&values[HEADER_STARTED], &ret_header->started_ns) ||
         !hex_read_64(&values[HEADER_RESTED], &ret_header->rested_ns) ||
+        !read_parts(&values[HEADER_PARTS], ret_header) ||
         (ret_header->has_ticket_keys &&
          !hex_read(&values[HEADER_TICKET_KEYS], (uint8_t *)&ret_header->ticket_keys,
                    sizeof ret_header->ticket_keys)))
@@ -167,17 +188,60 @@ static bool read_address(const struct json_value *value, struct address *ret_add
            address_parse(bytes_of(text, length), ret_address);
 }
 
-static bool make_room(struct restoration *restoration, struct bytes record, uint16_t origin_number,
-                      struct maker *maker)
+/* The code of a room; 0: there is none. */
+static bool read_code(const struct json_value *value, uint64_t *ret_code)
+{
+    uint8_t text[CODE_TYPED_BYTES_MAX];
+    size_t length;
+    *ret_code = 0;
+    return value->kind == JSON_ABSENT ||
+           (value->kind == JSON_STRING && json_string_decode(value, text, sizeof text, &length) &&
+            code_read(bytes_of(text, length), ret_code));
+}
+
+/* Takes the log that may be behind a record. False: some of it is missing. */
+static bool take_log(struct bytes *rest, const struct json_value *length, struct bytes *ret_log)
+{
+    uint64_t bytes = 0;
+    if (length->kind != JSON_ABSENT && !json_member_whole(length, rest->length, &bytes))
+        return false;
+    *ret_log = bytes_of(rest->data, (size_t)bytes);
+    *rest = bytes_of(rest->data + bytes, rest->length - (size_t)bytes);
+    return true;
+}
+
+static struct loop *emptiest_loop(const struct server *server)
+{
+    uint32_t best = 0;
+    for (uint32_t i = 1; i < server->loop_count; i++) {
+        if (server->loops[i]->stats.connections < server->loops[best]->stats.connections)
+            best = i;
+    }
+    return server->loops[best];
+}
+
+/* The loop of a room's code, or any if it is 0. NULL: it is for another thread. */
+static struct loop *loop_for(const struct restoration *restoration, uint64_t code)
+{
+    const struct server *server = restoration->server;
+    struct loop *own = restoration->part->loop;
+    if (code == 0)
+        return own != NULL ? own : emptiest_loop(server);
+    struct loop *loop = server->loops[code_owner(code, server->loop_count)];
+    return own == NULL || own == loop ? loop : NULL;
+}
+
+/* `code` is 0 if an older program has it in the record only. */
+static bool make_room(struct restoration *restoration, struct bytes record, uint64_t code,
+                      struct restoring restoring)
 {
     struct record_fault fault = {0};
-    const struct restoring restoring = {
-        .origin_number = origin_number, .ending = ENDING_UPGRADE, .maker = maker};
     char why[RECORDS_WHY_MAX];
-    uint64_t code;
-    bool is_read = record_read_code(record, &code, &fault);
+    bool is_read = code != 0 || record_read_code(record, &code, &fault);
     if (!is_read)
         records_explain(&fault, why);
+    if (is_read && loop_for(restoration, code) == NULL)
+        return fail(restoration->why, "a room is in the part of another loop");
     if (!is_read || !records_make_room(restoration->server, record, code, restoring, why))
         return fail(restoration->why, "a room: %s", why);
     restoration->counts.rooms++;
@@ -188,20 +252,24 @@ static bool restore_room(struct restoration *restoration, struct bytes line)
 {
     struct server *server = restoration->server;
     struct json_value values[ROOM_FIELDS];
+    struct restoring restoring = {.ending = ENDING_UPGRADE};
     struct bytes record;
-    uint16_t origin_number;
     struct address address;
-    struct maker *maker = NULL;
+    uint64_t code;
     if (!read_fields(line, room_names, ROOM_FIELDS, values) ||
         !next_line(&restoration->rest, &record))
         return fail(restoration->why, "the record of a room is missing");
+    if (!read_code(&values[ROOM_CODE], &code))
+        return fail(restoration->why, "the code of a room is wrong");
+    if (!take_log(&restoration->rest, &values[ROOM_LOG_BYTES], &restoring.log))
+        return fail(restoration->why, "the log of a room is missing");
     bool is_proven = values[ROOM_IS_PROVEN].kind == JSON_TRUE;
-    bool is_counted = add_client(server, &values[ROOM_ORIGIN], is_proven, &origin_number);
+    bool is_counted = add_client(server, &values[ROOM_ORIGIN], is_proven, &restoring.origin_number);
     if (read_address(&values[ROOM_MAKER], &address))
-        maker = makers_enter(&server->makers, address);
-    bool is_made = make_room(restoration, record, origin_number, maker);
+        restoring.maker = makers_enter(&server->makers, address);
+    bool is_made = make_room(restoration, record, code, restoring);
     if (is_counted)
-        origins_remove_client(&server->origins, origin_number);
+        origins_remove_client(&server->origins, restoring.origin_number);
     return is_made;
 }
 
@@ -290,30 +358,6 @@ static bool read_input(const struct server *server, struct conn *conn,
     return true;
 }
 
-/* The room that the connection is in; 0: none. */
-static bool read_room(const struct json_value *value, uint64_t *ret_code)
-{
-    uint8_t text[CODE_TYPED_BYTES_MAX];
-    size_t length;
-    *ret_code = 0;
-    return value->kind == JSON_ABSENT ||
-           (value->kind == JSON_STRING && json_string_decode(value, text, sizeof text, &length) &&
-            code_read(bytes_of(text, length), ret_code));
-}
-
-/* The loop of the code, or the one with the fewest connections. */
-static struct loop *loop_for(const struct server *server, uint64_t code)
-{
-    uint32_t best = 0;
-    if (code != 0)
-        return server->loops[code_owner(code, server->loop_count)];
-    for (uint32_t i = 1; i < server->loop_count; i++) {
-        if (server->loops[i]->stats.connections < server->loops[best]->stats.connections)
-            best = i;
-    }
-    return server->loops[best];
-}
-
 static bool take_seat(struct loop *loop, struct conn *conn, uint64_t code,
                       const struct json_value *values)
 {
@@ -333,11 +377,15 @@ static bool settle(struct restoration *restoration, struct conn *conn,
 {
     struct server *server = restoration->server;
     struct address address;
+    struct loop *loop;
     uint64_t code;
     bool has_address = values[OF_ADDRESS].kind != JSON_ABSENT;
-    if (!read_room(&values[OF_ROOM], &code) ||
+    if (!read_code(&values[OF_ROOM], &code) ||
         (has_address && !read_address(&values[OF_ADDRESS], &address)))
         return fail_connection(restoration, "its room or its address is wrong");
+    loop = loop_for(restoration, code);
+    if (loop == NULL)
+        return fail_connection(restoration, "it is in the part of another loop");
     if (!admission_restored(server, conn, has_address ? &address : NULL))
         return fail_connection(restoration, "it can't be counted");
     if (conn->is_client) {
@@ -346,7 +394,6 @@ static bool settle(struct restoration *restoration, struct conn *conn,
         (void)add_client(server, &values[OF_ORIGIN], is_proven, &number);
         conn_set_origin(conn, number);
     }
-    struct loop *loop = loop_for(server, code);
     if (!conn_life_restore(loop, conn))
         return fail_connection(restoration, "memory is short");
     if (!take_seat(loop, conn, code, values))
@@ -355,6 +402,17 @@ static bool settle(struct restoration *restoration, struct conn *conn,
         return fail_connection(restoration, "its output is wrong");
     restoration->counts.connections++;
     return true;
+}
+
+/* Begins a connection. False: it is begun already. */
+static bool claim(const struct restoration *restoration, struct conn *conn, int fd)
+{
+    pthread_mutex_lock(restoration->part->claims);
+    bool is_free = !conn->is_taken;
+    if (is_free)
+        conn_begin(conn, fd);
+    pthread_mutex_unlock(restoration->part->claims);
+    return is_free;
 }
 
 static bool restore_connection(struct restoration *restoration, struct bytes line)
@@ -371,9 +429,8 @@ static bool restore_connection(struct restoration *restoration, struct bytes lin
      * Loops write for a rehearsal at different moments. A connection that has moved meanwhile, or
      * has the descriptor of one that has ended, is in two parts. Its seat may stay without it.
      */
-    if (conn->is_taken)
-        return restoration->is_rehearsal || fail_connection(restoration, "it is there twice");
-    conn_begin(conn, (int)fd);
+    if (!claim(restoration, conn, (int)fd))
+        return restoration->part->is_rehearsal || fail_connection(restoration, "it is there twice");
     if (!read_plain(conn, values) || !read_input(restoration->server, conn, values))
         return fail_connection(restoration, "a field is missing or wrong, or memory is short");
     return settle(restoration, conn, values);
@@ -403,32 +460,52 @@ static bool restore_line(struct restoration *restoration, struct bytes line)
     return restore_room(restoration, line);
 }
 
-static bool end_taking_over(const struct restoration *restoration)
+bool handover_check(const struct server *server, char ret_why[HANDOVER_WHY_MAX])
 {
-    const struct server *server = restoration->server;
     for (uint32_t i = 0; i < server->loop_count; i++) {
-        if (!relay_all_are_taken_over(&server->loops[i]->relay) && !restoration->is_rehearsal)
-            return fail(restoration->why, "a member of a room has no connection");
+        if (!relay_all_are_taken_over(&server->loops[i]->relay))
+            return fail(ret_why, "a member of a room has no connection");
     }
     return true;
+}
+
+bool handover_restore_part(struct server *server, const struct handover_part *part,
+                           struct handover_counts *ret_counts, char ret_why[HANDOVER_WHY_MAX])
+{
+    struct restoration restoration = {
+        .server = server,
+        .part = part,
+        .rest = part->lines,
+        .payloads = {.bytes_left = part->output_bytes_max},
+        .why = ret_why,
+    };
+    bool is_restored = true;
+    struct bytes line;
+    while (is_restored && next_line(&restoration.rest, &line))
+        is_restored = restore_line(&restoration, line);
+    output_payloads_release(&restoration.payloads);
+    *ret_counts = restoration.counts;
+    if (is_restored && restoration.rest.length > 0)
+        return fail(ret_why, "the last line has no end");
+    return is_restored;
+}
+
+struct bytes handover_lines(struct bytes text)
+{
+    struct bytes header;
+    return next_line(&text, &header) ? text : (struct bytes){0};
 }
 
 bool handover_restore(struct server *server, struct bytes text, bool is_rehearsal,
                       struct handover_counts *ret_counts, char ret_why[HANDOVER_WHY_MAX])
 {
-    struct restoration restoration = {
-        .server = server,
-        .rest = text,
+    pthread_mutex_t claims = PTHREAD_MUTEX_INITIALIZER;
+    const struct handover_part all = {
+        .lines = handover_lines(text),
+        .claims = &claims,
+        .output_bytes_max = HANDED_OVER_OUTPUT_MAX,
         .is_rehearsal = is_rehearsal,
-        .payloads = {.bytes_left = LOOPS_MAX * RESTING_OUTPUT_MAX}, /* nobody hands over more */
-        .why = ret_why,
     };
-    bool is_restored = true;
-    struct bytes line;
-    (void)next_line(&restoration.rest, &line); /* the header */
-    while (is_restored && next_line(&restoration.rest, &line))
-        is_restored = restore_line(&restoration, line);
-    output_payloads_release(&restoration.payloads);
-    *ret_counts = restoration.counts;
-    return is_restored && end_taking_over(&restoration);
+    return handover_restore_part(server, &all, ret_counts, ret_why) &&
+           (is_rehearsal || handover_check(server, ret_why));
 }

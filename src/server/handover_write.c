@@ -30,6 +30,10 @@ void handover_write_header(struct writer *writer, const struct handover_header *
     writer_put_number(writer, ",\"upgrades\":", header->upgrades);
     writer_put_number(writer, ",\"startedS\":", header->started_s);
     put_text(writer, ",\"listensOn\":", bytes_of_string(header->listens_on));
+    for (uint32_t i = 0; i < header->part_count; i++)
+        writer_put_number(writer, i == 0 ? ",\"parts\":[" : ",", header->part_bytes[i]);
+    if (header->part_count > 0)
+        writer_put_byte(writer, ']');
     if (header->has_ticket_keys) {
         WRITER_PUT(writer, ",\"ticketKeys\":");
         hex_write(writer, bytes_of(&header->ticket_keys, sizeof header->ticket_keys));
@@ -64,26 +68,37 @@ static void put_address(struct writer *writer, const char *before, struct addres
     put_text(writer, before, bytes_of_string(text));
 }
 
+static void put_code(struct writer *writer, const char *before, uint64_t code)
+{
+    uint8_t text[CODE_LENGTH_MAX];
+    put_text(writer, before, bytes_of(text, code_write(code, text)));
+}
+
 static void put_room(struct writer *writer, const struct loop *loop, const void *what)
 {
     const struct room *room = what;
-    WRITER_PUT(writer, "{\"maker\":");
+    struct writer log = writer_over(NULL, 0);
+    record_write_log(&log, room);
+    put_code(writer, "{\"roomCode\":", room->code);
+    WRITER_PUT(writer, ",\"maker\":");
     if (room->maker == NULL)
         WRITER_PUT(writer, "null");
     else
         put_address(writer, "", makers_address(room->maker));
     put_origin(writer, loop, ",\"origin\":", room->origin_number);
+    if (log.length > 0)
+        writer_put_number(writer, ",\"logBytes\":", log.length);
     WRITER_PUT(writer, "}\n");
     record_write_at_upgrade(writer, &loop->relay, room);
     writer_put_byte(writer, '\n');
+    record_write_log(writer, room);
 }
 
 static void put_seat(struct writer *writer, const struct member *seat)
 {
-    uint8_t code[CODE_LENGTH_MAX];
     if (seat == NULL)
         return;
-    put_text(writer, ",\"room\":", bytes_of(code, code_write(seat->room->code, code)));
+    put_code(writer, ",\"room\":", seat->room->code);
     if (!seat->is_audience) {
         writer_put_number(writer, ",\"index\":", seat->index);
         return;

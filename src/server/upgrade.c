@@ -12,6 +12,7 @@
 #include "net/machine.h"
 #include "net/tls.h"
 #include "server/conn_life.h"
+#include "server/handover_threads.h"
 
 static bool refuse(const char *why)
 {
@@ -84,8 +85,11 @@ static void make_header(const struct server *server, struct handover_header *ret
         .rested_ns = server->rested_ns,
         .upgrades = server->upgrades,
         .started_s = server->started_s,
+        .part_count = server->loop_count,
         .has_ticket_keys = server->tls != NULL,
     };
+    for (uint32_t i = 0; i < server->loop_count; i++)
+        ret_header->part_bytes[i] = server->loops[i]->part.length;
     memcpy(ret_header->listens_on, server->listens_on, sizeof ret_header->listens_on);
     if (server->tls != NULL)
         ticket_keys_save(tls_context_ticket_keys(server->tls), &ret_header->ticket_keys);
@@ -223,7 +227,8 @@ bool upgrade_restore(struct server *server, struct upgrade *upgrade,
 {
     char why[HANDOVER_WHY_MAX];
     bool is_rehearsal = upgrade->start.role == PROCESS_REHEARSAL;
-    bool is_restored = handover_restore(server, upgrade->text, is_rehearsal, ret_counts, why);
+    bool is_restored = handover_restore_in_threads(server, &upgrade->header, upgrade->text,
+                                                   is_rehearsal, ret_counts, why);
     process_unmap(upgrade->text);
     upgrade->text = (struct bytes){0};
     return is_restored || complain(why);

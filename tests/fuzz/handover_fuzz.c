@@ -1,14 +1,15 @@
 /*
  * Handovers, which may be anything: the program before may be a later version. What is refused must
  * say why, and all of it must be freed. What is restored is written again, and a third server must
- * restore that and write the same.
+ * restore that and write the same. A handover with the parts of as many loops is restored in
+ * threads.
  *
  * Input: whether it is a rehearsal (odd) and how many loops there are; the handover.
  */
 #include <string.h>
 
 #include "fuzz/fuzz_input.h"
-#include "server/handover.h"
+#include "server/handover_threads.h"
 #include "support/forget_server.h"
 
 #define DESCRIPTORS 512
@@ -100,13 +101,14 @@ static struct buf handover_of(const struct server *server)
 }
 
 /* Restores a copy of exactly its size. */
-static bool restore(struct server *server, struct bytes text, bool is_rehearsal)
+static bool restore(struct server *server, const struct handover_header *header, struct bytes text,
+                    bool is_rehearsal)
 {
     struct bytes_mut copy = fuzz_copy(text);
     struct handover_counts counts;
     char why[HANDOVER_WHY_MAX] = "";
-    bool is_restored =
-        handover_restore(server, bytes_of(copy.data, copy.length), is_rehearsal, &counts, why);
+    bool is_restored = handover_restore_in_threads(server, header, bytes_of(copy.data, copy.length),
+                                                   is_rehearsal, &counts, why);
     free(copy.data);
     assert(is_restored == (why[0] == '\0'));
     return is_restored;
@@ -114,9 +116,10 @@ static bool restore(struct server *server, struct bytes text, bool is_rehearsal)
 
 static void expect_same(const struct config *config, struct bytes text)
 {
+    const struct handover_header no_parts = {0};
     struct server server;
     begin_server(&server, config);
-    bool is_restored = restore(&server, text, false);
+    bool is_restored = restore(&server, &no_parts, text, false);
     assert(is_restored);
     struct buf again = handover_of(&server);
     assert(again.length == text.length); /* rooms and connections are in another order */
@@ -130,13 +133,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint8_t choice = fuzz_take_byte(&input);
     bool is_rehearsal = choice % 2 == 1;
     struct config config = configure(choice);
-    struct handover_header header;
+    struct handover_header header = {0};
     struct server server;
     char why[HANDOVER_WHY_MAX] = "";
     bool has_header = handover_read_header(input, &header, why);
     assert(has_header == (why[0] == '\0'));
     begin_server(&server, &config);
-    bool is_restored = restore(&server, input, is_rehearsal);
+    bool is_restored = restore(&server, &header, input, is_rehearsal);
     struct buf text = handover_of(&server);
     forget_server(&server);
     if (is_restored && !is_rehearsal)

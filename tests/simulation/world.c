@@ -248,7 +248,7 @@ static void restore(struct server *server, struct bytes text, bool is_rehearsal)
     struct handover_counts counts;
     if (!server_init(server, DESCRIPTORS) ||
         !handover_restore(server, text, is_rehearsal, &counts, why)) {
-        printf("%.*s", (int)text.length, (const char *)text.data);
+        (void)fwrite(text.data, 1, text.length, stdout);
         world_fail(why, is_rehearsal);
     }
     trace("%s %u rooms and %u connections on %u loops", is_rehearsal ? "rehearses" : "takes over",

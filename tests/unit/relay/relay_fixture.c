@@ -711,11 +711,12 @@ static struct payload *encode(void *context, const struct event *event)
 }
 
 /* Any bytes, of which a copy has the exact size. */
-static bool restore_copy(struct world *world, struct bytes record, enum ending ending,
-                         struct record_fault *ret_fault)
+static bool restore_copy(struct world *world, struct bytes record, struct bytes log,
+                         enum ending ending, struct record_fault *ret_fault)
 {
     const struct restoring restoring = {.origin_number = world->restored_origin,
                                         .ending = ending,
+                                        .log = log,
                                         .encode = encode,
                                         .context = world};
     uint8_t *copy = malloc(record.length);
@@ -734,14 +735,22 @@ static bool restore_copy(struct world *world, struct bytes record, enum ending e
 
 bool restore_bytes(struct world *world, struct bytes record, struct record_fault *ret_fault)
 {
-    return restore_copy(world, record, world->is_of_stop ? ENDING_STOP : ENDING_ANY, ret_fault);
+    return restore_copy(world, record, (struct bytes){0},
+                        world->is_of_stop ? ENDING_STOP : ENDING_ANY, ret_fault);
 }
 
-void restore_at_upgrade(struct world *world, const char *record)
+bool restore_with_log(struct world *world, const char *record, struct bytes log,
+                      struct record_fault *ret_fault)
+{
+    return restore_copy(world, bytes_of_string(record), log, ENDING_UPGRADE, ret_fault);
+}
+
+void restore_at_upgrade(struct world *world, struct room_picture picture)
 {
     struct record_fault fault;
-    if (!restore_copy(world, bytes_of_string(record), ENDING_UPGRADE, &fault))
-        fail_msg("%s: %s (%s)", record, record_error_text(fault.error),
+    struct bytes log = bytes_of(picture.log.data, picture.log.length);
+    if (!restore_with_log(world, picture.record, log, &fault))
+        fail_msg("%s: %s (%s)", picture.record, record_error_text(fault.error),
                  fault.field == NULL ? "" : fault.field);
 }
 
@@ -776,9 +785,30 @@ char *record_of(const struct world *world, const char *code)
     return write_record(world, room, world->is_of_stop ? record_write_at_stop : record_write);
 }
 
-char *record_at_upgrade(const struct world *world, const struct room *room)
+static struct bytes_mut write_log(const struct room *room)
 {
-    return write_record(world, room, record_write_at_upgrade);
+    struct writer measure = writer_over(NULL, 0);
+    record_write_log(&measure, room);
+    struct bytes_mut log = {malloc(measure.length), measure.length};
+    assert_true(log.data != NULL || log.length == 0);
+    struct writer writer = writer_over(log.data, log.length);
+    record_write_log(&writer, room);
+    assert_int_equal(writer.length, log.length);
+    return log;
+}
+
+struct room_picture picture_at_upgrade(const struct world *world, const struct room *room)
+{
+    return (struct room_picture){
+        .record = write_record(world, room, record_write_at_upgrade),
+        .log = write_log(room),
+    };
+}
+
+void free_room_picture(struct room_picture picture)
+{
+    free(picture.record);
+    free(picture.log.data);
 }
 
 bool do_due(struct world *world)

@@ -143,9 +143,21 @@ void end_process(struct world *world);
  */
 void upgrade(struct world *world);
 
-/* The record of a room for that, to be freed; and the room of such a record. */
-char *record_at_upgrade(const struct world *world, const struct room *room);
-void restore_at_upgrade(struct world *world, const char *record);
+/* What is written of a room for that, to be freed by free_room_picture(). */
+struct room_picture {
+    char *record;
+    struct bytes_mut log;
+};
+
+struct room_picture picture_at_upgrade(const struct world *world, const struct room *room);
+void free_room_picture(struct room_picture picture);
+
+/* The room of such a picture. */
+void restore_at_upgrade(struct world *world, struct room_picture picture);
+
+/* The same of any log; may be refused. */
+bool restore_with_log(struct world *world, const char *record, struct bytes log,
+                      struct record_fault *ret_fault);
 
 /* So much time passes. Rooms whose time is over are closed, each at its own time. */
 void pass_time(struct world *world, uint32_t ms);

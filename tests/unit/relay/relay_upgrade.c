@@ -13,7 +13,7 @@ struct place {
 };
 
 struct picture {
-    char *records[WORLD_ROOMS_MAX];
+    struct room_picture rooms[WORLD_ROOMS_MAX];
     uint64_t codes[WORLD_ROOMS_MAX];
     uint16_t origin_numbers[WORLD_ROOMS_MAX];
     uint32_t room_count;
@@ -68,7 +68,7 @@ static void take_picture(const struct world *world, struct picture *ret_picture)
     for (uint32_t i = 0; i < table->bucket_count; i++) {
         for (const struct room *room = table->buckets[i]; room; room = room->next_in_bucket) {
             uint32_t at = ret_picture->room_count++;
-            ret_picture->records[at] = record_at_upgrade(world, room);
+            ret_picture->rooms[at] = picture_at_upgrade(world, room);
             ret_picture->codes[at] = room->code;
             ret_picture->origin_numbers[at] = room->origin_number;
         }
@@ -80,7 +80,7 @@ static void take_picture(const struct world *world, struct picture *ret_picture)
 static void free_picture(struct picture *picture)
 {
     for (uint32_t i = 0; i < picture->room_count; i++)
-        free(picture->records[i]);
+        free_room_picture(picture->rooms[i]);
     for (uint32_t i = 0; i < WORLD_CLIENTS; i++)
         free(picture->places[i].visitor);
 }
@@ -121,9 +121,11 @@ static void expect_picture(struct world *world, const struct picture *picture)
     for (uint32_t i = 0; i < picture->room_count; i++) {
         const struct room *room = relay_find_room(&world->relay, picture->codes[i]);
         assert_non_null(room);
-        char *record = record_at_upgrade(world, room);
-        expect_same(record, picture->records[i]);
-        free(record);
+        struct room_picture again = picture_at_upgrade(world, room);
+        expect_same(again.record, picture->rooms[i].record);
+        assert_int_equal(again.log.length, picture->rooms[i].log.length);
+        assert_memory_equal(again.log.data, picture->rooms[i].log.data, again.log.length);
+        free_room_picture(again);
     }
     for (uint32_t i = 0; i < WORLD_CLIENTS; i++) {
         assert_int_equal(now.places[i].has_seat, picture->places[i].has_seat);
@@ -145,7 +147,7 @@ void upgrade(struct world *world)
     world->maker_bytes_max = SIZE_MAX;
     for (uint32_t i = 0; i < picture.room_count; i++) {
         world->restored_origin = picture.origin_numbers[i];
-        restore_at_upgrade(world, picture.records[i]);
+        restore_at_upgrade(world, picture.rooms[i]);
     }
     for (uint32_t i = 0; i < WORLD_CLIENTS; i++)
         take_over(world, i, &picture.places[i]);

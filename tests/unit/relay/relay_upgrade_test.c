@@ -124,10 +124,10 @@ static void seats_are_taken_over_once(void **state)
     uint64_t code;
     init_party_3(&world, 2, "");
     assert_true(code_read(BYTES("BBBC"), &code));
-    char *record = record_at_upgrade(&world, relay_find_room(&world.relay, code));
+    struct room_picture picture = picture_at_upgrade(&world, relay_find_room(&world.relay, code));
     end_process(&world);
-    restore_at_upgrade(&world, record);
-    free(record);
+    restore_at_upgrade(&world, picture);
+    free_room_picture(picture);
     assert_false(relay_take_over(&world.relay, code + 1, 0, 1, &seat));
     assert_false(relay_take_over(&world.relay, code, 2, 1, &seat));
     assert_true(relay_take_over(&world.relay, code, 0, 1, &world.clients[1].seat));
@@ -136,6 +136,80 @@ static void seats_are_taken_over_once(void **state)
     assert_true(relay_take_over(&world.relay, code, 1, 2, &world.clients[2].seat));
     assert_true(relay_all_are_taken_over(&world.relay));
     assert_null(seat);
+    world_release(&world);
+}
+
+#define ROOM(moment)                                                                               \
+    "{\"version\":1,\"protocol\":3,\"code\":\"BBBC\",\"maxClients\":4,\"nextIndex\":1,\"host\":0," \
+    "\"hold\":60000,\"onHostLeft\":\"close\",\"locked\":false,\"maxAudience\":0,"                  \
+    "\"audienceMuted\":false,\"creatorKnown\":true,"                                               \
+    "\"members\":[{\"id\":\"a\",\"index\":0,\"holdLeft\":1000}],"                                  \
+    "\"moment\":{\"toAll\":2,\"oldest\":5," moment "\"seats\":[]}}"
+
+#define RAW(literal)                                    \
+    {                                                   \
+        (const uint8_t *)(literal), sizeof(literal) - 1 \
+    }
+
+/* Events begin with index, length, count of indices (two bytes), readers and content. */
+#define EVENT(index, length, count, readers, content) \
+    index "\0\0\0" length "\0\0\0" count "\0" readers content
+
+static const struct bytes wrong_logs[] = {
+    RAW("\0"),                                             /* an event cut short */
+    RAW(EVENT("\0", "\2", "\0", "\4", "\1") "{}"),         /* for nobody known */
+    RAW(EVENT("\0", "\2", "\0", "\0", "\3") "{}"),         /* with unknown content */
+    RAW(EVENT("\0", "\3", "\0", "\0", "\1") "{}"),         /* a frame cut short */
+    RAW(EVENT("\0", "\0", "\0", "\0", "\1")),              /* an empty frame */
+    RAW(EVENT("\0", "\0", "\0", "\0", "\0")),              /* no events skipped */
+    RAW(EVENT("\0", "\0", "\0", "\0", "\2")),              /* a state that is not there */
+    RAW(EVENT("\1", "\2", "\0", "\0", "\1") "{}"),         /* for everyone, with an index */
+    RAW("\xff\xff\xff\xff\2\0\0\0\0\0\2\1{}"),             /* for the index of the audience */
+    RAW(EVENT("\0", "\2", "\1", "\2", "\1") "\0\0\0\0{}"), /* for one, with several */
+    RAW(EVENT("\0", "\2", "\101", "\3", "\1")),            /* for too many */
+    RAW(EVENT("\0", "\2", "\1", "\3", "\1") "{}"),         /* indices cut short */
+    RAW(EVENT("\0", "\2", "\1", "\3", "\1") "\xff\xff\xff\xff{}"),
+};
+
+static void wrong_logs_leave_nothing_behind(void **state)
+{
+    (void)state;
+    struct world world;
+    struct record_fault fault;
+    world_init_3(&world);
+    for (size_t i = 0; i < ARRAY_LENGTH(wrong_logs); i++) {
+        if (restore_with_log(&world, ROOM(""), wrong_logs[i], &fault))
+            fail_msg("log %zu became a room", i);
+        assert_int_equal(fault.error, RECORD_FIELD_WRONG);
+        assert_string_equal(fault.field, "moment");
+    }
+    assert_true(restore_with_log(&world, ROOM(""), BYTES(EVENT("\0", "\2", "\0", "\0", "\1") "{}"),
+                                 &fault));
+    world_release(&world);
+}
+
+/* Until version 2 of the handover the events were in the record. */
+static void events_of_an_older_program_become_a_log(void **state)
+{
+    (void)state;
+    static const char record[] =
+        ROOM("\"events\":[{\"for\":\"some\",\"indices\":[0,3],\"frame\":\"7b7d\"},"
+             "{\"for\":\"everyoneBut\",\"indices\":[2],\"skipped\":9}],");
+    static const struct bytes log = RAW(EVENT(
+        "\0", "\2", "\2", "\3", "\1") "\0\0\0\0\3\0\0\0{}" EVENT("\2", "\11", "\0", "\1", "\0"));
+    struct world world;
+    struct record_fault fault;
+    uint64_t code;
+    assert_true(code_read(BYTES("BBBC"), &code));
+    world_init_3(&world);
+    assert_true(restore_with_log(&world, record, (struct bytes){0}, &fault));
+    struct room_picture picture = picture_at_upgrade(&world, relay_find_room(&world.relay, code));
+    assert_int_equal(picture.log.length, log.length);
+    assert_memory_equal(picture.log.data, log.data, log.length);
+    assert_null(strstr(picture.record, "events"));
+    end_process(&world);
+    restore_at_upgrade(&world, picture);
+    free_room_picture(picture);
     world_release(&world);
 }
 
@@ -148,6 +222,8 @@ int main(void)
         cmocka_unit_test(a_full_log_loses_nothing),
         cmocka_unit_test(restored_room_still_waits),
         cmocka_unit_test(seats_are_taken_over_once),
+        cmocka_unit_test(wrong_logs_leave_nothing_behind),
+        cmocka_unit_test(events_of_an_older_program_become_a_log),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
