@@ -6,11 +6,8 @@
  * A seed plays a minute of faults. Then all heals, and soon every slice must be served; then a node
  * dies, and soon every slice must be served again.
  */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
-#include <time.h>
 
 #include "cluster/world.h"
 
@@ -22,13 +19,6 @@
 #define DEATH_MS 10500
 #define END_MS 6500 /* the same without the renewals */
 
-struct options {
-    uint64_t seed;
-    uint64_t seeds;
-    uint64_t for_seconds;
-    bool is_traced;
-};
-
 struct world world;
 
 static struct {
@@ -36,40 +26,6 @@ static struct {
     uint64_t at_ms;
 } restarts[NODES_MAX];
 static uint32_t restart_count;
-
-uint32_t draw(uint32_t bound)
-{
-    world.random += UINT64_C(0x9e3779b97f4a7c15);
-    uint64_t number = world.random;
-    number = (number ^ number >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    number = (number ^ number >> 27) * UINT64_C(0x94d049bb133111eb);
-    return (uint32_t)((number ^ number >> 31) >> 32) % bound;
-}
-
-void tell(const char *format, ...)
-{
-    char line[256];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(line, sizeof line, format, arguments);
-    va_end(arguments);
-    for (const char *at = line; *at != '\0'; at++)
-        world.outcome.digest = (world.outcome.digest ^ (uint8_t)*at) * UINT64_C(0x100000001b3);
-    if (world.is_traced)
-        printf("%6.1f %s\n", (double)world.now_ms / 1000, line);
-}
-
-void broken(const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    fprintf(stderr, "seed %llu: at %.1f s: ", (unsigned long long)world.seed,
-            (double)world.now_ms / 1000);
-    vfprintf(stderr, format, arguments);
-    fprintf(stderr, "\n");
-    va_end(arguments);
-    exit(1);
-}
 
 /* Any node that lives and stays; NULL: there is none. */
 static struct node *any_node(uint32_t *ret_count)
@@ -223,13 +179,12 @@ static void let_one_die(void)
     world.outcome.healed_ms = world.now_ms - began_ms;
 }
 
-static struct outcome play(uint64_t seed, bool is_traced)
+static void play(char *summary, size_t capacity)
 {
     static const char *const names[] = {"a", "b", "c", "d"};
     memset(&world, 0, sizeof world);
-    world.seed = world.random = seed;
+    seeds_watch(&world.now_ms);
     world.has_faults = true;
-    world.is_traced = is_traced;
     memset(restarts, 0, sizeof restarts);
     restart_count = 0;
     for (uint32_t i = 0; i < STREAMS_MAX; i++) {
@@ -253,68 +208,16 @@ static struct outcome play(uint64_t seed, bool is_traced)
             letter_release(&world.nodes[i].inbox[--world.nodes[i].inbox_count]);
     }
     engine_release();
-    return world.outcome;
-}
-
-static uint64_t number_of(const char *text)
-{
-    char *end;
-    uint64_t number = strtoull(text, &end, 10);
-    if (*text == '\0' || *end != '\0') {
-        fprintf(stderr, "cluster_simulate: %s is no number\n", text);
-        exit(2);
-    }
-    return number;
-}
-
-static void read_options(int argument_count, char **arguments, struct options *options)
-{
-    for (int i = 1; i < argument_count; i++) {
-        const char *value = i + 1 < argument_count ? arguments[i + 1] : "";
-        if (strcmp(arguments[i], "--trace") == 0) {
-            options->is_traced = true;
-            continue;
-        }
-        if (strcmp(arguments[i], "--seed") == 0)
-            options->seed = number_of(value);
-        else if (strcmp(arguments[i], "--seeds") == 0)
-            options->seeds = number_of(value);
-        else if (strcmp(arguments[i], "--for") == 0)
-            options->for_seconds = number_of(value);
-        else
-            number_of("");
-        i++;
-    }
+    const struct outcome *outcome = &world.outcome;
+    snprintf(summary, capacity,
+             "%u entries, %u ignored, %u slices taken, %u openings, %u losses, %u looks, %u eras, "
+             "healed after %llu ms",
+             outcome->entries, outcome->entries_ignored, outcome->slices_taken, outcome->openings,
+             outcome->losses, outcome->looks, outcome->eras,
+             (unsigned long long)outcome->healed_ms);
 }
 
 int main(int argument_count, char **arguments)
 {
-    struct options options = {.seeds = 1};
-    if (getrandom(&options.seed, sizeof options.seed, 0) < 0)
-        return 1;
-    options.seed %= 1000000000;
-    read_options(argument_count, arguments, &options);
-    time_t end = time(NULL) + (time_t)options.for_seconds;
-    uint64_t i = 0;
-    for (; options.for_seconds > 0 ? time(NULL) < end : i < options.seeds; i++) {
-        uint64_t seed = options.seed + i;
-        /* On stderr, so that it is there when the seed ends the program. */
-        fprintf(stderr, "# seed %llu\n", (unsigned long long)seed);
-        if (i == 0)
-            fprintf(stderr, "# starts\n"); /* for those who plant faults */
-        struct outcome first = play(seed, options.is_traced);
-        if (i == 0) {
-            struct outcome again = play(seed, false);
-            if (again.digest != first.digest)
-                broken("two runs of the seed differ");
-        }
-        printf(
-            "ok %llu - seed %llu: %u entries, %u ignored, %u slices taken, %u openings, %u losses, "
-            "%u looks, %u eras, healed after %llu ms\n",
-            (unsigned long long)i + 1, (unsigned long long)seed, first.entries,
-            first.entries_ignored, first.slices_taken, first.openings, first.losses, first.looks,
-            first.eras, (unsigned long long)first.healed_ms);
-    }
-    printf("1..%llu\n", (unsigned long long)i);
-    return 0;
+    return seeds_play(argument_count, arguments, play);
 }

@@ -8,8 +8,8 @@
 #ifndef PARTY_TESTS_CLUSTER_WORLD_H
 #define PARTY_TESTS_CLUSTER_WORLD_H
 
-#include "base/attributes.h"
 #include "cluster/ownership.h"
+#include "cluster/seeds.h"
 
 #define TICK_MS 100
 #define NODES_MAX 32 /* processes in the life of a world */
@@ -104,7 +104,6 @@ struct node {
 };
 
 struct outcome {
-    uint64_t digest;
     uint32_t entries;
     uint32_t entries_ignored;
     uint32_t slices_taken;
@@ -116,11 +115,8 @@ struct outcome {
 };
 
 struct world {
-    uint64_t seed;
-    uint64_t random;
     uint64_t now_ms;
     bool has_faults;
-    bool is_traced;
     uint32_t node_count;
     struct node nodes[NODES_MAX];
     uint64_t away_ms; /* until then the engine answers nobody */
@@ -139,20 +135,6 @@ struct world {
 };
 
 extern struct world world;
-
-/* A number below `bound`. */
-uint32_t draw(uint32_t bound);
-
-static inline bool once_in(uint32_t count)
-{
-    return draw(count) == 0;
-}
-
-/* One line, if the run is traced. */
-PRINTF_LIKE(1, 2) void tell(const char *format, ...);
-
-/* A promise is broken: prints the seed and what it is, and ends the program. */
-PRINTF_LIKE(1, 2) _Noreturn void broken(const char *format, ...);
 
 /* engine.c */
 void engine_send(struct letter letter); /* takes its text */
