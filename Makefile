@@ -1,6 +1,6 @@
 # A thin front to Meson. `make` builds, and says what it lacks; what runs something installs that itself.
 
-.PHONY: all release asan run check lint test nightly simulate simulate-cluster mutants tsan fuzz fuzz-corpus soak bench format clean
+.PHONY: all release asan run check lint test nightly simulate simulate-cluster simulate-link mutants tsan fuzz fuzz-corpus soak bench format clean
 .PHONY: install uninstall deb package-test equipped
 
 all: release
@@ -75,6 +75,13 @@ simulate-cluster:
 	@test -f build/simulate/build.ninja || meson setup build/simulate -Dsimulation=true >/dev/null
 	@ninja -C build/simulate --quiet tests/cluster_simulate
 	@build/simulate/tests/cluster_simulate $(if $(SEED),--seed $(SEED) --trace,--seeds $(or $(SEEDS),1000))
+
+# The two ends of a link over a bad network, in the same way.
+simulate-link:
+	@scripts/setup build
+	@test -f build/simulate/build.ninja || meson setup build/simulate -Dsimulation=true >/dev/null
+	@ninja -C build/simulate --quiet tests/link_simulate
+	@build/simulate/tests/link_simulate $(if $(SEED),--seed $(SEED) --trace,--seeds $(or $(SEEDS),1000))
 
 # Plants faults in the sources, one by one, and sees whether the simulations find them: some minutes.
 mutants:
