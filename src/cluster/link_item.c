@@ -1,0 +1,158 @@
+/* Writing items. link_item_read.c reads them. */
+#include "cluster/link_item.h"
+
+#include <assert.h>
+
+#include "base/writer.h"
+#include "proto/ws_frame.h"
+
+#define LENGTH_BYTES 4
+#define CLIENT_BYTES 4
+
+static void put_16(struct writer *writer, uint16_t number)
+{
+    writer_put_byte(writer, (uint8_t)number);
+    writer_put_byte(writer, (uint8_t)(number >> 8));
+}
+
+static void put_32(struct writer *writer, uint32_t number)
+{
+    put_16(writer, (uint16_t)number);
+    put_16(writer, (uint16_t)(number >> 16));
+}
+
+static void put_client(struct writer *writer, uint32_t client)
+{
+    assert(client != LINK_HANDLE_NONE);
+    put_32(writer, client);
+}
+
+/* Begins an item behind what the buffer has. Its fields will have so many bytes. */
+static bool begin(struct buf *buf, enum link_item_kind kind, size_t field_bytes,
+                  struct writer *ret_writer)
+{
+    if (field_bytes > UINT32_MAX - 1 || buf_reserve(buf, LENGTH_BYTES + 1 + field_bytes) != BUF_OK)
+        return false;
+    *ret_writer = writer_over(buf->data + buf->length, LENGTH_BYTES + 1 + field_bytes);
+    put_32(ret_writer, (uint32_t)(1 + field_bytes));
+    writer_put_byte(ret_writer, (uint8_t)kind);
+    return true;
+}
+
+static void end(struct buf *buf, const struct writer *writer)
+{
+    assert(writer->length == writer->capacity);
+    buf->length += writer->length;
+}
+
+bool link_put_enter(struct buf *buf, const struct link_item *item)
+{
+    const struct bytes address =
+        bytes_of(item->address.octets, item->has_address ? sizeof item->address.octets : 0);
+    struct writer writer;
+    assert(item->protocol >= 1 && item->protocol <= LINK_PROTOCOL_MAX);
+    assert(item->origin.length <= LINK_ORIGIN_MAX);
+    size_t fixed_bytes = CLIENT_BYTES + 3 + address.length + 1 + item->origin.length;
+    if (!begin(buf, LINK_ENTER, fixed_bytes + item->text.length, &writer))
+        return false;
+    put_client(&writer, item->client);
+    writer_put_byte(&writer, item->protocol);
+    writer_put_byte(&writer, item->is_binary);
+    writer_put_byte(&writer, item->has_address);
+    writer_put(&writer, address);
+    writer_put_byte(&writer, (uint8_t)item->origin.length);
+    writer_put(&writer, item->origin);
+    writer_put(&writer, item->text);
+    end(buf, &writer);
+    return true;
+}
+
+bool link_put_say(struct buf *buf, uint32_t client, bool is_binary, struct bytes text)
+{
+    struct writer writer;
+    if (!begin(buf, LINK_SAY, CLIENT_BYTES + 1 + text.length, &writer))
+        return false;
+    put_client(&writer, client);
+    writer_put_byte(&writer, is_binary);
+    writer_put(&writer, text);
+    end(buf, &writer);
+    return true;
+}
+
+bool link_put_leave(struct buf *buf, uint32_t client, uint8_t departure)
+{
+    struct writer writer;
+    assert(departure < LINK_DEPARTURES);
+    if (!begin(buf, LINK_LEAVE, CLIENT_BYTES + 1, &writer))
+        return false;
+    put_client(&writer, client);
+    writer_put_byte(&writer, departure);
+    end(buf, &writer);
+    return true;
+}
+
+bool link_put_entered(struct buf *buf, uint32_t client, uint32_t entered, enum link_outcome outcome)
+{
+    struct writer writer;
+    assert(outcome < LINK_OUTCOMES);
+    assert((outcome == LINK_OUTCOME_SEATED) == (entered != LINK_HANDLE_NONE));
+    if (!begin(buf, LINK_ENTERED, 2 * CLIENT_BYTES + 1, &writer))
+        return false;
+    put_client(&writer, client);
+    put_32(&writer, entered);
+    writer_put_byte(&writer, (uint8_t)outcome);
+    end(buf, &writer);
+    return true;
+}
+
+bool link_put_close(struct buf *buf, uint32_t client, uint16_t code, struct bytes reason)
+{
+    struct writer writer;
+    assert(code == 0 || ws_close_code_is_valid(code));
+    assert(reason.length <= (code != 0 ? LINK_REASON_MAX : 0));
+    if (!begin(buf, LINK_CLOSE, CLIENT_BYTES + 2 + reason.length, &writer))
+        return false;
+    put_client(&writer, client);
+    put_16(&writer, code);
+    writer_put(&writer, reason);
+    end(buf, &writer);
+    return true;
+}
+
+size_t link_put_frame(struct buf *buf, struct bytes frame, uint32_t client)
+{
+    struct writer writer;
+    size_t item_begin = buf->length;
+    assert(frame.length > 0);
+    if (frame.length > UINT32_MAX - LINK_ITEM_OVERHEAD ||
+        !begin(buf, LINK_FRAME, LENGTH_BYTES + frame.length + CLIENT_BYTES, &writer))
+        return SIZE_MAX;
+    put_32(&writer, (uint32_t)frame.length);
+    writer_put(&writer, frame);
+    put_client(&writer, client);
+    end(buf, &writer);
+    return item_begin;
+}
+
+static uint32_t number_at(const struct buf *buf, size_t place)
+{
+    const uint8_t *data = buf->data + place;
+    return (uint32_t)data[3] << 24 | (uint32_t)data[2] << 16 | (uint32_t)data[1] << 8 | data[0];
+}
+
+bool link_add_client(struct buf *buf, size_t item_begin, uint32_t client)
+{
+    uint32_t length = number_at(buf, item_begin);
+    uint32_t frame_length = number_at(buf, item_begin + LENGTH_BYTES + 1);
+    uint32_t clients_length = length - 1 - LENGTH_BYTES - frame_length;
+    assert(item_begin + LENGTH_BYTES + length == buf->length);
+    if (clients_length == CLIENT_BYTES * LINK_CLIENTS_MAX ||
+        buf_reserve(buf, CLIENT_BYTES) != BUF_OK)
+        return false;
+    struct writer added = writer_over(buf->data + buf->length, CLIENT_BYTES);
+    struct writer raised = writer_over(buf->data + item_begin, LENGTH_BYTES);
+    put_client(&added, client);
+    put_32(&raised, length + CLIENT_BYTES);
+    buf->length += CLIENT_BYTES;
+    return true;
+}
