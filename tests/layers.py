@@ -13,7 +13,7 @@ ALLOWED = {
     "net": {"base", "net"},
     "store": {"base", "store"},
     "bus": {"base", "bus"},
-    "server": {"base", "proto", "relay", "net", "store", "server"},
+    "server": {"base", "proto", "relay", "cluster", "net", "store", "server"},
 }
 # `proto`, `relay`, `cluster` and `base` must not reach the kernel. <arpa/inet.h> is text to address and back.
 FORBIDDEN_HEADERS = re.compile(r"include\s*<(sys/|unistd|pthread|time\.h|errno|netinet|net/)")
@@ -21,22 +21,23 @@ PURE = {"base", "proto", "relay", "cluster"}
 
 # Within src/server a file includes only what stands in a line above its own: so there is no cycle.
 SERVER_ORDER = """
-    limits bucket counters notices show_state token_check version http/qr
+    limits bucket counters notices peers show_state token_check version http/qr
     stats config conn history makers newcomers origins subnets http/answer_cache
     config_options
     config_read config_values
     handles
     loop health_check
+    links
     drain egress eviction http/metrics http/stats_json
     admission
     allowance conn_out relay_services http/page_origin
-    budget conn_life perform transport http/gather http/response
+    budget conn_life edge perform transport http/gather http/response
     handover handover_fields handover_output
     handover_write messages records http/assets http/instances http/lookup http/pages
     http/routes
-    conn_in
+    conn_in home
     deadlines settle
-    handover_restore handover_threads stopping
+    handover_restore handover_threads remote stopping
     resting
     mail
     turn

@@ -10,6 +10,9 @@
 /* The structure that contains `member` at `pointer`. */
 #define CONTAINER_OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
+/* Keeps what happens seldom out of a function that is called often. */
+#define COLD __attribute__((cold, noinline))
+
 /* For functions that each delivery calls, and that the compiler does not always inline. */
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 

@@ -8,6 +8,7 @@
 
 #define LENGTH_BYTES 4
 #define CLIENT_BYTES 4
+#define LINK_ROOM_BYTES 22 /* of the fields of a struct link_room */
 
 static void put_16(struct writer *writer, uint16_t number)
 {
@@ -45,21 +46,70 @@ static void end(struct buf *buf, const struct writer *writer)
     buf->length += writer->length;
 }
 
+static void put_address(struct writer *writer, const struct link_item *item)
+{
+    writer_put_byte(writer, item->has_address);
+    if (item->has_address)
+        writer_put(writer, bytes_of(item->address.octets, sizeof item->address.octets));
+}
+
+static size_t address_bytes(const struct link_item *item)
+{
+    return 1 + (item->has_address ? sizeof item->address.octets : 0);
+}
+
 bool link_put_enter(struct buf *buf, const struct link_item *item)
 {
-    const struct bytes address =
-        bytes_of(item->address.octets, item->has_address ? sizeof item->address.octets : 0);
     struct writer writer;
     assert(item->protocol >= 1 && item->protocol <= LINK_PROTOCOL_MAX);
     assert(item->origin.length <= LINK_ORIGIN_MAX);
-    size_t fixed_bytes = CLIENT_BYTES + 3 + address.length + 1 + item->origin.length;
+    size_t fixed_bytes = CLIENT_BYTES + 2 + address_bytes(item) + 1 + item->origin.length;
     if (!begin(buf, LINK_ENTER, fixed_bytes + item->text.length, &writer))
         return false;
     put_client(&writer, item->client);
     writer_put_byte(&writer, item->protocol);
     writer_put_byte(&writer, item->is_binary);
-    writer_put_byte(&writer, item->has_address);
-    writer_put(&writer, address);
+    put_address(&writer, item);
+    writer_put_byte(&writer, (uint8_t)item->origin.length);
+    writer_put(&writer, item->origin);
+    writer_put(&writer, item->text);
+    end(buf, &writer);
+    return true;
+}
+
+bool link_put_ask(struct buf *buf, const struct link_item *item)
+{
+    struct writer writer;
+    if (!begin(buf, LINK_ASK, CLIENT_BYTES + 8 + address_bytes(item), &writer))
+        return false;
+    put_client(&writer, item->client);
+    put_32(&writer, (uint32_t)item->room_code);
+    put_32(&writer, (uint32_t)(item->room_code >> 32));
+    put_address(&writer, item);
+    end(buf, &writer);
+    return true;
+}
+
+bool link_put_answer(struct buf *buf, const struct link_item *item)
+{
+    const struct link_room *room = &item->room;
+    struct writer writer;
+    assert(!room->is_found || (room->protocol >= 1 && room->protocol <= LINK_PROTOCOL_MAX));
+    assert(item->origin.length <= LINK_ORIGIN_MAX);
+    size_t fixed_bytes = CLIENT_BYTES + LINK_ROOM_BYTES + 1 + item->origin.length;
+    if (!begin(buf, LINK_ANSWER, fixed_bytes + item->text.length, &writer))
+        return false;
+    put_client(&writer, item->client);
+    writer_put_byte(&writer, room->is_unknown);
+    writer_put_byte(&writer, room->is_untold);
+    writer_put_byte(&writer, room->is_found);
+    writer_put_byte(&writer, room->is_locked);
+    writer_put_byte(&writer, room->has_password);
+    writer_put_byte(&writer, room->protocol);
+    put_32(&writer, room->clients);
+    put_32(&writer, room->away);
+    put_32(&writer, room->audience);
+    put_32(&writer, room->members_max);
     writer_put_byte(&writer, (uint8_t)item->origin.length);
     writer_put(&writer, item->origin);
     writer_put(&writer, item->text);
@@ -155,4 +205,9 @@ bool link_add_client(struct buf *buf, size_t item_begin, uint32_t client)
     put_32(&raised, length + CLIENT_BYTES);
     buf->length += CLIENT_BYTES;
     return true;
+}
+
+const uint8_t *link_frame_at(const struct buf *buf, size_t item_begin)
+{
+    return buf->data + item_begin + LENGTH_BYTES + 1 + LENGTH_BYTES;
 }

@@ -45,6 +45,9 @@ enum link_item_kind {
     LINK_ENTERED, /* the answer to LINK_ENTER, behind what the client is told */
     LINK_FRAME,   /* a frame for some clients, as they are sent it */
     LINK_CLOSE,   /* a client is to be closed */
+    /* To the home, and back. */
+    LINK_ASK,    /* somebody asks for a room over HTTP */
+    LINK_ANSWER, /* the answer */
     LINK_KINDS
 };
 
@@ -58,22 +61,41 @@ enum link_outcome {
     LINK_OUTCOMES
 };
 
+/* What anybody may know of a room; its origin is the item's `origin`, its URL the `text`. */
+struct link_room {
+    bool is_unknown; /* memory is short, or the home has not got the slice any more */
+    bool is_untold;  /* the address has asked too often */
+    bool is_found;   /* if not, the following mean nothing */
+    bool is_locked;
+    bool has_password;
+    uint8_t protocol; /* 1, 2 or 3 */
+    uint32_t clients;
+    uint32_t away;
+    uint32_t audience;
+    uint32_t members_max;
+};
+
 struct link_item {
     enum link_item_kind kind;
-    uint32_t client;  /* the receiver's handle; ENTER: the sender's; FRAME: see `clients` */
+    uint32_t client;  /* the receiver's handle; ENTER, ASK: the sender's; FRAME: see `clients` */
     uint32_t entered; /* ENTERED: the sender's handle; LINK_HANDLE_NONE unless it is seated */
     uint8_t outcome;  /* ENTERED: enum link_outcome */
     uint8_t protocol; /* ENTER: 1, 2 or 3 */
-    bool has_address; /* ENTER: its address is known */
+    bool has_address; /* ENTER, ASK: its address is known */
     struct address address;
-    struct bytes origin; /* ENTER; empty: it has none */
+    struct bytes origin; /* ENTER, ANSWER; empty: it has none */
     bool is_binary;      /* SAY, ENTER */
-    /* SAY, ENTER: a whole message. FRAME: a whole frame, not empty. CLOSE: the reason. */
+    /*
+     * SAY, ENTER: a whole message. FRAME: a whole frame, not empty. CLOSE: the reason. ANSWER: the
+     * room's URL, as JSON has it; empty: it has none.
+     */
     struct bytes text;
     uint8_t departure;     /* LEAVE: 0 to 2, in the order of the relay's enum departure */
     uint16_t code;         /* CLOSE; 0: cut it off without a word, for no reason */
     uint32_t client_count; /* FRAME: at least one; read them with link_item_client() */
     const uint8_t *clients;
+    uint64_t room_code;    /* ASK */
+    struct link_room room; /* ANSWER */
 };
 
 /* The client at this place of a FRAME's. */
@@ -89,6 +111,8 @@ bool link_put_say(struct buf *buf, uint32_t client, bool is_binary, struct bytes
 bool link_put_leave(struct buf *buf, uint32_t client, uint8_t departure);
 bool link_put_entered(struct buf *buf, uint32_t client, uint32_t entered,
                       enum link_outcome outcome);
+bool link_put_ask(struct buf *buf, const struct link_item *item);
+bool link_put_answer(struct buf *buf, const struct link_item *item);
 bool link_put_close(struct buf *buf, uint32_t client, uint16_t code, struct bytes reason);
 
 /*
@@ -98,6 +122,9 @@ bool link_put_close(struct buf *buf, uint32_t client, uint16_t code, struct byte
  */
 size_t link_put_frame(struct buf *buf, struct bytes frame, uint32_t client);
 bool link_add_client(struct buf *buf, size_t item_begin, uint32_t client);
+
+/* The frame of such an item, of as many bytes as were put. */
+const uint8_t *link_frame_at(const struct buf *buf, size_t item_begin);
 
 enum link_reading {
     LINK_ITEM,

@@ -138,6 +138,39 @@ static bool read_close(struct fields *fields, struct link_item *item)
            utf8_is_valid(item->text);
 }
 
+static uint64_t take_long_number(struct fields *fields)
+{
+    uint64_t low = take_number(fields, 4);
+    return low | (uint64_t)take_number(fields, 4) << 32;
+}
+
+static bool read_ask(struct fields *fields, struct link_item *item)
+{
+    if (!take_client(fields, &item->client))
+        return false;
+    item->room_code = take_long_number(fields);
+    return take_address(fields, item);
+}
+
+static bool read_answer(struct fields *fields, struct link_item *item)
+{
+    struct link_room *room = &item->room;
+    if (!take_client(fields, &item->client) || !take_flag(fields, &room->is_unknown) ||
+        !take_flag(fields, &room->is_untold) || !take_flag(fields, &room->is_found) ||
+        !take_flag(fields, &room->is_locked) || !take_flag(fields, &room->has_password))
+        return false;
+    room->protocol = (uint8_t)take_number(fields, 1);
+    room->clients = take_number(fields, 4);
+    room->away = take_number(fields, 4);
+    room->audience = take_number(fields, 4);
+    room->members_max = take_number(fields, 4);
+    item->origin = take(fields, take_number(fields, 1));
+    item->text = take_rest(fields);
+    bool has_protocol = room->protocol >= 1 && room->protocol <= LINK_PROTOCOL_MAX;
+    return (has_protocol || !room->is_found) && utf8_is_valid(item->origin) &&
+           utf8_is_valid(item->text);
+}
+
 static bool read_fields(struct fields *fields, struct link_item *item)
 {
     switch (item->kind) {
@@ -153,6 +186,10 @@ static bool read_fields(struct fields *fields, struct link_item *item)
         return read_frame(fields, item);
     case LINK_CLOSE:
         return read_close(fields, item);
+    case LINK_ASK:
+        return read_ask(fields, item);
+    case LINK_ANSWER:
+        return read_answer(fields, item);
     case LINK_KINDS:
         break;
     }

@@ -49,6 +49,9 @@ struct join {
     X(TELL_STATE, tell_state, uint32_t client; const struct room *room;) \
     /* All members of `room` have lost their seats: close them with 4001 `room closed`. */ \
     X(ROOM_CLOSED, room_closed, const struct room *room;) \
+    /* This relay does not serve `room` any more, and all members have lost their seats: close them \
+     * with 1012. */ \
+    X(ROOM_LOST, room_lost, const struct room *room;) \
     /* `client` has lost its seat to `heir`: close it with 4000 `replaced`. */ \
     X(REPLACED, replaced, uint32_t client; uint32_t heir;) \
     /* Loop `loop` owns the code: move `client` there, and give `join` to relay_carry_out(). */ \

@@ -108,6 +108,9 @@ struct relay_config {
      * that one was wrong; the result means nothing then.
      */
     bool (*may_guess)(void *context, uint32_t client, const struct room *room, bool was_wrong);
+    /* Whether this relay may make a room with this code; NULL: all codes of its loop are its own.
+     */
+    bool (*may_make)(void *context, uint64_t code);
     void *context;
 };
 
@@ -241,6 +244,17 @@ const struct room *relay_find_busy_room(const struct relay *relay, uint32_t *buc
 /* How many rooms a drain must wait for, among the first ones that the relay looks at, at most
  * `most`. */
 uint32_t relay_count_busy_rooms(const struct relay *relay, uint32_t most);
+
+/* The room that the string names in a message. False: no room can have such a code. */
+bool relay_read_code(const struct json_value *string, uint64_t *ret_code);
+
+/*
+ * Ends the next room whose code this relay does not serve any more, as `serves` says. False: there
+ * is none. `bucket` is where the search goes on, 0 at first.
+ */
+bool relay_give_up_next(struct relay *relay, uint32_t *bucket,
+                        bool (*serves)(void *context, uint64_t code), void *context,
+                        struct effects *ret_effects);
 
 uint64_t relay_count_changed(const struct relay *relay);
 

@@ -47,7 +47,8 @@ struct room *relay_take_changed(struct relay *relay)
     return link == NULL ? NULL : CONTAINER_OF(link, struct room, changed);
 }
 
-void relay_shut_room(struct relay *relay, struct room *room, struct effects *effects)
+/* Takes all seats of a room away. Returns whether anybody had one. */
+static bool unseat_all(struct relay *relay, const struct room *room)
 {
     uint32_t at = 0;
     uint32_t client;
@@ -56,9 +57,43 @@ void relay_shut_room(struct relay *relay, struct room *room, struct effects *eff
         relay_unseat(relay, client);
         has_clients = true;
     }
-    if (has_clients)
+    return has_clients;
+}
+
+void relay_shut_room(struct relay *relay, struct room *room, struct effects *effects)
+{
+    if (unseat_all(relay, room))
         effects_add_room_closed(effects, (struct effect_room_closed){room});
     relay_end_room(relay, room, effects);
+}
+
+/* The first room of a bucket that is not served; NULL: all are. */
+static struct room *find_unserved(struct room *room, bool (*serves)(void *context, uint64_t code),
+                                  void *context)
+{
+    while (room != NULL && serves(context, room->code))
+        room = room->next_in_bucket;
+    return room;
+}
+
+bool relay_give_up_next(struct relay *relay, uint32_t *bucket,
+                        bool (*serves)(void *context, uint64_t code), void *context,
+                        struct effects *ret_effects)
+{
+    ret_effects->count = 0;
+    relay_free_departed(relay);
+    while (*bucket < relay->rooms.bucket_count) {
+        struct room *room = find_unserved(relay->rooms.buckets[*bucket], serves, context);
+        if (room == NULL) {
+            (*bucket)++;
+            continue;
+        }
+        if (unseat_all(relay, room))
+            effects_add_room_lost(ret_effects, (struct effect_room_lost){room});
+        relay_end_room(relay, room, ret_effects);
+        return true;
+    }
+    return false;
 }
 
 void relay_close_room(struct relay *relay, struct speaker speaker, struct effects *effects)

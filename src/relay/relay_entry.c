@@ -6,6 +6,9 @@
 
 #include "relay/relay_parts.h"
 
+/* So many times more when only some codes are this relay's: it has one slice of 256 at least. */
+#define CODE_DRAWS_OF_SLICES 64
+
 /*
  * Codes that are drawn before `create` gives up, for each loop. Even when 95 of 100 codes are in
  * use, it gives up in vain only once in some 10^19 times.
@@ -61,13 +64,18 @@ static bool draw_code(struct relay *relay, struct speaker speaker, uint64_t *ret
     const struct relay_config *config = &relay->config;
     uint32_t region = code_region_index(config->instance.region);
     uint32_t length = code_length(config, speaker, region);
-    for (uint64_t draw = 0; draw < (uint64_t)CODE_DRAWS_PER_LOOP * config->loop_count; draw++) {
+    uint64_t draws = (uint64_t)CODE_DRAWS_PER_LOOP * config->loop_count;
+    if (config->may_make != NULL)
+        draws *= CODE_DRAWS_OF_SLICES;
+    for (uint64_t draw = 0; draw < draws; draw++) {
         uint64_t random = draw_random(config, speaker.protocol);
         uint64_t code = length > 0 ? code_3_from_random(length, region, random)
                                    : code_from_random(speaker.protocol, region, random);
         if (code_owner(code, config->loop_count) != config->loop_index)
             continue;
         if (!code_reads_back(code) || code_is_obscene(code))
+            continue;
+        if (config->may_make != NULL && !config->may_make(config->context, code))
             continue;
         if (room_table_find(&relay->rooms, code) != NULL)
             continue;

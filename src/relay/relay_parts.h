@@ -140,7 +140,6 @@ void relay_seat_creator(const struct relay *relay, struct speaker speaker, struc
 /* Read fields. False: the value is not what the protocol wants. */
 bool relay_read_max_clients(const struct relay *relay, const struct json_value *value,
                             uint32_t *ret_members_max);
-bool relay_read_code(const struct json_value *string, uint64_t *ret_code);
 
 /* Whether the speaker may hear if its code names a room; if not, no answer depends on that. */
 bool relay_may_tell(const struct relay *relay, struct speaker speaker, bool is_found,

@@ -201,7 +201,7 @@ void admission_handshake_done(struct loop *loop, struct conn *conn)
 
 void admission_seat_changed(struct loop *loop, struct conn *conn)
 {
-    if (conn->seat != NULL)
+    if (conn->seat != NULL || conn->is_away)
         change_kind(loop, conn, SUBNETS_MEMBER);
     else if (conn->kind == SUBNETS_MEMBER)
         change_kind(loop, conn, SUBNETS_OUTSIDE);

@@ -48,7 +48,7 @@ static uint32_t count_allowed_frames(const struct loop *loop, const struct conn 
 
 bool allowance_lets_join(struct loop *loop, const struct conn *conn)
 {
-    return conn->seat != NULL || admission_may_spend(loop, conn->subnet);
+    return conn->seat != NULL || conn->is_away || admission_may_spend(loop, conn->subnet);
 }
 
 void allowance_inherit(struct loop *loop, struct conn *heir, struct conn *from)

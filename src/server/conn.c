@@ -2,6 +2,7 @@
 #include "server/conn.h"
 
 #include <assert.h>
+#include <stdalign.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -14,11 +15,12 @@
 
 /* The legal next states of each state. */
 static const uint32_t next_states[] = {
-    [CONN_FREE] = BIT(CONN_HTTP),
+    [CONN_FREE] = BIT(CONN_HTTP) | BIT(CONN_REMOTE),
     [CONN_HTTP] =
         BIT(CONN_WAITING) | BIT(CONN_OPEN) | BIT(CONN_CLOSING) | BIT(CONN_MOVING) | BIT(CONN_DEAD),
     [CONN_WAITING] = BIT(CONN_HTTP) | BIT(CONN_CLOSING) | BIT(CONN_DEAD),
     [CONN_OPEN] = BIT(CONN_DELAYED) | BIT(CONN_MOVING) | BIT(CONN_CLOSING) | BIT(CONN_DEAD),
+    [CONN_REMOTE] = BIT(CONN_DEAD),
     [CONN_DELAYED] = BIT(CONN_OPEN) | BIT(CONN_DEAD),
     [CONN_MOVING] = BIT(CONN_OPEN) | BIT(CONN_HTTP) | BIT(CONN_DEAD),
     [CONN_CLOSING] = BIT(CONN_LINGERING) | BIT(CONN_DEAD),
@@ -48,6 +50,24 @@ void conn_end(struct conn *conn)
 {
     conn_set_state(conn, CONN_FREE);
     atomic_store_explicit(&conn->is_taken, false, memory_order_release);
+}
+
+struct conn *conn_new_remote(struct link_end *end, uint32_t client)
+{
+    struct conn *conn = aligned_alloc(alignof(struct conn), sizeof *conn);
+    if (conn == NULL)
+        return NULL;
+    *conn = (struct conn){.socket = {.fd = -1, .owner = OWNER_NONE}, .is_taken = true};
+    conn->remote.end = end;
+    conn->remote.client = client;
+    conn_set_state(conn, CONN_REMOTE);
+    return conn;
+}
+
+void conn_free_remote(struct conn *conn)
+{
+    conn_end(conn);
+    free(conn);
 }
 
 struct conn_input *conn_need_input(struct conn *conn, size_t message_bytes_max, uint32_t now_ms)

@@ -33,6 +33,7 @@ enum conn_state {
     CONN_HTTP,    /* the connection's requests are read */
     CONN_WAITING, /* other loops are asked, or the answer is delayed as a penalty; input waits */
     CONN_OPEN,    /* a WebSocket */
+    CONN_REMOTE,  /* a WebSocket at another node, whose client is in a room here: see home */
     /* The answer to one failed join too many is delayed; then the connection is closed. */
     CONN_DELAYED,
     CONN_MOVING,    /* on its way to another loop; input waits */
@@ -50,6 +51,8 @@ enum conn_refusal {
     REFUSAL_FULL,    /* --max-connections */
     REFUSAL_ADDRESS, /* --max-connections-per-address */
 };
+
+struct link_end;
 
 /* State that a connection has only while some input is incomplete or waits. */
 struct conn_input {
@@ -92,6 +95,7 @@ struct conn {
     uint8_t failed_joins; /* saturates at UINT8_MAX */
     uint8_t loop : 6;     /* its loop's index; for assertions */
     bool is_behind : 1;   /* it has sent more than it may at its rate or in its share of a turn */
+    bool is_away : 1;     /* its client is in a room of another node, or enters one: see edge */
     uint16_t origin_number : CONN_ORIGIN_BITS; /* its origin's number in server.origins */
     bool said_farewell : 1;                    /* the client closed with 1000 */
     bool is_admin : 1;                         /* accepted on --admin-listen */
@@ -102,7 +106,13 @@ struct conn {
     uint32_t subnet; /* in server.subnets; SUBNET_NONE: a proxy has not reported the address yet */
     uint32_t last_alive_ms; /* when the peer showed the last sign of life */
     uint32_t due_ms;        /* when its deadline in `deadline` is due */
-    struct list deadline;
+    union {
+        struct list deadline;
+        struct {
+            struct link_end *end; /* of the link to the node that has the connection */
+            uint32_t client;      /* that node's handle of it */
+        } remote;                 /* REMOTE, or what was so */
+    };
     union {
         struct {
             struct conn *next_dirty; /* an address, since each delivery may need it */
@@ -138,6 +148,12 @@ static inline struct conn *conn_of_deadline(struct list *link)
     return CONTAINER_OF(link, struct conn, deadline);
 }
 
+/* It has no socket: it is REMOTE, or was. */
+static inline bool conn_is_remote(const struct conn *conn)
+{
+    return conn->socket.fd < 0;
+}
+
 static inline enum protocol conn_protocol(const struct conn *conn)
 {
     return (enum protocol)conn->protocol;
@@ -169,6 +185,13 @@ static inline size_t conn_waiting(const struct conn *conn)
  */
 void conn_begin(struct conn *conn, int fd);
 void conn_end(struct conn *conn);
+
+/*
+ * Creates a REMOTE connection, which has no place in the table. NULL: memory is short. The second
+ * frees it when it is DEAD.
+ */
+MUST_CHECK struct conn *conn_new_remote(struct link_end *end, uint32_t client);
+void conn_free_remote(struct conn *conn);
 
 /* Changes the state; asserts that the transition is legal. */
 void conn_set_state(struct conn *conn, enum conn_state state);

@@ -10,6 +10,7 @@
 
 #include "server/admission.h"
 #include "server/conn_out.h"
+#include "server/links.h"
 
 static void count_connection(struct loop *loop, int change)
 {
@@ -71,6 +72,41 @@ static void end_life(struct loop *loop, struct conn *conn)
     handles_remove(&loop->connections, conn);
     conn_end(conn);
     loop->kernel->close(fd, is_lost);
+}
+
+struct conn *conn_life_make_remote(struct loop *loop, struct link_end *end,
+                                   const struct link_item *item)
+{
+    struct server *server = loop->server;
+    struct conn *conn = conn_new_remote(end, item->client);
+    if (conn == NULL)
+        return NULL;
+    conn->loop = loop->index & 0x3F;
+    conn->protocol = item->protocol & 3u;
+    conn->is_proxied = true; /* without an address it has none: there is no socket to ask */
+    conn->subnet = SUBNET_NONE;
+    conn->next_ending = CLIENT_NONE;
+    conn->handle = CLIENT_NONE;
+    if (!handles_add(&loop->connections, conn)) {
+        conn_set_state(conn, CONN_DEAD);
+        conn_free_remote(conn);
+        return NULL;
+    }
+    if (item->has_address)
+        conn->subnet = subnets_enter(&server->subnets, item->address);
+    conn_set_origin(conn, origins_add_client(&server->origins, item->origin, loop->clock_ms));
+    end->clients++;
+    return conn;
+}
+
+static void end_remote_life(struct loop *loop, struct conn *conn)
+{
+    struct server *server = loop->server;
+    origins_remove_client(&server->origins, conn->origin_number);
+    if (conn->subnet != SUBNET_NONE)
+        subnets_leave(&server->subnets, conn->subnet, loop_clock_ms(loop));
+    handles_remove(&loop->connections, conn);
+    conn_free_remote(conn);
 }
 
 /*
@@ -262,6 +298,10 @@ void conn_life_drop(struct loop *loop, struct conn *conn)
 
 void conn_life_reap(struct loop *loop, struct conn *conn)
 {
+    if (conn_is_remote(conn)) {
+        end_remote_life(loop, conn);
+        return;
+    }
     conn->is_detaching = true;
     list_remove(&conn->deadline);
     if (poller_detach(loop->poller, &conn->socket))

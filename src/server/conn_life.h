@@ -2,7 +2,7 @@
 #ifndef PARTY_SERVER_CONN_LIFE_H
 #define PARTY_SERVER_CONN_LIFE_H
 
-#include "server/loop.h"
+#include "server/links.h"
 
 /* Takes a new connection: here, on a loop that has clearly fewer connections, or refuses it. */
 void conn_life_accept(struct loop *loop, int fd);
@@ -48,5 +48,12 @@ void conn_life_reap(struct loop *loop, struct conn *conn);
 
 /* The poller has let go of a connection: sends or frees it, whichever was begun. */
 void conn_life_detached(struct loop *loop, struct conn *conn);
+
+/*
+ * Takes in a client of another node as a connection of this loop, which is REMOTE. NULL: memory is
+ * short.
+ */
+MUST_CHECK struct conn *conn_life_make_remote(struct loop *loop, struct link_end *end,
+                                              const struct link_item *item);
 
 #endif

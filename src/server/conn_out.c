@@ -5,11 +5,30 @@
 
 #include "server/admission.h"
 #include "server/egress.h"
+#include "server/links.h"
+
+void conn_out_forget_remote(struct loop *loop, struct conn *conn)
+{
+    conn->remote.end->clients--;
+    conn_set_state(conn, CONN_DEAD);
+    loop_mark_ending(loop, conn);
+}
+
+/* Has the edge close the connection; 0: cut it off. */
+static void close_remote(struct loop *loop, struct conn *conn, uint16_t code, struct bytes reason)
+{
+    links_put_close(conn->remote.end, conn->remote.client, code, reason);
+    conn_out_forget_remote(loop, conn);
+}
 
 void conn_out_end(struct loop *loop, struct conn *conn)
 {
     if (conn->state == CONN_DEAD || conn->state == CONN_FREE)
         return;
+    if (conn->state == CONN_REMOTE) {
+        close_remote(loop, conn, 0, (struct bytes){0});
+        return;
+    }
     admission_stop_waiting(loop, conn);
     conn_set_state(conn, CONN_DEAD);
     loop_mark_ending(loop, conn);
@@ -97,10 +116,21 @@ void conn_out_payload(struct loop *loop, struct conn *conn, struct payload *payl
         append_payload(loop, conn, payload);
 }
 
+/* A frame for a client that is at another node, or is closing. */
+static COLD void frame_elsewhere(const struct conn *conn, const struct frame *frame)
+{
+    if (conn->state == CONN_REMOTE)
+        links_put_frame(conn->remote.end, conn->remote.client, frame->bytes, frame->payload);
+}
+
 /* The most frequent call: once for each delivery. */
 void conn_out_frame(struct loop *loop, struct conn *conn, const struct frame *frame)
 {
-    if (conn->state != CONN_OPEN || !has_room(loop, conn, frame->bytes.length))
+    if (conn->state != CONN_OPEN) {
+        frame_elsewhere(conn, frame);
+        return;
+    }
+    if (!has_room(loop, conn, frame->bytes.length))
         return;
     if (frame->payload != NULL)
         append_payload(loop, conn, frame->payload);
@@ -146,6 +176,8 @@ void conn_out_finish(struct loop *loop, struct conn *conn)
 
 void conn_out_close(struct loop *loop, struct conn *conn, uint16_t code, struct bytes reason)
 {
+    if (conn->state == CONN_REMOTE)
+        close_remote(loop, conn, code, reason);
     if (conn->state != CONN_OPEN)
         return;
     uint8_t payload[WS_CONTROL_PAYLOAD_MAX] = {(uint8_t)(code >> 8), (uint8_t)code};

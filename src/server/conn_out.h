@@ -29,6 +29,12 @@ void conn_out_control(struct loop *loop, struct conn *conn, enum ws_opcode opcod
  */
 void conn_out_close(struct loop *loop, struct conn *conn, uint16_t code, struct bytes reason);
 
+/*
+ * Ends a REMOTE connection of which its edge knows already that it ends, or whose link is void.
+ * Others that end tell the edge.
+ */
+void conn_out_forget_remote(struct loop *loop, struct conn *conn);
+
 /* Closes without a close frame once all that is queued is sent. */
 void conn_out_finish(struct loop *loop, struct conn *conn);
 

@@ -71,6 +71,15 @@ void handles_remove(struct handles *handles, struct conn *conn)
     conn->handle = CLIENT_NONE;
 }
 
+struct conn *handles_find(const struct handles *handles, uint32_t handle)
+{
+    uint32_t index = handle & HANDLE_INDEX_MASK;
+    if (index >= handles->used || (handles->places[index].vacant & VACANT_BIT) != 0)
+        return NULL;
+    struct conn *conn = handles->places[index].conn;
+    return conn->handle == handle ? conn : NULL;
+}
+
 struct conn *handles_next(const struct handles *handles, uint32_t *at)
 {
     while (*at < handles->used) {

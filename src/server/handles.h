@@ -51,6 +51,9 @@ static inline struct conn *handles_at(const struct handles *handles, uint32_t ha
     return conn;
 }
 
+/* The same for a handle that a stranger names. NULL: no connection has it. */
+struct conn *handles_find(const struct handles *handles, uint32_t handle);
+
 /*
  * Iterates over the connections, in no order. `at` is 0 at first; NULL means the end. The caller
  * may remove connections meanwhile; the iteration may miss one that is added.

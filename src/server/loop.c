@@ -57,7 +57,7 @@ struct conn *loop_next_connection(const struct loop *loop, uint32_t *at)
     struct conn *conn;
     do
         conn = handles_next(&loop->connections, at);
-    while (conn != NULL && conn->is_detaching);
+    while (conn != NULL && (conn->is_detaching || conn_is_remote(conn)));
     return conn;
 }
 

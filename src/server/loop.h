@@ -21,6 +21,7 @@
 #include "server/newcomers.h"
 #include "server/notices.h"
 #include "server/origins.h"
+#include "server/peers.h"
 #include "server/stats.h"
 #include "server/subnets.h"
 
@@ -83,6 +84,7 @@ struct server {
     atomic_uint connection_count;
     atomic_uint refusal_count; /* connections above a limit that wait for their refusal */
     struct store *store;       /* NULL without --state-dir */
+    struct peers *peers;       /* NULL without a cluster */
     /* Set by the main thread: another process or program will have the rooms, so none ends now. */
     atomic_bool keeps_rooms;
     atomic_uint rooms;
@@ -137,6 +139,8 @@ enum mail_kind {
     MAIL_REST,   /* come to rest, since the process is about to replace itself */
     MAIL_GO_ON,  /* it is not, after all */
     MAIL_HOLD,   /* take no more turns */
+    MAIL_REMOTE, /* a struct remote_mail, from another node */
+    MAIL_OWNERS, /* who owns what has changed: the turn looks itself */
 };
 
 /* The progress of a loop's drain; see drain. */
@@ -190,12 +194,14 @@ struct loop {
     struct mail rest_mail;
     struct mail go_on_mail;
     struct mail hold_mail;
+    struct mail owners_mail;
     struct rest rest;
     struct buf part;                   /* of the handover, for the main thread */
     bool part_failed;                  /* memory was short for it */
     uint32_t cut_off;                  /* connections with too much output to be handed over */
     bool is_held;                      /* the thread takes no more turns: see hold */
     atomic_bool vacant_mail_is_posted; /* a loop has posted vacant_mail, which is not handled yet */
+    struct links *links;               /* to other nodes; NULL without a cluster */
     struct relay relay;
     struct drain drain;
     struct newcomers newcomers;
@@ -251,8 +257,8 @@ static inline struct conn *loop_client(const struct loop *loop, uint32_t handle)
 
 /*
  * Iterates over the connections that the loop serves, in no order. `at` is 0 at first; NULL means
- * the end. Connections that the poller is detaching are left out. The caller may end connections
- * meanwhile.
+ * the end. Connections that the poller is detaching are left out, and those at other nodes. The
+ * caller may end connections meanwhile.
  */
 struct conn *loop_next_connection(const struct loop *loop, uint32_t *at);
 

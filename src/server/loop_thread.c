@@ -10,6 +10,7 @@
 #include "server/conn_life.h"
 #include "server/deadlines.h"
 #include "server/hold.h"
+#include "server/links.h"
 #include "server/mail.h"
 #include "server/records.h"
 #include "server/relay_services.h"
@@ -38,12 +39,14 @@ struct loop *loop_thread_new(struct server *server, uint32_t index)
     loop->rest_mail.kind = MAIL_REST;
     loop->go_on_mail.kind = MAIL_GO_ON;
     loop->hold_mail.kind = MAIL_HOLD;
+    loop->owners_mail.kind = MAIL_OWNERS;
     loop->pool.account = &loop->charged;
     loop->is_listening = true;
     loop->first_ending = CLIENT_NONE;
     loop->first_dead = CLIENT_NONE;
     handles_init(&loop->connections);
     deadlines_init(loop);
+    bool has_links = server->peers == NULL || links_init(loop);
     relay_services_init(loop);
     loop->mailbox.wake_fd = -1;
     loop->poller = server->kernel->poller_new(server->poller);
@@ -51,7 +54,7 @@ struct loop *loop_thread_new(struct server *server, uint32_t index)
         fprintf(stderr, "party-sockets: the kernel does not restrict the rings of io_uring: %s\n",
                 strerrordesc_np(errno));
     newcomers_init(&loop->newcomers, server->kernel);
-    if (loop->poller != NULL && mailbox_init(&loop->mailbox, server->kernel) &&
+    if (has_links && loop->poller != NULL && mailbox_init(&loop->mailbox, server->kernel) &&
         poller_watch(loop->poller, loop->mailbox.wake_fd) &&
         (server->listener_fd < 0 || poller_listen(loop->poller, server->listener_fd)))
         return loop;
@@ -79,6 +82,7 @@ void loop_thread_free(struct loop *loop)
     }
     poller_free(loop->poller);
     relay_release(&loop->relay);
+    links_release(loop);
     answer_cache_release(&loop->answers);
     outbox_pool_release(&loop->pool);
     handles_release(&loop->connections);

@@ -1,6 +1,8 @@
 /* Dispatches mail by its kind. */
 #include "server/mail.h"
 
+#include <stdlib.h>
+
 #include "server/budget.h"
 #include "server/conn_in.h"
 #include "server/conn_life.h"
@@ -11,6 +13,7 @@
 #include "server/http/gather.h"
 #include "server/http/routes.h"
 #include "server/perform.h"
+#include "server/remote.h"
 #include "server/resting.h"
 #include "server/stopping.h"
 
@@ -115,6 +118,11 @@ void mail_handle(struct loop *loop, struct mail *mail)
     case MAIL_HOLD:
         loop->is_held = true;
         break;
+    case MAIL_REMOTE:
+        remote_receive(loop, CONTAINER_OF(mail, struct remote_mail, mail));
+        break;
+    case MAIL_OWNERS:
+        break;
     }
 }
 
@@ -124,4 +132,6 @@ void mail_drop(struct loop *loop, struct mail *mail)
         gather_drop(mail); /* which may free it */
     else if (mail->kind == MAIL_CONNECTION)
         conn_life_drop(loop, CONTAINER_OF(mail, struct conn, mail));
+    else if (mail->kind == MAIL_REMOTE)
+        free(CONTAINER_OF(mail, struct remote_mail, mail));
 }

@@ -7,6 +7,7 @@
 #include "server/allowance.h"
 #include "server/conn_out.h"
 #include "server/drain.h"
+#include "server/edge.h"
 #include "server/perform.h"
 
 /* The connection has got a seat, for which `told` bytes were queued, or has lost its seat. */
@@ -39,20 +40,31 @@ static void perform_for_speaker(struct loop *loop, struct conn *conn,
         note_seat_change(loop, conn, conn_waiting(conn) - waiting);
 }
 
-/* Handles a message that was parsed. `envelope` is NULL for one that is not text. */
-static void handle_envelope(struct loop *loop, struct conn *conn, enum envelope_result result,
-                            const struct envelope *envelope)
+/* Gives the relay a message that was parsed. `envelope` is NULL for one that is not text. */
+static void tell_relay(struct loop *loop, struct conn *conn, enum envelope_result result,
+                       const struct envelope *envelope)
 {
     struct effects effects;
     struct speaker speaker = speaker_of(conn);
     const struct member *seat = conn->seat;
-    if (conn->input != NULL)
-        conn->input->since_ms = loop->now_ms;
     if (envelope != NULL)
         relay_receive_envelope(&loop->relay, speaker, result, envelope, &effects);
     else
         relay_receive_garbage(&loop->relay, speaker, &effects);
     perform_for_speaker(loop, conn, seat, &effects);
+}
+
+/* Handles a message that was parsed, and is `text` if another node has to have it. */
+static enum pause handle_envelope(struct loop *loop, struct conn *conn, enum envelope_result result,
+                                  const struct envelope *envelope, struct bytes text)
+{
+    if (conn->input != NULL)
+        conn->input->since_ms = loop->now_ms;
+    bool may_go = loop->links != NULL && conn->seat == NULL && result == ENVELOPE_OK;
+    enum edge_answer answer = may_go ? edge_enter(loop, conn, envelope, text) : EDGE_NONE;
+    if (answer == EDGE_NONE)
+        tell_relay(loop, conn, result, envelope);
+    return answer == EDGE_SENT ? PAUSE_ANSWER : PAUSE_NONE;
 }
 
 static void handle_binary(struct loop *loop, struct conn *conn, struct bytes message)
@@ -72,11 +84,22 @@ void messages_carry_out(struct loop *loop, struct conn *conn, const struct join 
     perform_for_speaker(loop, conn, NULL, &effects);
 }
 
-static void handle_text(struct loop *loop, struct conn *conn, struct bytes text)
+static enum pause handle_text(struct loop *loop, struct conn *conn, struct bytes text)
 {
     struct envelope envelope;
     enum envelope_result result = envelope_parse(text, &envelope);
-    handle_envelope(loop, conn, result, &envelope);
+    return handle_envelope(loop, conn, result, &envelope, text);
+}
+
+void messages_receive(struct loop *loop, struct conn *conn, bool is_binary, struct bytes message)
+{
+    struct envelope envelope;
+    if (is_binary && conn_protocol(conn) == PROTOCOL_3)
+        handle_binary(loop, conn, message);
+    else if (utf8_is_valid(message))
+        tell_relay(loop, conn, envelope_parse(message, &envelope), &envelope);
+    else
+        tell_relay(loop, conn, ENVELOPE_INVALID_JSON, NULL);
 }
 
 /* Frees the next part of a long message that was handled, since freeing all of it takes long. */
@@ -99,9 +122,10 @@ enum pause messages_parse_on(struct loop *loop, struct conn *conn)
     if (result == ENVELOPE_PAUSED)
         return PAUSE_SHARE;
     conn->input->parser = NULL;
-    handle_envelope(loop, conn, result, &parser->envelope);
+    enum pause pause = handle_envelope(loop, conn, result, &parser->envelope,
+                                       buf_view(&conn->input->reader.message));
     free(parser);
-    return free_next_part(loop, conn);
+    return pause == PAUSE_NONE ? free_next_part(loop, conn) : pause;
 }
 
 /*
@@ -133,6 +157,10 @@ static enum pause handle_message(struct loop *loop, struct conn *conn, const str
     struct bytes text = read->payload;
     bool is_long = text.length > PARSED_BYTES_PER_TURN && is_in_reader(conn, text);
     loop->stats.counters[COUNTER_MESSAGES_IN]++;
+    if (conn->is_away) {
+        edge_say(loop, conn, read->is_binary, text);
+        return PAUSE_NONE;
+    }
     if (read->is_binary && conn->protocol == PROTOCOL_3) {
         handle_binary(loop, conn, text);
         return PAUSE_NONE;
@@ -144,10 +172,8 @@ static enum pause handle_message(struct loop *loop, struct conn *conn, const str
     if (is_long)
         return begin_parsing(loop, conn, read->is_utf8 ? text : bytes_of(text.data, 0));
     if (read->is_utf8)
-        handle_text(loop, conn, text);
-    else
-        handle_envelope(loop, conn, ENVELOPE_INVALID_JSON, NULL);
-    return PAUSE_NONE;
+        return handle_text(loop, conn, text);
+    return handle_envelope(loop, conn, ENVELOPE_INVALID_JSON, NULL, text);
 }
 
 static enum counter counter_of_read_error(uint16_t close_code)

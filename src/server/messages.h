@@ -10,6 +10,7 @@ enum pause {
     PAUSE_RATE,  /* its tokens for frames or bytes are used up: read on when it has earned more */
     PAUSE_SHARE, /* its share of the turn is used up: read on in the next turn */
     PAUSE_HANDSHAKE, /* its TLS hello must be answered: read on when the loop has time */
+    PAUSE_ANSWER,    /* another node has to answer: read on when it has */
     PAUSE_BACKLOG,   /* its responses are not read: read on when they are sent */
 };
 
@@ -27,6 +28,12 @@ enum pause messages_parse_on(struct loop *loop, struct conn *conn);
 
 /* Carries out a join that the connection sent on another loop; this loop owns the room's code. */
 void messages_carry_out(struct loop *loop, struct conn *conn, const struct join *join);
+
+/*
+ * Receives a whole message of a client of another node, as if it had sent it to this one. Nothing
+ * of it is known but its length.
+ */
+void messages_receive(struct loop *loop, struct conn *conn, bool is_binary, struct bytes message);
 
 /* Frees the input record if it holds nothing incomplete and no input waits. */
 void messages_drop_input_when_idle(struct conn *conn);

@@ -310,17 +310,62 @@ static void delay_answer(struct loop *loop, struct conn *conn)
 
 static void perform_untold(struct loop *loop, const struct effect_untold *effect)
 {
-    delay_answer(loop, loop_client(loop, effect->client));
+    struct conn *conn = loop_client(loop, effect->client);
+    if (conn->state == CONN_REMOTE)
+        loop->links->entering = LINK_OUTCOME_UNTOLD;
+    else
+        delay_answer(loop, conn);
 }
 
 static void perform_not_found(struct loop *loop, const struct effect_not_found *effect)
 {
     struct conn *conn = loop_client(loop, effect->client);
+    if (conn->state == CONN_REMOTE) { /* its edge counts its misses, and tells it */
+        loop->links->entering = effect->event.error == ERROR_WRONG_PASSWORD
+                                    ? LINK_OUTCOME_WRONG_PASSWORD
+                                    : LINK_OUTCOME_NOT_FOUND;
+        return;
+    }
     conn->lacks_password = effect->event.error == ERROR_WRONG_PASSWORD;
     if (admission_is_guesser(loop, conn))
         delay_answer(loop, conn);
     else
         tell_event(loop, effect->client, &effect->event);
+}
+
+/* The edge counts a miss at another node as one here, and may say less of it than that node did. */
+static void perform_remote_miss(struct loop *loop, struct conn *conn, enum relay_error error)
+{
+    if (!admission_may_tell_joiner(loop, conn, false)) {
+        delay_answer(loop, conn);
+        return;
+    }
+    const struct event event = {.type = EVENT_ERROR,
+                                .error = error,
+                                .protocol = conn_protocol(conn),
+                                .of = envelope_type_name(ENVELOPE_JOIN)};
+    perform_not_found(loop, &(struct effect_not_found){.client = conn->handle, .event = event});
+}
+
+void perform_remote_outcome(struct loop *loop, struct conn *conn, enum link_outcome outcome)
+{
+    if (conn->state != CONN_OPEN)
+        return;
+    switch (outcome) {
+    case LINK_OUTCOME_NOT_FOUND:
+        perform_remote_miss(loop, conn, ERROR_ROOM_NOT_FOUND);
+        break;
+    case LINK_OUTCOME_WRONG_PASSWORD:
+        perform_remote_miss(loop, conn, ERROR_WRONG_PASSWORD);
+        break;
+    case LINK_OUTCOME_UNTOLD:
+        delay_answer(loop, conn);
+        break;
+    case LINK_OUTCOME_SEATED:
+    case LINK_OUTCOME_REFUSED:
+    case LINK_OUTCOMES:
+        break;
+    }
 }
 
 void perform_delayed_answer(struct loop *loop, struct conn *conn)
@@ -337,7 +382,8 @@ static void close_unseated(struct loop *loop, uint32_t client, enum counter coun
 {
     struct conn *conn = loop_client(loop, client);
     admission_seat_changed(loop, conn);
-    if (conn->state == CONN_OPEN) /* if not, it is closing for another reason */
+    /* If it is neither, it is closing for another reason. */
+    if (conn->state == CONN_OPEN || conn->state == CONN_REMOTE)
         loop->stats.counters[counter]++;
     conn_out_close(loop, conn, code, reason);
 }
@@ -349,6 +395,10 @@ static void close_unseated(struct loop *loop, uint32_t client, enum counter coun
 static void perform_move(struct loop *loop, const struct effect_move *effect)
 {
     struct conn *speaker = loop_client(loop, effect->client);
+    if (speaker->state == CONN_REMOTE) { /* its edge counts this node's loops in another way */
+        conn_out_close(loop, speaker, WS_CLOSE_SERVICE_RESTART, BYTES("server is restarting"));
+        return;
+    }
     struct conn_input *input = loop_need_input(loop, speaker);
     size_t length = offsetof(struct join, id) + effect->join->id_length;
     struct join *join = malloc(length);
@@ -365,7 +415,10 @@ static void perform_move(struct loop *loop, const struct effect_move *effect)
 
 static void perform_replaced(struct loop *loop, const struct effect_replaced *effect)
 {
-    allowance_inherit(loop, loop_client(loop, effect->heir), loop_client(loop, effect->client));
+    struct conn *heir = loop_client(loop, effect->heir);
+    struct conn *from = loop_client(loop, effect->client);
+    if (heir->state == CONN_OPEN && from->state == CONN_OPEN) /* allowances are the edges' */
+        allowance_inherit(loop, heir, from);
     close_unseated(loop, effect->client, COUNTER_REPLACED, WS_CLOSE_REPLACED, BYTES("replaced"));
 }
 
@@ -390,6 +443,18 @@ static void perform_room_closed(struct loop *loop, const struct effect_room_clos
     while (room_next_client(room, &at, &client))
         close_unseated(loop, client, COUNTER_ROOM_CLOSED, WS_CLOSE_ROOM_CLOSED,
                        BYTES("room closed"));
+    loop->work += room->member_count;
+}
+
+/* Another node has its slice now, or nobody. Who comes again finds out who. */
+static void perform_room_lost(struct loop *loop, const struct effect_room_lost *effect)
+{
+    const struct room *room = effect->room;
+    uint32_t at = 0;
+    uint32_t client;
+    while (room_next_client(room, &at, &client))
+        close_unseated(loop, client, COUNTER_RESTARTING, WS_CLOSE_SERVICE_RESTART,
+                       BYTES("server is restarting"));
     loop->work += room->member_count;
 }
 

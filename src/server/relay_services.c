@@ -7,6 +7,7 @@
 #include "proto/origin.h"
 #include "server/admission.h"
 #include "server/drain.h"
+#include "server/links.h"
 #include "store/store.h"
 
 /* Returns 32 random bits, which come from the kernel RANDOM_WORDS at a time. */
@@ -179,6 +180,13 @@ static bool may_guess(void *context, uint32_t client, const struct room *room, b
     return newcomers_may_guess(&loop->newcomers, room->code, address, loop->now_ms);
 }
 
+/* In this turn's picture of who owns what. */
+static bool may_make(void *context, uint64_t code)
+{
+    const struct loop *loop = context;
+    return peers_place(loop->links->owners[peers_slice_of(code)]) == PEER_HERE;
+}
+
 void relay_services_init(struct loop *loop)
 {
     const struct config *config = loop->server->config;
@@ -211,6 +219,7 @@ void relay_services_init(struct loop *loop)
                                  .code_needs = code_needs,
                                  .check_token = check_token,
                                  .may_guess = may_guess,
+                                 .may_make = loop->links != NULL ? may_make : NULL,
                                  .context = loop,
                              });
     loop->relay.now_ms = loop->now_ms;

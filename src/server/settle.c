@@ -5,6 +5,7 @@
 #include "server/budget.h"
 #include "server/conn_in.h"
 #include "server/conn_life.h"
+#include "server/edge.h"
 #include "server/perform.h"
 
 static enum departure departure_of(const struct conn *conn)
@@ -23,6 +24,7 @@ void settle_leave_rooms(struct loop *loop)
         struct effects effects;
         relay_leave(&loop->relay, &conn->seat, departure_of(conn), &effects);
         perform_effects(loop, &effects);
+        edge_leave(loop, conn, departure_of(conn));
         admission_seat_changed(loop, conn);
         conn_in_discard(loop, conn);
         if (conn->state == CONN_DEAD && !conn->is_awaited) {

@@ -4,6 +4,7 @@
 #include "server/admission.h"
 #include "server/conn_life.h"
 #include "server/conn_out.h"
+#include "server/home.h"
 #include "server/records.h"
 #include "server/settle.h"
 
@@ -14,9 +15,10 @@ void stopping_say_goodbye(struct loop *loop, struct conn *conn)
         conn_set_state(conn, CONN_OPEN);
     }
     if (conn->state == CONN_OPEN) {
-        bool keeps_rooms = loop->server->keeps_rooms;
-        loop->stats.counters[keeps_rooms ? COUNTER_RESTARTING : COUNTER_GOING_AWAY]++;
-        if (keeps_rooms)
+        /* Whoever comes again finds its room, or another node to play at. */
+        bool may_return = loop->server->keeps_rooms || loop->server->peers != NULL;
+        loop->stats.counters[may_return ? COUNTER_RESTARTING : COUNTER_GOING_AWAY]++;
+        if (may_return)
             conn_out_close(loop, conn, WS_CLOSE_SERVICE_RESTART, BYTES("server is restarting"));
         else
             conn_out_close(loop, conn, WS_CLOSE_GOING_AWAY, BYTES("server is stopping"));
@@ -38,6 +40,8 @@ void stopping_begin(struct loop *loop)
     struct conn *conn;
     while ((conn = loop_next_connection(loop, &at)) != NULL)
         stopping_say_goodbye(loop, conn);
+    if (loop->links != NULL)
+        home_say_goodbye(loop);
 }
 
 void stopping_abandon_all(struct loop *loop)

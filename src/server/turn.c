@@ -12,6 +12,7 @@
 #include "server/mail.h"
 #include "server/perform.h"
 #include "server/records.h"
+#include "server/remote.h"
 #include "server/resting.h"
 #include "server/settle.h"
 
@@ -258,6 +259,9 @@ int turn_wait_ms(const struct loop *loop)
     int handshakes_ms = time_to_handshake(loop);
     if (handshakes_ms >= 0 && (wait_ms < 0 || handshakes_ms < wait_ms))
         wait_ms = handshakes_ms;
+    int links_ms = loop->links == NULL ? -1 : links_wait_ms(loop);
+    if (links_ms >= 0 && (wait_ms < 0 || links_ms < wait_ms))
+        wait_ms = links_ms;
     int records_ms = records_wait_ms(loop);
     if (records_ms >= 0 && (wait_ms < 0 || records_ms < wait_ms))
         wait_ms = records_ms;
@@ -341,6 +345,7 @@ void turn_take(struct loop *loop)
     if (loop_phase_is_over(loop))
         loop->mail_is_due = true; /* the mailbox may have mail whose wake-up was not handled yet */
     loop_begin_phase(loop);
+    remote_check(loop);
     read_mail(loop);
     loop_begin_phase(loop);
     do_due(loop);
@@ -354,6 +359,8 @@ void turn_take(struct loop *loop)
     loop_begin_phase(loop);
     flush_all(loop);
     settle_reap(loop, REAPED_BYTES_PER_TURN);
+    if (loop->links != NULL)
+        links_flush(loop);
     budget_settle(loop);
     records_write(loop);
     trim_memory(loop);

@@ -91,6 +91,10 @@ static bool write(struct buf *buf, const struct link_item *item)
         return write_frame(buf, item);
     case LINK_CLOSE:
         return link_put_close(buf, item->client, item->code, item->text);
+    case LINK_ASK:
+        return link_put_ask(buf, item);
+    case LINK_ANSWER:
+        return link_put_answer(buf, item);
     case LINK_KINDS:
         break;
     }

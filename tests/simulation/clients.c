@@ -108,7 +108,7 @@ static bool is_hostless(const struct party *party)
 {
     uint64_t grace_ns = world_config()->host_grace_ms * NETWORK_MS;
     const struct player *host = &party->players[0];
-    bool is_away = host->state != STATE_SEATED || !link_is_open(wire_link(host->wire));
+    bool is_away = host->state != STATE_SEATED || !link_is_served(wire_link(host->wire));
     return is_away && party->host_left_ns > 0 &&
            network_now_ns() - party->host_left_ns >= grace_ns - GRACE_LATE_NS;
 }
@@ -129,7 +129,10 @@ static void hear_close(void *owner, unsigned code, const char *reason)
 {
     struct player *player = owner;
     bool lacks_memory = code == 1011 || (code == 1013 && strcmp(reason, "out of memory") == 0);
-    bool is_expected = lacks_memory ? is_hit(player) : code == 1001 && clients.awaits_stop;
+    bool is_expected =
+        lacks_memory ? is_hit(player) : code == world_stop_code() && clients.awaits_stop;
+    /* A join that is late on its way takes the seat from the connection that came after it. */
+    is_expected |= (code == 1012 || code == 4000) && world_may_void_links();
     player_trace(player, "is closed with %u %s", code, reason);
     note(player, bytes_of_string(reason));
     if (code == 4001)
@@ -174,7 +177,7 @@ static void ended(void *owner, bool is_reset)
     note(player, BYTES("end"));
     /* A close frame may come too late for who is not there to hear it. */
     bool has_reason = link_lacks_descriptor(wire_link(player->wire)) || is_over(player);
-    if (!has_reason && !is_hit(player))
+    if (!has_reason && !is_hit(player) && !world_may_void_links())
         player_fails(player, "is cut off by the server");
     if (is_reset)
         wire_reset(player->wire);
@@ -251,9 +254,10 @@ static void recover(struct player *player)
     player->recovers_ns = 0;
     player->is_paused = false;
     /* Whose room is closed is told so for as long as a stall may last. */
-    if (was_muted && link_is_open(link) && !is_over(player))
+    bool is_closing = is_over(player) || world_may_void_links();
+    if (was_muted && link_is_served(link) && !is_closing)
         player_fails(player, "was silent for longer than may be, and is still connected");
-    if (!was_muted && !link_is_open(link) && !is_over(player) && !is_hit(player))
+    if (!was_muted && !link_is_served(link) && !is_closing && !is_hit(player))
         player_fails(player, "was silent for less than may be, and was closed");
     if (was_muted) {
         wire_reset(player->wire);

@@ -211,13 +211,19 @@ static bool has_news(void *context)
 /* Somebody of this machine's own network, who may see all pages. */
 static const uint8_t visitors_address[4] = {10, 0, 0, 1};
 
+/* A home that a node can't hear any more is waited for until the link is void. */
+static uint64_t patience_ns(void)
+{
+    return PROMPT_NS + (world_has_link_faults() ? 8 * NETWORK_S : 0);
+}
+
 char *scene_visit(const char *path)
 {
     struct guest visitor = {.name = "visitor", .is_visitor = true, .is_refused = true};
     while (visitor.is_refused) {
         visitor.is_refused = false;
         visitor.wire = wire_ask(address_of_ipv4(visitors_address), path, &events, &visitor);
-        if (!world_run_until_true(world_now_ns() + PROMPT_NS, has_news, &visitor))
+        if (!world_run_until_true(world_now_ns() + patience_ns(), has_news, &visitor))
             scene_fails("nobody answers who asks for %s", path);
     }
     if (visitor.first == NULL)
@@ -372,7 +378,7 @@ void guest_expect_close_at_last(struct guest *guest, unsigned code, const char *
 
 bool guest_is_connected(struct guest *guest)
 {
-    return guest->wire != NULL && link_is_open(wire_link(guest->wire));
+    return guest->wire != NULL && link_is_served(wire_link(guest->wire));
 }
 
 static bool is_lost(void *context)

@@ -167,7 +167,7 @@ static void hear_error(struct player *player, const char *text)
     if (!is_expected || player->state != STATE_ENTERING)
         player_fails(player, "is told %s", text);
     if (finds_none && strcmp(player->tried, player->party->code) == 0) {
-        if (!player->is_closing && others_are_seated(player))
+        if (!player->is_closing && others_are_seated(player) && !world_may_void_links())
             player_fails(player, "finds no room, in which others are");
         memcpy(player->party->closing, player->tried, sizeof player->tried);
         player->party->code[0] = '\0';

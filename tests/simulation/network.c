@@ -443,7 +443,12 @@ bool link_lacks_descriptor(const struct link *link)
     return link->lacks_descriptor;
 }
 
-bool link_is_open(const struct link *link)
+int link_descriptor(const struct link *link)
+{
+    return link->fd;
+}
+
+bool link_is_served(const struct link *link)
 {
     return link->fd >= 0 && !link->is_reset;
 }

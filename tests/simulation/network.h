@@ -34,8 +34,11 @@ void network_deliver(void);
 
 extern const struct kernel network_kernel;
 
-/* The server's process is dead: its kernel resets all connections, and those that wait for it. */
-void network_kill_server(void);
+/*
+ * The server's process is dead: its kernel resets all connections, and those that wait for it. One
+ * of several servers has only the connections that `has` says.
+ */
+void network_kill_server(bool (*has)(void *context, int fd), void *context);
 
 /* Pollers of network_kernel. Whether one has something to tell, so that its loop has a turn. */
 bool network_poller_is_due(const struct poller *poller);
@@ -69,8 +72,10 @@ void link_close(struct link *link);
 void link_reset(struct link *link);
 /* Whether the server was short of descriptors when the link came, and is to refuse it. */
 bool link_lacks_descriptor(const struct link *link);
+/* The server's descriptor of it; below 0: it has closed its end. */
+int link_descriptor(const struct link *link);
 /* Whether the server has not closed its end. */
-bool link_is_open(const struct link *link);
+bool link_is_served(const struct link *link);
 /* Packets vanish in both directions until this is switched off again. The link's ends stay open. */
 void link_hold(struct link *link, bool is_paused);
 /* The client does not read for a while: its kernel's buffer fills up. */

@@ -98,11 +98,12 @@ static void close_socket(int fd, bool resets)
     network.has_over = true;
 }
 
-void network_kill_server(void)
+void network_kill_server(bool (*has)(void *context, int fd), void *context)
 {
-    network.backlog = NULL;
+    if (has == NULL)
+        network.backlog = NULL;
     for (struct link *link = network.links; link != NULL; link = link->next) {
-        if (link->fd < 0)
+        if (link->fd < 0 || (has != NULL && !has(context, link->fd)))
             continue;
         link_unqueue(link);
         link->poller = NULL;

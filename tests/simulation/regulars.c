@@ -15,6 +15,7 @@
 #include "wire.h"
 #include "world.h"
 
+#define LEAVING_NS (12 * NETWORK_S) /* until a node has heard of it, at most */
 #define GATHERINGS_MAX 3
 #define SAID_MAX (PLAYER_IDS - 100) /* then a player has said enough */
 #define LONG_TEXT 2000              /* above what is copied to each recipient */
@@ -58,6 +59,7 @@ struct gathering {
     struct talk talk;
     struct tap_line lines[RECOVERY_CONNECTIONS];
     bool is_line_used[RECOVERY_CONNECTIONS];
+    uint64_t over_ns[RECOVERY_CONNECTIONS]; /* when it was seen that it is over; 0: it was not */
     struct regular regulars[RECOVERY_PLAYERS];
     uint32_t count;
     uint32_t creator; /* who makes the room, or has made it; RECOVERY_NONE: nobody yet */
@@ -230,7 +232,8 @@ static void hear_close(void *owner, unsigned code, const char *reason)
     } else if (regular->is_cut_off && code == 1012) {
         player_lose(player);
     } else if (lacks_memory ? !clients_are_hit(&gathering->hit_ns)
-                            : code != 1001 || !regulars.awaits_stop) {
+                            : (code != world_stop_code() || !regulars.awaits_stop) &&
+                                  (code != 1012 || !world_may_void_links())) {
         fail(regular, "is closed with %u %s", code, reason);
     }
     wire_close(regular->wire);
@@ -246,7 +249,7 @@ static void ended(void *owner, bool is_reset)
                       regular->line->closed_with != 0 || regular->is_cut_off;
     trace(regular, is_reset ? "is reset" : "is ended");
     note(regular, BYTES("end"));
-    if (!has_reason && !clients_are_hit(&regular->gathering->hit_ns))
+    if (!has_reason && !world_may_void_links() && !clients_are_hit(&regular->gathering->hit_ns))
         fail(regular, "is cut off by the server");
     if (is_reset)
         wire_reset(regular->wire);
@@ -338,13 +341,29 @@ static const struct wire_events events = {.opened = opened,
                                           .ended = ended,
                                           .refused = refused};
 
+/*
+ * Whether no server can say anything of the connection that was the last one on this line: another
+ * node may hear only later that it is over.
+ */
+static bool may_use_line(struct gathering *gathering, uint32_t number)
+{
+    if (!gathering->is_line_used[number])
+        return true;
+    if (!gathering->lines[number].watch.is_over)
+        return false;
+    if (gathering->over_ns[number] == 0)
+        gathering->over_ns[number] = network_now_ns();
+    return !world_is_cluster() || network_now_ns() - gathering->over_ns[number] > LEAVING_NS;
+}
+
 /* NULL: the server still has too many connections that nobody uses. */
 static struct tap_line *find_line(struct gathering *gathering, uint32_t *ret_number)
 {
     for (uint32_t i = 0; i < RECOVERY_CONNECTIONS; i++) {
-        if (gathering->is_line_used[i] && !gathering->lines[i].watch.is_over)
+        if (!may_use_line(gathering, i))
             continue;
         gathering->is_line_used[i] = true;
+        gathering->over_ns[i] = 0;
         *ret_number = i;
         return &gathering->lines[i];
     }
@@ -506,7 +525,7 @@ static void recover(struct regular *regular)
 {
     struct link *link = wire_link(regular->wire);
     regular->recovers_ns = 0;
-    if (!link_is_open(link) && regular->line->closed_with == 0 && !regular->is_cut_off &&
+    if (!link_is_served(link) && regular->line->closed_with == 0 && !regular->is_cut_off &&
         !clients_are_hit(&regular->gathering->hit_ns))
         fail(regular, "was silent for less than may be, and was closed");
     link_stall(link, false);

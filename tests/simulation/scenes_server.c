@@ -54,6 +54,8 @@ void scenes_visit(uint64_t end_ns, bool is_traced)
 void scene_full_server(void)
 {
     uint64_t most = world_config()->rooms_max;
+    if (world_is_cluster())
+        return;
     for (uint64_t i = 0; i <= most; i++) {
         struct guest *guest = guest_come(1, "host");
         guest_say(guest, "{\"type\":\"create\",\"clientId\":\"host\",\"maxClients\":2}");
@@ -71,6 +73,8 @@ void scene_many_connections(void)
 {
     uint64_t most = world_config()->connections_per_address_max;
     struct guest *last = NULL;
+    if (world_is_cluster())
+        return;
     guests_share_address();
     for (uint64_t i = 0; i < most; i++)
         last = guest_come(2, "one of many");
@@ -97,7 +101,7 @@ void scene_all_places_taken(void)
     struct guest *first[CONNECTIONS_OF_ADDRESS_MAX];
     struct guest *crowd[CROWD];
     uint32_t most = (uint32_t)world_config()->connections_per_address_max;
-    if (world_config()->connections_max > FEW_PLACES)
+    if (world_config()->connections_max > FEW_PLACES || world_is_cluster())
         return;
     guests_share_address();
     for (uint32_t i = 0; i < most; i++)
@@ -199,7 +203,9 @@ void scene_server_drains(bool is_traced)
 
 void scene_server_has_stopped(void)
 {
-    guest_expect_close_at_last(last_host, 1001, "server is stopping", 0);
-    guest_expect_close_at_last(last_member, 1001, "server is stopping", 0);
+    uint16_t code = (uint16_t)world_stop_code();
+    const char *reason = world_is_cluster() ? "server is restarting" : "server is stopping";
+    guest_expect_close_at_last(last_host, code, reason, 0);
+    guest_expect_close_at_last(last_member, code, reason, 0);
     guests_begin(NULL, false);
 }

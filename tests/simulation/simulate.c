@@ -2,7 +2,7 @@
  * Whole servers in a simulated network, driven by a seed: thousands of seconds in one.
  *
  *     simulate [--seed N] [--seeds COUNT] [--for SECONDS] [--seconds N] [--rooms N] [--members N]
- *              [--scene NAME] [--no-faults] [--trace]
+ *              [--nodes N] [--scene NAME] [--no-faults] [--trace]
  *
  * Plays so many seeds, or as many as the time is enough for, one after the other, from a random one
  * on or from the one that is given; the first one twice, which must be the same. It traces the
@@ -25,6 +25,7 @@
 #define UPGRADES_ONCE_IN 4       /* seeds, unless these have TLS */
 #define RESTARTS_ONCE_IN 5       /* seeds; the server has a store, and no TLS */
 #define RESTARTS_AT 3            /* so that most of the seeds that are kept are none of these */
+#define CLUSTERS_FROM 1000000000 /* seeds from this one on have several servers */
 #define REST_NS (25 * NETWORK_S) /* without faults, until all is said and done */
 #define SILENCE_NS (3 * NETWORK_S)
 
@@ -35,6 +36,7 @@ struct options {
     uint64_t seconds;
     uint32_t rooms;    /* 0: the seed chooses */
     uint32_t members;  /* the same */
+    uint32_t nodes;    /* that are one relay; 0: the seed chooses */
     const char *scene; /* the only one that is played; NULL: the seed chooses */
     bool has_faults;
     bool is_traced;
@@ -69,8 +71,11 @@ static void end_politely(void)
 static struct outcome_of_seed play(const struct options *options, uint64_t seed)
 {
     network_init(seed);
+    uint32_t nodes = options->nodes;
+    if (nodes == 0)
+        nodes = seed < CLUSTERS_FROM ? 1 : 2 + (uint32_t)(seed % 3);
     /* Without a draw, so that other seeds are what they were before there were upgrades. */
-    bool may_end = options->has_faults && options->scene == NULL;
+    bool may_end = options->has_faults && options->scene == NULL && nodes == 1;
     bool upgrades = may_end && seed % UPGRADES_ONCE_IN == 0;
     bool restarts = may_end && seed % RESTARTS_ONCE_IN == RESTARTS_AT;
     const struct clients_plan clients_plan = {
@@ -85,6 +90,7 @@ static struct outcome_of_seed play(const struct options *options, uint64_t seed)
         .has_faults = options->has_faults,
         .speaks_tls = options->has_faults && network_once_in(TLS_ONCE_IN) && !restarts,
         .upgrades = upgrades,
+        .nodes = nodes,
         .restarts = restarts,
         .is_traced = options->is_traced,
     };
@@ -98,7 +104,7 @@ static struct outcome_of_seed play(const struct options *options, uint64_t seed)
      */
     if (world_has_store())
         world_run_until(end_ns);
-    else if (world_refuses_memory() || world_upgrades())
+    else if (world_refuses_memory() || world_upgrades() || world_has_link_faults())
         scenes_visit(end_ns, options->is_traced);
     else if (options->scene != NULL || options->has_faults)
         scenes_play(end_ns, options->scene, options->is_traced);
@@ -115,6 +121,8 @@ static struct outcome_of_seed play(const struct options *options, uint64_t seed)
         clients_expect_stop();
     } else {
         end_politely();
+        if (world_is_cluster())
+            scene_node_dies(options->is_traced);
     }
     world_stop();
     if (drains)
@@ -161,6 +169,8 @@ static void read_options(int argument_count, char **arguments, struct options *o
             options->scene = value;
         else if (strcmp(arguments[i], "--rooms") == 0)
             options->rooms = (uint32_t)number_of(value);
+        else if (strcmp(arguments[i], "--nodes") == 0)
+            options->nodes = (uint32_t)number_of(value);
         else if (strcmp(arguments[i], "--members") == 0)
             options->members = (uint32_t)number_of(value);
         else
@@ -174,7 +184,7 @@ int main(int argument_count, char **arguments)
     struct options options = {.seeds = 1, .seconds = 60, .has_faults = true};
     if (getrandom(&options.seed, sizeof options.seed, 0) < 0)
         return 1;
-    options.seed %= 1000000000;
+    options.seed %= 2 * CLUSTERS_FROM;
     read_options(argument_count, arguments, &options);
     if (options.is_traced)
         setvbuf(stdout, NULL, _IOLBF, 0); /* an assertion that fails loses no line */

@@ -8,10 +8,13 @@
 
 #include "refusals.h"
 #include "server/conn_out.h"
+#include "server/edge.h"
 #include "server/perform.h"
 #include "world.h"
 
 #define WITNESSES_MAX 8
+#define ENTRANCE_BUCKETS 512
+#define ENTRANCES_IN_BUCKET 16
 /* Of a loop that looked at its clock before another, or before the connection ended. */
 #define CLOCK_LATE_MS 100
 #define BINARY_FAULT "nonsense" /* a binary message that is none; see recovery_server.h */
@@ -35,6 +38,8 @@ WRAPPED(void, perform_effects, struct loop *loop, const struct effects *effects)
 WRAPPED(void, conn_out_frame, struct loop *loop, struct conn *conn, const struct frame *frame);
 WRAPPED(void, conn_out_close, struct loop *loop, struct conn *conn, uint16_t code,
         struct bytes reason);
+WRAPPED(enum edge_answer, edge_enter, struct loop *loop, struct conn *conn,
+        const struct envelope *envelope, struct bytes text);
 /* NOLINTEND(bugprone-reserved-identifier) */
 
 struct tap_text {
@@ -43,7 +48,27 @@ struct tap_text {
     char text[];
 };
 
+/*
+ * Whose connection a server has: that of a socket, or the one at another node. `line` may be of a
+ * later connection of the player, when that other node has closed this one.
+ */
+struct tapped {
+    struct tap_line *line; /* NULL: nobody watches */
+    uint32_t connection;
+};
+
+/* A connection that enters a room at another node, by what that node knows of it. */
+struct entrance {
+    uint64_t incarnation;
+    uint32_t loop;
+    uint32_t client;
+    uint64_t number; /* of all of them */
+    struct tapped tapped;
+};
+
 static struct {
+    struct entrance entrances[ENTRANCE_BUCKETS * ENTRANCES_IN_BUCKET]; /* the last of each */
+    uint64_t entrance_count;
     struct witness *witnesses[WITNESSES_MAX];
     uint32_t witness_count;
     struct bytes parsed;    /* the text that was parsed last */
@@ -53,6 +78,7 @@ static struct {
 
 void tap_begin(void)
 {
+    memset(tap.entrances, 0, sizeof tap.entrances);
     tap.witness_count = 0;
 }
 
@@ -66,6 +92,8 @@ void tap_add_witness(struct witness *witness)
 void tap_open(struct tap_line *line, struct link *link, struct witness *witness,
               uint32_t connection, uint32_t player)
 {
+    if (line->has_entered && !line->has_left) /* what it has said to enter was lost */
+        witness_closed(line->witness, line->connection, CLOSE_RESET);
     tap_release(line);
     *line = (struct tap_line){.witness = witness, .connection = connection};
     link_watch(link, &line->watch);
@@ -156,10 +184,79 @@ static void leave_tap(const struct witness *witness, bool was_in_turn)
         refusals_enter_turn();
 }
 
-static struct tap_line *line_of(const struct conn *conn)
+/* The first of the places in which an entrance may be. */
+static struct entrance *bucket_of(uint64_t incarnation, uint32_t loop, uint32_t client)
+{
+    uint64_t mixed = (incarnation * 64 + loop) << 32 | client;
+    mixed = (mixed ^ mixed >> 29) * 0xBF58476D1CE4E5B9u;
+    mixed ^= mixed >> 32;
+    return &tap.entrances[mixed % ENTRANCE_BUCKETS * ENTRANCES_IN_BUCKET];
+}
+
+static const struct entrance *find_entrance(uint64_t incarnation, uint32_t loop, uint32_t client)
+{
+    const struct entrance *bucket = bucket_of(incarnation, loop, client);
+    for (uint32_t i = 0; i < ENTRANCES_IN_BUCKET; i++) {
+        if (bucket[i].incarnation == incarnation && bucket[i].loop == loop &&
+            bucket[i].client == client)
+            return &bucket[i];
+    }
+    world_fail("a client entered that nobody has sent, or too many have", client);
+}
+
+/* In place of the same client's last one, or of the oldest. */
+static void note_entrance(struct entrance entrance)
+{
+    struct entrance *bucket = bucket_of(entrance.incarnation, entrance.loop, entrance.client);
+    struct entrance *oldest = bucket;
+    for (uint32_t i = 0; i < ENTRANCES_IN_BUCKET; i++) {
+        bool is_same = bucket[i].incarnation == entrance.incarnation &&
+                       bucket[i].loop == entrance.loop && bucket[i].client == entrance.client;
+        if (bucket[i].number < oldest->number || is_same)
+            oldest = &bucket[i];
+        if (is_same)
+            break;
+    }
+    entrance.number = ++tap.entrance_count;
+    *oldest = entrance;
+}
+
+static struct tapped tapped_at_socket(const struct conn *conn)
 {
     struct link_watch *watch = network_watch_of(conn->socket.fd);
-    return watch == NULL ? NULL : CONTAINER_OF(watch, struct tap_line, watch);
+    struct tap_line *line = watch == NULL ? NULL : CONTAINER_OF(watch, struct tap_line, watch);
+    return (struct tapped){line, line == NULL ? 0 : line->connection};
+}
+
+static struct tapped tapped_of(const struct conn *conn)
+{
+    if (!conn_is_remote(conn))
+        return tapped_at_socket(conn);
+    const struct link_end *end = conn->remote.end;
+    uint32_t client = conn->remote.client;
+    return find_entrance(end->incarnation, end->peer_loop, client)->tapped;
+}
+
+/* The player still has this connection. */
+static bool is_current(struct tapped tapped)
+{
+    return tapped.line->connection == tapped.connection && !tapped.line->watch.is_over;
+}
+
+enum edge_answer __wrap_edge_enter(struct loop *loop, struct conn *conn,
+                                   const struct envelope *envelope, struct bytes text)
+{
+    uint64_t incarnation = loop->server->peers->incarnation;
+    const struct entrance entrance = {.incarnation = incarnation,
+                                      .loop = loop->index,
+                                      .client = conn->handle,
+                                      .tapped = tapped_at_socket(conn)};
+    enum edge_answer answer = __real_edge_enter(loop, conn, envelope, text);
+    if (entrance.tapped.line != NULL)
+        entrance.tapped.line->has_entered = answer == EDGE_SENT;
+    if (answer == EDGE_SENT)
+        note_entrance(entrance);
+    return answer;
 }
 
 /*
@@ -175,7 +272,8 @@ static void tell_time(struct witness *witness, uint32_t late_ms)
 /* Takes the text. */
 static void begin_input(const struct conn *conn, char *text)
 {
-    struct tap_line *line = line_of(conn);
+    struct tapped tapped = tapped_of(conn);
+    struct tap_line *line = tapped.line;
     if (line == NULL) {
         free(text);
         return;
@@ -189,7 +287,7 @@ static void begin_input(const struct conn *conn, char *text)
     tell_time(line->witness, CLOCK_LATE_MS);
     tap.input = line;
     tap.input_text = text;
-    witness_before_input(line->witness, line->connection, bytes_of_string(text));
+    witness_before_input(line->witness, tapped.connection, bytes_of_string(text));
 }
 
 static const struct conn *conn_of(struct speaker speaker)
@@ -208,7 +306,7 @@ void __wrap_relay_receive_envelope(struct relay *relay, struct speaker speaker,
                                    struct effects *effects)
 {
     const struct conn *conn = conn_of(speaker);
-    if (line_of(conn) != NULL) {
+    if (tapped_of(conn).line != NULL) {
         bool was_in_turn = enter_tap();
         begin_input(conn, text_format("%.*s", (int)tap.parsed.length, tap.parsed.data));
         leave_tap(NULL, was_in_turn);
@@ -228,7 +326,7 @@ void __wrap_relay_receive_binary(struct relay *relay, struct speaker speaker, st
 void __wrap_relay_carry_out(struct relay *relay, struct speaker speaker, const struct join *join,
                             struct effects *effects)
 {
-    const struct tap_line *line = line_of(conn_of(speaker));
+    const struct tap_line *line = tapped_of(conn_of(speaker)).line;
     bool was_in_turn = enter_tap();
     if (line != NULL)
         begin_input(conn_of(speaker), text_format("%s", line->entry));
@@ -249,15 +347,32 @@ void __wrap_perform_effects(struct loop *loop, const struct effects *effects)
     leave_tap(witness, was_in_turn);
 }
 
+/*
+ * Whether the connection has ended for the relay by this: a home says so of one that had a seat
+ * there, or whose edge has nobody any more who would hear of it.
+ */
+static bool leaves_now(const struct conn *conn, struct tapped tapped)
+{
+    if (conn_is_remote(conn))
+        return conn->seat != NULL || !is_current(tapped);
+    return !tapped.line->has_entered && !tapped.line->has_left;
+}
+
 void __wrap_relay_leave(struct relay *relay, struct member **seat, enum departure departure,
                         struct effects *effects)
 {
-    const struct tap_line *line = line_of(CONTAINER_OF(seat, struct conn, seat));
+    const struct conn *conn = CONTAINER_OF(seat, struct conn, seat);
+    struct tapped tapped = tapped_of(conn);
+    struct tap_line *line = tapped.line;
     bool was_in_turn = enter_tap();
-    if (line != NULL) {
+    bool leaves = line != NULL && leaves_now(conn, tapped);
+    if (line != NULL && conn_is_remote(conn) && is_current(tapped))
+        line->has_entered = false;
+    if (leaves) {
+        line->has_left |= line->connection == tapped.connection;
         uint16_t code = departure == DEPARTURE_FAREWELL ? CLOSE_FAREWELL : CLOSE_RESET;
         tell_time(line->witness, 0);
-        witness_closed(line->witness, line->connection, code);
+        witness_closed(line->witness, tapped.connection, code);
     }
     leave_tap(NULL, was_in_turn);
     __real_relay_leave(relay, seat, departure, effects);
@@ -286,12 +401,15 @@ static char *text_of_frame(struct bytes frame)
     return text_format("%.*s", (int)payload.length, payload.data);
 }
 
-static void note_told(struct tap_line *line, const struct conn *conn, struct bytes frame)
+static void note_told(struct tapped tapped, const struct conn *conn, struct bytes frame)
 {
+    struct tap_line *line = tapped.line;
     char *text = text_of_frame(frame);
     size_t size = strlen(text) + 1;
-    struct witness_mark mark = witness_told(line->witness, line->connection, bytes_of_string(text));
-    if (conn->state == CONN_OPEN) {
+    struct witness_mark mark =
+        witness_told(line->witness, tapped.connection, bytes_of_string(text));
+    bool goes_out = conn->state == CONN_OPEN || conn->state == CONN_REMOTE;
+    if (goes_out && is_current(tapped)) {
         struct tap_text *told = certain_malloc(sizeof *told + size);
         *told = (struct tap_text){.mark = mark};
         memcpy(told->text, text, size);
@@ -306,35 +424,38 @@ static void note_told(struct tap_line *line, const struct conn *conn, struct byt
 
 void __wrap_conn_out_frame(struct loop *loop, struct conn *conn, const struct frame *frame)
 {
-    struct tap_line *line = line_of(conn);
-    if (line != NULL) {
+    struct tapped tapped = tapped_of(conn);
+    if (tapped.line != NULL && !conn->is_away) { /* its home has told the witness */
         bool was_in_turn = enter_tap();
-        note_told(line, conn, frame->bytes);
-        leave_tap(line->witness, was_in_turn);
+        note_told(tapped, conn, frame->bytes);
+        leave_tap(tapped.line->witness, was_in_turn);
     }
     __real_conn_out_frame(loop, conn, frame);
 }
 
 /* The relay has taken a seat away, or had no memory for what the client wants. */
-static void note_close(struct tap_line *line, uint16_t code, struct bytes reason)
+static void note_close(struct tapped tapped, uint16_t code, struct bytes reason)
 {
+    struct tap_line *line = tapped.line;
     bool is_echo = code == CLOSE_GIVEN_UP && reason.length == 0; /* the client closes */
     bool takes_seat = code == CLOSE_REPLACED || code == CLOSE_ROOM_CLOSED || code == CLOSE_KICKED ||
                       code == CLOSE_GIVEN_UP;
-    line->closed_with = code;
+    if (is_current(tapped))
+        line->closed_with = code;
     if (takes_seat && !is_echo)
-        witness_server_closed(line->witness, line->connection, code);
+        witness_server_closed(line->witness, tapped.connection, code);
     else if (line == tap.input && bytes_equal(reason, BYTES("out of memory")))
         line->witness->input.is_lost = true;
 }
 
 void __wrap_conn_out_close(struct loop *loop, struct conn *conn, uint16_t code, struct bytes reason)
 {
-    struct tap_line *line = line_of(conn);
-    if (line != NULL) {
+    struct tapped tapped = tapped_of(conn);
+    /* An edge closes for the home, which has told the witness. */
+    if (tapped.line != NULL && (conn_is_remote(conn) || tapped.line->closed_with != code)) {
         bool was_in_turn = enter_tap();
-        note_close(line, code, reason);
-        leave_tap(line->witness, was_in_turn);
+        note_close(tapped, code, reason);
+        leave_tap(tapped.line->witness, was_in_turn);
     }
     __real_conn_out_close(loop, conn, code, reason);
 }

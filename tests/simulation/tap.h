@@ -16,6 +16,8 @@ struct tap_line {
     struct link_watch watch;
     struct witness *witness;
     uint32_t connection;    /* its number at the witness */
+    bool has_entered;       /* a home knows of it, which then says when it has ended */
+    bool has_left;          /* the relay knows that it has ended */
     uint16_t closed_with;   /* the code with which the server has closed it; 0: it has not */
     char *entry;            /* the last `create` or `join`, owned */
     struct tap_text *first; /* told, and not taken */

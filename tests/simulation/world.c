@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "bus.h"
 #include "clients.h"
 #include "disk.h"
 #include "network.h"
@@ -34,6 +35,7 @@
 #define UPGRADES_NS (4 * NETWORK_S) /* between two, at most */
 #define HOLDING_NS (NETWORK_S / 4)  /* until the last loop holds still, at most */
 #define LOOPS_PLAYED_MAX 4
+#define NODES_MAX WORLD_NOWHERE
 #define RESTARTS_NS (20 * NETWORK_S)    /* between two, at most; */
 #define SOON_NS NETWORK_S               /* some come as soon as this */
 #define RESTARTED_NS (2 * NETWORK_S)    /* until a server is there again, at most */
@@ -42,14 +44,22 @@
 #define WRITING_NS (20 * NETWORK_S)     /* until all is written, when the disk works */
 #define HOLD_LEAST_S 20                 /* that players of protocol 3 ask for */
 
-static struct {
-    struct config config;
+/* A process, and its loops. */
+struct node {
     struct server server;
+    struct peers peers;
     uint64_t due_ns[LOOPS_MAX]; /* by the network's clock: a turn even if nothing happens */
     uint64_t sleeps_until_ns[LOOPS_MAX]; /* its thread has no core */
+    bool is_in_turn[LOOPS_MAX];
+    bool is_dead;
+};
+
+static struct {
+    struct config config;
+    struct node nodes[NODES_MAX]; /* one, unless they are a cluster */
+    uint32_t node_count;
     bool lacks_cores;
     bool hurries; /* who gets mail has its turn at once, now and then */
-    bool is_in_turn[LOOPS_MAX];
     bool is_traced;
     uint64_t stands_still_ns; /* when everything does so next */
     uint64_t stood_still_ns;  /* so far */
@@ -68,8 +78,14 @@ static struct {
     uint64_t writes_ns;       /* when the store tries again, after a failure */
     uint64_t retry_ns;        /* and how long it waits after the next one */
     uint64_t full_ns;         /* when the server last had as many rooms as it may, after a turn */
+    bool has_link_faults;
+    uint32_t owners[MAP_SLICES]; /* nodes; of a cluster */
+    uint64_t terms[MAP_SLICES];
     uint64_t turns;
 } world;
+
+/* The only one where there is no cluster, and so no other that is upgraded, or stopped. */
+static struct node *const first = &world.nodes[0];
 
 _Noreturn void world_fail(const char *sentence, unsigned long long number)
 {
@@ -113,8 +129,13 @@ uint64_t world_stood_still_before_ns(void)
 
 static bool is_full_of_rooms(void)
 {
-    unsigned rooms = atomic_load_explicit(&world.server.rooms, memory_order_relaxed);
-    return rooms >= world.config.rooms_max;
+    bool is_full = false;
+    for (uint32_t i = 0; i < world.node_count; i++) {
+        const struct server *server = &world.nodes[i].server;
+        unsigned rooms = atomic_load_explicit(&server->rooms, memory_order_relaxed);
+        is_full = is_full || rooms >= world.config.rooms_max;
+    }
+    return is_full;
 }
 
 uint64_t world_full_ns(void)
@@ -127,15 +148,15 @@ uint64_t world_turns(void)
     return world.turns;
 }
 
-static void take_turn(uint32_t index)
+static void take_turn(struct node *node, uint32_t index)
 {
-    struct loop *loop = world.server.loops[index];
+    struct loop *loop = node->server.loops[index];
     uint64_t refusals_before = refusals_count();
-    world.is_in_turn[index] = true;
+    node->is_in_turn[index] = true;
     refusals_enter_turn();
     turn_take(loop);
     refusals_leave_turn();
-    world.is_in_turn[index] = false;
+    node->is_in_turn[index] = false;
     if (refusals_count() != refusals_before)
         trace("has refused memory to loop %u", index);
     world.turns++;
@@ -143,10 +164,10 @@ static void take_turn(uint32_t index)
     if (loop->is_held)
         hold_still(loop); /* and its thread waits for the others */
     int wait_ms = turn_wait_ms(loop);
-    world.due_ns[index] =
+    node->due_ns[index] =
         wait_ms < 0 ? UINT64_MAX : network_now_ns() + (uint64_t)wait_ms * NETWORK_MS;
     if (world.lacks_cores && network_once_in(50))
-        world.sleeps_until_ns[index] = network_now_ns() + network_random() % SLEEP_MAX_NS;
+        node->sleeps_until_ns[index] = network_now_ns() + network_random() % SLEEP_MAX_NS;
 }
 
 /* As loop_thread_run() ends, or waits for the other loops that hold still. */
@@ -158,45 +179,82 @@ static bool has_ended(const struct loop *loop)
     return loop->is_stopping && (loop->stats.connections == 0 || is_over);
 }
 
-static bool is_in_a_turn(void)
+static bool is_in_a_turn(const struct node *node)
 {
     bool is_in = false;
-    for (uint32_t i = 0; i < world.server.loop_count; i++)
-        is_in |= world.is_in_turn[i];
+    for (uint32_t i = 0; i < node->server.loop_count; i++)
+        is_in |= node->is_in_turn[i];
     return is_in;
 }
 
 /* Somebody is woken by mail: in the middle of the sender's turn it may have its own. */
-static void wake(int wake_fd)
+static void wake_loop_of(struct node *node, int wake_fd)
 {
-    if (!world.hurries || !is_in_a_turn())
+    if (!is_in_a_turn(node))
         return;
-    for (uint32_t i = 0; i < world.server.loop_count; i++) {
-        const struct loop *loop = world.server.loops[i];
-        bool may_run = !world.is_in_turn[i] && world.sleeps_until_ns[i] <= network_now_ns();
+    for (uint32_t i = 0; i < node->server.loop_count; i++) {
+        const struct loop *loop = node->server.loops[i];
+        bool may_run = !node->is_in_turn[i] && node->sleeps_until_ns[i] <= network_now_ns();
         if (loop->mailbox.wake_fd != wake_fd || !may_run || has_ended(loop) || !network_once_in(2))
             continue;
-        take_turn(i);
+        take_turn(node, i);
         refusals_enter_turn(); /* the sender's goes on */
     }
+}
+
+static void wake(int wake_fd)
+{
+    for (uint32_t i = 0; world.hurries && i < world.node_count; i++)
+        wake_loop_of(&world.nodes[i], wake_fd);
+}
+
+/* Whether a loop has something to do, and may do it. */
+static bool is_due(const struct node *node, uint32_t index)
+{
+    const struct loop *loop = node->server.loops[index];
+    uint64_t now_ns = network_now_ns();
+    bool has_work = network_poller_is_due(loop->poller) || node->due_ns[index] <= now_ns;
+    return has_work && node->sleeps_until_ns[index] <= now_ns && !has_ended(loop);
 }
 
 /* One loop that has something to do, drawn from all that have; false: there is none. */
 static bool run_one_loop(void)
 {
-    uint32_t due[LOOPS_MAX];
+    struct {
+        struct node *node;
+        uint32_t index;
+    } due[NODES_MAX * LOOPS_PLAYED_MAX];
     uint32_t count = 0;
-    uint64_t now_ns = network_now_ns();
-    for (uint32_t i = 0; i < world.server.loop_count; i++) {
-        const struct loop *loop = world.server.loops[i];
-        bool is_due = network_poller_is_due(loop->poller) || world.due_ns[i] <= now_ns;
-        if (is_due && world.sleeps_until_ns[i] <= now_ns && !has_ended(loop))
-            due[count++] = i;
+    for (uint32_t n = 0; n < world.node_count; n++) {
+        struct node *node = &world.nodes[n];
+        for (uint32_t i = 0; i < node->server.loop_count; i++) {
+            if (!is_due(node, i))
+                continue;
+            due[count].node = node;
+            due[count++].index = i;
+        }
     }
     if (count == 0)
         return false;
-    take_turn(due[network_below(count)]);
+    uint32_t drawn = network_below(count);
+    take_turn(due[drawn].node, due[drawn].index);
     return true;
+}
+
+/* When the next loop has something to do by itself. */
+static uint64_t next_turn_ns(void)
+{
+    uint64_t next_ns = UINT64_MAX;
+    for (uint32_t n = 0; n < world.node_count; n++) {
+        const struct node *node = &world.nodes[n];
+        for (uint32_t i = 0; i < node->server.loop_count; i++) {
+            bool sleeps = node->sleeps_until_ns[i] > network_now_ns();
+            uint64_t at_ns = sleeps ? node->sleeps_until_ns[i] : node->due_ns[i];
+            if (!has_ended(node->server.loops[i]) && at_ns < next_ns)
+                next_ns = at_ns;
+        }
+    }
+    return next_ns;
 }
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -261,10 +319,10 @@ static struct server successor(bool is_rehearsal)
     return (struct server){
         .config = &world.config,
         .kernel = &network_kernel,
-        .tls = world.server.tls,
+        .tls = first->server.tls,
         .admin_fd = -1,
-        .listener_fd = is_rehearsal ? -1 : world.server.listener_fd,
-        .news_fd = world.server.news_fd,
+        .listener_fd = is_rehearsal ? -1 : first->server.listener_fd,
+        .news_fd = first->server.news_fd,
         .poller = network_once_in(2) ? POLLER_EPOLL : POLLER_IO_URING,
     };
 }
@@ -273,14 +331,14 @@ static struct server successor(bool is_rehearsal)
 static void rehearse(void)
 {
     struct server rehearsal = successor(true);
-    for (uint32_t i = 0; i < world.server.loop_count; i++) {
-        struct loop *loop = world.server.loops[i];
+    for (uint32_t i = 0; i < first->server.loop_count; i++) {
+        struct loop *loop = first->server.loops[i];
         buf_init(&loop->part, HANDOVER_BYTES_MAX);
         loop->part_failed = !handover_write(loop, false, &loop->part);
     }
-    struct buf text = handover_of(&world.server);
-    for (uint32_t i = 0; i < world.server.loop_count; i++)
-        buf_release(&world.server.loops[i]->part);
+    struct buf text = handover_of(&first->server);
+    for (uint32_t i = 0; i < first->server.loop_count; i++)
+        buf_release(&first->server.loops[i]->part);
     restore(&rehearsal, buf_view(&text), true);
     buf_release(&text);
     forget_server(&rehearsal);
@@ -288,8 +346,8 @@ static void rehearse(void)
 
 static void post_to_all(struct mail *(*mail_of)(struct loop *loop))
 {
-    for (uint32_t i = 0; i < world.server.loop_count; i++)
-        mailbox_post(&world.server.loops[i]->mailbox, mail_of(world.server.loops[i]));
+    for (uint32_t i = 0; i < first->server.loop_count; i++)
+        mailbox_post(&first->server.loops[i]->mailbox, mail_of(first->server.loops[i]));
 }
 
 static struct mail *rest_mail(struct loop *loop)
@@ -308,16 +366,16 @@ static void begin_upgrade(void)
     world.upgrades_ns = UINT64_MAX;
     world.is_upgrading = true;
     rehearse();
-    atomic_store(&world.server.restless_loops, world.server.loop_count);
+    atomic_store(&first->server.restless_loops, first->server.loop_count);
     post_to_all(rest_mail);
 }
 
 static bool are_all_held(void)
 {
     uint32_t held = 0;
-    for (uint32_t i = 0; i < world.server.loop_count; i++)
-        held += world.server.loops[i]->is_held;
-    return held == world.server.loop_count;
+    for (uint32_t i = 0; i < first->server.loop_count; i++)
+        held += first->server.loops[i]->is_held;
+    return held == first->server.loop_count;
 }
 
 /* When the disk fails, and when it works again. */
@@ -337,7 +395,7 @@ static void forget_store(struct server *server)
 /* Returns whether the store could be marked as in use. */
 static bool load_records(bool has_rooms)
 {
-    struct server *server = &world.server;
+    struct server *server = &first->server;
     struct store_status status;
     uint32_t rooms = 0;
     if (has_rooms ? !records_take_over(server, disk_open())
@@ -355,24 +413,24 @@ static bool load_records(bool has_rooms)
 /* All loops hold still: the next server has everything from here on. */
 static void replace_server(void)
 {
-    for (uint32_t i = 0; i < world.server.loop_count; i++)
-        hold_write(world.server.loops[i]);
-    struct buf text = handover_of(&world.server);
+    for (uint32_t i = 0; i < first->server.loop_count; i++)
+        hold_write(first->server.loops[i]);
+    struct buf text = handover_of(&first->server);
     struct server next = successor(false);
-    bool has_store = world.server.store != NULL;
+    bool has_store = first->server.store != NULL;
     if (has_store)
-        forget_store(&world.server);
-    forget_server(&world.server);
+        forget_store(&first->server);
+    forget_server(&first->server);
     world.config.loops = 1 + network_below(LOOPS_PLAYED_MAX);
-    world.server = next;
-    memset(world.due_ns, 0, sizeof world.due_ns);
-    memset(world.sleeps_until_ns, 0, sizeof world.sleeps_until_ns);
-    restore(&world.server, buf_view(&text), false);
+    first->server = next;
+    memset(first->due_ns, 0, sizeof first->due_ns);
+    memset(first->sleeps_until_ns, 0, sizeof first->sleeps_until_ns);
+    restore(&first->server, buf_view(&text), false);
     buf_release(&text);
     if (has_store)
         (void)load_records(true);
-    for (uint32_t i = 0; i < world.server.loop_count; i++)
-        conn_life_attach_all(world.server.loops[i]);
+    for (uint32_t i = 0; i < first->server.loop_count; i++)
+        conn_life_attach_all(first->server.loops[i]);
     world.is_upgrading = false;
     world.upgraded_ns = network_now_ns();
     world.upgrades_ns = network_now_ns() + network_random() % UPGRADES_NS;
@@ -383,9 +441,9 @@ static void replace_server(void)
 static void hold_all(void)
 {
     post_to_all(hold_mail);
-    for (uint32_t i = 0; i < world.server.loop_count; i++) {
+    for (uint32_t i = 0; i < first->server.loop_count; i++) {
         if (network_once_in(2))
-            world.sleeps_until_ns[i] = network_now_ns() + network_random() % HOLDING_NS;
+            first->sleeps_until_ns[i] = network_now_ns() + network_random() % HOLDING_NS;
     }
 }
 
@@ -396,7 +454,7 @@ static void upgrade(void)
         return;
     if (!world.is_upgrading && world.upgrades_ns <= network_now_ns())
         begin_upgrade();
-    if (!world.is_upgrading || atomic_load(&world.server.restless_loops) > 0)
+    if (!world.is_upgrading || atomic_load(&first->server.restless_loops) > 0)
         return;
     if (are_all_held())
         replace_server();
@@ -408,11 +466,11 @@ static void upgrade(void)
 static bool is_all_written(void)
 {
     struct store_status status;
-    store_get_status(world.server.store, &status);
+    store_get_status(first->server.store, &status);
     bool is_written =
         status.pending == 0 && !status.is_failing && disk_busy_until_ns() <= network_now_ns();
-    for (uint32_t i = 0; i < world.server.loop_count; i++)
-        is_written = is_written && records_wait_ms(world.server.loops[i]) < 0;
+    for (uint32_t i = 0; i < first->server.loop_count; i++)
+        is_written = is_written && records_wait_ms(first->server.loops[i]) < 0;
     return is_written;
 }
 
@@ -420,7 +478,7 @@ static bool is_all_written(void)
  */
 static void write_records(void)
 {
-    struct store *store = world.server.store;
+    struct store *store = first->server.store;
     struct store_status status;
     uint64_t now_ns = network_now_ns();
     if (store == NULL || disk_busy_until_ns() > now_ns || world.writes_ns > now_ns)
@@ -456,7 +514,7 @@ void world_goes_on(void)
 static uint64_t writing_ns(void)
 {
     uint64_t now_ns = network_now_ns();
-    if (world.server.store == NULL)
+    if (first->server.store == NULL)
         return UINT64_MAX;
     if (disk_busy_until_ns() > now_ns)
         return disk_busy_until_ns();
@@ -469,11 +527,11 @@ static bool start_again(void)
     struct server next = successor(false);
     network_advance(network_now_ns() + network_random() % RESTARTED_NS);
     world.config.loops = 1 + network_below(LOOPS_PLAYED_MAX);
-    world.server = next;
-    memset(world.due_ns, 0, sizeof world.due_ns);
-    memset(world.sleeps_until_ns, 0, sizeof world.sleeps_until_ns);
+    first->server = next;
+    memset(first->due_ns, 0, sizeof first->due_ns);
+    memset(first->sleeps_until_ns, 0, sizeof first->sleeps_until_ns);
     world.is_upgrading = world.is_holding = false;
-    if (!server_init(&world.server, DESCRIPTORS))
+    if (!server_init(&first->server, DESCRIPTORS))
         world_fail("the server does not start again", 0);
     bool is_marked = load_records(false);
     disk_note_kept(network_now_ns());
@@ -509,11 +567,11 @@ static void crash(void)
 {
     trace("crashes");
     clients_are_cut_off();
-    forget_store(&world.server);
-    network_kill_server();
-    for (uint32_t i = 0; i < world.server.loop_count; i++)
-        lose_mail(world.server.loops[i]);
-    forget_server(&world.server);
+    forget_store(&first->server);
+    network_kill_server(NULL, NULL);
+    for (uint32_t i = 0; i < first->server.loop_count; i++)
+        lose_mail(first->server.loops[i]);
+    forget_server(&first->server);
     lose_changes();
     (void)start_again();
 }
@@ -522,15 +580,15 @@ static bool have_all_ended(void *context)
 {
     (void)context;
     bool have_ended = true;
-    for (uint32_t i = 0; i < world.server.loop_count; i++)
-        have_ended = have_ended && has_ended(world.server.loops[i]);
+    for (uint32_t i = 0; i < first->server.loop_count; i++)
+        have_ended = have_ended && has_ended(first->server.loops[i]);
     return have_ended;
 }
 
 /* As SIGTERM with `--on-stop keep`, and a new start. False: the disk did not do what was asked. */
 static bool stop_and_start_again(void)
 {
-    struct server *server = &world.server;
+    struct server *server = &first->server;
     trace("is stopped, and keeps its rooms");
     world.is_stopping = true;
     clients_are_cut_off();
@@ -561,8 +619,8 @@ static bool waits_for_handing_over(void *context)
 {
     (void)context;
     bool waits = false;
-    for (uint32_t i = 0; i < world.server.loop_count; i++)
-        waits |= records_wait_ms(world.server.loops[i]) > 0;
+    for (uint32_t i = 0; i < first->server.loop_count; i++)
+        waits |= records_wait_ms(first->server.loops[i]) > 0;
     return waits;
 }
 
@@ -579,7 +637,7 @@ static void restart(void)
     world.restarts_ns = UINT64_MAX;
     if (network_once_in(2))
         (void)world_run_until_true(world_now_ns() + SOON_NS, waits_for_handing_over, NULL);
-    if (network_once_in(3) && records_can_be_kept(&world.server) && !world.is_upgrading)
+    if (network_once_in(3) && records_can_be_kept(&first->server) && !world.is_upgrading)
         (void)stop_and_start_again();
     else
         crash();
@@ -616,6 +674,7 @@ bool world_run_until_true(uint64_t end_ns, bool (*is_true)(void *context), void 
         if (!world.is_writing)
             go_on_with_store();
         network_deliver();
+        bus_deliver();
         if (is_true(context))
             return true;
         if (world_now_ns() >= end_ns)
@@ -629,13 +688,7 @@ bool world_run_until_true(uint64_t end_ns, bool (*is_true)(void *context), void 
             next_ns = least(next_ns, least(world.upgrades_ns, world.restarts_ns));
         if (!world.is_writing)
             next_ns = least(next_ns, writing_ns());
-        for (uint32_t i = 0; i < world.server.loop_count; i++) {
-            if (has_ended(world.server.loops[i]))
-                continue;
-            next_ns = least(next_ns, world.sleeps_until_ns[i] > network_now_ns()
-                                         ? world.sleeps_until_ns[i]
-                                         : world.due_ns[i]);
-        }
+        next_ns = least(next_ns, least(next_turn_ns(), bus_next_ns()));
         network_advance(next_ns);
     }
 }
@@ -685,9 +738,29 @@ bool world_is_stopping(void)
     return world.is_stopping;
 }
 
+bool world_is_cluster(void)
+{
+    return world.node_count > 1;
+}
+
+bool world_may_void_links(void)
+{
+    return bus_may_void();
+}
+
+bool world_has_link_faults(void)
+{
+    return world.has_link_faults;
+}
+
+unsigned world_stop_code(void)
+{
+    return world_is_cluster() ? 1012 : 1001;
+}
+
 bool world_has_store(void)
 {
-    return world.server.store != NULL;
+    return first->server.store != NULL;
 }
 
 bool world_refuses_memory(void)
@@ -700,6 +773,7 @@ void world_end_faults(void)
     world.refuses_ns = UINT64_MAX;
     refusals_next(0);
     network_lack_descriptors(false);
+    bus_end_faults();
     world.stands_still_ns = UINT64_MAX;
     if (!world_run_until_true(world_now_ns() + UPGRADES_NS, is_at_rest, NULL))
         world_fail("an upgrade does not end", 0);
@@ -764,6 +838,153 @@ static void configure(void)
         world_fail(why, 0);
 }
 
+static uint64_t incarnation_of(uint32_t node)
+{
+    return 1000 + node;
+}
+
+/* All accept from one listener, as behind a balancer that knows nothing of rooms. */
+static void start_node(struct node *node, uint32_t index, int listener_fd)
+{
+    node->server = (struct server){
+        .config = &world.config,
+        .kernel = &network_kernel,
+        .tls = secrets_of_server(),
+        .admin_fd = -1,
+        .listener_fd = listener_fd,
+        .news_fd = network_kernel.wake_new(),
+        .poller = network_once_in(2) ? POLLER_EPOLL : POLLER_IO_URING,
+    };
+    if (world.node_count > 1) {
+        peers_init(&node->peers, incarnation_of(index));
+        node->peers.publish = bus_publish;
+        node->peers.context = &node->server;
+        node->server.peers = &node->peers;
+    }
+    if (!server_init(&node->server, DESCRIPTORS))
+        world_fail("The server does not start", 0);
+    bus_add(&node->server);
+}
+
+/* All who live know of it at once. */
+static void give_slice(uint32_t slice, uint32_t owner)
+{
+    world.owners[slice] = owner;
+    world.terms[slice]++;
+    for (uint32_t i = 0; i < world.node_count; i++) {
+        struct peers *peers = &world.nodes[i].peers;
+        uint8_t place = PEER_HERE;
+        if (i != owner)
+            place = peers_add(peers, incarnation_of(owner), world.nodes[owner].server.loop_count);
+        peers_set_owner(peers, slice, place, world.terms[slice]);
+    }
+}
+
+static void tell_of_slices(void)
+{
+    for (uint32_t n = 0; n < world.node_count; n++) {
+        const struct server *server = &world.nodes[n].server;
+        peers_publish_changes(&world.nodes[n].peers);
+        for (uint32_t i = 0; i < server->loop_count; i++)
+            mailbox_post(&server->loops[i]->mailbox, &server->loops[i]->owners_mail);
+    }
+}
+
+/* Each slice has an owner from the first day; some own many, and some perhaps none. */
+static void share_slices(void)
+{
+    for (uint32_t slice = 0; slice < MAP_SLICES; slice++)
+        give_slice(slice, network_below(network_once_in(2) ? world.node_count : 1));
+    tell_of_slices();
+}
+
+static bool has_connection(void *context, int fd)
+{
+    const struct server *server = context;
+    return atomic_load(&conn_table_at(&server->connections, (uint32_t)fd)->is_taken);
+}
+
+/* Where the room is. NODES_MAX: nowhere. */
+static uint32_t node_of_room(uint64_t code)
+{
+    for (uint32_t n = 0; n < world.node_count; n++) {
+        const struct server *server = &world.nodes[n].server;
+        for (uint32_t i = 0; i < server->loop_count; i++) {
+            if (relay_find_room(&server->loops[i]->relay, code) != NULL)
+                return n;
+        }
+    }
+    return NODES_MAX;
+}
+
+uint32_t world_node_of_room(const char *code)
+{
+    uint64_t number;
+    return code_read(bytes_of_string(code), &number) ? node_of_room(number) : NODES_MAX;
+}
+
+uint32_t world_node_of_link(const struct link *link)
+{
+    int fd = link_descriptor(link);
+    for (uint32_t n = 0; fd >= 0 && n < world.node_count; n++) {
+        const struct node *node = &world.nodes[n];
+        if (!node->is_dead && has_connection((void *)(uintptr_t)&node->server, fd))
+            return n;
+    }
+    return NODES_MAX;
+}
+
+static uint32_t draw_living_node(void)
+{
+    uint32_t drawn;
+    do
+        drawn = network_below(world.node_count);
+    while (world.nodes[drawn].is_dead);
+    return drawn;
+}
+
+/* What connections have that no successor gets: TLS, and members at other nodes. */
+static void free_contents(struct loop *loop)
+{
+    uint32_t at = 0;
+    struct conn *conn;
+    while ((conn = handles_next(&loop->connections, &at)) != NULL) {
+        tls_session_free(conn->tls);
+        conn->tls = NULL;
+        if (!conn_is_remote(conn))
+            continue;
+        if (conn->state != CONN_DEAD)
+            conn_set_state(conn, CONN_DEAD);
+        conn_free_remote(conn);
+    }
+}
+
+void world_kill_node(uint32_t index)
+{
+    struct node *node = &world.nodes[index];
+    trace("node %u is killed", index);
+    network_kill_server(has_connection, &node->server);
+    for (uint32_t i = 0; i < node->server.loop_count; i++)
+        lose_mail(node->server.loops[i]);
+    for (uint32_t i = 0; i < node->server.loop_count; i++)
+        free_contents(node->server.loops[i]);
+    bus_remove(&node->server);
+    forget_server(&node->server);
+    node->server = (struct server){0}; /* without a loop */
+    node->is_dead = true;
+}
+
+/* Each slice of a dead node goes to one that lives. */
+void world_take_slices(uint32_t dead)
+{
+    trace("the slices of node %u are taken", dead);
+    for (uint32_t slice = 0; slice < MAP_SLICES; slice++) {
+        if (world.owners[slice] == dead)
+            give_slice(slice, draw_living_node());
+    }
+    tell_of_slices();
+}
+
 void world_begin(const struct world_plan *plan)
 {
     memset(&world, 0, sizeof world);
@@ -771,22 +992,18 @@ void world_begin(const struct world_plan *plan)
     refusals_begin();
     configure();
     secrets_begin(plan->speaks_tls);
-    world.server = (struct server){
-        .config = &world.config,
-        .kernel = &network_kernel,
-        .tls = secrets_of_server(),
-        .admin_fd = -1,
-        .listener_fd = network_listener(),
-        .news_fd = network_kernel.wake_new(),
-        .poller = network_once_in(2) ? POLLER_EPOLL : POLLER_IO_URING,
-    };
     if (plan->restarts)
         world.config.state_directory = "simulated";
-    if (!server_init(&world.server, DESCRIPTORS))
-        world_fail("The server does not start", 0);
+    world.node_count = plan->nodes;
+    int listener_fd = network_listener();
+    for (uint32_t i = 0; i < plan->nodes; i++)
+        start_node(&world.nodes[i], i, listener_fd);
+    if (plan->nodes > 1)
+        share_slices();
     bool stands_still = plan->has_faults && network_once_in(3) && !plan->restarts;
     /* OpenSSL asks for much. */
-    bool refuses = plan->has_faults && network_once_in(plan->speaks_tls ? 2 : 3) && !plan->restarts;
+    bool may_refuse = plan->has_faults && !plan->restarts && plan->nodes == 1;
+    bool refuses = may_refuse && network_once_in(plan->speaks_tls ? 2 : 3);
     world.stands_still_ns = stands_still ? network_now_ns() + 10 * NETWORK_S : UINT64_MAX;
     world.refuses_ns = refuses ? network_now_ns() : UINT64_MAX;
     world.has_refused_memory = refuses;
@@ -799,15 +1016,19 @@ void world_begin(const struct world_plan *plan)
         (void)load_records(false);
         world.restarts_ns = network_now_ns() + network_random() % RESTARTS_NS;
     }
+    world.has_link_faults = plan->nodes > 1 && plan->has_faults && network_once_in(2);
+    if (world.has_link_faults)
+        bus_begin_faults();
     world.lacks_cores = plan->has_faults && network_once_in(2);
     bool lacks_descriptors = plan->has_faults && network_once_in(3);
     network_lack_descriptors(lacks_descriptors);
     world.hurries = plan->has_faults && network_once_in(2);
     network_tell_of_wakes(wake);
-    trace("poller %s", world.server.poller == POLLER_EPOLL ? "epoll" : "io_uring");
+    trace("poller %s", first->server.poller == POLLER_EPOLL ? "epoll" : "io_uring");
     trace("TLS %s", plan->speaks_tls ? "on" : "off");
     trace("stand-stills %s", stands_still ? "on" : "off");
     trace("refusals of memory %s", refuses ? "on" : "off");
+    trace("faults of links %s", world.has_link_faults ? "on" : "off");
     trace("loops without a core %s", world.lacks_cores ? "on" : "off");
     trace("turns in others' turns %s", world.hurries ? "on" : "off");
     trace("lack of descriptors %s", lacks_descriptors ? "on" : "off");
@@ -842,9 +1063,8 @@ static uint32_t count_held_subnets(struct subnets *subnets)
 }
 
 /* Where nobody is connected, nothing is counted for anybody. */
-static void check_nobody_is_here(void)
+static void check_nobody_is_at(struct server *server)
 {
-    struct server *server = &world.server;
     struct subnets *subnets = &server->subnets;
     for (uint32_t i = 0; i < server->loop_count; i++) {
         expect_none("connections of whom all have left", server->loops[i]->stats.connections);
@@ -856,22 +1076,17 @@ static void check_nobody_is_here(void)
     expect_none("subnets that are still held", count_held_subnets(subnets));
 }
 
-void world_check_rest(void)
+static void check_nobody_is_here(void)
 {
-    struct server *server = &world.server;
+    for (uint32_t i = 0; i < world.node_count; i++) {
+        if (!world.nodes[i].is_dead)
+            check_nobody_is_at(&world.nodes[i].server);
+    }
+}
+
+static void check_rest_of(struct server *server)
+{
     struct origin_counts origin;
-    for (uint32_t i = 0; i < server->loop_count; i++) {
-        const uint64_t *counters = server->loops[i]->stats.counters;
-        if (world.has_refused_memory)
-            expect_none("lacks of memory that are counted as errors of a client",
-                        counters[COUNTER_PROTOCOL_ERROR]);
-        expect_none("bytes of the budget that nobody gave back", server->loops[i]->charged);
-    }
-    check_nobody_is_here();
-    if (world_has_store()) {
-        (void)world_run_until_true(world_now_ns() + WRITING_NS, is_written, NULL);
-        expect_none("records of rooms that have ended", disk_records());
-    }
     expect_none("rooms that are still there", atomic_load(&server->rooms));
     expect_none("bytes that rooms still keep", atomic_load(&server->retained_bytes));
     expect_none("origins that still have clients or rooms",
@@ -879,28 +1094,87 @@ void world_check_rest(void)
     expect_none("makers of rooms that are gone", server->makers.tree != NULL);
 }
 
+/* A link of a loop keeps a little for a minute. */
+static uint64_t charge_of_links(const struct loop *loop)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; loop->links != NULL && i < loop->links->count; i++)
+        bytes += loop->links->ends[i]->charged;
+    return bytes;
+}
+
+static void check_loops_of(const struct server *server)
+{
+    for (uint32_t i = 0; i < server->loop_count; i++) {
+        const struct loop *loop = server->loops[i];
+        if (world.has_refused_memory)
+            expect_none("lacks of memory that are counted as errors of a client",
+                        loop->stats.counters[COUNTER_PROTOCOL_ERROR]);
+        expect_none("bytes of the budget that nobody gave back",
+                    loop->charged - charge_of_links(loop));
+    }
+}
+
+void world_check_rest(void)
+{
+    for (uint32_t i = 0; i < world.node_count; i++)
+        check_loops_of(&world.nodes[i].server);
+    check_nobody_is_here();
+    if (world_has_store()) {
+        (void)world_run_until_true(world_now_ns() + WRITING_NS, is_written, NULL);
+        expect_none("records of rooms that have ended", disk_records());
+    }
+    for (uint32_t i = 0; i < world.node_count; i++)
+        check_rest_of(&world.nodes[i].server);
+}
+
+static void post_to_each(struct mail *(*mail_of)(struct loop *loop))
+{
+    for (uint32_t n = 0; n < world.node_count; n++) {
+        struct server *server = &world.nodes[n].server;
+        for (uint32_t i = 0; i < server->loop_count; i++)
+            mailbox_post(&server->loops[i]->mailbox, mail_of(server->loops[i]));
+    }
+}
+
+static struct mail *drain_mail(struct loop *loop)
+{
+    return &loop->drain_mail;
+}
+
+static struct mail *stop_mail(struct loop *loop)
+{
+    return &loop->stop_mail;
+}
+
 void world_drain(void)
 {
-    for (uint32_t i = 0; i < world.server.loop_count; i++)
-        mailbox_post(&world.server.loops[i]->mailbox, &world.server.loops[i]->drain_mail);
+    post_to_each(drain_mail);
+}
+
+static void end_loops_of(struct server *server)
+{
+    for (uint32_t i = 0; i < server->loop_count; i++) {
+        stopping_abandon_all(server->loops[i]);
+        stopping_wait_for_kernel(server->loops[i]);
+    }
 }
 
 /* All loops end, as their threads would. */
 void world_stop(void)
 {
-    struct server *server = &world.server;
-    for (uint32_t i = 0; i < server->loop_count; i++)
-        mailbox_post(&server->loops[i]->mailbox, &server->loops[i]->stop_mail);
+    post_to_each(stop_mail);
     world_run_until(world_now_ns() + STOPPING_NS);
-    for (uint32_t i = 0; i < server->loop_count; i++) {
-        struct loop *loop = server->loops[i];
-        stopping_abandon_all(loop);
-        stopping_wait_for_kernel(loop);
-    }
+    for (uint32_t i = 0; i < world.node_count; i++)
+        end_loops_of(&world.nodes[i].server);
     check_nobody_is_here();
-    if (world_has_store() && !store_stop(server->store, true, 0))
+    if (world_has_store() && !store_stop(first->server.store, true, 0))
         world_fail("the store is not left in good order", 0);
-    server->store = NULL;
-    server_release(server);
+    first->server.store = NULL;
+    bus_end();
+    for (uint32_t i = 0; i < world.node_count; i++) {
+        if (!world.nodes[i].is_dead)
+            server_release(&world.nodes[i].server);
+    }
     disk_end();
 }

@@ -14,7 +14,8 @@
 struct world_plan {
     bool has_faults;
     bool speaks_tls;
-    bool upgrades; /* the server replaces itself now and then, if it does not lack memory */
+    bool upgrades;  /* the server replaces itself now and then, if it does not lack memory */
+    uint32_t nodes; /* that are one relay; 1: it knows of no others */
     bool restarts; /* it has a store, and now and then it crashes or is stopped, and starts again */
     bool is_traced;
 };
@@ -50,6 +51,28 @@ bool world_has_store(void);
 
 /* In the middle of a commit: everything may go on for a while. */
 void world_goes_on(void);
+
+/* Whether several servers are one relay: what each bounds for itself is bounded for none. */
+bool world_is_cluster(void);
+
+/* Whether a link between two of them may be void, whose clients are then closed with 1012. */
+bool world_may_void_links(void);
+/* Whether that may be at any time. */
+bool world_has_link_faults(void);
+
+/*
+ * Of a cluster: which node has a room, or a connection; WORLD_NOWHERE: none. And the end of a node:
+ * who lives takes its slices when the second is called, as soon as they know that it is dead.
+ */
+#define WORLD_NOWHERE 4
+struct link;
+uint32_t world_node_of_room(const char *code);
+uint32_t world_node_of_link(const struct link *link);
+void world_kill_node(uint32_t node);
+void world_take_slices(uint32_t dead);
+
+/* With what code a server that stops closes everybody. */
+unsigned world_stop_code(void);
 
 /* Whether the server stops just now: what connects may be cut off. */
 bool world_is_stopping(void);

@@ -6,6 +6,7 @@
 #define PARTY_SERVER_HTTP_GATHER_H
 
 #include "server/http/page_origin.h"
+#include "server/links.h"
 
 enum question_kind {
     QUESTION_COUNTS, /* all loops: their counters */
@@ -23,7 +24,8 @@ struct question {
 
 struct room_answer {
     bool is_found;
-    bool is_unknown; /* memory was short */
+    bool is_unknown; /* memory was short, or another node can't say it now */
+    bool is_untold;  /* by another node, where the address has asked too often */
     bool is_locked;  /* this and the following of protocol 3 */
     bool has_password;
     uint32_t away;
@@ -50,6 +52,14 @@ struct answer {
  * memory is short, and nothing was begun.
  */
 MUST_CHECK bool gather_begin(struct loop *loop, struct conn *conn, struct question question);
+
+/*
+ * Answers LINK_ASK of another node, and takes its LINK_ANSWER: the answer then comes as a reply by
+ * mail. So it does when the link is void, and says that it is unknown.
+ */
+void gather_tell(struct loop *loop, struct link_end *end, const struct link_item *item);
+void gather_take(struct loop *loop, const struct link_end *end, const struct link_item *item);
+void gather_void(struct loop *loop, const struct link_end *end);
 
 /* Handles MAIL_SNAPSHOT_REQUEST: fills this loop's part and sends it back. */
 void gather_answer(struct loop *loop, struct mail *mail);

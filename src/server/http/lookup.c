@@ -181,7 +181,7 @@ void lookup_answer(struct loop *loop, struct conn *conn, const struct question *
 {
     uint8_t body[BODY_BYTES_MAX];
     struct writer writer = writer_over(body, sizeof body);
-    if (!admission_may_tell(loop, conn, room->is_found)) {
+    if (!admission_may_tell(loop, conn, room->is_found) || room->is_untold) {
         refuse_guesser(loop, conn);
         return;
     }

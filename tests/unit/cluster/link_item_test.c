@@ -245,13 +245,57 @@ static void close_is_written_and_read(void **state)
     assert_int_equal(item.text.length, LINK_REASON_MAX);
 }
 
+static void ask_is_written_and_read(void **state)
+{
+    const struct address address = {{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}};
+    const struct link_item ask = {
+        .client = 7, .room_code = 0x0807060504030201, .has_address = true, .address = address};
+    (void)state;
+    assert_true(link_put_ask(&buf, &ask));
+    assert_written(BYTES("\x1e\0\0\0\7\7\0\0\0\1\2\3\4\5\6\7\x08\1\1\2\3\4\5\6\7\x08\x09\x0a"
+                         "\x0b\x0c\x0d\x0e\x0f\x10"));
+    read_one();
+    assert_int_equal(item.kind, LINK_ASK);
+    assert_int_equal(item.client, 7);
+    assert_int_equal(item.room_code, 0x0807060504030201);
+    assert_true(item.has_address && address_equal(item.address, address));
+}
+
+static void answer_is_written_and_read(void **state)
+{
+    const struct link_room room = {.is_found = true,
+                                   .has_password = true,
+                                   .protocol = 3,
+                                   .clients = 0x01020304,
+                                   .away = 5,
+                                   .audience = 6,
+                                   .members_max = 7};
+    const struct link_item answer = {
+        .client = 9, .room = room, .origin = BYTES("o"), .text = BYTES("url")};
+    (void)state;
+    assert_true(link_put_answer(&buf, &answer));
+    assert_written(BYTES("\x20\0\0\0\x08\x09\0\0\0\0\0\1\0\1\3\4\3\2\1\5\0\0\0\6\0\0\0\7\0\0\0"
+                         "\1ourl"));
+    read_one();
+    assert_int_equal(item.kind, LINK_ANSWER);
+    assert_int_equal(item.client, 9);
+    assert_memory_equal(&item.room, &room, sizeof room);
+    assert_text(item.origin, BYTES("o"));
+    assert_text(item.text, BYTES("url"));
+    buf.length = 0;
+    assert_true(link_put_answer(&buf, &(struct link_item){.room.is_untold = true}));
+    read_one();
+    assert_true(item.room.is_untold);
+    assert_false(item.room.is_found || item.room.is_unknown || item.room.is_locked);
+}
+
 /* The fields of an item behind its length; \x78 is `x`. */
 static void what_is_wrong_is_broken(void **state)
 {
     const struct bytes wrong[] = {
         BYTES(""),                                 /* no kind */
         BYTES("\0\1\0\0\0\0"),                     /* kinds that are none */
-        BYTES("\7\1\0\0\0\0"),                     /**/
+        BYTES("\x09\1\0\0\0\0"),                   /**/
         BYTES("\xff"),                             /**/
         BYTES("\1"),                               /* ENTER: nothing, or too little */
         BYTES("\1\7\0\0"),                         /**/
@@ -293,14 +337,29 @@ static void what_is_wrong_is_broken(void **state)
         BYTES("\5\xff\xff\xff\xffx\7\0\0\0"),      /* a longer one than there is */
         BYTES("\5\6\0\0\0x\7\0\0\0"),              /**/
         BYTES("\5\1\0\0\0x\7\0\0\0\xff\xff\xff\xff"),
-        BYTES("\6\7\0\0"),                   /* CLOSE */
-        BYTES("\6\7\0\0\0"),                 /**/
-        BYTES("\6\7\0\0\0\xa1"),             /**/
-        BYTES("\6\xff\xff\xff\xff\xa1\x0f"), /**/
-        BYTES("\6\7\0\0\0\1\0"),             /* codes that nobody may send */
-        BYTES("\6\7\0\0\0\xed\3"),           /**/
-        BYTES("\6\7\0\0\0\0\0why"),          /* a word where none is said */
-        BYTES("\6\7\0\0\0\xa1\x0f\xff"),     /* no UTF-8 */
+        BYTES("\6\7\0\0"),                         /* CLOSE */
+        BYTES("\6\7\0\0\0"),                       /**/
+        BYTES("\6\7\0\0\0\xa1"),                   /**/
+        BYTES("\6\xff\xff\xff\xff\xa1\x0f"),       /**/
+        BYTES("\6\7\0\0\0\1\0"),                   /* codes that nobody may send */
+        BYTES("\6\7\0\0\0\xed\3"),                 /**/
+        BYTES("\6\7\0\0\0\0\0why"),                /* a word where none is said */
+        BYTES("\6\7\0\0\0\xa1\x0f\xff"),           /* no UTF-8 */
+        BYTES("\7\7\0\0\0\1\2\3\4\5\6\7"),         /* ASK: a code that ends early */
+        BYTES("\7\7\0\0\0\1\2\3\4\5\6\7\x08\2"),   /* flags are 0 or 1 */
+        BYTES("\7\7\0\0\0\1\2\3\4\5\6\7\x08\1\1"), /* half an address */
+        BYTES("\7\7\0\0\0\1\2\3\4\5\6\7\x08\0\0"), /* a byte more */
+        BYTES("\7\xff\xff\xff\xff\1\2\3\4\5\6\7\x08\0"),
+        /* ANSWER: a protocol that there is not, flags, an origin that is longer, no UTF-8 */
+        BYTES("\x08\7\0\0\0\0\0\1\0\0\4\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
+        BYTES("\x08\7\0\0\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
+        BYTES("\x08\7\0\0\0\2\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
+        BYTES("\x08\7\0\0\0\0\2\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
+        BYTES("\x08\7\0\0\0\0\0\2\0\0\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
+        BYTES("\x08\7\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1"),
+        BYTES("\x08\7\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xff"),
+        BYTES("\x08\7\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1\xff"),
+        BYTES("\x08\7\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
     };
     size_t rest;
     (void)state;
@@ -356,6 +415,8 @@ static void what_does_not_fit_is_not_appended(void **state)
     assert_false(link_put_leave(&buf, 7, 2));
     assert_false(link_put_entered(&buf, 7, 9, LINK_OUTCOME_SEATED));
     assert_false(link_put_close(&buf, 7, 0, BYTES("")));
+    assert_false(link_put_ask(&buf, &enter));
+    assert_false(link_put_answer(&buf, &enter));
     assert_true(link_put_frame(&buf, BYTES("x"), 7) == SIZE_MAX);
     assert_written(BYTES("\6\0\0\0\3\7\0\0\0\2"));
     buf_release(&buf);
@@ -381,6 +442,8 @@ int main(void)
         ITEM_TEST(a_frame_is_written_as_it_is_said),
         ITEM_TEST(a_frame_has_no_more_clients_than_the_reader_takes),
         ITEM_TEST(close_is_written_and_read),
+        ITEM_TEST(ask_is_written_and_read),
+        ITEM_TEST(answer_is_written_and_read),
         ITEM_TEST(what_is_wrong_is_broken),
         ITEM_TEST(a_reason_that_is_too_long_is_broken),
         ITEM_TEST(an_item_that_is_too_long_is_broken_at_once),

@@ -431,6 +431,14 @@ static void perform_room_closed(struct world *world, const struct effect_room_cl
         unseated(world, client)->was_closed = true;
 }
 
+static void perform_room_lost(struct world *world, const struct effect_room_lost *effect)
+{
+    uint32_t at = 0;
+    uint32_t client;
+    while (room_next_client(effect->room, &at, &client))
+        unseated(world, client)->was_sent_away = true;
+}
+
 static void perform_kicked(struct world *world, const struct effect_kicked *effect)
 {
     struct fake_client *client = unseated(world, effect->client);
@@ -809,6 +817,20 @@ void free_room_picture(struct room_picture picture)
 {
     free(picture.record);
     free(picture.log.data);
+}
+
+static bool is_another(void *context, uint64_t code)
+{
+    const uint64_t *given_up = context;
+    return code != *given_up;
+}
+
+bool give_up(struct world *world, uint64_t code)
+{
+    uint32_t bucket = 0;
+    bool is_found = relay_give_up_next(&world->relay, &bucket, is_another, &code, &world->effects);
+    perform(world);
+    return is_found;
 }
 
 bool do_due(struct world *world)

@@ -39,7 +39,8 @@ struct fake_client {
     enum protocol protocol;
     uint16_t origin_number;
     bool was_replaced;
-    bool was_closed; /* with its room */
+    bool was_closed;    /* with its room */
+    bool was_sent_away; /* since the relay does not serve its room any more */
     bool was_kicked;
     bool was_given_up;
     char reason[KICK_REASON_BYTES_MAX + 1]; /* of the kick */
@@ -124,6 +125,9 @@ void cut_off(struct world *world, uint32_t client);
 
 /* Does what is due first: a room ends, a seat expires. False: nothing is due. */
 bool do_due(struct world *world);
+
+/* Has the relay give up the first room with this code. False: there is none. */
+bool give_up(struct world *world, uint64_t code);
 
 /* The record of the room with this code, of a planned stop if the world says so; to be freed. */
 char *record_of(const struct world *world, const char *code);

@@ -227,6 +227,27 @@ static void closing_ends_the_room_for_all_at_once(void **state)
     world_release(&world);
 }
 
+static void room_that_is_given_up_is_gone_at_once(void **state)
+{
+    (void)state;
+    struct world world;
+    init_party(&world, 8);
+    drop(&world, 3); /* its place does not keep the room */
+    join_room(&world, 4, "d", "111112");
+    uint64_t code = world.clients[1].seat->room->code;
+    forget_texts(&world);
+    assert_false(give_up(&world, code + 1));
+    assert_true(give_up(&world, code));
+    EXPECT_EFFECTS(&world, EFFECT_ROOM_LOST, EFFECT_ROOM_GONE);
+    expect_silence(&world);
+    static const bool were_members[] = {false, true, true, false, true};
+    for (uint32_t i = 0; i < ARRAY_LENGTH(were_members); i++)
+        assert_int_equal(world.clients[i].was_sent_away, were_members[i]);
+    assert_null(relay_find_room(&world.relay, code));
+    assert_false(give_up(&world, code));
+    world_release(&world);
+}
+
 static void host_alone_may_close_its_room(void **state)
 {
     (void)state;
@@ -509,6 +530,7 @@ int main(void)
         cmocka_unit_test(cap_counts_the_compact_form),
         cmocka_unit_test(span_of_a_state_has_a_cap_of_its_own),
         cmocka_unit_test(closing_ends_the_room_for_all_at_once),
+        cmocka_unit_test(room_that_is_given_up_is_gone_at_once),
         cmocka_unit_test(host_alone_may_close_its_room),
         cmocka_unit_test(room_lives_without_its_host_for_the_grace_time),
         cmocka_unit_test(end_of_grace_has_the_effects_of_closing),

@@ -1,0 +1,196 @@
+/* A client that enters is not read before its home has answered, so what it says stays in order. */
+#include "server/edge.h"
+
+#include "relay/code.h"
+#include "server/admission.h"
+#include "server/conn_out.h"
+
+/* Of a client that is away, so there is memory for it. */
+static struct attachment *attachment_of(const struct loop *loop, const struct conn *conn)
+{
+    return &loop->links->attachments[conn->handle & HANDLE_INDEX_MASK];
+}
+
+static void close_for_restart(struct loop *loop, struct conn *conn)
+{
+    conn_out_close(loop, conn, WS_CLOSE_SERVICE_RESTART, BYTES("server is restarting"));
+}
+
+/* Where a create goes: here, if this node has slices; else to some node that has. */
+static uint32_t slice_to_create_in(const struct loop *loop)
+{
+    uint32_t first = loop->links->next_create++;
+    uint32_t elsewhere = MAP_SLICES;
+    for (uint32_t i = 0; i < MAP_SLICES; i++) {
+        uint32_t slice = (first + i) % MAP_SLICES;
+        uint8_t place = peers_place(loop->links->owners[slice]);
+        if (place == PEER_HERE)
+            return slice;
+        if (place != PEER_NOBODY && elsewhere == MAP_SLICES)
+            elsewhere = slice;
+    }
+    return elsewhere;
+}
+
+/* The slice that a message is for, and a number that says which of the owner's loops. */
+static bool find_slice(const struct loop *loop, const struct envelope *envelope,
+                       uint32_t *ret_slice, uint64_t *ret_code)
+{
+    *ret_code = loop->index;
+    if (envelope->type == ENVELOPE_CREATE) {
+        *ret_slice = slice_to_create_in(loop);
+        return true;
+    }
+    if (envelope->type != ENVELOPE_JOIN || envelope->room.kind != JSON_STRING ||
+        !relay_read_code(&envelope->room, ret_code))
+        return false;
+    *ret_slice = peers_slice_of(*ret_code);
+    return true;
+}
+
+static void send_entrance(struct loop *loop, struct conn *conn, struct link_end *end,
+                          struct bytes text)
+{
+    uint8_t origin[ORIGIN_BYTES_MAX];
+    size_t length = origins_name(&loop->server->origins, conn->origin_number, origin);
+    struct link_item item = {
+        .kind = LINK_ENTER,
+        .client = conn->handle,
+        .protocol = conn->protocol,
+        .origin = bytes_of(origin, length),
+        .text = text,
+    };
+    item.has_address = admission_address_of(loop, conn, &item.address);
+    links_put_enter(end, &item);
+}
+
+enum edge_answer edge_enter(struct loop *loop, struct conn *conn, const struct envelope *envelope,
+                            struct bytes text)
+{
+    uint32_t slice;
+    uint64_t code;
+    if (!find_slice(loop, envelope, &slice, &code))
+        return EDGE_NONE; /* the relay says what is wrong */
+    bool is_owned = slice < MAP_SLICES;
+    if (is_owned && peers_place(loop->links->owners[slice]) == PEER_HERE)
+        return EDGE_NONE;
+    struct link_end *end = is_owned ? links_find_home(loop, slice, code) : NULL;
+    struct attachment *attachment = links_attachment(loop, conn);
+    if (end == NULL || attachment == NULL) {
+        close_for_restart(loop, conn);
+        return EDGE_LOST;
+    }
+    *attachment = (struct attachment){.end = end,
+                                      .client = LINK_HANDLE_NONE,
+                                      .slice = slice,
+                                      .owner = loop->links->owners[slice]};
+    end->clients++;
+    conn->is_away = true;
+    send_entrance(loop, conn, end, text);
+    return EDGE_SENT;
+}
+
+void edge_say(struct loop *loop, const struct conn *conn, bool is_binary, struct bytes text)
+{
+    const struct attachment *attachment = attachment_of(loop, conn);
+    links_put_say(attachment->end, attachment->client, is_binary, text);
+}
+
+static void detach(struct loop *loop, struct conn *conn)
+{
+    struct attachment *attachment = attachment_of(loop, conn);
+    attachment->end->clients--;
+    *attachment = (struct attachment){0};
+    conn->is_away = false;
+    admission_seat_changed(loop, conn);
+}
+
+void edge_leave(struct loop *loop, struct conn *conn, enum departure departure)
+{
+    if (!conn->is_away)
+        return;
+    /* A home that has not answered yet hears of it when it does: see edge_entered(). */
+    const struct attachment *attachment = attachment_of(loop, conn);
+    if (attachment->client != LINK_HANDLE_NONE)
+        links_put_leave(attachment->end, attachment->client, (uint8_t)departure);
+    detach(loop, conn);
+}
+
+/* The client that a home names; NULL: it is not behind this end any more. */
+static struct conn *find_client(const struct loop *loop, const struct link_end *end,
+                                uint32_t client)
+{
+    struct conn *conn = handles_find(&loop->connections, client);
+    bool is_behind = conn != NULL && conn->is_away && attachment_of(loop, conn)->end == end;
+    return is_behind ? conn : NULL;
+}
+
+struct conn *edge_entered(struct loop *loop, struct link_end *end, const struct link_item *item)
+{
+    struct conn *conn = find_client(loop, end, item->client);
+    if (conn == NULL || attachment_of(loop, conn)->client != LINK_HANDLE_NONE) {
+        if (item->entered != LINK_HANDLE_NONE)
+            links_put_leave(end, item->entered, DEPARTURE_CUT_OFF);
+        return NULL;
+    }
+    attachment_of(loop, conn)->client = item->entered;
+    if (item->entered == LINK_HANDLE_NONE)
+        detach(loop, conn);
+    else
+        admission_seat_changed(loop, conn);
+    return conn;
+}
+
+void edge_frame(struct loop *loop, const struct link_end *end, const struct link_item *item)
+{
+    struct frame frame = {.bytes = item->text};
+    if (item->client_count > 1 && item->text.length >= SHARED_FRAME_BYTES_MIN)
+        frame.payload = payload_new((uint32_t)item->text.length, &loop->charged);
+    if (frame.payload != NULL)
+        memcpy(frame.payload->data, item->text.data, item->text.length);
+    for (uint32_t i = 0; i < item->client_count; i++) {
+        struct conn *conn = find_client(loop, end, link_item_client(item, i));
+        if (conn != NULL)
+            conn_out_frame(loop, conn, &frame);
+    }
+    loop->work += item->client_count;
+    payload_release(frame.payload);
+}
+
+void edge_close(struct loop *loop, const struct link_end *end, const struct link_item *item)
+{
+    struct conn *conn = find_client(loop, end, item->client);
+    if (conn == NULL)
+        return;
+    detach(loop, conn); /* the home knows */
+    if (item->code == 0)
+        conn_out_abandon(loop, conn);
+    else
+        conn_out_close(loop, conn, item->code, item->text);
+}
+
+void edge_void(struct loop *loop, const struct link_end *end)
+{
+    uint32_t at = 0;
+    struct conn *conn;
+    while ((conn = loop_next_connection(loop, &at)) != NULL) {
+        if (!conn->is_away || attachment_of(loop, conn)->end != end)
+            continue;
+        detach(loop, conn);
+        close_for_restart(loop, conn);
+    }
+}
+
+void edge_check_owners(struct loop *loop)
+{
+    uint32_t at = 0;
+    struct conn *conn;
+    while ((conn = loop_next_connection(loop, &at)) != NULL) {
+        if (!conn->is_away)
+            continue;
+        const struct attachment *attachment = attachment_of(loop, conn);
+        if (peers_is_same(attachment->owner, loop->links->owners[attachment->slice]))
+            continue;
+        close_for_restart(loop, conn);
+    }
+}

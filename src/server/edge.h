@@ -1,0 +1,46 @@
+/*
+ * The edge: clients of this node whose rooms are at other nodes. Their connections are here, and
+ * so are their limits. What they say goes to the home of the room as it is, and what the home has
+ * for them is queued as any frame.
+ */
+#ifndef PARTY_SERVER_EDGE_H
+#define PARTY_SERVER_EDGE_H
+
+#include "proto/envelope.h"
+#include "server/links.h"
+
+/* What became of a message of a client that has no seat here. */
+enum edge_answer {
+    EDGE_NONE, /* nothing: it is for this node */
+    EDGE_SENT, /* it has gone to another node, which is to answer: read on when it has */
+    EDGE_LOST, /* nobody can answer it now, and the client is closed */
+};
+
+/*
+ * Sends `create` or `join` of a client that is in no room to the node that has such rooms, if that
+ * is another one.
+ */
+enum edge_answer edge_enter(struct loop *loop, struct conn *conn, const struct envelope *envelope,
+                            struct bytes text);
+
+/* Sends what a client says whose room is at another node (conn.is_away). */
+void edge_say(struct loop *loop, const struct conn *conn, bool is_binary, struct bytes text);
+
+/* The connection of such a client has ended. Does nothing for others. */
+void edge_leave(struct loop *loop, struct conn *conn, enum departure departure);
+
+/*
+ * Handle what a home says. The first returns the connection that may be read on, for the caller
+ * to have its refusals performed and to resume it; NULL: there is none.
+ */
+struct conn *edge_entered(struct loop *loop, struct link_end *end, const struct link_item *item);
+void edge_frame(struct loop *loop, const struct link_end *end, const struct link_item *item);
+void edge_close(struct loop *loop, const struct link_end *end, const struct link_item *item);
+
+/* Closes all clients behind a void end, with 1012: they come again. */
+void edge_void(struct loop *loop, const struct link_end *end);
+
+/* Closes all whose room's slice has another owner by now. */
+void edge_check_owners(struct loop *loop);
+
+#endif

@@ -1,0 +1,92 @@
+/* A remote member's life: it begins with LINK_ENTER, and its end is told to the edge at once. */
+#include "server/home.h"
+
+#include "server/admission.h"
+#include "server/conn_life.h"
+#include "server/conn_out.h"
+#include "server/messages.h"
+#include "server/perform.h"
+
+void home_enter(struct loop *loop, struct link_end *end, const struct link_item *item)
+{
+    struct conn *conn = conn_life_make_remote(loop, end, item);
+    if (conn == NULL) {
+        loop->stats.counters[COUNTER_NO_MEMORY]++;
+        links_put_close(end, item->client, WS_CLOSE_TRY_AGAIN_LATER, BYTES("out of memory"));
+        return;
+    }
+    loop->links->entering = LINK_OUTCOME_REFUSED;
+    messages_receive(loop, conn, item->is_binary, item->text);
+    bool is_seated = conn->seat != NULL && conn->state == CONN_REMOTE;
+    if (is_seated)
+        loop->links->entering = LINK_OUTCOME_SEATED;
+    links_put_entered(end, item->client, is_seated ? conn->handle : LINK_HANDLE_NONE,
+                      loop->links->entering);
+    if (!is_seated && conn->state == CONN_REMOTE)
+        conn_out_forget_remote(loop, conn);
+}
+
+/* The member that an edge names; NULL: it has left, or is behind another end. */
+static struct conn *find_member(const struct loop *loop, const struct link_end *end,
+                                uint32_t client)
+{
+    struct conn *conn = handles_find(&loop->connections, client);
+    bool is_behind = conn != NULL && conn->state == CONN_REMOTE && conn->remote.end == end;
+    return is_behind ? conn : NULL;
+}
+
+void home_say(struct loop *loop, const struct link_end *end, const struct link_item *item)
+{
+    struct conn *conn = find_member(loop, end, item->client);
+    if (conn != NULL)
+        messages_receive(loop, conn, item->is_binary, item->text);
+}
+
+void home_leave(struct loop *loop, const struct link_end *end, const struct link_item *item)
+{
+    struct conn *conn = find_member(loop, end, item->client);
+    if (conn == NULL)
+        return;
+    conn->said_farewell = item->departure == DEPARTURE_FAREWELL;
+    conn->closed_without_code = item->departure == DEPARTURE_CODELESS;
+    conn_out_forget_remote(loop, conn);
+}
+
+void home_void(struct loop *loop, const struct link_end *end)
+{
+    uint32_t at = 0;
+    struct conn *conn;
+    while ((conn = handles_next(&loop->connections, &at)) != NULL) {
+        if (conn->state == CONN_REMOTE && conn->remote.end == end)
+            conn_out_forget_remote(loop, conn);
+    }
+}
+
+void home_say_goodbye(struct loop *loop)
+{
+    uint32_t at = 0;
+    struct conn *conn;
+    while ((conn = handles_next(&loop->connections, &at)) != NULL) {
+        if (conn->state == CONN_REMOTE)
+            conn_out_close(loop, conn, WS_CLOSE_SERVICE_RESTART, BYTES("server is restarting"));
+    }
+}
+
+static bool is_served(void *context, uint64_t code)
+{
+    const struct loop *loop = context;
+    uint32_t slice = peers_slice_of(code);
+    struct ownership_word before = loop->links->owners[slice];
+    return peers_place(before) == PEER_HERE &&
+           peers_is_same(before, peers_owner(loop->server->peers, slice));
+}
+
+void home_check_owners(struct loop *loop)
+{
+    struct effects effects;
+    uint32_t bucket = 0;
+    while (relay_give_up_next(&loop->relay, &bucket, is_served, loop, &effects))
+        perform_effects(loop, &effects);
+    for (uint32_t slice = 0; slice < MAP_SLICES; slice++)
+        loop->links->owners[slice] = peers_owner(loop->server->peers, slice);
+}

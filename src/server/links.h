@@ -1,0 +1,125 @@
+/*
+ * The links of a loop to loops of other nodes: what one turn has for a peer goes out as one message
+ * at its end. Only the loop's thread uses them.
+ *
+ * An *end* is this loop's end of a link. What can't be queued or is not understood makes it void;
+ * the caller then tells all who are behind it, and begins it anew.
+ */
+#ifndef PARTY_SERVER_LINKS_H
+#define PARTY_SERVER_LINKS_H
+
+#include "cluster/link.h"
+#include "cluster/link_item.h"
+#include "server/loop.h"
+
+#define LINKS_MAX 4096                        /* of a loop: peers times their loops */
+#define LINK_OUT_BYTES_MAX ((size_t)24 << 20) /* that wait for the end of a turn */
+#define LINK_UNUSED_MS 60000                  /* then an end without clients is freed */
+#define LINK_MESSAGE_BYTES_MAX ((size_t)512 << 10)
+
+struct link_end {
+    uint64_t incarnation; /* of the peer's process */
+    uint32_t peer_loop;
+    struct link link;
+    uint32_t clients; /* that are behind it, on either side */
+    uint64_t used_ms; /* when it last had an item, or a message came */
+    struct buf out;
+    /*
+     * Where the last item in `out` begins, if it is a frame; SIZE_MAX: it is none. The frame is in
+     * a payload, to which the end has a reference, or it is short.
+     */
+    size_t frame_begin;
+    size_t frame_length;
+    struct payload *frame_payload;
+    struct buf in;  /* what has come and was not handled */
+    size_t taken;   /* of these bytes, so many were handled */
+    size_t charged; /* bytes of the budget */
+    bool is_void;
+};
+
+/*
+ * Where a client is whose room is at another node, or who asks for such a room, by the index of its
+ * connection's handle.
+ */
+struct attachment {
+    struct link_end *end;    /* NULL: the room is here, or there is none */
+    struct gather *question; /* of who asks; NULL: it is a client */
+    uint32_t client;         /* the home's handle; LINK_HANDLE_NONE: it has not answered yet */
+    uint32_t slice;
+    struct ownership_word owner; /* when the client entered */
+};
+
+struct links {
+    struct link_end *ends[LINKS_MAX];
+    uint32_t count;
+    struct attachment *attachments;
+    uint32_t attachment_count;
+    uint32_t next_create;  /* the slice at which to look for a place for the next room */
+    uint64_t now_ms;       /* as the loop's, which wraps */
+    uint32_t advanced_ms;  /* the loop's time when this one was advanced */
+    unsigned changes_seen; /* of the peers' picture */
+    struct ownership_word owners[MAP_SLICES]; /* as they were then */
+    enum link_outcome entering;               /* of the client that is entering just now */
+    uint8_t message[LINK_MESSAGE_BYTES_MAX];
+};
+
+/* For a server of a cluster. False: memory is short. */
+MUST_CHECK bool links_init(struct loop *loop);
+void links_release(struct loop *loop);
+
+/* Takes the turn's time. */
+void links_advance(struct loop *loop);
+
+/* This loop's end of the link to a loop of a peer. NULL: memory is short, or there are too many. */
+struct link_end *links_find(struct loop *loop, uint64_t incarnation, uint32_t peer_loop);
+
+/* Where this connection is. NULL: memory is short. It is known already for one that is somewhere.
+ */
+struct attachment *links_attachment(struct loop *loop, const struct conn *conn);
+
+/*
+ * This loop's end of the link to the loop that has a code, by the picture of this turn. NULL: it is
+ * nobody's, or memory is short. Not for codes of slices that are served here.
+ */
+struct link_end *links_find_home(struct loop *loop, uint32_t slice, uint64_t code);
+
+/*
+ * Append an item to what the end has for its peer in this turn; what can't be queued makes the end
+ * void.
+ */
+void links_put_enter(struct link_end *end, const struct link_item *item);
+void links_put_say(struct link_end *end, uint32_t client, bool is_binary, struct bytes text);
+void links_put_leave(struct link_end *end, uint32_t client, uint8_t departure);
+void links_put_entered(struct link_end *end, uint32_t client, uint32_t entered,
+                       enum link_outcome outcome);
+void links_put_close(struct link_end *end, uint32_t client, uint16_t code, struct bytes reason);
+
+void links_put_ask(struct link_end *end, const struct link_item *item);
+void links_put_answer(struct link_end *end, const struct link_item *item);
+
+/* A frame that the last item has already goes once, with one client more. */
+void links_put_frame(struct link_end *end, uint32_t client, struct bytes frame,
+                     struct payload *payload);
+
+/*
+ * Takes a message of a peer. NULL: it brings nothing. The end may be void afterwards: then the
+ * caller voids it, and takes the message once more.
+ */
+struct link_end *links_take(struct loop *loop, struct bytes message);
+
+/* The next item that has come whole. False: there is none. */
+bool links_next_item(struct loop *loop, struct link_end *end, struct link_item *ret_item);
+
+/* The first end that is void; NULL: there is none. */
+struct link_end *links_find_void(struct loop *loop);
+
+/* Begins a void end anew. The caller has seen to it that nobody is behind it any more. */
+void links_begin_anew(struct loop *loop, struct link_end *end);
+
+/* Sends what is due, at the end of a turn, and frees ends that nobody has used for long. */
+void links_flush(struct loop *loop);
+
+/* Milliseconds until links_flush() has something to do; -1: it is not known. */
+int links_wait_ms(const struct loop *loop);
+
+#endif

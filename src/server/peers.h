@@ -1,0 +1,78 @@
+/*
+ * The other nodes of the cluster, and who owns which slice of the rooms, as the loops of this
+ * process know it: a picture that one thread writes, and all loops read without waiting.
+ *
+ * A peer is another node's process. It has a place here as long as this process lives, so a place
+ * that a loop has read names the same peer later.
+ */
+#ifndef PARTY_SERVER_PEERS_H
+#define PARTY_SERVER_PEERS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/attributes.h"
+#include "base/bytes.h"
+#include "cluster/map.h"
+
+#define PEERS_MAX 240
+#define PEER_HERE 254   /* this process */
+#define PEER_NOBODY 255 /* nobody who is known */
+
+struct peer {
+    _Atomic uint64_t incarnation;
+    atomic_uint loops; /* that it has */
+};
+
+struct peers {
+    uint64_t incarnation;                /* of this process */
+    _Atomic uint64_t slices[MAP_SLICES]; /* read with peers_owner() */
+    struct peer peers[PEERS_MAX];
+    uint32_t count;      /* only the writer reads it */
+    atomic_uint changes; /* raised after slices have changed */
+    /*
+     * Sends a message to a loop of another process, from any loop's thread. False: it did not go
+     * out. The message need not arrive.
+     */
+    bool (*publish)(void *context, uint64_t incarnation, uint32_t loop, struct bytes message);
+    void *context;
+};
+
+/* Who owns a slice: one word, so that it is read as a whole. Equal words are one owner's one term.
+ */
+struct ownership_word {
+    uint64_t word;
+};
+
+/* Nobody owns anything at first. */
+void peers_init(struct peers *peers, uint64_t incarnation);
+
+/* The place of a process, which gets one if it has none. PEER_NOBODY: all places are taken. */
+uint8_t peers_add(struct peers *peers, uint64_t incarnation, uint32_t loops);
+
+/*
+ * Notes who owns a slice: a place, or PEER_HERE if this process serves it at this term, or
+ * PEER_NOBODY. The caller calls peers_publish_changes() behind the last one.
+ */
+void peers_set_owner(struct peers *peers, uint32_t slice, uint8_t place, uint64_t term);
+void peers_publish_changes(struct peers *peers);
+
+struct ownership_word peers_owner(const struct peers *peers, uint32_t slice);
+
+/* The place in a word: of a peer, PEER_HERE or PEER_NOBODY. */
+static inline uint8_t peers_place(struct ownership_word owner)
+{
+    return (uint8_t)owner.word;
+}
+
+static inline bool peers_is_same(struct ownership_word a, struct ownership_word b)
+{
+    return a.word == b.word;
+}
+
+static inline uint32_t peers_slice_of(uint64_t code)
+{
+    return (uint32_t)(code % MAP_SLICES);
+}
+
+#endif

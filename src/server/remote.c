@@ -1,0 +1,101 @@
+/* Hands each item to the side that it is for, and voids both sides of an end that is void. */
+#include "server/remote.h"
+
+#include <stdlib.h>
+
+#include "server/conn_in.h"
+#include "server/edge.h"
+#include "server/home.h"
+#include "server/http/gather.h"
+#include "server/perform.h"
+#include "server/settle.h"
+
+static void handle_entered(struct loop *loop, struct link_end *end, const struct link_item *item)
+{
+    struct conn *conn = edge_entered(loop, end, item);
+    if (conn == NULL)
+        return;
+    perform_remote_outcome(loop, conn, (enum link_outcome)item->outcome);
+    conn_in_resume(loop, conn);
+}
+
+static void handle_item(struct loop *loop, struct link_end *end, const struct link_item *item)
+{
+    switch (item->kind) {
+    case LINK_ENTER:
+        home_enter(loop, end, item);
+        break;
+    case LINK_SAY:
+        home_say(loop, end, item);
+        break;
+    case LINK_LEAVE:
+        home_leave(loop, end, item);
+        break;
+    case LINK_ENTERED:
+        handle_entered(loop, end, item);
+        break;
+    case LINK_FRAME:
+        edge_frame(loop, end, item);
+        break;
+    case LINK_CLOSE:
+        edge_close(loop, end, item);
+        break;
+    case LINK_ASK:
+        gather_tell(loop, end, item);
+        break;
+    case LINK_ANSWER:
+        gather_take(loop, end, item);
+        break;
+    case LINK_KINDS:
+        break;
+    }
+}
+
+static void void_end(struct loop *loop, struct link_end *end)
+{
+    gather_void(loop, end);
+    edge_void(loop, end);
+    home_void(loop, end);
+    settle_outcome(loop);
+    links_begin_anew(loop, end);
+}
+
+static void take(struct loop *loop, struct bytes message)
+{
+    struct link_end *end = links_take(loop, message);
+    struct link_item item;
+    if (end != NULL && end->is_void) {
+        void_end(loop, end);
+        end = links_take(loop, message);
+    }
+    if (end == NULL)
+        return;
+    while (links_next_item(loop, end, &item)) {
+        handle_item(loop, end, &item);
+        settle_outcome(loop);
+    }
+}
+
+void remote_receive(struct loop *loop, struct remote_mail *mail)
+{
+    if (loop->links != NULL)
+        take(loop, bytes_of(mail->message, mail->length));
+    free(mail);
+}
+
+void remote_check(struct loop *loop)
+{
+    struct links *links = loop->links;
+    struct link_end *end;
+    if (links == NULL)
+        return;
+    links_advance(loop);
+    unsigned changes = atomic_load(&loop->server->peers->changes);
+    if (changes != links->changes_seen) {
+        links->changes_seen = changes;
+        home_check_owners(loop);
+        edge_check_owners(loop);
+    }
+    while ((end = links_find_void(loop)) != NULL)
+        void_end(loop, end);
+}

@@ -1,0 +1,20 @@
+/* What a turn has to do with other nodes: their messages, and changes of who owns what. */
+#ifndef PARTY_SERVER_REMOTE_H
+#define PARTY_SERVER_REMOTE_H
+
+#include "server/links.h"
+
+/* A message of another node, in a loop's mail; from malloc(). */
+struct remote_mail {
+    struct mail mail; /* MAIL_REMOTE */
+    size_t length;
+    uint8_t message[];
+};
+
+/* Handles a message and frees it. */
+void remote_receive(struct loop *loop, struct remote_mail *mail);
+
+/* Does what is due without a message: once a turn, before the flush. */
+void remote_check(struct loop *loop);
+
+#endif

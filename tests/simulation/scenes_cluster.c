@@ -1,0 +1,124 @@
+/* What happens to rooms and their members when a node dies. */
+#include "scenes.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "guests.h"
+#include "wire.h"
+#include "world.h"
+
+#define PARTIES 12
+#define MEMBERS 3
+#define NOTICED_NS (8 * NETWORK_S) /* an edge hears no more of a home for 5 s, and then says so */
+
+/* A party before the node dies: where its room is, and where its members' connections are. */
+struct gathering {
+    struct guest *members[MEMBERS];
+    uint32_t home;
+    uint32_t edges[MEMBERS];
+};
+
+/* It hears its own word, behind what others have done, which it may hear at any time. */
+static void expect_life(struct guest *guest)
+{
+    guest_say(guest, "{\"type\":\"send\",\"to\":%s,\"data\":\"still here\"}", guest_index(guest));
+    while (strstr(guest_hear(guest, PROMPT_NS), "still here") == NULL)
+        continue;
+}
+
+/* Says that it comes to this room, or creates one (NULL), and is told of its seat. */
+static struct guest *seat_guest(int protocol, const char *name, const char *code)
+{
+    struct guest *guest = guest_come(protocol, name);
+    const char *session = protocol == 3 ? "\"session\":\"session of a guest\",\"attempt\":1," : "";
+    if (code == NULL)
+        guest_say(guest, "{\"type\":\"create\",\"clientId\":\"%s\",%s\"maxClients\":%u}", name,
+                  session, MEMBERS);
+    else
+        guest_say(guest, "{\"type\":\"join\",\"clientId\":\"%s\",%s\"room\":\"%s\"}", name, session,
+                  code);
+    guest_take_seat(guest, guest_hear(guest, PROMPT_NS));
+    return guest;
+}
+
+static void gather(struct gathering *gathering, int protocol)
+{
+    static const char *const names[MEMBERS] = {"a host, and no other", "a member, the first",
+                                               "a member, the second"};
+    gathering->members[0] = seat_guest(protocol, names[0], NULL);
+    const char *code = guest_code(gathering->members[0]);
+    for (uint32_t i = 1; i < MEMBERS; i++)
+        gathering->members[i] = seat_guest(protocol, names[i], code);
+    for (uint32_t i = 0; i < MEMBERS; i++) {
+        expect_life(gathering->members[i]);
+        gathering->edges[i] = world_node_of_link(wire_link(guest_wire(gathering->members[i])));
+    }
+    gathering->home = world_node_of_room(code);
+    if (gathering->home == WORLD_NOWHERE)
+        scene_fails("room %s is nowhere", code);
+}
+
+/* Its members elsewhere are sent away, to come again; and then there is no such room. */
+static void expect_end(const struct gathering *gathering, uint32_t dead)
+{
+    for (uint32_t i = 0; i < MEMBERS; i++) {
+        if (gathering->edges[i] == dead)
+            guest_expect_lost(gathering->members[i], PROMPT_NS);
+        else
+            guest_expect_close_at_last(gathering->members[i], 1012, "server is restarting",
+                                       NOTICED_NS);
+    }
+}
+
+/* Who was not at the dead node plays on. */
+static void expect_play(const struct gathering *gathering, uint32_t dead)
+{
+    for (uint32_t i = 0; i < MEMBERS; i++) {
+        if (gathering->edges[i] == dead)
+            guest_expect_lost(gathering->members[i], PROMPT_NS);
+        else
+            expect_life(gathering->members[i]);
+    }
+}
+
+static void expect_no_room(const struct gathering *gathering, int protocol)
+{
+    char text[128];
+    struct guest *guest = guest_come(protocol, "somebody who comes late");
+    guest_say(guest,
+              "{\"type\":\"join\",\"clientId\":\"somebody who comes late\","
+              "\"session\":\"session of a guest\",\"attempt\":1,\"room\":\"%s\"}",
+              guest_code(gathering->members[0]));
+    snprintf(text, sizeof text, "%s", guest_hear(guest, PROMPT_NS));
+    if (strstr(text, "Room not found") == NULL)
+        scene_fails("who comes to a room that has died hears %s", text);
+    guest_leave(guest, 1000);
+}
+
+void scene_node_dies(bool is_traced)
+{
+    struct gathering gatherings[PARTIES];
+    guests_begin("node-dies", is_traced);
+    for (uint32_t i = 0; i < PARTIES; i++)
+        gather(&gatherings[i], 1 + (int)(i % 3));
+    uint32_t dead = gatherings[network_below(PARTIES)].home;
+    world_kill_node(dead);
+    for (uint32_t i = 0; i < PARTIES; i++) {
+        if (gatherings[i].home != dead)
+            expect_play(&gatherings[i], dead);
+    }
+    for (uint32_t i = 0; i < PARTIES; i++) {
+        if (gatherings[i].home == dead)
+            expect_end(&gatherings[i], dead);
+    }
+    scene_wait(network_random() % (5 * NETWORK_S));
+    world_take_slices(dead);
+    for (uint32_t i = 0; i < PARTIES; i++) {
+        if (gatherings[i].home == dead)
+            expect_no_room(&gatherings[i], 1 + (int)(i % 3));
+    }
+    for (uint32_t i = 0; i < PARTIES; i++)
+        gather(&gatherings[i], 1 + (int)(i % 3));
+    guests_begin(NULL, false);
+}
