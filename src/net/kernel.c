@@ -75,6 +75,7 @@ const struct kernel kernel_linux = {
     .own_address = socket_own_address,
     .delivery = socket_delivery,
     .is_broken = socket_is_broken,
+    .has_ended = socket_has_ended,
     .shut = shut,
     .close = close_socket,
     .refuse = socket_refuse,

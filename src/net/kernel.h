@@ -33,6 +33,7 @@ struct kernel {
     bool (*own_address)(int fd, struct address *ret_address);
     bool (*delivery)(int fd, struct socket_delivery *ret_delivery);
     bool (*is_broken)(int fd);
+    bool (*has_ended)(int fd);
     /* Ends the sending side. False: the connection is broken. */
     bool (*shut)(int fd);
     /*

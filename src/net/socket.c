@@ -48,6 +48,12 @@ bool socket_is_broken(int fd)
     return poll(&question, 1, 0) > 0 && (question.revents & POLLERR) != 0;
 }
 
+bool socket_has_ended(int fd)
+{
+    struct pollfd question = {.fd = fd, .events = POLLRDHUP};
+    return poll(&question, 1, 0) > 0;
+}
+
 bool socket_delivery(int fd, struct socket_delivery *ret_delivery)
 {
     struct tcp_info info = {0};

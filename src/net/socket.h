@@ -16,6 +16,10 @@ bool socket_has_input(int fd);
 /* Whether the connection was reset. A poller need not report that for a paused socket. */
 bool socket_is_broken(int fd);
 
+/* Whether the peer has shut its side, or the connection is broken. There may be input before that.
+ */
+bool socket_has_ended(int fd);
+
 /* How far sent bytes have got. */
 struct socket_delivery {
     uint32_t acknowledged; /* by the peer's kernel, since the connection began; wraps */

@@ -455,6 +455,12 @@ uint32_t tls_session_age_ms(const struct tls_session *session)
     return clock_now_ms() - session->began_ms;
 }
 
+void tls_session_forgive(struct tls_session *session, uint32_t ms)
+{
+    uint32_t age_ms = tls_session_age_ms(session);
+    session->began_ms += ms < age_ms ? ms : age_ms;
+}
+
 bool tls_session_is_open(const struct tls_session *session)
 {
     return SSL_is_init_finished(session->ssl) == 1;

@@ -84,8 +84,11 @@ bool tls_session_has_answered(const struct tls_session *session);
  */
 bool tls_session_may_answer(const struct tls_session *session);
 
-/* Milliseconds since the session was created. */
+/* Milliseconds since the session was created, less those that it was forgiven. */
 uint32_t tls_session_age_ms(const struct tls_session *session);
+
+/* The peer is not to blame for so many milliseconds of the session's age. */
+void tls_session_forgive(struct tls_session *session, uint32_t ms);
 
 /* Whether the handshake is complete, and whether it resumed an earlier session. */
 bool tls_session_is_open(const struct tls_session *session);

@@ -19,6 +19,13 @@ static uint32_t check_interval_ms(const struct config *config)
     return shortest < 1 ? 1 : (uint32_t)shortest;
 }
 
+/* The client has done its part, so --request-timeout does not limit how long the loop may take. */
+static uint32_t handshake_wait_ms(const struct config *config)
+{
+    uint64_t request_ms = config->request_timeout_ms;
+    return request_ms > HANDSHAKE_WAIT_MS ? (uint32_t)request_ms : HANDSHAKE_WAIT_MS;
+}
+
 void deadlines_init(struct loop *loop)
 {
     const struct config *config = loop->server->config;
@@ -27,8 +34,8 @@ void deadlines_init(struct loop *loop)
         [DEADLINE_REQUEST] = (uint32_t)config->request_timeout_ms,
         [DEADLINE_LIVENESS] = check_interval_ms(config),
         [DEADLINE_THROTTLE] = THROTTLE_MS,
-        [DEADLINE_HANDSHAKE] = (uint32_t)config->request_timeout_ms,
-        [DEADLINE_MORE_HANDSHAKES] = (uint32_t)config->request_timeout_ms,
+        [DEADLINE_HANDSHAKE] = handshake_wait_ms(config),
+        [DEADLINE_MORE_HANDSHAKES] = handshake_wait_ms(config),
         [DEADLINE_PENALTY] = JOIN_PENALTY_MS,
         [DEADLINE_FLUSH] = (uint32_t)config->stall_timeout_ms,
         [DEADLINE_LINGER] = LINGER_TIMEOUT_MS,

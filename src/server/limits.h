@@ -83,7 +83,12 @@
 #define HANDSHAKES_FEW 8        /* handshakes that fill it */
 #define HANDSHAKES_PER_S 4      /* handshakes that leak out of it */
 #define HANDSHAKES_REMEMBERED 8 /* the level stops at this multiple of a full bucket */
-#define HANDSHAKE_WORK 64       /* units for beginning a TLS session, beside the handshake's time */
+/*
+ * A hello waits in the loop's queue for so long, or for --request-timeout if that is longer. Then
+ * the browser at the other end has given up, too.
+ */
+#define HANDSHAKE_WAIT_MS 30000
+#define HANDSHAKE_WORK 64 /* units for beginning a TLS session, beside the handshake's time */
 /* Queues of dead connections that one turn frees, since freeing takes time. */
 #define REAPED_BYTES_PER_TURN (4 * 1024 * 1024)
 #define EXPIRIES_PER_TURN 256   /* deadlines of one kind, so that they do not delay messages */

@@ -196,6 +196,26 @@ static int time_to_handshake(const struct loop *loop)
     return due_ns <= now_ns ? 0 : (int)((due_ns - now_ns) / 1000000 + 1);
 }
 
+/*
+ * Serves the first handshake of its queue. Who has left meanwhile is not answered: a client that
+ * gave up and came again would cost two handshakes, and the queue would never get shorter.
+ */
+static void serve_handshake(struct loop *loop, struct conn *conn)
+{
+    uint32_t began_ms = conn->due_ms - loop->deadline_length_ms[DEADLINE_HANDSHAKE];
+    loop_set_deadline(loop, conn, DEADLINE_REQUEST); /* until reading it shows what it waits for */
+    if (conn->state != CONN_HTTP)
+        return; /* it was closed meanwhile and will be freed soon */
+    if (loop->kernel->has_ended(conn->socket.fd)) {
+        conn_out_lose_peer(loop, conn);
+        return;
+    }
+    tls_session_forgive(conn->tls, loop->now_ms - began_ms); /* it waited for us */
+    loop->handshakes.served = conn;
+    conn_in_resume(loop, conn);
+    loop->handshakes.served = NULL;
+}
+
 /* Serves TLS handshakes if they are due. */
 static void serve_handshakes(struct loop *loop)
 {
@@ -207,11 +227,7 @@ static void serve_handshakes(struct loop *loop)
     if (now_ns < loop->handshakes.due_ns)
         return;
     while (conn != NULL && now_ns - began_ns < HANDSHAKES_NS_PER_TURN) {
-        loop_set_deadline(loop, conn,
-                          DEADLINE_REQUEST); /* until reading it shows what it waits for */
-        loop->handshakes.served = conn;
-        conn_in_resume(loop, conn);
-        loop->handshakes.served = NULL;
+        serve_handshake(loop, conn);
         settle_outcome(loop);
         conn = first_handshake(loop);
         now_ns = loop_clock_ns(loop);

@@ -72,6 +72,12 @@ static bool is_broken(int fd)
     return network_link_of(fd)->is_reset;
 }
 
+static bool has_ended(int fd)
+{
+    const struct link *link = network_link_of(fd);
+    return link->is_reset || link->up.has_ended;
+}
+
 static bool shut(int fd)
 {
     struct link *link = network_link_of(fd);
@@ -136,6 +142,7 @@ const struct kernel network_kernel = {
     .own_address = own_address,
     .delivery = delivery,
     .is_broken = is_broken,
+    .has_ended = has_ended,
     .shut = shut,
     .close = close_socket,
     .refuse = refuse,

@@ -5,23 +5,10 @@
 
 import { once } from 'node:events';
 import net from 'node:net';
-import tls from 'node:tls';
+import { recordHello } from '../support/hello.mjs';
 
 const [port, count] = process.argv.slice(2).map(Number);
 const host = '127.0.0.1';
-
-async function recordHello() {
-  const listener = net.createServer().listen({ port: 0, host });
-  await once(listener, 'listening');
-  const client = tls.connect({ port: listener.address().port, host });
-  client.on('error', () => {});
-  const [socket] = await once(listener, 'connection');
-  const [hello] = await once(socket, 'data');
-  client.destroy();
-  socket.destroy();
-  listener.close();
-  return hello;
-}
 
 const hello = await recordHello();
 const connect = () => net.connect({ port, host });
