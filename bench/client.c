@@ -45,7 +45,8 @@ void greeting_init(struct greeting *greeting, const struct target *target, const
 void hub_init(struct hub *hub, struct poller *poller, const struct target *target,
               const struct greeting *greeting)
 {
-    *hub = (struct hub){.poller = poller, .target = target, .greeting = greeting};
+    *hub = (struct hub){
+        .poller = poller, .target = target, .greeting = greeting, .waits_to_connect = true};
     hub->outboxes.account = &hub->held;
     list_init(&hub->unsent);
 }
@@ -59,25 +60,29 @@ void hub_release(struct hub *hub)
     }
 }
 
-static _Noreturn void lost(const char *what)
+/* What goes to the socket. */
+static struct outbox *wire(struct client *client)
 {
-    give_up("a connection broke: %s failed with '%s'", what, strerror(errno));
+    return client->tls == NULL ? &client->out : client_tls_output(client->tls);
 }
 
 static void flush(struct hub *hub, struct client *client)
 {
-    while (client->out.length > 0 && !client->is_blocked) {
+    struct outbox *out = wire(client);
+    if (client->tls != NULL)
+        client_tls_seal(client->tls, &client->out);
+    while (out->length > 0 && !client->is_blocked) {
         struct iovec parts[PARTS_PER_SEND];
-        int count = outbox_parts(&client->out, parts, PARTS_PER_SEND);
+        int count = outbox_parts(out, parts, PARTS_PER_SEND);
         size_t wanted = 0;
         for (int i = 0; i < count; i++)
             wanted += parts[i].iov_len;
         ssize_t sent = poller_send(hub->poller, &client->socket, parts, count);
         if (sent == POLLER_SEND_FAILED)
-            lost("send");
+            return; /* the poller reports next that the connection is broken */
         client->is_blocked = sent == POLLER_SEND_BEGUN || (size_t)sent < wanted;
         if (sent > 0)
-            outbox_consume(&client->out, &hub->outboxes, (size_t)sent);
+            outbox_consume(out, &hub->outboxes, (size_t)sent);
     }
 }
 
@@ -90,18 +95,23 @@ void hub_flush(struct hub *hub)
 void client_sent(struct hub *hub, struct client *client, const struct outcome *outcome)
 {
     if (outcome->kind == OUTCOME_SENT)
-        outbox_consume(&client->out, &hub->outboxes, outcome->sent);
+        outbox_consume(wire(client), &hub->outboxes, outcome->sent);
     client->is_blocked = outcome->kind == OUTCOME_SENT && outcome->is_full;
     if (client->state != CLIENT_ENDING)
         flush(hub, client);
+}
+
+static void let_flush(struct hub *hub, struct client *client)
+{
+    if (list_is_empty(&client->unsent))
+        list_append(&hub->unsent, &client->unsent);
 }
 
 void client_queue(struct hub *hub, struct client *client, struct bytes bytes)
 {
     if (!outbox_append(&client->out, &hub->outboxes, bytes))
         give_up("not enough memory");
-    if (list_is_empty(&client->unsent))
-        list_append(&hub->unsent, &client->unsent);
+    let_flush(hub, client);
 }
 
 static void queue_frame(struct hub *hub, struct client *client, uint8_t opcode,
@@ -117,16 +127,49 @@ void client_queue_text(struct hub *hub, struct client *client, struct bytes text
     queue_frame(hub, client, WS_OPCODE_TEXT, text);
 }
 
+static void open_tls(struct hub *hub, struct client *client)
+{
+    if (hub->tls_context == NULL)
+        return;
+    if (client->tls == NULL)
+        client->tls = client_tls_new(hub->tls_context);
+    client_tls_open(client->tls, &hub->outboxes);
+}
+
+enum client_tls_result client_decrypt(struct hub *hub, struct client *client,
+                                      struct bytes_mut *input, struct bytes_mut *ret_text)
+{
+    size_t length = 0;
+    if (client->tls == NULL) {
+        *ret_text = *input;
+        *input = (struct bytes_mut){0};
+        return ret_text->length > 0 ? CLIENT_TLS_TEXT : CLIENT_TLS_NEED_MORE;
+    }
+    enum client_tls_result result = client_tls_read(client->tls, input, hub->text, &length);
+    *ret_text = (struct bytes_mut){hub->text, length};
+    if (client->out.length > 0 || client_tls_output(client->tls)->length > 0)
+        let_flush(hub, client); /* the end of a handshake lets output go */
+    return result;
+}
+
+void client_release(struct client *client)
+{
+    client_tls_free(client->tls);
+    client->tls = NULL;
+}
+
 void client_open(struct hub *hub, struct client *client, uint64_t number, uint32_t room_number)
 {
-    client->socket = (struct poller_socket){.fd = target_connect(hub->target, number)};
+    client->socket =
+        (struct poller_socket){.fd = target_connect(hub->target, number, hub->waits_to_connect)};
     client->out = (struct outbox){0};
     client->stash = NULL;
     client->state = CLIENT_ARRIVING;
     client->is_blocked = false;
     list_init(&client->unsent);
     if (!poller_attach(hub->poller, &client->socket))
-        lost("attaching it");
+        give_up("a connection can't be polled: %s", strerror(errno));
+    open_tls(hub, client);
     if (hub->greeting->is_floor) {
         uint8_t room[4] = {(uint8_t)room_number, (uint8_t)(room_number >> 8),
                            (uint8_t)(room_number >> 16), (uint8_t)(room_number >> 24)};
@@ -181,6 +224,8 @@ bool client_close(struct hub *hub, struct client *client)
 void client_ended(struct hub *hub, struct client *client)
 {
     outbox_clear(&client->out, &hub->outboxes);
+    if (client->tls != NULL)
+        client_tls_close(client->tls);
     close(client->socket.fd);
     client->state = CLIENT_CLOSED;
 }

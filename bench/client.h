@@ -1,11 +1,12 @@
 /*
- * One client: a connection, its WebSocket, and its unsent output. A client knows frames, but no
- * rooms; the worker knows what a text means.
+ * One client: a connection, its TLS if the URL is wss://, its WebSocket, and its unsent output. A
+ * client knows frames, but no rooms; the worker knows what a text means.
  *
  * Bytes in, events out, one at a time, as in proto/ws_message.h:
  *
- *     while (client_next(hub, client, &input, &event) != CLIENT_NEEDS_MORE)
- *         ... event.kind, event.text ...
+ *     while (client_decrypt(hub, client, &input, &text) == CLIENT_TLS_TEXT)
+ *         while (client_next(hub, client, &text, &event) != CLIENT_NEEDS_MORE)
+ *             ... event.kind, event.text ...
  *
  * Clients of one thread share a hub; nothing here is shared between threads.
  */
@@ -13,6 +14,7 @@
 #define PARTY_BENCH_CLIENT_H
 
 #include "base/list.h"
+#include "client_tls.h"
 #include "net/outbox.h"
 #include "net/poller.h"
 #include "proto/ws_handshake.h"
@@ -34,16 +36,19 @@ enum client_state {
 
 struct client {
     struct poller_socket socket;
-    struct outbox out;
-    struct list unsent;  /* in the hub's list, while there is output to send */
-    struct stash *stash; /* a frame that comes in parts; NULL between frames */
+    struct outbox out;      /* over TLS: not encrypted yet */
+    struct client_tls *tls; /* NULL: the client speaks plain text, or was never opened */
+    struct list unsent;     /* in the hub's list, while there is output to send */
+    struct stash *stash;    /* a frame that comes in parts; NULL between frames */
     struct room *room;
-    uint32_t member; /* place in the room: 0 is the host */
-    uint32_t next;   /* number of the next broadcast that it must hear */
-    uint8_t joined;  /* members of a small room who came after it */
-    uint8_t state;   /* enum client_state */
-    bool is_blocked; /* a send is under way, or the socket is full */
-    bool is_seated;  /* in its room */
+    uint32_t member;    /* place in the room: 0 is the host */
+    uint32_t next;      /* number of the next broadcast that it must hear */
+    uint8_t joined;     /* members of a small room who came after it */
+    uint8_t state;      /* enum client_state */
+    bool is_blocked;    /* a send is under way, or the socket is full */
+    bool is_seated;     /* in its room */
+    bool returns;       /* has a seat already; see seating_return() */
+    char epoch[16 + 1]; /* protocol 3: of the seat's counts */
 };
 
 /* How a connection begins; the same for all connections. */
@@ -64,7 +69,10 @@ struct hub {
     struct outbox_pool outboxes;
     size_t held; /* bytes of output; they are counted, but not limited */
     struct list unsent;
-    struct stash *spare; /* stashes for reuse */
+    struct stash *spare;                    /* stashes for reuse */
+    struct client_tls_context *tls_context; /* NULL: plain text */
+    bool waits_to_connect;                  /* client_open() returns when the connection is there */
+    uint8_t text[CLIENT_TLS_TEXT_BYTES];    /* decrypted, of one client at a time */
 };
 
 void hub_init(struct hub *hub, struct poller *poller, const struct target *target,
@@ -75,6 +83,9 @@ void hub_release(struct hub *hub);
 
 /* Sends the queued output of all clients, with one send for each client if its socket takes all. */
 void hub_flush(struct hub *hub);
+
+/* Frees what a closed client keeps for its next connection. */
+void client_release(struct client *client);
 
 /* Connects. `number` counts connections in this process; only the floor needs `room_number`. */
 void client_open(struct hub *hub, struct client *client, uint64_t number, uint32_t room_number);
@@ -94,6 +105,10 @@ void client_ended(struct hub *hub, struct client *client);
 
 /* Takes OUTCOME_SENT and OUTCOME_WRITABLE. */
 void client_sent(struct hub *hub, struct client *client, const struct outcome *outcome);
+
+/* The next plain text of the input; without TLS that is the input itself, as CLIENT_TLS_TEXT. */
+enum client_tls_result client_decrypt(struct hub *hub, struct client *client,
+                                      struct bytes_mut *input, struct bytes_mut *ret_text);
 
 enum client_event_kind {
     CLIENT_NEEDS_MORE, /* all input is consumed */

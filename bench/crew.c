@@ -50,6 +50,21 @@ static void choose_greeting(struct crew *crew)
                   subprotocol != NULL ? subprotocol : "party-sockets.v1");
 }
 
+static void prepare_tls(struct crew *crew)
+{
+    struct setting *setting = &crew->setting;
+    const struct options *options = setting->options;
+    setting->tls = (struct client_tls_settings){
+        .host = setting->target.host,
+        .authority_path = options->authorities,
+        .checks_certificate =
+            !options->is_insecure && (!setting->target.is_loopback || options->authorities != NULL),
+        .keeps_tickets = !options->keeps_no_tickets,
+    };
+    if (setting->target.is_secure)
+        setting->tls_context = client_tls_context_new(&setting->tls);
+}
+
 struct crew *crew_new(const struct options *options, const struct plan *plan)
 {
     char why[512];
@@ -63,6 +78,7 @@ struct crew *crew_new(const struct options *options, const struct plan *plan)
         give_up("%u clients need more descriptors than the limit (ulimit -n) allows",
                 plan->clients);
     choose_greeting(crew);
+    prepare_tls(crew);
     crew->worker_count = (uint32_t)options->threads;
     for (uint32_t i = 0; i < crew->worker_count; i++) {
         struct worker *worker = worker_new(&crew->setting, i);
@@ -103,6 +119,7 @@ void crew_free(struct crew *crew)
         pthread_join(crew->workers[i]->thread, NULL);
         worker_free(crew->workers[i]);
     }
+    client_tls_context_free(crew->setting.tls_context);
     free(crew);
 }
 
@@ -184,7 +201,8 @@ static void watch(const struct crew *crew)
 {
     const struct orders *orders = &crew->setting.orders;
     uint64_t before = 0;
-    for (uint64_t now_ns = clock_now_ns(); now_ns < orders->end_ns; now_ns = clock_now_ns()) {
+    for (uint64_t now_ns = clock_now_ns(); now_ns < orders->end_ns && !is_done(crew);
+         now_ns = clock_now_ns()) {
         uint64_t look_ns = now_ns + LOOK_NS;
         sleep_until(look_ns < orders->end_ns ? look_ns : orders->end_ns);
         uint64_t deliveries = 0;
@@ -210,6 +228,7 @@ static void add_up(const struct crew *crew, struct measurement *into)
         into->tally.delivered += worker->tally.delivered;
         into->tally.misordered += worker->tally.misordered;
         into->tally.cycles += worker->tally.cycles;
+        into->tally.resumed += worker->tally.resumed;
         histogram_merge(&into->latency, &worker->latency);
         histogram_merge(&into->second, &worker->second);
         histogram_merge(&into->lateness, &worker->lateness);

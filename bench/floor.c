@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/attributes.h"
+#include "floor_tls.h"
 #include "net/listener.h"
 #include "net/machine.h"
 
@@ -66,7 +67,9 @@ static size_t take_seat(struct floor *floor, int fd, const uint8_t *data, size_t
     room->members[room->count++] = fd;
     connection->room = connection->number_in + 1;
     connection->received = 0;
-    if (send(fd, "!", 1, MSG_NOSIGNAL) != 1)
+    if (floor->options->certificate != NULL)
+        floor_tls_say(floor, fd, "!", 1);
+    else if (send(fd, "!", 1, MSG_NOSIGNAL) != 1)
         die("a client did not take its one byte");
     return used;
 }
@@ -88,7 +91,46 @@ static void copy_frames(const struct floor *floor, struct floor_connection *conn
         memcpy(connection->queue + end + i * frame_bytes, floor->frames, frame_bytes);
 }
 
+void floor_queue(struct floor_connection *connection, const uint8_t *data, size_t length)
+{
+    size_t end = connection->queue_length + length;
+    if (connection->owed == 0 && connection->sent > 0) { /* all records have been sent */
+        connection->sent = 0;
+        end = length;
+    }
+    if (end > connection->queue_capacity) {
+        connection->queue_capacity = end * 2;
+        connection->queue = must(realloc(connection->queue, connection->queue_capacity));
+    }
+    memcpy(connection->queue + end - length, data, length);
+    connection->queue_length = end;
+    connection->owed += length;
+}
+
+/* Owes frames to a member. Under TLS they become records when they are sent. */
+static void owe(struct floor *floor, int member, size_t frames)
+{
+    struct floor_connection *connection = &floor->connections[member];
+    size_t length = frames * floor->options->frame_bytes_out;
+    if (floor->options->certificate != NULL) {
+        connection->plain_owed += length;
+    } else {
+        if (floor->options->is_copied)
+            copy_frames(floor, connection, frames);
+        connection->owed += length;
+    }
+    floor_list(floor, member);
+}
+
 void floor_received(struct floor *floor, int fd, const uint8_t *data, size_t length)
+{
+    if (floor->options->certificate != NULL)
+        floor_tls_received(floor, fd, data, length);
+    else
+        floor_received_plain(floor, fd, data, length);
+}
+
+void floor_received_plain(struct floor *floor, int fd, const uint8_t *data, size_t length)
 {
     struct floor_connection *connection = &floor->connections[fd];
     if (connection->room == 0)
@@ -101,12 +143,8 @@ void floor_received(struct floor *floor, int fd, const uint8_t *data, size_t len
     const struct floor_room *room = &floor->rooms[connection->room - 1];
     for (uint32_t i = 0; i < room->count; i++) {
         int member = room->members[i];
-        if (member == fd)
-            continue;
-        if (floor->options->is_copied)
-            copy_frames(floor, &floor->connections[member], frames);
-        floor->connections[member].owed += frames * floor->options->frame_bytes_out;
-        floor_list(floor, member);
+        if (member != fd)
+            owe(floor, member, frames);
     }
 }
 
@@ -119,10 +157,13 @@ void floor_list(struct floor *floor, int fd)
     floor->listed[floor->listed_count++] = fd;
 }
 
-const uint8_t *floor_owed(const struct floor *floor, int fd, size_t *ret_length)
+const uint8_t *floor_owed(struct floor *floor, int fd, size_t *ret_length)
 {
     const struct floor_connection *connection = &floor->connections[fd];
-    if (floor->options->is_copied) {
+    bool is_secure = floor->options->certificate != NULL;
+    if (is_secure)
+        floor_tls_seal(floor, fd);
+    if (is_secure || floor->options->is_copied) {
         *ret_length = connection->owed;
         return connection->queue + connection->sent;
     }
@@ -135,7 +176,9 @@ void floor_sent(struct floor *floor, int fd, size_t length)
 {
     struct floor_connection *connection = &floor->connections[fd];
     connection->owed -= length;
-    if (connection->owed == 0)
+    if (floor->options->certificate != NULL)
+        connection->sent += (uint32_t)length; /* floor_queue() begins anew */
+    else if (connection->owed == 0)
         connection->sent = 0; /* nothing is owed, so all frames went out whole */
     else
         connection->sent =
@@ -147,6 +190,10 @@ void floor_unsent(struct floor *floor, int fd, size_t length)
     struct floor_connection *connection = &floor->connections[fd];
     uint32_t frame_bytes = floor->options->frame_bytes_out;
     connection->owed += length;
+    if (floor->options->certificate != NULL) {
+        connection->sent -= (uint32_t)length;
+        return;
+    }
     connection->sent =
         (uint32_t)((connection->sent + frame_bytes - length % frame_bytes) % frame_bytes);
 }
@@ -163,6 +210,7 @@ void floor_close(struct floor *floor, int fd)
     for (uint32_t i = 0; connection->is_listed && i < floor->listed_count; i++)
         if (floor->listed[i] == fd)
             floor->listed[i] = floor->listed[--floor->listed_count];
+    floor_tls_close(connection);
     free(connection->queue);
     memset(connection, 0, sizeof *connection);
     close(fd);
@@ -218,6 +266,7 @@ static const char floor_help[] =
     "  --out BYTES            length of every frame to a client\n"
     "  --host HOST, --port N  where to listen (every address, 3000); 0: the kernel chooses\n"
     "  --poller epoll|io_uring\n"
+    "  --tls-cert FILE, --tls-key FILE        PEM files: the floor speaks TLS\n"
     "\n"
     "Forms to compare (the default is the one that measured best):\n"
     "  --send send|sendmsg|writev|zero-copy   the last with io_uring only (send)\n"
@@ -274,6 +323,8 @@ static const struct option long_options[] = {
     {"clients", required_argument, NULL, 'c'},
     {"in", required_argument, NULL, 'i'},
     {"out", required_argument, NULL, 'o'},
+    {"tls-cert", required_argument, NULL, 'T'},
+    {"tls-key", required_argument, NULL, 'K'},
     {"send", required_argument, NULL, 's'},
     {"queue", required_argument, NULL, 'q'},
     {"events", required_argument, NULL, 'e'},
@@ -310,6 +361,12 @@ static void read_option(struct floor_options *options, int option)
         return;
     case 'o':
         options->frame_bytes_out = read_number(optarg, 1, INT32_MAX);
+        return;
+    case 'T':
+        options->certificate = optarg;
+        return;
+    case 'K':
+        options->key = optarg;
         return;
     case 's':
         options->send = CHOICE("send", "sendmsg", "writev", "zero-copy");
@@ -361,6 +418,11 @@ int main(int argument_count, char **arguments)
     if (options.send == SEND_ZERO_COPY && options.completions == COMPLETIONS_FAILURES)
         options.completions =
             COMPLETIONS_ALL; /* the kernel has no zero-copy send without a completion */
+
+    if ((options.certificate != NULL) != (options.key != NULL))
+        die("--tls-cert and --tls-key belong together");
+    if (options.certificate != NULL)
+        floor_tls_start(options.certificate, options.key);
 
     char why[512];
     struct floor floor = {.options = &options};

@@ -31,6 +31,8 @@ struct floor_options {
     uint32_t clients_per_room;
     uint32_t frame_bytes_in;
     uint32_t frame_bytes_out;
+    const char *certificate; /* PEM files; NULL: no TLS */
+    const char *key;
     enum floor_send send;
     bool is_copied;
 
@@ -50,13 +52,17 @@ struct floor_connection {
     uint32_t room;     /* the room's number + 1; 0 before the connection has a seat */
     uint32_t received; /* bytes of an incomplete frame, or of the room's number */
     uint64_t owed;     /* bytes that wait to be sent */
-    uint8_t *queue;    /* --queue copied: the owed bytes are here, behind `sent` bytes */
+    uint8_t *queue;    /* --queue copied, or TLS: the owed bytes are here, behind `sent` bytes */
     size_t queue_capacity;
-    uint32_t sent;      /* bytes that were sent of a frame that was sent in part */
-    uint32_t number_in; /* the bytes of the room's number that have come */
-    uint32_t in_flight; /* io_uring: bytes of the last send */
-    bool is_listed;     /* it is among the connections with output */
-    bool is_blocked;    /* the socket is full */
+    uint32_t sent;       /* bytes that were sent of a frame that was sent in part */
+    uint32_t number_in;  /* the bytes of the room's number that have come */
+    uint32_t in_flight;  /* io_uring: bytes of the last send */
+    struct ssl_st *ssl;  /* TLS; NULL: no byte has come yet */
+    size_t queue_length; /* TLS: records in the queue, sent ones included */
+    uint64_t plain_owed; /* TLS: bytes of frames that are not in records yet */
+    uint32_t plain_sent; /* TLS: the place in its frame where they begin */
+    bool is_listed;      /* it is among the connections with output */
+    bool is_blocked;     /* the socket is full */
 };
 
 struct floor_room {
@@ -80,11 +86,17 @@ struct floor {
 /* Handles bytes that came in: gives the sender its seat, or owes frames to its room's members. */
 void floor_received(struct floor *floor, int fd, const uint8_t *data, size_t length);
 
+/* The same for decrypted bytes. */
+void floor_received_plain(struct floor *floor, int fd, const uint8_t *data, size_t length);
+
+/* TLS: appends a record to the connection's queue. */
+void floor_queue(struct floor_connection *connection, const uint8_t *data, size_t length);
+
 /* Lists a connection as one with output, unless it is listed or its socket is full. */
 void floor_list(struct floor *floor, int fd);
 
 /* The next stretch of bytes that the floor owes to a connection. */
-const uint8_t *floor_owed(const struct floor *floor, int fd, size_t *ret_length);
+const uint8_t *floor_owed(struct floor *floor, int fd, size_t *ret_length);
 void floor_sent(struct floor *floor, int fd, size_t length);
 
 /* Takes back the last `length` bytes of floor_sent(): they were not sent. */

@@ -21,6 +21,7 @@ enum value_kind {
 #define IN(scenario) (1u << SCENARIO_##scenario)
 #define IN_ANY ((1u << SCENARIO_COUNT) - 1)
 #define WITH_CLIENTS (IN_ANY & ~IN(STARTUP))
+#define IN_STREAMS (IN(LOCKSTEP) | IN(PARTY) | IN(AUDIENCE) | IN(IDLE))
 
 struct option {
     const char *name;
@@ -33,12 +34,20 @@ struct option {
     const char *const *words;
 };
 
+#define IN_SEATS (IN(PARTY) | IN(CHURN) | IN(STORM)) /* what the floor does not have */
+
 static const char *const protocols[] = {"1", "2", "3", "floor", NULL};
 static const char *const pollers[] = {"epoll", "io_uring", "auto", NULL};
 static const char *const recipients[] = {"one", "all", NULL};
 static const char *const scenarios[] = {
-    [SCENARIO_LOCKSTEP] = "lockstep", [SCENARIO_PARTY] = "party", [SCENARIO_AUDIENCE] = "audience",
-    [SCENARIO_CHURN] = "churn",       [SCENARIO_IDLE] = "idle",   [SCENARIO_STARTUP] = "startup",
+    [SCENARIO_LOCKSTEP] = "lockstep",
+    [SCENARIO_PARTY] = "party",
+    [SCENARIO_AUDIENCE] = "audience",
+    [SCENARIO_CHURN] = "churn",
+    [SCENARIO_IDLE] = "idle",
+    [SCENARIO_STARTUP] = "startup",
+    [SCENARIO_HANDSHAKES] = "handshakes",
+    [SCENARIO_STORM] = "storm",
 };
 static const char *const summaries[] = {
     [SCENARIO_LOCKSTEP] =
@@ -50,13 +59,25 @@ static const char *const summaries[] = {
     [SCENARIO_CHURN] = "connect, create or join, one exchange, leave, over and over",
     [SCENARIO_IDLE] = "joined and silent clients: how much memory does each cost?",
     [SCENARIO_STARTUP] = "from the start of the server's command to the first connection",
+    [SCENARIO_HANDSHAKES] =
+        "connect, TLS (with wss://) and WebSocket handshake, close, over and over",
+    [SCENARIO_STORM] =
+        "clients in rooms wait until the server ends them (restart it), and come back "
+        "at once",
 };
 
 #define FIELD(name) offsetof(struct options, name)
 
 static const struct option options[] = {
     {"--url", FIELD(url), VALUE_TEXT, WITH_CLIENTS, 0, 0,
-     "the server, ws://HOST:PORT (ws://127.0.0.1:8080)", NULL},
+     "the server, ws://HOST:PORT or wss://HOST:PORT (ws://127.0.0.1:8080)", NULL},
+    {"--ca", FIELD(authorities), VALUE_TEXT, WITH_CLIENTS, 0, 0,
+     "wss: PEM file of the certificates to trust (the system's; on loopback nothing is checked)",
+     NULL},
+    {"--insecure", FIELD(is_insecure), VALUE_FLAG, WITH_CLIENTS, 0, 0,
+     "wss: do not check the server's certificate", NULL},
+    {"--no-tickets", FIELD(keeps_no_tickets), VALUE_FLAG, WITH_CLIENTS, 0, 0,
+     "wss: a client that comes again makes a full handshake, and resumes no session", NULL},
     {"--protocol", FIELD(protocol), VALUE_CHOICE, WITH_CLIENTS, 0, 0,
      "the server's protocol: 1, 2, 3, or floor for party-floor (1)", protocols},
     {"--threads", FIELD(threads), VALUE_COUNT, WITH_CLIENTS, 1, THREADS_MAX,
@@ -65,21 +86,22 @@ static const struct option options[] = {
      "the server's process id: adds its CPU time and memory", NULL},
     {"--json", FIELD(json), VALUE_TEXT, IN_ANY, 0, 0, "file to write the results to", NULL},
     {"--duration", FIELD(duration), VALUE_NUMBER, WITH_CLIENTS, 0.01, 86400,
-     "seconds that are measured (5)", NULL},
-    {"--warm-up", FIELD(warm_up), VALUE_NUMBER, WITH_CLIENTS, 0, 86400,
+     "seconds that are measured (5); in storm, the longest time until all are back (60)", NULL},
+    {"--warm-up", FIELD(warm_up), VALUE_NUMBER, WITH_CLIENTS & ~IN(STORM), 0, 86400,
      "seconds of the same traffic before that (1)", NULL},
     {"--poller", FIELD(poller), VALUE_CHOICE, WITH_CLIENTS, 0, 0,
      "the generator's own poller: epoll, io_uring or auto (epoll)", pollers},
-    {"--poll-every", FIELD(poll_every), VALUE_TIME, WITH_CLIENTS & ~IN(CHURN), 0, 0.1,
+    {"--poll-every", FIELD(poll_every), VALUE_TIME, IN_STREAMS, 0, 0.1,
      "look for input at this interval, without sleeping: on one machine, waking the generator for "
      "each "
      "message would be the server's work (as soon as there is input)",
      NULL},
     {"--quiet", FIELD(is_quiet), VALUE_FLAG, IN_ANY, 0, 0, "no live line", NULL},
 
-    {"--rooms", FIELD(rooms), VALUE_COUNT, IN(LOCKSTEP) | IN(PARTY) | IN(CHURN), 1, 100000,
-     "rooms at the same time (100)", NULL},
-    {"--clients", FIELD(clients), VALUE_COUNT, IN(LOCKSTEP) | IN(AUDIENCE) | IN(IDLE), 2, 1000000,
+    {"--rooms", FIELD(rooms), VALUE_COUNT, IN(LOCKSTEP) | IN(PARTY) | IN(CHURN) | IN(STORM), 1,
+     100000, "rooms at the same time (100)", NULL},
+    {"--clients", FIELD(clients), VALUE_COUNT, IN(LOCKSTEP) | IN(AUDIENCE) | IN(IDLE) | IN(STORM),
+     2, 1000000,
      "members of each room, the sender included (8); in idle, all clients together (1000); in "
      "audience, the members of the room (1000)",
      NULL},
@@ -111,6 +133,13 @@ static const struct option options[] = {
     {"--command", FIELD(command), VALUE_TEXT, IN(STARTUP), 0, 0,
      "starts the server; {port} is replaced, and spaces separate the words", NULL},
     {"--rounds", FIELD(rounds), VALUE_COUNT, IN(STARTUP), 1, 10000, "how many starts (10)", NULL},
+
+    {"--at-once", FIELD(at_once), VALUE_COUNT, IN(HANDSHAKES) | IN(STORM), 1, 1000000,
+     "connections on their way at the same time (handshakes: 32; storm: all)", NULL},
+    {"--count", FIELD(count), VALUE_COUNT, IN(HANDSHAKES), 1, 1e9,
+     "handshakes after which it ends, before --duration (as many as the time allows)", NULL},
+    {"--cut", FIELD(cuts), VALUE_FLAG, IN(STORM), 0, 0,
+     "the clients end their connections themselves, all at once", NULL},
 };
 
 /* The sentence that tells the user what is wrong. */
@@ -260,11 +289,15 @@ static bool read_scenario(const char *word, struct options *into, struct complai
 static void set_defaults(struct options *into)
 {
     static const uint64_t clients[SCENARIO_COUNT] = {
-        [SCENARIO_LOCKSTEP] = 8, [SCENARIO_AUDIENCE] = 1000, [SCENARIO_IDLE] = 1000};
+        [SCENARIO_LOCKSTEP] = 8,
+        [SCENARIO_AUDIENCE] = 1000,
+        [SCENARIO_IDLE] = 1000,
+        [SCENARIO_STORM] = 4,
+    };
     into->url = "ws://127.0.0.1:8080";
     into->threads = 1;
-    into->duration = 5;
-    into->warm_up = 1;
+    into->duration = into->scenario == SCENARIO_STORM ? 60 : 5;
+    into->warm_up = into->scenario == SCENARIO_STORM ? 0 : 1;
     into->rooms = 100;
     into->clients = clients[into->scenario];
     into->in_flight = 1;
@@ -274,22 +307,34 @@ static void set_defaults(struct options *into)
     into->p99 = 0.01;
     into->clients_per_room = 5;
     into->rounds = 10;
+    into->at_once = into->scenario == SCENARIO_HANDSHAKES ? 32 : 0;
+}
+
+static bool is_about_tls(const struct options *read)
+{
+    return read->authorities != NULL || read->is_insecure || read->keeps_no_tickets;
 }
 
 /* Checks that need more than one option. */
 static bool fits_together(const struct options *read, struct complaint complaint)
 {
     bool is_floor = read->protocol == PROTOCOL_FLOOR;
-    if (is_floor && (read->scenario == SCENARIO_PARTY || read->scenario == SCENARIO_CHURN))
+    if (is_floor && (IN_SEATS & 1u << read->scenario) != 0)
         return complain(complaint, "the floor has no %s, since it only broadcasts",
                         scenarios[read->scenario]);
+    if (read->cuts && read->protocol == PROTOCOL_1)
+        return complain(complaint, "--cut needs --protocol 2 or 3: in protocol 1 a room ends with "
+                                   "its last member");
+    if (is_about_tls(read) && strncmp(read->url, "wss:", 4) != 0)
+        return complain(complaint, "--ca, --insecure and --no-tickets need --url wss://...");
     if (read->scenario == SCENARIO_STARTUP && read->command == NULL)
         return complain(complaint, "startup needs --command \"PROGRAM --port {port}\"");
     if (read->scenario == SCENARIO_AUDIENCE && read->clients > AUDIENCE_MAX)
         return complain(complaint, "an audience has at most %d members", AUDIENCE_MAX);
     if (read->is_watching && read->protocol != PROTOCOL_3)
         return complain(complaint, "--watch needs --protocol 3");
-    if (read->scenario == SCENARIO_LOCKSTEP && read->clients > AUDIENCE_MAX)
+    if ((read->scenario == SCENARIO_LOCKSTEP || read->scenario == SCENARIO_STORM) &&
+        read->clients > AUDIENCE_MAX)
         return complain(complaint, "a room has at most %d members", AUDIENCE_MAX);
     if (read->scenario == SCENARIO_IDLE && read->active > read->clients)
         return complain(complaint, "--active counts some of --clients: it can't be more");

@@ -12,6 +12,8 @@ enum scenario_kind {
     SCENARIO_CHURN,
     SCENARIO_IDLE,
     SCENARIO_STARTUP,
+    SCENARIO_HANDSHAKES,
+    SCENARIO_STORM,
     SCENARIO_COUNT,
 };
 
@@ -40,6 +42,9 @@ enum state_recipients {
 struct options {
     uint64_t scenario; /* enum scenario_kind */
     const char *url;
+    const char *authorities; /* PEM file of certificates; NULL: the system's */
+    uint64_t is_insecure;
+    uint64_t keeps_no_tickets;
     uint64_t protocol; /* enum protocol */
     uint64_t threads;
     uint64_t pid;     /* 0: unknown */
@@ -64,6 +69,9 @@ struct options {
     uint64_t active;
     const char *command;
     uint64_t rounds;
+    uint64_t at_once; /* connections on their way at the same time; 0: all */
+    uint64_t count;   /* of handshakes; 0: as many as the time allows */
+    uint64_t cuts;    /* the clients of `storm` end their connections themselves */
 };
 
 enum options_result {

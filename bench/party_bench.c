@@ -1,5 +1,6 @@
 /*
- * party-bench: a load generator for WebSocket relays that speak protocol 1 or 2 (docs/protocol.md).
+ * party-bench: a load generator for WebSocket relays that speak protocol 1, 2 or 3
+ * (docs/protocol.md).
  *
  *     party-bench lockstep --url ws://127.0.0.1:8080 --rooms 100 --clients 8 --pid 1234
  *

@@ -6,9 +6,14 @@
 const struct scenario *scenario_of(const struct options *options)
 {
     static const struct scenario *const scenarios[SCENARIO_COUNT] = {
-        [SCENARIO_LOCKSTEP] = &scenario_lockstep, [SCENARIO_PARTY] = &scenario_party,
-        [SCENARIO_AUDIENCE] = &scenario_audience, [SCENARIO_CHURN] = &scenario_churn,
-        [SCENARIO_IDLE] = &scenario_idle,         [SCENARIO_STARTUP] = &scenario_startup,
+        [SCENARIO_LOCKSTEP] = &scenario_lockstep,
+        [SCENARIO_PARTY] = &scenario_party,
+        [SCENARIO_AUDIENCE] = &scenario_audience,
+        [SCENARIO_CHURN] = &scenario_churn,
+        [SCENARIO_IDLE] = &scenario_idle,
+        [SCENARIO_STARTUP] = &scenario_startup,
+        [SCENARIO_HANDSHAKES] = &scenario_handshakes,
+        [SCENARIO_STORM] = &scenario_storm,
     };
     return scenarios[options->scenario];
 }

@@ -28,6 +28,12 @@ struct scenario {
      * left. NULL: this never happens. */
     void (*room_ready)(struct worker *worker, struct room *room);
     void (*left)(struct worker *worker, struct client *client);
+    /* The WebSocket is open. NULL: the client enters its room. */
+    void (*opened)(struct worker *worker, struct client *client);
+    /* The client has come back to its seat; see seating_return(). NULL: none does. */
+    void (*returned)(struct worker *worker, struct client *client);
+    /* The server ended the connection, and left() follows. NULL: that ends the run. */
+    void (*lost)(struct worker *worker, struct client *client);
 
     /* Protocol 3: members of small rooms confirm what they saw of the seating, as in a real game.
      */
@@ -42,6 +48,8 @@ extern const struct scenario scenario_audience;
 extern const struct scenario scenario_churn;
 extern const struct scenario scenario_idle;
 extern const struct scenario scenario_startup;
+extern const struct scenario scenario_handshakes;
+extern const struct scenario scenario_storm;
 
 const struct scenario *scenario_of(const struct options *options);
 

@@ -39,6 +39,31 @@ static void let_wait(struct worker *worker, struct room *room)
         list_append(&worker->waiting, &room->waiting);
 }
 
+void seating_connect(struct worker *worker, struct client *client)
+{
+    uint64_t number = worker->connections++ * worker->setting->options->threads + worker->index;
+    client_open(&worker->hub, client, number, client->room->number);
+}
+
+void seating_leave(struct worker *worker, struct client *client)
+{
+    struct room *room = client->room;
+    if (!client->is_seated) {
+        worker->arriving--;
+        return;
+    }
+    if (room->seated == room->size)
+        worker->rooms_full--;
+    room->seated--;
+}
+
+void seating_return(struct worker *worker, struct client *client)
+{
+    worker->arriving++;
+    client->returns = true;
+    seating_connect(worker, client);
+}
+
 void seating_go_on(struct worker *worker)
 {
     while (worker->arriving < ARRIVING_MAX && !list_is_empty(&worker->waiting)) {
@@ -47,8 +72,7 @@ void seating_go_on(struct worker *worker)
             list_remove(&room->waiting);
             continue;
         }
-        uint64_t number = worker->connections++ * worker->setting->options->threads + worker->index;
-        client_open(&worker->hub, &room->clients[room->opened++], number, room->number);
+        seating_connect(worker, &room->clients[room->opened++]);
         worker->arriving++;
     }
 }
@@ -68,6 +92,10 @@ static void seat(struct worker *worker, struct client *client)
     client->next = 0;
     worker->arriving--;
     room->seated++;
+    if (client->returns) {
+        worker->setting->scenario->returned(worker, client);
+        return;
+    }
     if (room->seated < room->size) {
         let_wait(worker, room);
         return;
@@ -80,23 +108,37 @@ static void seat(struct worker *worker, struct client *client)
         scenario->room_ready(worker, room);
 }
 
+/*
+ * Who comes back says that it has heard nothing yet, so the relay tells it again what it told
+ * before.
+ */
+static void write_session(const struct client *client, char *out, size_t capacity)
+{
+    if (client->returns)
+        snprintf(out, capacity,
+                 ",\"session\":\"benchmark\",\"attempt\":2,\"epoch\":\"%s\",\"seen\":0",
+                 client->epoch);
+    else
+        snprintf(out, capacity, ",\"session\":\"benchmark\",\"attempt\":1");
+}
+
 void seating_enter(struct worker *worker, struct client *client)
 {
     char text[256];
+    char more[128] = "";
     const struct room *room = client->room;
     struct client_id id = client_id_of(client->member);
-    const char *more = "";
     bool is_watching = worker->setting->options->is_watching;
     if (worker->setting->options->protocol == PROTOCOL_3) {
         /* Protocol 3 wants longer ids, and a session. */
         id = long_client_id_of(client->member);
-        more = ",\"session\":\"benchmark\",\"attempt\":1";
+        write_session(client, more, sizeof more);
     }
     if (worker->setting->greeting.is_floor) {
         seat(worker, client);
         return;
     }
-    if (client->member == 0)
+    if (client->member == 0 && !client->returns)
         snprintf(text, sizeof text, "{\"type\":\"create\",\"clientId\":%s,\"maxClients\":%u%s%s}",
                  id.json, room->size, more, is_watching ? AUDIENCE_FIELD : "");
     else
@@ -105,16 +147,33 @@ void seating_enter(struct worker *worker, struct client *client)
     client_queue_text(&worker->hub, client, bytes_of_string(text));
 }
 
-static void learn_code(struct room *room, struct bytes text)
+/* Copies a field whose value is a string. False: the event has no such field of fitting length. */
+static bool copy_field(struct bytes text, struct bytes name, char *out, size_t capacity)
 {
-    struct bytes value = event_field(text, BYTES("room"));
+    struct bytes value = event_field(text, name);
     const uint8_t *end = value.length < 2 ? NULL : memchr(value.data + 1, '"', value.length - 1);
     size_t length = end == NULL ? 0 : (size_t)(end - value.data) - 1;
-    if (length == 0 || length > ROOM_CODE_MAX)
+    if (length == 0 || length >= capacity)
+        return false;
+    memcpy(out, value.data + 1, length);
+    out[length] = '\0';
+    return true;
+}
+
+static void learn_code(struct room *room, struct bytes text)
+{
+    if (!copy_field(text, BYTES("room"), room->code, sizeof room->code))
         give_up("the server created a room without a code: %.*s", (int)text.length,
                 (const char *)text.data);
-    memcpy(room->code, value.data + 1, length);
-    room->code[length] = '\0';
+}
+
+static void learn_epoch(const struct worker *worker, struct client *client, struct bytes text)
+{
+    bool is_needed = worker->setting->options->protocol == PROTOCOL_3 &&
+                     worker->setting->scenario->returned != NULL;
+    if (is_needed && !copy_field(text, BYTES("epoch"), client->epoch, sizeof client->epoch))
+        give_up("the server gave a seat without an epoch: %.*s", (int)text.length,
+                (const char *)text.data);
 }
 
 /* Protocols 2 and 3 address messages by index, so a member must have the index that we expect. */
@@ -153,17 +212,20 @@ void seating_take_event(struct worker *worker, struct client *client, struct byt
 {
     enum event_type type = event_type(text);
     bool is_expected = !client->is_seated && client->state == CLIENT_OPEN;
+    bool tells_of_returns = worker->setting->scenario->returned != NULL && type == EVENT_UNKNOWN;
     if (type == EVENT_PEER_JOINED) {
         note_joined(worker, client);
     } else if (type == EVENT_CREATED && is_expected && client->member == 0) {
         learn_code(client->room, text);
+        learn_epoch(worker, client, text);
         check_index(worker, client, text);
         seat(worker, client);
-    } else if (type == EVENT_JOINED && is_expected && client->member > 0) {
+    } else if (type == EVENT_JOINED && is_expected && (client->member > 0 || client->returns)) {
+        learn_epoch(worker, client, text);
         check_index(worker, client, text);
         seat(worker, client);
     } else if (type != EVENT_PEER_LEFT && type != EVENT_STATE && type != EVENT_PONG &&
-               type != EVENT_AUDIENCE) {
+               type != EVENT_AUDIENCE && !tells_of_returns) {
         give_up("the server said what wasn't expected: %.*s",
                 (int)(text.length < 200 ? text.length : 200), (const char *)text.data);
     }

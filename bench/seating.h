@@ -7,6 +7,17 @@
 /* Seats the clients of a room that has none. When they are in, it calls scenario->room_ready(). */
 void seating_open_room(struct worker *worker, struct room *room);
 
+/*
+ * A seated client comes back: seating_leave() while it has lost its connection, and
+ * seating_return() connects it again. It joins its room with the same client id, and the scenario's
+ * returned() is called.
+ */
+void seating_leave(struct worker *worker, struct client *client);
+void seating_return(struct worker *worker, struct client *client);
+
+/* Connects a client; the caller counts those that arrive. */
+void seating_connect(struct worker *worker, struct client *client);
+
 /* Connects as many clients as may be on their way. A turn calls it once. */
 void seating_go_on(struct worker *worker);
 

@@ -59,10 +59,11 @@ static bool resolve(const char *host, const char *port, struct target *target)
 
 bool target_parse(const char *url, struct target *ret_target, char *ret_why, size_t why_capacity)
 {
-    static const char scheme[] = "ws://";
-    char host[256];
+    static const char *const schemes[] = {"ws://", "wss://"};
     const char *port;
     *ret_target = (struct target){0};
+    ret_target->is_secure = strncmp(url, schemes[true], strlen(schemes[true])) == 0;
+    const char *scheme = schemes[ret_target->is_secure];
     if (strncmp(url, scheme, strlen(scheme)) == 0) {
         const char *authority = url + strlen(scheme);
         size_t length = strcspn(authority, "/");
@@ -72,11 +73,12 @@ bool target_parse(const char *url, struct target *ret_target, char *ret_why, siz
             strcpy(ret_target->path, path);
         }
     }
-    if (!split_authority(ret_target->authority, host, &port)) {
-        snprintf(ret_why, why_capacity, "--url wants ws://HOST:PORT, not '%s'", url);
+    if (!split_authority(ret_target->authority, ret_target->host, &port)) {
+        snprintf(ret_why, why_capacity, "--url wants ws://HOST:PORT or wss://HOST:PORT, not '%s'",
+                 url);
         return false;
     }
-    if (!resolve(host, port, ret_target)) {
+    if (!resolve(ret_target->host, port, ret_target)) {
         snprintf(ret_why, why_capacity, "there is no host or port '%s'", ret_target->authority);
         return false;
     }
@@ -98,9 +100,10 @@ static void bind_source(int fd, uint64_t number)
         give_up("can't bind 127.0.0.%u: %s", last, strerror(errno));
 }
 
-int target_connect(const struct target *target, uint64_t number)
+int target_connect(const struct target *target, uint64_t number, bool waits)
 {
-    int fd = socket(target->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int type = SOCK_STREAM | SOCK_CLOEXEC | (waits ? 0 : SOCK_NONBLOCK);
+    int fd = socket(target->address.ss_family, type, 0);
     if (fd < 0)
         give_up("no socket for client %llu: %s", (unsigned long long)number, strerror(errno));
     if (target->is_loopback && number >= CONNECTIONS_PER_ADDRESS)
@@ -109,7 +112,9 @@ int target_connect(const struct target *target, uint64_t number)
     struct timeval timeout = {.tv_sec = CONNECT_TIMEOUT_S};
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout); /* connect() heeds it */
-    if (connect(fd, (const struct sockaddr *)&target->address, target->address_length) != 0)
+    bool is_connected =
+        connect(fd, (const struct sockaddr *)&target->address, target->address_length) == 0;
+    if (!is_connected && (waits || errno != EINPROGRESS))
         give_up("can't connect to %s: %s", target->authority,
                 errno == EINPROGRESS ? "it doesn't answer" : strerror(errno));
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);

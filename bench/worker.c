@@ -5,6 +5,7 @@
 #include "worker.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -17,6 +18,7 @@
 #define SEATING_PATIENCE_S 10 /* without any sign of the server */
 #define DRAIN_PATIENCE_S 2    /* without any delivery, before what is under way is lost */
 #define IDLE_TURN_NS_MAX 5000 /* a turn without work that takes longer had no core to run on */
+#define FLUSH_NS 2000000      /* a longer turn sends meanwhile: handshakes take long */
 #define WAIT_MS 10            /* for what comes from outside the poller: an order, the end */
 
 static struct poller *open_poller(enum poller_choice choice)
@@ -67,13 +69,21 @@ struct worker *worker_new(const struct setting *setting, uint32_t index)
     worker->index = index;
     hub_init(&worker->hub, open_poller((enum poller_choice)setting->options->poller),
              &setting->target, &setting->greeting);
+    worker->hub.tls_context = setting->tls_context;
     list_init(&worker->waiting);
     lay_out_rooms(worker);
     return worker;
 }
 
+static uint32_t client_count(const struct worker *worker)
+{
+    return worker->room_count * worker->setting->plan.clients_per_room;
+}
+
 void worker_free(struct worker *worker)
 {
+    for (uint32_t i = 0; i < client_count(worker); i++)
+        client_release(&worker->clients[i]);
     hub_release(&worker->hub);
     poller_free(worker->hub.poller);
     free(worker->rooms);
@@ -100,39 +110,94 @@ static void tell_left(struct worker *worker, struct client *client)
         worker->setting->scenario->left(worker, client);
 }
 
-static void end_client(struct worker *worker, struct client *client)
+void worker_end(struct worker *worker, struct client *client)
 {
     if (client_close(&worker->hub, client))
         tell_left(worker, client);
 }
 
+/* The server has ended the connection, for the reason that the text gives. */
+PRINTF_LIKE(3, 4)
+static void lose(struct worker *worker, struct client *client, const char *format, ...)
+{
+    const struct scenario *scenario = worker->setting->scenario;
+    if (worker->state == NULL || scenario->lost == NULL) {
+        char why[256];
+        va_list arguments;
+        va_start(arguments, format);
+        vsnprintf(why, sizeof why, format, arguments);
+        va_end(arguments);
+        give_up("%s", why);
+    }
+    scenario->lost(worker, client);
+    worker_end(worker, client);
+}
+
 static void take_close(struct worker *worker, struct client *client, struct bytes payload)
 {
     if (client->state == CLIENT_LEAVING) {
-        end_client(worker, client);
+        worker_end(worker, client);
         return;
     }
     unsigned code =
         payload.length < 2 ? WS_CLOSE_NO_STATUS : (unsigned)payload.data[0] << 8 | payload.data[1];
     size_t reason_length = payload.length < 2 ? 0 : payload.length - 2;
-    give_up("the server closed a client's connection with %u %.*s", code, (int)reason_length,
-            reason_length > 0 ? (const char *)payload.data + 2 : "");
+    lose(worker, client, "the server closed a client's connection with %u %.*s", code,
+         (int)reason_length, reason_length > 0 ? (const char *)payload.data + 2 : "");
+}
+
+static void take_opened(struct worker *worker, struct client *client)
+{
+    if (worker->state != NULL && worker->setting->scenario->opened != NULL)
+        worker->setting->scenario->opened(worker, client);
+    else
+        seating_enter(worker, client);
+}
+
+static bool has_connection(const struct client *client)
+{
+    return client->state != CLIENT_CLOSED && client->state != CLIENT_ENDING;
+}
+
+static void take_plain(struct worker *worker, struct client *client, struct bytes_mut input)
+{
+    struct client_event event;
+    while (has_connection(client) &&
+           client_next(&worker->hub, client, &input, &event) != CLIENT_NEEDS_MORE) {
+        if (event.kind == CLIENT_TEXT)
+            take_text(worker, client, event.text);
+        else if (event.kind == CLIENT_OPENED)
+            take_opened(worker, client);
+        else
+            take_close(worker, client, event.text);
+    }
+}
+
+static void take_end(struct worker *worker, struct client *client)
+{
+    if (client->state == CLIENT_LEAVING)
+        worker_end(worker, client);
+    else if (has_connection(client))
+        lose(worker, client, "the server ended a client's connection");
 }
 
 static void take_input(struct worker *worker, struct client *client, struct bytes_mut input)
 {
-    struct client_event event;
+    char why[256];
+    struct bytes_mut text;
+    enum client_tls_result result = CLIENT_TLS_TEXT;
     worker->now_ns = clock_now_ns();
-    while (client_next(&worker->hub, client, &input, &event) != CLIENT_NEEDS_MORE) {
-        if (event.kind == CLIENT_TEXT) {
-            take_text(worker, client, event.text);
-        } else if (event.kind == CLIENT_OPENED) {
-            seating_enter(worker, client);
-        } else {
-            take_close(worker, client, event.text);
-            return;
-        }
+    while (result == CLIENT_TLS_TEXT && has_connection(client)) {
+        result = client_decrypt(&worker->hub, client, &input, &text);
+        if (result == CLIENT_TLS_TEXT)
+            take_plain(worker, client, text);
     }
+    if (result == CLIENT_TLS_FAILED) {
+        client_tls_complaint(client->tls, why, sizeof why);
+        give_up("TLS failed: %s", why);
+    }
+    if (result == CLIENT_TLS_ENDED)
+        take_end(worker, client);
 }
 
 static void take_outcome(struct worker *worker, const struct outcome *outcome)
@@ -140,7 +205,7 @@ static void take_outcome(struct worker *worker, const struct outcome *outcome)
     struct client *client = CONTAINER_OF(outcome->socket, struct client, socket);
     switch (outcome->kind) {
     case OUTCOME_RECEIVED:
-        if (client->state != CLIENT_ENDING)
+        if (has_connection(client))
             take_input(worker, client, outcome->data);
         break;
     case OUTCOME_SENT:
@@ -152,10 +217,7 @@ static void take_outcome(struct worker *worker, const struct outcome *outcome)
         tell_left(worker, client);
         break;
     default: /* ENDED, FAILED */
-        if (client->state == CLIENT_LEAVING)
-            end_client(worker, client);
-        else if (client->state != CLIENT_ENDING)
-            give_up("the server ended a client's connection");
+        take_end(worker, client);
     }
 }
 
@@ -167,9 +229,14 @@ static bool turn(struct worker *worker, int timeout_ms)
     bool has_happened = !list_is_empty(&worker->hub.unsent);
     hub_flush(&worker->hub);
     poller_wait(worker->hub.poller, timeout_ms);
+    uint64_t flushed_ns = worker->now_ns = clock_now_ns();
     while (poller_next(worker->hub.poller, &outcome)) {
         take_outcome(worker, &outcome);
         has_happened = true;
+        if (worker->now_ns > flushed_ns + FLUSH_NS) {
+            hub_flush(&worker->hub);
+            flushed_ns = worker->now_ns;
+        }
     }
     has_happened = has_happened || !list_is_empty(&worker->hub.unsent);
     hub_flush(&worker->hub);
@@ -219,8 +286,8 @@ static void prepare(struct worker *worker, const struct orders *orders)
     histogram_clear(&worker->latency);
     histogram_clear(&worker->second);
     histogram_clear(&worker->lateness);
-    uint32_t client_count = worker->room_count * worker->setting->plan.clients_per_room;
-    for (uint32_t i = 0; i < client_count; i++)
+    worker->is_finished = false;
+    for (uint32_t i = 0; i < client_count(worker); i++)
         worker->clients[i].next = 0;
     worker->setting->scenario->begin(worker);
 }
@@ -253,7 +320,8 @@ static void let_flow(struct worker *worker)
     for (;;) {
         uint64_t began_ns = worker->now_ns;
         uint64_t next_ns = worker->setting->scenario->tick(worker);
-        if (worker->now_ns >= worker->end_ns && next_ns >= worker->end_ns)
+        bool is_over = worker->now_ns >= worker->end_ns && next_ns >= worker->end_ns;
+        if (is_over || worker->is_finished)
             return;
         uint64_t wake_ns = next_ns < worker->end_ns ? next_ns : worker->end_ns;
         uint64_t paced_ns = pass_time(worker, wake_ns);
@@ -289,8 +357,7 @@ static void run(struct worker *worker, const struct orders *orders)
 
 static bool has_ended(const struct worker *worker)
 {
-    uint32_t client_count = worker->room_count * worker->setting->plan.clients_per_room;
-    for (uint32_t i = 0; i < client_count; i++) {
+    for (uint32_t i = 0; i < client_count(worker); i++) {
         if (worker->clients[i].state != CLIENT_CLOSED)
             return false;
     }
@@ -299,8 +366,7 @@ static bool has_ended(const struct worker *worker)
 
 static void end_all(struct worker *worker)
 {
-    uint32_t client_count = worker->room_count * worker->setting->plan.clients_per_room;
-    for (uint32_t i = 0; i < client_count; i++) {
+    for (uint32_t i = 0; i < client_count(worker); i++) {
         if (worker->clients[i].state != CLIENT_CLOSED)
             (void)client_close(&worker->hub, &worker->clients[i]);
     }

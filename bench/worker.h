@@ -61,6 +61,8 @@ struct setting {
     struct plan plan;
     struct target target;
     struct greeting greeting;
+    struct client_tls_settings tls;
+    struct client_tls_context *tls_context; /* NULL: ws:// */
     struct orders orders;
 };
 
@@ -70,7 +72,8 @@ struct tally {
     uint64_t delivered;  /* in order */
     uint64_t lost;       /* deliveries that never came, also of the warm-up */
     uint64_t misordered; /* doubled, out of order, or to the wrong member; of the whole run */
-    uint64_t cycles;     /* of churn */
+    uint64_t cycles;     /* of churn; connections of handshakes and storm */
+    uint64_t resumed;    /* of the cycles: they resumed a TLS session */
 };
 
 struct worker {
@@ -91,7 +94,8 @@ struct worker {
     uint64_t now_ns; /* the time of the event that is being handled */
     uint64_t begin_ns;
     uint64_t end_ns;
-    bool is_sending; /* the traffic flows; otherwise the worker waits for messages under way */
+    bool is_finished; /* the scenario needs no more time */
+    bool is_sending;  /* the traffic flows; otherwise the worker waits for messages under way */
     uint32_t active_rooms; /* the first ones of `rooms` */
     uint64_t under_way;    /* deliveries that have not come yet */
     uint64_t heard_ns;     /* when the last delivery came */
@@ -115,6 +119,9 @@ void worker_free(struct worker *worker);
 
 /* The thread's function. */
 void *worker_work(void *worker);
+
+/* Ends a client's connection at once. The scenario's left() is called now or later. */
+void worker_end(struct worker *worker, struct client *client);
 
 /* How many of `total` rooms this worker has. */
 uint32_t worker_share(const struct worker *worker, uint32_t total);

@@ -240,6 +240,10 @@ describe('The load generator', { skip, concurrency: true }, () => {
     await assertFails(2, /--rate needs a value/, 'lockstep', '--rate');
     await assertFails(2, /one of 1, 2, 3, floor/, 'lockstep', '--protocol', 4);
     await assertFails(2, /startup needs --command/, 'startup');
+    await assertFails(2, /need --url wss/, 'lockstep', '--insecure');
+    await assertFails(2, /--cut needs --protocol 2 or 3/, 'storm', '--cut');
+    await assertFails(2, /--rooms means nothing to handshakes/, 'handshakes', '--rooms', 2);
+    await assertFails(2, /the floor has no storm/, 'storm', '--protocol', 'floor');
   });
 
   it('says why it gives up', async () => {
