@@ -24,6 +24,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 RELAY = "build/release/party-sockets"
 FLOOR = "build/release/bench/party-floor"
 GENERATOR = "build/release/bench/party-bench"
+CERTIFICATE = "build/release/bench/cert.pem"
+KEY = "build/release/bench/key.pem"
 
 SERVER_CORE = {0}
 GENERATOR_CORE = {1}
@@ -76,6 +78,7 @@ class Server:
         self.command = command
         self.cores = cores
         self.protocol = protocol
+        self.scheme = "wss" if CERTIFICATE in command else "ws"
         self.shown = shlex.join(pinned(cores) + command).replace("'{port}'", "{port}")
         self.process = None
         self.port = None
@@ -149,6 +152,15 @@ def floor(poller, frame_lengths, clients, *options):
     return Server(words, protocol="floor")
 
 
+def tls_options():
+    """Options of relay and floor for TLS, with a key of the kind that browsers meet most (ECDSA, P-256)."""
+    if not os.path.exists(os.path.join(ROOT, CERTIFICATE)):
+        key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", KEY]
+        words = ["openssl", "req", "-x509", *key, "-days", "3650", "-subj", "/CN=bench", "-out", CERTIFICATE]
+        subprocess.run(words, cwd=ROOT, capture_output=True, check=True)
+    return ["--tls-cert", CERTIFICATE, "--tls-key", KEY]
+
+
 def options_text(options):
     """{"in_flight": 4} as ["--in-flight", "4"]; True is a flag."""
     words = []
@@ -189,11 +201,11 @@ class Play:
         return [GENERATOR, self.scenario, *options_text({**chosen, **self.options, **extra})]
 
     def shown(self, server):
-        words = self.words(server.protocol, {"url": "ws://127.0.0.1:PORT", "pid": "PID"})
+        words = self.words(server.protocol, {"url": f"{server.scheme}://127.0.0.1:PORT", "pid": "PID"})
         return shlex.join(pinned(self.cores) + words)
 
     def begin(self, server, result_file):
-        where = {"url": f"ws://127.0.0.1:{server.port}", "pid": server.process.pid}
+        where = {"url": f"{server.scheme}://127.0.0.1:{server.port}", "pid": server.process.pid}
         words = self.words(server.protocol, {**where, "json": result_file, "quiet": True})
         return subprocess.Popen(
             words,

@@ -140,7 +140,8 @@ static void name_host(SSL *ssl, const char *host)
     X509_VERIFY_PARAM *check = SSL_get0_param(ssl);
     if (X509_VERIFY_PARAM_set1_ip_asc(check, host) == 1)
         return; /* an address is not sent as a server name: RFC 6066 3 */
-    SSL_set_tlsext_host_name(ssl, host);
+    SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+             (void *)(uintptr_t)host); /* SSL_set_tlsext_host_name() drops the const */
     SSL_set1_host(ssl, host);
 }
 

@@ -62,8 +62,8 @@ static const char *const summaries[] = {
     [SCENARIO_HANDSHAKES] =
         "connect, TLS (with wss://) and WebSocket handshake, close, over and over",
     [SCENARIO_STORM] =
-        "clients in rooms wait until the server ends them (restart it), and come back "
-        "at once",
+        ("clients in rooms wait until the server ends them (restart it), and come back "
+         "at once"),
 };
 
 #define FIELD(name) offsetof(struct options, name)

@@ -6,6 +6,7 @@
  *
  * A client that is turned away does not try again: it counts as lost.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -16,7 +17,8 @@
 #include "seating.h"
 
 #define CONNECTS_PER_TURN 128u
-#define TRY_NS 2000000 /* between two looks whether the port accepts */
+#define TRY_NS 2000000    /* between two looks whether the port accepts */
+#define PROBE_NS 50000000 /* a server that accepts for so long is not the one that is ending */
 
 struct storm {
     uint32_t clients;
@@ -26,6 +28,8 @@ struct storm {
     uint32_t lost;  /* clients that were turned away */
     bool is_raging; /* they come back */
     bool has_cut;
+    int probe_fd; /* a connection to the next server; -1: none */
+    uint64_t probed_ns;
     uint64_t began_ns;
     uint64_t *connected_ns; /* of each client */
 };
@@ -44,6 +48,7 @@ static void storm_begin(struct worker *worker)
     struct storm *storm = allocate_or_give_up(1, sizeof *storm);
     storm->clients = worker->room_count * worker->setting->plan.clients_per_room;
     storm->connected_ns = allocate_or_give_up(storm->clients, sizeof *storm->connected_ns);
+    storm->probe_fd = -1;
     worker->state = storm;
 }
 
@@ -51,6 +56,8 @@ static void storm_end(struct worker *worker)
 {
     struct storm *storm = worker->state;
     worker->tally.lost = storm->lost;
+    if (storm->probe_fd >= 0)
+        close(storm->probe_fd);
     free(storm->connected_ns);
     free(storm);
 }
@@ -64,16 +71,31 @@ static void cut_all(struct worker *worker, struct storm *storm)
     }
 }
 
+/* Whether the probe is still there. A process that ends resets what its port had accepted. */
+static bool has_server(struct storm *storm)
+{
+    uint8_t byte;
+    bool is_there = recv(storm->probe_fd, &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN;
+    close(storm->probe_fd);
+    storm->probe_fd = -1;
+    return is_there;
+}
+
 static uint64_t await_server(struct worker *worker, struct storm *storm)
 {
     if (worker->setting->options->cuts && !storm->has_cut)
         cut_all(worker, storm);
     if (storm->gone < storm->clients)
         return UINT64_MAX;
-    int fd = target_try(&worker->setting->target);
-    if (fd < 0)
-        return worker->now_ns + TRY_NS;
-    close(fd);
+    if (storm->probe_fd < 0) {
+        storm->probe_fd = target_try(&worker->setting->target);
+        storm->probed_ns = worker->now_ns;
+        return worker->now_ns + (storm->probe_fd < 0 ? TRY_NS : PROBE_NS);
+    }
+    if (worker->now_ns < storm->probed_ns + PROBE_NS)
+        return storm->probed_ns + PROBE_NS;
+    if (!has_server(storm))
+        return worker->now_ns;
     storm->is_raging = true;
     worker->hub.waits_to_connect = false; /* nobody waits for another one's place in a backlog */
     storm->began_ns = clock_now_ns();

@@ -3,7 +3,11 @@
 // docs/protocol.md for what a real relay does. `scripts/setup test` installs `ws`.
 //
 //     bench/versus "node bench/peers/node-ws.mjs {port}"
+//     bench/versus "node bench/peers/node-ws.mjs {port} {cert} {key}"    over TLS
 import { randomInt } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { createServer as createPlain } from 'node:http';
+import { createServer as createSecure } from 'node:https';
 import { createRequire } from 'node:module';
 
 const fromTests = createRequire(new URL('../../tests/blackbox/package.json', import.meta.url));
@@ -75,7 +79,10 @@ function receive(socket, text) {
   else tell(socket, { type: 'error', message: 'Unknown message type' });
 }
 
-const server = new WebSocketServer({ port: Number(process.argv[2] ?? 8080), perMessageDeflate: false });
+const [port = '8080', cert, key] = process.argv.slice(2);
+const http = cert ? createSecure({ cert: readFileSync(cert), key: readFileSync(key) }) : createPlain();
+const server = new WebSocketServer({ server: http, perMessageDeflate: false });
+http.listen(Number(port));
 server.on('connection', (socket) => {
   socket.on('message', (text) => receive(socket, text));
   socket.on('close', () => leave(socket));

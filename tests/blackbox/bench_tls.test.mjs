@@ -2,15 +2,16 @@
 // back after a restart.
 
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
-import { bench, skip } from './support/bench.mjs';
+import { bench, floorBinary, skip } from './support/bench.mjs';
 import { selfSigned } from './support/certificates.mjs';
-import { eventually, slowness } from './support/deadline.mjs';
+import { eventually, slowness, withDeadline } from './support/deadline.mjs';
 import { Server } from './support/server.mjs';
 import { loopCounts } from './support/suite.mjs';
 
@@ -131,6 +132,29 @@ describe('The load generator and certificates', { skip }, () => {
     } finally {
       plain.kill();
     }
+  });
+});
+
+describe('The floor over TLS', { skip }, () => {
+  it('broadcasts, and resumes sessions', async (test) => {
+    const { stdout: lengths } = await bench('lockstep', '--protocol', 'floor', '--print-lengths');
+    const [bytesIn, bytesOut] = lengths.split(/\s/);
+    const poller = process.env.POLLER_UNDER_TEST ?? 'epoll';
+    const options = ['--clients', 4, '--in', bytesIn, '--out', bytesOut, '--poller', poller, ...certificate.options];
+    const floor = spawn(floorBinary, ['--port', '0', '--host', '127.0.0.1', ...options].map(String));
+    test.after(() => floor.kill('SIGKILL'));
+    const [line] = await withDeadline(once(floor.stdout, 'data'), 'The floor');
+    const port = Number(/:(\d+)\n/.exec(line)[1]);
+    for (const shape of [[], ['--in-flight', 16]]) {
+      const size = ['--protocol', 'floor', '--rooms', 5, '--clients', 4, ...moment];
+      const report = await measure({ port }, 'lockstep', ...size, ...shape);
+      assert.deepEqual([report.lost, report.misordered], [0, 0]);
+      assert.equal(report.deliveries, report.sent * 3);
+      assert.ok(report.sent > 0);
+    }
+    const again = ['--protocol', 'floor', '--at-once', 4, '--count', 12, '--warm-up', 0];
+    const { handshakes, resumed } = await measure({ port }, 'handshakes', ...again);
+    assert.deepEqual([handshakes, resumed], [12, 8]);
   });
 });
 

@@ -12,6 +12,9 @@ const defaultBinary = fileURLToPath(
 );
 const binary = path.resolve(process.env.PARTY_BENCH_BINARY ?? defaultBinary);
 
+/** The least that a relay could do, which is built beside the generator. */
+export const floorBinary = path.join(path.dirname(binary), 'party-floor');
+
 /** For `describe` and `it`: why they are skipped, or false. */
 export const skip = !existsSync(binary) && `there is no ${binary}`;
 
