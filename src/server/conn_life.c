@@ -74,11 +74,18 @@ static void end_life(struct loop *loop, struct conn *conn)
     loop->kernel->close(fd, is_lost);
 }
 
+/* Only about right, when several loops ask at once. */
+static bool has_remote_place(struct server *server)
+{
+    uint64_t most = (uint64_t)server->connections_max * REMOTE_PARTS;
+    return atomic_load_explicit(&server->remote_count, memory_order_relaxed) < most;
+}
+
 struct conn *conn_life_make_remote(struct loop *loop, struct link_end *end,
                                    const struct link_item *item)
 {
     struct server *server = loop->server;
-    struct conn *conn = conn_new_remote(end, item->client);
+    struct conn *conn = has_remote_place(server) ? conn_new_remote(end, item->client) : NULL;
     if (conn == NULL)
         return NULL;
     conn->loop = loop->index & 0x3F;
@@ -95,6 +102,7 @@ struct conn *conn_life_make_remote(struct loop *loop, struct link_end *end,
     if (item->has_address)
         conn->subnet = subnets_enter(&server->subnets, item->address);
     conn_set_origin(conn, origins_add_client(&server->origins, item->origin, loop->clock_ms));
+    atomic_fetch_add_explicit(&server->remote_count, 1, memory_order_relaxed);
     end->clients++;
     return conn;
 }
@@ -102,6 +110,7 @@ struct conn *conn_life_make_remote(struct loop *loop, struct link_end *end,
 static void end_remote_life(struct loop *loop, struct conn *conn)
 {
     struct server *server = loop->server;
+    atomic_fetch_sub_explicit(&server->remote_count, 1, memory_order_relaxed);
     origins_remove_client(&server->origins, conn->origin_number);
     if (conn->subnet != SUBNET_NONE)
         subnets_leave(&server->subnets, conn->subnet, loop_clock_ms(loop));

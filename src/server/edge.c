@@ -125,6 +125,13 @@ static struct conn *find_client(const struct loop *loop, const struct link_end *
     return is_behind ? conn : NULL;
 }
 
+/* It has a seat. What it was told with that costs its address as much as it does at home. */
+static void note_seat(struct loop *loop, struct conn *conn)
+{
+    admission_seat_changed(loop, conn);
+    admission_spend(loop, conn->subnet, conn_waiting(conn) / 1024 * JOIN_COST_PER_KIB);
+}
+
 struct conn *edge_entered(struct loop *loop, struct link_end *end, const struct link_item *item)
 {
     struct conn *conn = find_client(loop, end, item->client);
@@ -137,7 +144,7 @@ struct conn *edge_entered(struct loop *loop, struct link_end *end, const struct 
     if (item->entered == LINK_HANDLE_NONE)
         detach(loop, conn);
     else
-        admission_seat_changed(loop, conn);
+        note_seat(loop, conn);
     return conn;
 }
 

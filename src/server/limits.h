@@ -109,6 +109,9 @@
 #define BEGUN_BYTES_BEFORE_CLOSE_MAX (64 * 1024)
 
 #define SLOWEST_READER_BYTES_PER_MS 4 /* output taken at this rate makes up for silence */
+/* Members at other nodes, in parts of --max-connections: what is said of them is the other node's.
+ */
+#define REMOTE_PARTS 4
 #define LINGER_TIMEOUT_MS 2000 /* for the peer to close after us, while it acknowledges nothing */
 #define LINGER_STALLS 4        /* stall timeouts that it may take while it acknowledges output */
 /* An upgrade: TLS connections are closed over so long, in steps; others are awaited so long. */

@@ -31,6 +31,7 @@ static void forget_frame(struct link_end *end)
 static void free_end(struct loop *loop, struct link_end *end)
 {
     loop->charged -= end->charged;
+    loop->links->in_bytes -= end->in_bytes;
     forget_frame(end);
     buf_release(&end->out);
     buf_release(&end->in);
@@ -85,6 +86,20 @@ static struct link_end *add_end(struct loop *loop, uint64_t incarnation, uint32_
     link_begin(&end->link, draw_session(loop), end->used_ms);
     links->ends[links->count++] = end;
     return end;
+}
+
+/* Whether such a loop of a peer may be there: a stranger can't make this loop keep ends for it. */
+static bool is_known(const struct loop *loop, const struct link_header *header)
+{
+    const struct peers *peers = loop->server->peers;
+    for (uint32_t place = 0; place < PEERS_MAX; place++) {
+        uint64_t incarnation = atomic_load(&peers->peers[place].incarnation);
+        if (incarnation == header->from)
+            return header->loop < atomic_load(&peers->peers[place].loops);
+        if (incarnation == 0)
+            break;
+    }
+    return false;
 }
 
 struct link_end *links_find(struct loop *loop, uint64_t incarnation, uint32_t peer_loop)
@@ -207,13 +222,15 @@ static void charge(struct loop *loop, struct link_end *end)
     size_t bytes = end->in.capacity + end->out.capacity;
     loop->charged += bytes - end->charged;
     end->charged = bytes;
+    loop->links->in_bytes += end->in.length - end->in_bytes;
+    end->in_bytes = end->in.length;
 }
 
 struct link_end *links_take(struct loop *loop, struct bytes message)
 {
     struct link_header header;
     struct bytes stream;
-    if (!link_header_read(message, &header, &stream))
+    if (!link_header_read(message, &header, &stream) || !is_known(loop, &header))
         return NULL;
     struct link_end *end = links_find(loop, header.from, header.loop);
     if (end == NULL || end->is_void)
@@ -222,7 +239,8 @@ struct link_end *links_take(struct loop *loop, struct bytes message)
     if (verdict == LINK_IGNORED)
         return NULL;
     end->used_ms = now_ms(loop);
-    if (verdict == LINK_VOID || buf_append(&end->in, stream) != BUF_OK)
+    bool fits = loop->links->in_bytes + stream.length <= LINKS_IN_BYTES_MAX;
+    if (verdict == LINK_VOID || !fits || buf_append(&end->in, stream) != BUF_OK)
         end->is_void = true;
     charge(loop, end);
     return end;

@@ -14,7 +14,10 @@
 
 #define LINKS_MAX 4096                        /* of a loop: peers times their loops */
 #define LINK_OUT_BYTES_MAX ((size_t)24 << 20) /* that wait for the end of a turn */
-#define LINK_UNUSED_MS 60000                  /* then an end without clients is freed */
+#define LINKS_IN_BYTES_MAX                                                       \
+    ((size_t)48 << 20)       /* that have come on all ends and are no whole item \
+                              */
+#define LINK_UNUSED_MS 60000 /* then an end without clients is freed */
 #define LINK_MESSAGE_BYTES_MAX ((size_t)512 << 10)
 
 struct link_end {
@@ -31,9 +34,10 @@ struct link_end {
     size_t frame_begin;
     size_t frame_length;
     struct payload *frame_payload;
-    struct buf in;  /* what has come and was not handled */
-    size_t taken;   /* of these bytes, so many were handled */
-    size_t charged; /* bytes of the budget */
+    struct buf in;   /* what has come and was not handled */
+    size_t taken;    /* of these bytes, so many were handled */
+    size_t in_bytes; /* of `in`, as they were counted last */
+    size_t charged;  /* bytes of the budget */
     bool is_void;
 };
 
@@ -54,6 +58,7 @@ struct links {
     uint32_t count;
     struct attachment *attachments;
     uint32_t attachment_count;
+    size_t in_bytes;       /* of all ends */
     uint32_t next_create;  /* the slice at which to look for a place for the next room */
     uint64_t now_ms;       /* as the loop's, which wraps */
     uint32_t advanced_ms;  /* the loop's time when this one was advanced */

@@ -82,6 +82,7 @@ struct server {
     uint32_t connections_max;
     size_t buffered_bytes_max;
     atomic_uint connection_count;
+    atomic_uint remote_count;  /* members at other nodes, which have no place in the table */
     atomic_uint refusal_count; /* connections above a limit that wait for their refusal */
     struct store *store;       /* NULL without --state-dir */
     struct peers *peers;       /* NULL without a cluster */

@@ -10,7 +10,8 @@
 
 #define SERVERS_MAX 4
 #define LATENCY_LEAST_NS (NETWORK_MS / 10)
-#define LATENCY_MORE_NS (2 * NETWORK_MS)
+#define LATENCY_MORE_NS (2 * NETWORK_MS) /* or so many times that: */
+#define FAR_TIMES 25
 #define FAULT_ONCE_IN 400 /* messages; for each kind of fault */
 #define CUT_ONCE_IN 4000
 #define CUT_NS (12 * NETWORK_S)
@@ -35,6 +36,7 @@ static struct {
     struct server *servers[SERVERS_MAX];
     uint32_t count;
     struct way ways[SERVERS_MAX][SERVERS_MAX]; /* from, to */
+    uint64_t latency_more_ns;
     uint64_t incarnations[SERVERS_MAX];
     bool are_dead[SERVERS_MAX];
     uint64_t messages;
@@ -42,6 +44,12 @@ static struct {
     bool has_faults;
     uint64_t faulty_ns; /* the end of the last fault; 0: there was none */
 } bus;
+
+void bus_begin(void)
+{
+    memset(&bus, 0, sizeof bus);
+    bus.latency_more_ns = LATENCY_MORE_NS * (network_once_in(3) ? FAR_TIMES : 1);
+}
 
 void bus_begin_faults(void)
 {
@@ -153,14 +161,14 @@ bool bus_publish(void *context, uint64_t incarnation, uint32_t loop, struct byte
     bus.messages++;
     bus.bytes += message.length;
     struct way *way = &bus.ways[from][to];
-    uint64_t at_ns = network_now_ns() + LATENCY_LEAST_NS + network_random() % LATENCY_MORE_NS;
+    uint64_t at_ns = network_now_ns() + LATENCY_LEAST_NS + network_random() % bus.latency_more_ns;
     if (is_cut(way)) {
         note_fault(way->cut_until_ns);
         return network_once_in(2); /* it may be known at once that there is no connection */
     }
     if (has_fault())
         at_ns += network_random() % HELD_NS;
-    note_fault(at_ns > network_now_ns() + 2 * LATENCY_MORE_NS ? at_ns : 0);
+    note_fault(at_ns > network_now_ns() + 2 * bus.latency_more_ns ? at_ns : 0);
     if (has_fault()) {
         note_fault(network_now_ns());
         return true; /* it is lost */

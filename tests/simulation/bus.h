@@ -7,6 +7,9 @@
 
 #include "server/loop.h"
 
+/* Begins anew, with a network between the servers that is near or far. */
+void bus_begin(void);
+
 /* From now on messages are lost, doubled, held up, and whole ways are cut for some seconds. */
 void bus_begin_faults(void);
 void bus_end_faults(void);

@@ -39,6 +39,7 @@ static const struct scene scenes[] = {
     {"many-connections", scene_many_connections},
     {"all-places-taken", scene_all_places_taken},
     {"many-newcomers", scene_many_newcomers},
+    {"hasty-guests", scene_hasty_guests},
     {"many-guessers", scene_many_guessers},
     {"seat-expires", scene_seat_expires},
     {"no-hold", scene_no_hold},

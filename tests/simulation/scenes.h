@@ -81,6 +81,7 @@ void scenes_visit(uint64_t end_ns, bool is_traced);
 
 /* It is about to stop, and drains; then it has stopped, and all have been told. Not for the list.
  */
+void scene_hasty_guests(void);
 void scene_server_drains(bool is_traced);
 /* In a cluster in which nobody is: one of its nodes dies, and the others play on. */
 void scene_node_dies(bool is_traced);

@@ -2,6 +2,7 @@
 #include "scenes.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "guests.h"
@@ -10,6 +11,8 @@
 
 #define PARTIES 12
 #define MEMBERS 3
+#define HASTY_GUESTS 12
+#define HASTE_NS (60 * NETWORK_MS)
 #define NOTICED_NS (8 * NETWORK_S) /* an edge hears no more of a home for 5 s, and then says so */
 
 /* A party before the node dies: where its room is, and where its members' connections are. */
@@ -94,6 +97,27 @@ static void expect_no_room(const struct gathering *gathering, int protocol)
     if (strstr(text, "Room not found") == NULL)
         scene_fails("who comes to a room that has died hears %s", text);
     guest_leave(guest, 1000);
+}
+
+/* Those who are cut off before they hear that they are in: nobody of them stays. */
+void scene_hasty_guests(void)
+{
+    struct guest *host = guest_create(1, "host", HASTY_GUESTS + 1);
+    char text[64];
+    for (uint32_t i = 0; i < HASTY_GUESTS; i++) {
+        snprintf(text, sizeof text, "hasty %u", i);
+        struct guest *guest = guest_come(1, text);
+        guest_say(guest, "{\"type\":\"join\",\"clientId\":\"%s\",\"room\":\"%s\"}", text,
+                  guest_code(host));
+        scene_wait(network_random() % HASTE_NS);
+        guest_cut_off(guest);
+    }
+    scene_wait(PROMPT_NS);
+    snprintf(text, sizeof text, "/room/%s", guest_code(host));
+    char *answer = scene_visit(text);
+    if (strstr(answer, "\"clients\":1,") == NULL)
+        scene_fails("some who were cut off are still here: %s", answer);
+    free(answer);
 }
 
 void scene_node_dies(bool is_traced)

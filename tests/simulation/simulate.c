@@ -115,6 +115,7 @@ static struct outcome_of_seed play(const struct options *options, uint64_t seed)
     clients_fall_silent();
     world_run_until(world_now_ns() + SILENCE_NS);
     clients_check_rest();
+    world_check_members();
     bool drains = network_once_in(2) && !world_has_store();
     if (drains) {
         scene_server_drains(options->is_traced);

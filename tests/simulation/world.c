@@ -843,6 +843,40 @@ static uint64_t incarnation_of(uint32_t node)
     return 1000 + node;
 }
 
+/* Whether the other node has the connection of such a member. */
+static bool has_edge(const struct conn *member)
+{
+    const struct link_end *end = member->remote.end;
+    for (uint32_t n = 0; n < world.node_count; n++) {
+        const struct server *server = &world.nodes[n].server;
+        if (incarnation_of(n) != end->incarnation)
+            continue;
+        const struct conn *conn =
+            handles_find(&server->loops[end->peer_loop]->connections, member->remote.client);
+        return conn != NULL && conn->is_away;
+    }
+    return false;
+}
+
+static void check_members_of(const struct loop *loop)
+{
+    uint32_t at = 0;
+    const struct conn *conn;
+    while ((conn = handles_next(&loop->connections, &at)) != NULL) {
+        if (conn->state == CONN_REMOTE && !has_edge(conn))
+            world_fail("a member of a room whose connection is nowhere", conn->remote.client);
+    }
+}
+
+void world_check_members(void)
+{
+    for (uint32_t n = 0; n < world.node_count; n++) {
+        const struct server *server = &world.nodes[n].server;
+        for (uint32_t i = 0; i < server->loop_count; i++)
+            check_members_of(server->loops[i]);
+    }
+}
+
 /* All accept from one listener, as behind a balancer that knows nothing of rooms. */
 static void start_node(struct node *node, uint32_t index, int listener_fd)
 {
@@ -893,6 +927,13 @@ static void tell_of_slices(void)
 /* Each slice has an owner from the first day; some own many, and some perhaps none. */
 static void share_slices(void)
 {
+    for (uint32_t i = 0; i < world.node_count; i++) {
+        for (uint32_t other = 0; other < world.node_count; other++) {
+            if (other != i)
+                (void)peers_add(&world.nodes[i].peers, incarnation_of(other),
+                                world.nodes[other].server.loop_count);
+        }
+    }
     for (uint32_t slice = 0; slice < MAP_SLICES; slice++)
         give_slice(slice, network_below(network_once_in(2) ? world.node_count : 1));
     tell_of_slices();
@@ -995,6 +1036,8 @@ void world_begin(const struct world_plan *plan)
     if (plan->restarts)
         world.config.state_directory = "simulated";
     world.node_count = plan->nodes;
+    if (plan->nodes > 1)
+        bus_begin();
     int listener_fd = network_listener();
     for (uint32_t i = 0; i < plan->nodes; i++)
         start_node(&world.nodes[i], i, listener_fd);
@@ -1086,6 +1129,7 @@ static void check_nobody_is_here(void)
 
 static void check_rest_of(struct server *server)
 {
+    expect_none("members of other nodes of whom all have left", atomic_load(&server->remote_count));
     struct origin_counts origin;
     expect_none("rooms that are still there", atomic_load(&server->rooms));
     expect_none("bytes that rooms still keep", atomic_load(&server->retained_bytes));
@@ -1103,6 +1147,14 @@ static uint64_t charge_of_links(const struct loop *loop)
     return bytes;
 }
 
+static uint64_t clients_behind_links(const struct loop *loop)
+{
+    uint64_t clients = 0;
+    for (uint32_t i = 0; loop->links != NULL && i < loop->links->count; i++)
+        clients += loop->links->ends[i]->clients;
+    return clients;
+}
+
 static void check_loops_of(const struct server *server)
 {
     for (uint32_t i = 0; i < server->loop_count; i++) {
@@ -1112,6 +1164,7 @@ static void check_loops_of(const struct server *server)
                         loop->stats.counters[COUNTER_PROTOCOL_ERROR]);
         expect_none("bytes of the budget that nobody gave back",
                     loop->charged - charge_of_links(loop));
+        expect_none("clients behind links of whom all have left", clients_behind_links(loop));
     }
 }
 

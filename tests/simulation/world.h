@@ -80,6 +80,9 @@ bool world_is_stopping(void);
 /* Nothing fails from now on, and the server stays, after a last planned stop if it has a store. */
 void world_end_faults(void);
 
+/* When nothing is on its way: each member of another node has its connection there. */
+void world_check_members(void);
+
 /* Turns of all loops so far. */
 uint64_t world_turns(void);
 
