@@ -101,7 +101,8 @@ struct conn *conn_life_make_remote(struct loop *loop, struct link_end *end,
     }
     if (item->has_address)
         conn->subnet = subnets_enter(&server->subnets, item->address);
-    conn_set_origin(conn, origins_add_client(&server->origins, item->origin, loop->clock_ms));
+    /* Its edge counts the connection. */
+    conn_set_origin(conn, origins_restore_client(&server->origins, item->origin, loop->clock_ms));
     atomic_fetch_add_explicit(&server->remote_count, 1, memory_order_relaxed);
     end->clients++;
     return conn;

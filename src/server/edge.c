@@ -57,7 +57,7 @@ static void send_entrance(struct loop *loop, struct conn *conn, struct link_end 
         .kind = LINK_ENTER,
         .client = conn->handle,
         .protocol = conn->protocol,
-        .origin = bytes_of(origin, length),
+        .origin = links_origin(bytes_of(origin, length)),
         .text = text,
     };
     item.has_address = admission_address_of(loop, conn, &item.address);

@@ -72,6 +72,12 @@ struct links {
 MUST_CHECK bool links_init(struct loop *loop);
 void links_release(struct loop *loop);
 
+/* A name that is too long for a link is that of the origins that are not listed. */
+static inline struct bytes links_origin(struct bytes name)
+{
+    return name.length <= LINK_ORIGIN_MAX ? name : BYTES(ORIGIN_OTHER_NAME);
+}
+
 /* Takes the turn's time. */
 void links_advance(struct loop *loop);
 

@@ -22,7 +22,7 @@ bool origins_init(struct origins *origins, bool needs_no_proof)
     origins->items = calloc(ORIGINS_MAX + 1, sizeof *origins->items);
     if (origins->items == NULL)
         return false;
-    name_item(&origins->items[ORIGIN_OTHER], BYTES("__other__"));
+    name_item(&origins->items[ORIGIN_OTHER], BYTES(ORIGIN_OTHER_NAME));
     return pthread_mutex_init(&origins->lock, NULL) == 0;
 }
 

@@ -23,6 +23,7 @@
 #include "server/limits.h"
 
 #define ORIGIN_OTHER 0 /* counts all that the table has no entry for */
+#define ORIGIN_OTHER_NAME "__other__"
 
 struct origin_counts {
     uint32_t clients; /* open WebSockets of this origin's pages */

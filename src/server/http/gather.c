@@ -185,7 +185,7 @@ void gather_tell(struct loop *loop, struct link_end *end, const struct link_item
             .audience = answer.audience,
             .members_max = answer.members_max,
         };
-        reply.origin = bytes_of((const uint8_t *)answer.origin, answer.origin_length);
+        reply.origin = links_origin(bytes_of((const uint8_t *)answer.origin, answer.origin_length));
         reply.text = bytes_of(answer.url, answer.url == NULL ? 0 : answer.url_length);
     }
     if (reply.room.is_untold) /* nothing that depends on the room */
