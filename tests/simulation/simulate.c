@@ -16,6 +16,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "bus.h"
 #include "clients.h"
 #include "network.h"
 #include "scenes.h"
@@ -47,6 +48,8 @@ struct outcome_of_seed {
     uint64_t digest;
     uint64_t heard;
     uint64_t turns;
+    uint64_t bus_messages; /* between servers */
+    uint64_t bus_bytes;
 };
 
 /* Tells those who plant faults that servers start. */
@@ -125,10 +128,14 @@ static struct outcome_of_seed play(const struct options *options, uint64_t seed)
         if (world_is_cluster())
             scene_node_dies(options->is_traced);
     }
+    struct outcome_of_seed outcome = {0};
+    bus_count(&outcome.bus_messages, &outcome.bus_bytes);
     world_stop();
     if (drains)
         scene_server_has_stopped();
-    const struct outcome_of_seed outcome = {clients_digest(), clients_heard(), world_turns()};
+    outcome.digest = clients_digest();
+    outcome.heard = clients_heard();
+    outcome.turns = world_turns();
     clients_end();
     network_release();
     clients_release();
@@ -203,9 +210,13 @@ int main(int argument_count, char **arguments)
             if (again.digest != first.digest || again.turns != first.turns)
                 world_fail("two runs of the seed differ", seed);
         }
-        printf("ok %llu - seed %llu: %llu messages heard, %llu turns\n", (unsigned long long)i + 1,
+        printf("ok %llu - seed %llu: %llu messages heard, %llu turns", (unsigned long long)i + 1,
                (unsigned long long)seed, (unsigned long long)first.heard,
                (unsigned long long)first.turns);
+        if (first.bus_messages > 0)
+            printf(", %llu messages with %llu bytes between servers",
+                   (unsigned long long)first.bus_messages, (unsigned long long)first.bus_bytes);
+        putchar('\n');
     }
     printf("1..%llu\n", (unsigned long long)i);
     return 0;
