@@ -8,6 +8,7 @@ enum field {
     FIELD_NODE,
     FIELD_DRAINING,
     FIELD_ENDED,
+    FIELD_LOOPS,
     FIELD_READS,
     FIELD_WRITES,
     FIELD_ROOMS,
@@ -15,7 +16,7 @@ enum field {
     FIELDS
 };
 
-static const char *const names[FIELDS] = {"version", "node",   "draining", "ended",
+static const char *const names[FIELDS] = {"version", "node",   "draining", "ended",  "loops",
                                           "reads",   "writes", "rooms",    "clients"};
 
 static bool read_flag(const struct json_value *value, bool *ret_flag)
@@ -27,6 +28,14 @@ static bool read_flag(const struct json_value *value, bool *ret_flag)
 static bool read_number(const struct json_value *value, uint64_t *ret_number)
 {
     return json_member_whole(value, LEASE_NUMBER_MAX, ret_number);
+}
+
+static bool read_loops(const struct json_value *value, uint32_t *ret_loops)
+{
+    uint64_t loops;
+    bool is_read = json_member_whole(value, LEASE_LOOPS_MAX, &loops) && loops > 0;
+    *ret_loops = is_read ? (uint32_t)loops : 0;
+    return is_read;
 }
 
 bool lease_read(struct bytes text, struct lease *ret_lease)
@@ -45,6 +54,7 @@ bool lease_read(struct bytes text, struct lease *ret_lease)
            node_id_read_json(&values[FIELD_NODE], &ret_lease->node) &&
            read_flag(&values[FIELD_DRAINING], &ret_lease->is_draining) &&
            read_flag(&values[FIELD_ENDED], &ret_lease->has_ended) &&
+           read_loops(&values[FIELD_LOOPS], &ret_lease->loops) &&
            read_number(&values[FIELD_READS], &ret_lease->reads) &&
            read_number(&values[FIELD_WRITES], &ret_lease->writes) &&
            read_number(&values[FIELD_ROOMS], &ret_lease->rooms) &&
@@ -58,6 +68,7 @@ void lease_write(struct writer *writer, const struct lease *lease)
     node_id_write(writer, &lease->node);
     writer_put_flag(writer, "\",\"draining\":", lease->is_draining);
     writer_put_flag(writer, ",\"ended\":", lease->has_ended);
+    writer_put_number(writer, ",\"loops\":", lease->loops);
     writer_put_number(writer, ",\"reads\":", lease->reads);
     writer_put_number(writer, ",\"writes\":", lease->writes);
     writer_put_number(writer, ",\"rooms\":", lease->rooms);

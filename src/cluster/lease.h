@@ -3,7 +3,7 @@
  * rewritten says that the process is alive. One JSON object:
  *
  *     {"version":1,"node":"a.0000000000000001","draining":false,"ended":false,
- *      "reads":1,"writes":1,"rooms":12,"clients":340}
+ *      "loops":4,"reads":1,"writes":1,"rooms":12,"clients":340}
  */
 #ifndef PARTY_CLUSTER_LEASE_H
 #define PARTY_CLUSTER_LEASE_H
@@ -12,12 +12,15 @@
 
 #define LEASE_VERSION 1
 #define LEASE_TEXT_MAX 512
+#define LEASE_LOOPS_MAX 255 /* a link's header has one byte for a loop */
 #define LEASE_NUMBER_MAX ((UINT64_C(1) << 53) - 1)
 
 struct lease {
     struct node_id node;
     bool is_draining; /* it gets no slices */
     bool has_ended;   /* it owns and serves nothing any more, and never will */
+    uint32_t loops;   /* that the process has, 1 at least: a code's number modulo this is the loop
+                         of its room */
     uint64_t reads;   /* the highest version of entries and messages that it reads */
     uint64_t writes;  /* the one that it writes */
     uint64_t rooms;   /* for the status page */

@@ -4,9 +4,10 @@
 #include "base/attributes.h"
 #include "cluster/ownership_parts.h"
 
-void ownership_init(struct ownership *ownership, const struct node_id *self, uint64_t random)
+void ownership_init(struct ownership *ownership, const struct node_id *self, uint32_t loops,
+                    uint64_t random)
 {
-    *ownership = (struct ownership){.self = *self, .random = random};
+    *ownership = (struct ownership){.self = *self, .loops = loops, .random = random};
 }
 
 void ownership_set_figures(struct ownership *ownership, uint64_t rooms, uint64_t clients)
@@ -291,6 +292,7 @@ static struct bytes write_lease(struct ownership *ownership)
         .node = ownership->self,
         .is_draining = ownership->is_draining,
         .has_ended = ownership->is_ending,
+        .loops = ownership->loops,
         .reads = MAP_VERSION,
         .writes = MAP_VERSION,
         .rooms = ownership->rooms,

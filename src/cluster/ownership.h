@@ -212,6 +212,7 @@ struct ownership {
     bool has_changes; /* a slice's state and what was told of it may differ */
     struct ownership_slice slices[MAP_SLICES];
 
+    uint32_t loops;
     uint64_t rooms;
     uint64_t clients;
     uint8_t text[MAP_TEXT_MAX];
@@ -219,10 +220,11 @@ struct ownership {
 };
 
 /*
- * `random` is of the kernel's source: the eras that this node may begin are made of it. The node
- * owns nothing and must look.
+ * `loops`: that the process has, 1 at least, for its lease. `random` is of the kernel's source: the
+ * eras that this node may begin are made of it. The node owns nothing and must look.
  */
-void ownership_init(struct ownership *ownership, const struct node_id *self, uint64_t random);
+void ownership_init(struct ownership *ownership, const struct node_id *self, uint32_t loops,
+                    uint64_t random);
 
 /* For the status page; they go with the next renewal. */
 void ownership_set_figures(struct ownership *ownership, uint64_t rooms, uint64_t clients);

@@ -27,7 +27,7 @@ void node_start(const char *name)
     /* Incarnations are random, but those of a seed are always the same. */
     if (!node_id_set(&node->id, bytes_of_string(name), world.node_count))
         broken("no name of a node: %s", name);
-    ownership_init(&node->ownership, &node->id, seeds_seed() * NODES_MAX + world.node_count);
+    ownership_init(&node->ownership, &node->id, 1, seeds_seed() * NODES_MAX + world.node_count);
     tell("%s starts", name_of(node));
 }
 

@@ -104,7 +104,7 @@ static void play(struct bytes text, uint8_t revision, uint8_t order)
     struct node_id self;
     bool is_set = node_id_set(&self, BYTES("a"), 1);
     assert(is_set);
-    ownership_init(&ownership, &self, 5);
+    ownership_init(&ownership, &self, 2, 5);
     const struct map_entry entries[] = {
         {KNOWN, BYTES("junk")}, {KNOWN + 1 + revision % 4u, text}, {KNOWN + 5, text}};
     for (uint32_t i = 1; i <= TURNS; i++) {

@@ -26,6 +26,7 @@ static void the_longest_lease_fits_and_is_read_as_it_was(void **state)
     uint8_t text[LEASE_TEXT_MAX];
     struct writer writer = writer_over(text, sizeof text);
     struct lease longest = {.is_draining = true,
+                            .loops = LEASE_LOOPS_MAX,
                             .reads = LEASE_NUMBER_MAX,
                             .writes = LEASE_NUMBER_MAX - 1,
                             .rooms = LEASE_NUMBER_MAX - 2,
@@ -38,6 +39,7 @@ static void the_longest_lease_fits_and_is_read_as_it_was(void **state)
     assert_true(node_id_equal(&lease.node, &longest.node));
     assert_true(lease.is_draining);
     assert_false(lease.has_ended);
+    assert_int_equal(lease.loops, longest.loops);
     assert_true(lease.reads == longest.reads);
     assert_true(lease.writes == longest.writes);
     assert_true(lease.rooms == longest.rooms);
@@ -48,7 +50,8 @@ static void the_longest_lease_fits_and_is_read_as_it_was(void **state)
     "{\"version\":" version ",\"node\":\"" node "\",\"draining\":" draining \
     ",\"ended\":true,\"reads\":1,\"writes\":1," numbers "}"
 #define NODE "a.0000000000000001"
-#define NUMBERS "\"rooms\":0,\"clients\":0"
+#define FIGURES "\"rooms\":0,\"clients\":0"
+#define NUMBERS "\"loops\":4," FIGURES
 
 static void leases_that_are_wrong_are_refused(void **state)
 {
@@ -62,15 +65,20 @@ static void leases_that_are_wrong_are_refused(void **state)
         LEASE("1", "a", "false", NUMBERS),
         LEASE("1", NODE, "0", NUMBERS),
         LEASE("1", NODE, "null", NUMBERS),
-        LEASE("1", NODE, "false", "\"rooms\":0"),
-        LEASE("1", NODE, "false", "\"rooms\":-1,\"clients\":0"),
-        LEASE("1", NODE, "false", "\"rooms\":0,\"clients\":9007199254740992"),
+        LEASE("1", NODE, "false", "\"loops\":4,\"rooms\":0"),
+        LEASE("1", NODE, "false", "\"loops\":4,\"rooms\":-1,\"clients\":0"),
+        LEASE("1", NODE, "false", "\"loops\":4,\"rooms\":0,\"clients\":9007199254740992"),
+        LEASE("1", NODE, "false", FIGURES),
+        LEASE("1", NODE, "false", "\"loops\":0," FIGURES),
+        LEASE("1", NODE, "false", "\"loops\":256," FIGURES),
+        LEASE("1", NODE, "false", "\"loops\":\"4\"," FIGURES),
         LEASE("1", NODE, "false", NUMBERS) "x",
         LEASE("1", "\xff.0000000000000001", "false", NUMBERS),
     };
     (void)state;
     assert_true(read_text(LEASE("1", NODE, "false", NUMBERS)));
     assert_true(lease.has_ended);
+    assert_int_equal(lease.loops, 4);
     assert_true(read_text(LEASE("1", NODE, "false", NUMBERS ",\"later\":[1]")));
     for (size_t i = 0; i < ARRAY_LENGTH(wrong); i++) {
         if (read_text(wrong[i]))

@@ -57,7 +57,7 @@ static void take_events(void)
 static void begin(void)
 {
     const struct node_id self = node(SELF);
-    ownership_init(&machine, &self, 77);
+    ownership_init(&machine, &self, 4, 77);
     now_ms = 1000;
     losses = openings = 0;
     has_ended = false;
@@ -179,7 +179,7 @@ static struct ownership_lease lease_of(uint64_t number, uint64_t sequence, bool 
     static uint8_t values[200][LEASE_TEXT_MAX];
     struct writer key = writer_over(keys[number], NODE_ID_TEXT_MAX);
     struct writer value = writer_over(values[number], LEASE_TEXT_MAX);
-    const struct lease lease = {.node = node(number), .is_draining = is_draining};
+    const struct lease lease = {.node = node(number), .is_draining = is_draining, .loops = 1};
     node_id_write(&key, &lease.node);
     lease_write(&value, &lease);
     return (struct ownership_lease){writer_view(&key), writer_view(&value), sequence};
@@ -724,6 +724,7 @@ static void figures_are_in_the_lease(void **state)
     const struct ownership_request *request = request_of(OWNERSHIP_WRITE_LEASE);
     assert_true(lease_read(request->text, &lease));
     assert_true(lease.rooms == LEASE_NUMBER_MAX && lease.clients == 12);
+    assert_int_equal(lease.loops, 4);
     assert_false(lease.is_draining || lease.has_ended);
 }
 
