@@ -21,7 +21,8 @@ PURE = {"base", "proto", "relay", "cluster"}
 
 # Within src/server a file includes only what stands in a line above its own: so there is no cycle.
 SERVER_ORDER = """
-    limits bucket counters notices peers show_state token_check version http/qr
+    limits
+    bucket counters notices peers show_state token_check version http/qr
     stats config conn history makers newcomers origins subnets http/answer_cache
     config_options
     config_read config_values

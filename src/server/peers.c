@@ -10,14 +10,21 @@ void peers_init(struct peers *peers, uint64_t incarnation)
         atomic_init(&peers->slices[slice], PEER_NOBODY);
 }
 
-uint8_t peers_add(struct peers *peers, uint64_t incarnation, uint32_t loops)
+uint8_t peers_find(const struct peers *peers, uint64_t incarnation)
 {
     for (uint32_t place = 0; place < peers->count; place++) {
-        struct peer *peer = &peers->peers[place];
-        if (atomic_load(&peer->incarnation) == incarnation) {
-            atomic_store(&peer->loops, loops);
+        if (atomic_load(&peers->peers[place].incarnation) == incarnation)
             return (uint8_t)place;
-        }
+    }
+    return PEER_NOBODY;
+}
+
+uint8_t peers_add(struct peers *peers, uint64_t incarnation, uint32_t loops)
+{
+    uint8_t place = peers_find(peers, incarnation);
+    if (place != PEER_NOBODY) {
+        atomic_store(&peers->peers[place].loops, loops);
+        return place;
     }
     if (peers->count == PEERS_MAX)
         return PEER_NOBODY;

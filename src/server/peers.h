@@ -14,6 +14,7 @@
 #include "base/attributes.h"
 #include "base/bytes.h"
 #include "cluster/map.h"
+#include "server/limits.h"
 
 #define PEERS_MAX 240
 #define PEER_HERE 254   /* this process */
@@ -47,6 +48,9 @@ struct ownership_word {
 /* Nobody owns anything at first. */
 void peers_init(struct peers *peers, uint64_t incarnation);
 
+/* The place of a process. PEER_NOBODY: it has none. */
+uint8_t peers_find(const struct peers *peers, uint64_t incarnation);
+
 /* The place of a process, which gets one if it has none. PEER_NOBODY: all places are taken. */
 uint8_t peers_add(struct peers *peers, uint64_t incarnation, uint32_t loops);
 
@@ -70,9 +74,15 @@ static inline bool peers_is_same(struct ownership_word a, struct ownership_word 
     return a.word == b.word;
 }
 
+/*
+ * A code's slice. The code's number modulo the loops of a node is the loop of its room, so the
+ * slice is of a part of the number that does not decide the loop: each slice has codes of each
+ * loop. If it were the number modulo 256, a node with two loops and every second slice would have a
+ * loop that can make no room.
+ */
 static inline uint32_t peers_slice_of(uint64_t code)
 {
-    return (uint32_t)(code % MAP_SLICES);
+    return (uint32_t)(code / LOOPS_MAX % MAP_SLICES);
 }
 
 #endif
