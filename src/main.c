@@ -19,6 +19,7 @@
 #include "server/config.h"
 #include "server/health_check.h"
 #include "server/loop_thread.h"
+#include "server/node.h"
 #include "server/records.h"
 #include "server/server.h"
 #include "server/show_state.h"
@@ -29,6 +30,8 @@
 
 #define EXIT_USAGE 2
 #define LAN_ADDRESSES_MAX 8
+#define CLUSTER_WAIT_MS 10000 /* for NATS, at the start */
+#define CLUSTER_RETRY_MS 500
 /* Longer allocations get pages of their own from the kernel, and free() gives these back. */
 #define SEPARATE_ALLOCATION_BYTES (64 * 1024)
 
@@ -95,10 +98,12 @@ static enum run run(struct server *server, int signal_fd)
         print_addresses(server);
     if (run == RUN_STOPPED && watch(server, signal_fd) == WATCH_UPGRADE)
         run = RUN_HELD;
-    if (run == RUN_HELD)
+    if (run == RUN_HELD) {
         upgrade_hold(server);
-    else
+    } else {
+        node_end(server->node);
         stop_all(server, started);
+    }
     for (uint32_t i = 0; i < started; i++)
         pthread_join(threads[i], NULL);
     return run;
@@ -196,6 +201,29 @@ static enum opening wait_for_listeners(struct server *server, int signal_fd, cha
     }
 }
 
+/* Joins the cluster, if there is one. Its engine may be about to start, as this process is. */
+static enum opening join_cluster(struct server *server, int signal_fd, char *ret_why)
+{
+    uint32_t began_ms = clock_now_ms();
+    if (server->config->cluster == NULL)
+        return OPENING_DONE;
+    for (;;) {
+        switch (node_open(server->config, &server->node, ret_why)) {
+        case NODE_OPEN:
+            server->peers = node_peers(server->node);
+            return OPENING_DONE;
+        case NODE_WRONG:
+            return OPENING_FAILED;
+        case NODE_RETRY:
+            break;
+        }
+        if (clock_now_ms() - began_ms >= CLUSTER_WAIT_MS)
+            return OPENING_FAILED;
+        if (is_stopped_within(signal_fd, CLUSTER_RETRY_MS))
+            return OPENING_STOPPED;
+    }
+}
+
 /* Loads the certificate and the token key that the operator names. False: `ret_why` says why. */
 static bool load(struct server *server, char *ret_why, size_t why_capacity)
 {
@@ -213,6 +241,7 @@ static bool load(struct server *server, char *ret_why, size_t why_capacity)
 
 static void unload(struct server *server)
 {
+    node_free(server->node);
     tls_context_free(server->tls);
     token_keys_free(server->token_keys);
 }
@@ -299,7 +328,10 @@ static int serve_with(struct server *server, struct upgrade *upgrade, int signal
 {
     if (!take_over(server, upgrade))
         return EXIT_FAILURE;
-    enum run result = run(server, signal_fd);
+    enum run result = RUN_FAILED;
+    if (server->node == NULL || node_begin(server->node, server))
+        result = run(server, signal_fd);
+    node_stop(server->node);
     if (result == RUN_HELD)
         upgrade_execute(server);
     if (server->keeps_rooms)
@@ -334,11 +366,13 @@ static int serve_listening(struct server *server, struct upgrade *upgrade, int s
 
 static int serve(const struct config *config, struct process_start start)
 {
-    char why[512];
+    char why[NODE_WHY_MAX];
     struct upgrade upgrade;
     struct server server = {
         .config = config,
         .kernel = &kernel_linux,
+        .listener_fd = -1,
+        .admin_fd = -1,
     };
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread yet */
     mallopt(M_MMAP_THRESHOLD, SEPARATE_ALLOCATION_BYTES);
@@ -346,6 +380,10 @@ static int serve(const struct config *config, struct process_start start)
         return EXIT_FAILURE;
     if (!choose_poller(config, &server.poller)) {
         complain("--poller io_uring: the kernel does not have it (Linux 6.1) or does not allow it");
+        return EXIT_USAGE;
+    }
+    if (config->cluster != NULL && start.role != PROCESS_ORDINARY) {
+        complain("--cluster needs a start: there is no upgrade yet to or of a node of a cluster");
         return EXIT_USAGE;
     }
     int signal_fd = open_signals();
@@ -357,7 +395,9 @@ static int serve(const struct config *config, struct process_start start)
     }
     upgrade_give_ticket_keys(&upgrade, server.tls);
     int status = EXIT_SUCCESS;
-    enum opening opening = get_listeners(&server, &upgrade, signal_fd, why, sizeof why);
+    enum opening opening = join_cluster(&server, signal_fd, why);
+    if (opening == OPENING_DONE)
+        opening = get_listeners(&server, &upgrade, signal_fd, why, sizeof why);
     if (opening == OPENING_FAILED)
         complain(why);
     if (opening != OPENING_STOPPED)

@@ -13,7 +13,7 @@ ALLOWED = {
     "net": {"base", "net"},
     "store": {"base", "store"},
     "bus": {"base", "bus"},
-    "server": {"base", "proto", "relay", "cluster", "net", "store", "server"},
+    "server": {"base", "proto", "relay", "cluster", "net", "store", "bus", "server"},
 }
 # `proto`, `relay`, `cluster` and `base` must not reach the kernel. <arpa/inet.h> is text to address and back.
 FORBIDDEN_HEADERS = re.compile(r"include\s*<(sys/|unistd|pthread|time\.h|errno|netinet|net/)")
@@ -40,7 +40,9 @@ SERVER_ORDER = """
     deadlines settle
     handover_restore handover_threads remote stopping
     resting
-    mail
+    mail node_parts
+    node_keeper node_keys node_messages
+    node
     turn
     hold
     loop_thread

@@ -60,9 +60,15 @@ struct config {
     const char *tls_key;
     const char *token_key;       /* file, see net/token_key.h; NULL: nobody needs a token */
     const char *state_directory; /* NULL: rooms end with the process */
-    const char *options_file;    /* NULL: none */
-    struct bytes options_text;   /* what is in it */
-    char *options_lines;         /* the same in parts, to which strings above may point */
+    const char *cluster;         /* URLs of NATS' servers; NULL: the process is alone */
+    const char *cluster_name;
+    const char *node_name;        /* NULL: the host's */
+    const char *nats_credentials; /* file; NULL: none */
+    const char *nats_authority;   /* file, PEM; NULL: none */
+    uint64_t nats_replicas;
+    const char *options_file;  /* NULL: none */
+    struct bytes options_text; /* what is in it */
+    char *options_lines;       /* the same in parts, to which strings above may point */
 
     uint64_t protocol;         /* enum protocol of clients that name none */
     const char *instance_id;   /* letters, digits, `.`, `-` and `_`; NULL: unset */

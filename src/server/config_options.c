@@ -66,6 +66,23 @@ const struct option config_options[] = {
      "where browsers are sent that come without a WebSocket", OTHERWISE("the server's own page"),
      NULL},
 
+    {"--cluster", "CLUSTER", FIELD(cluster), VALUE_SERVERS, 0, 0,
+     "NATS' servers that join this node to others, such as nats://a:4222,nats://b:4222, with user "
+     "and password before an @ if need be",
+     OTHERWISE("none: the server is alone"), NULL},
+    {"--cluster-name", "CLUSTER_NAME", FIELD(cluster_name), VALUE_CLUSTER, 0, 0,
+     "which cluster of those at the same servers", STANDARD("party-sockets"), NULL},
+    {"--node-name", "NODE_NAME", FIELD(node_name), VALUE_NODE, 0, 0,
+     "what this node is called in the cluster", OTHERWISE("the host's name"), NULL},
+    {"--nats-creds", "NATS_CREDS", FIELD(nats_credentials), VALUE_TEXT, 0, 0,
+     "file with the credentials for NATS", OTHERWISE("none"), NULL},
+    {"--nats-ca", "NATS_CA", FIELD(nats_authority), VALUE_TEXT, 0, 0,
+     "file with the certificate that vouches for NATS' servers, PEM: they must speak TLS",
+     OTHERWISE("none"), NULL},
+    {"--nats-replicas", "NATS_REPLICAS", FIELD(nats_replicas), VALUE_NUMBER, 1, 3,
+     "copies that NATS keeps of what the nodes agree on, 1 or 3, when the first node begins",
+     STANDARD("1"), NULL},
+
     {"--ping-interval", "PING_INTERVAL", FIELD(ping_interval_ms), VALUE_DURATION, 10,
      DURATION_MAX_MS, "silence after which a client is pinged", STANDARD("5s"), NULL},
     {"--idle-timeout", "IDLE_TIMEOUT", FIELD(idle_timeout_ms), VALUE_DURATION, 10, DURATION_MAX_MS,

@@ -23,6 +23,9 @@ enum value_kind {
     VALUE_PREFIX,   /* the beginning of a path */
     VALUE_NAME,     /* letters, digits, `.`, `-` and `_` */
     VALUE_URL,      /* http or https */
+    VALUE_SERVERS,  /* URLs of NATS' servers, parted by commas */
+    VALUE_CLUSTER,  /* a name, see bus_names.h */
+    VALUE_NODE,     /* a name, see node_id.h */
     VALUE_ORIGINS,  /* lists: repeatable, or parted by commas */
     VALUE_PROXIES,
 };

@@ -226,6 +226,11 @@ static bool is_consistent(const struct config *config, enum config_result use,
         why = "--idle-timeout must be longer than --ping-interval";
     if (config->on_stop == ON_STOP_KEEP && config->state_directory == NULL)
         why = "--on-stop keep needs a --state-dir";
+    if (config->cluster != NULL && config->state_directory != NULL && use == CONFIG_RUN)
+        why = "--cluster and --state-dir don't go together yet: a cluster's rooms end with their "
+              "node";
+    if (config->nats_replicas == 2)
+        why = "--nats-replicas wants 1 or 3";
     if (use == CONFIG_CHECK_HEALTH && config->port == 0)
         why = CHECK_HEALTH " needs a --port to ask at";
     if (why != NULL)

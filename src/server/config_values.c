@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bus/bus_names.h"
+#include "cluster/node_id.h"
 #include "proto/http_request.h"
 #include "proto/origin.h"
 #include "proto/url.h"
@@ -223,6 +225,41 @@ static bool set_url(const char **field, const char *name, const char *text,
     return is_good || complain(complaint, name, "an http or https URL", text);
 }
 
+/* The sentence has no URL, which may have a password. */
+static bool set_servers(const char **field, const char *name, const char *text,
+                        struct complaint complaint)
+{
+    *field = text;
+    for (const char *at = text; at != NULL;) {
+        if (strncmp(at, "nats://", strlen("nats://")) != 0 &&
+            strncmp(at, "tls://", strlen("tls://")) != 0) {
+            snprintf(complaint.text, complaint.capacity,
+                     "%s wants URLs such as nats://HOST:4222, with commas between them", name);
+            return false;
+        }
+        const char *comma = strchr(at, ',');
+        at = comma == NULL ? NULL : comma + 1;
+    }
+    return true;
+}
+
+static bool set_cluster(const char **field, const char *name, const char *text,
+                        struct complaint complaint)
+{
+    *field = text;
+    return bus_cluster_is_valid(text) ||
+           complain(complaint, name, "at most 32 letters, digits or '-'", text);
+}
+
+static bool set_node(const char **field, const char *name, const char *text,
+                     struct complaint complaint)
+{
+    struct node_id id;
+    *field = text;
+    return node_id_set(&id, bytes_of_string(text), 1) ||
+           complain(complaint, name, "at most 32 letters, digits, '-' or '_'", text);
+}
+
 /* NULL: the item was added. Otherwise what the option wants instead. */
 static const char *add_origin(struct origin_list *origins, struct bytes item)
 {
@@ -284,6 +321,12 @@ bool config_option_set(struct config *config, enum config_source source,
         return set_endpoint(field, name, text, complaint);
     case VALUE_URL:
         return set_url(field, name, text, complaint);
+    case VALUE_SERVERS:
+        return set_servers(field, name, text, complaint);
+    case VALUE_CLUSTER:
+        return set_cluster(field, name, text, complaint);
+    case VALUE_NODE:
+        return set_node(field, name, text, complaint);
     case VALUE_ORIGINS:
     case VALUE_PROXIES: {
         struct config_list *list = field; /* both list structures begin with it */

@@ -4,6 +4,9 @@
 
 /* Bounds of options. */
 #define LOOPS_MAX 64
+/* Messages of other nodes that wait for a loop, each with so much more; more is lost. */
+#define REMOTE_MAIL_BYTES_MAX ((size_t)16 << 20)
+#define REMOTE_MAIL_OVERHEAD 128
 #define REQUEST_BYTES_LEAST 1024 /* --max-request-bytes: a browser's head without cookies fits */
 #define MESSAGE_BYTES_LIMIT (1024u * 1024 * 1024) /* --max-message-bytes, --max-queue-bytes */
 #define MESSAGE_RATE_LIMIT 1000000u /* --max-message-rate: tokens are counted in 32 bits */

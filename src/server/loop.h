@@ -56,6 +56,7 @@ struct eviction {
  * State of the process that all loops share. Counts are sums of all loops; a loop changes them when
  * a connection or room begins or ends.
  */
+struct node;
 struct store;
 
 struct server {
@@ -86,6 +87,7 @@ struct server {
     atomic_uint refusal_count; /* connections above a limit that wait for their refusal */
     struct store *store;       /* NULL without --state-dir */
     struct peers *peers;       /* NULL without a cluster */
+    struct node *node;         /* the same */
     /* Set by the main thread: another process or program will have the rooms, so none ends now. */
     atomic_bool keeps_rooms;
     atomic_uint rooms;
@@ -202,7 +204,10 @@ struct loop {
     uint32_t cut_off;                  /* connections with too much output to be handed over */
     bool is_held;                      /* the thread takes no more turns: see hold */
     atomic_bool vacant_mail_is_posted; /* a loop has posted vacant_mail, which is not handled yet */
-    struct links *links;               /* to other nodes; NULL without a cluster */
+    atomic_bool owners_mail_is_posted; /* the same of owners_mail, which the node posts */
+    /* Bytes of MAIL_REMOTE that were handled, in all, each with REMOTE_MAIL_OVERHEAD; it wraps. */
+    atomic_size_t remote_handled;
+    struct links *links; /* to other nodes; NULL without a cluster */
     struct relay relay;
     struct drain drain;
     struct newcomers newcomers;

@@ -76,6 +76,13 @@ static void copy_for_rehearsal(struct loop *loop)
     loop_tell_main(loop);
 }
 
+static void receive_message(struct loop *loop, struct remote_mail *mail)
+{
+    size_t bytes = mail->length + REMOTE_MAIL_OVERHEAD;
+    remote_receive(loop, mail);
+    atomic_fetch_add(&loop->remote_handled, bytes);
+}
+
 void mail_handle(struct loop *loop, struct mail *mail)
 {
     switch ((enum mail_kind)mail->kind) {
@@ -119,9 +126,10 @@ void mail_handle(struct loop *loop, struct mail *mail)
         loop->is_held = true;
         break;
     case MAIL_REMOTE:
-        remote_receive(loop, CONTAINER_OF(mail, struct remote_mail, mail));
+        receive_message(loop, CONTAINER_OF(mail, struct remote_mail, mail));
         break;
     case MAIL_OWNERS:
+        atomic_store(&loop->owners_mail_is_posted, false);
         break;
     }
 }

@@ -37,6 +37,10 @@ struct peers {
      */
     bool (*publish)(void *context, uint64_t incarnation, uint32_t loop, struct bytes message);
     void *context;
+    /* For the figures: */
+    atomic_uint own_slices;
+    atomic_uint live_peers;
+    atomic_bool is_connected; /* to the engine that joins the nodes */
 };
 
 /* Who owns a slice: one word, so that it is read as a whole. Equal words are one owner's one term.

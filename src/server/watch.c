@@ -13,6 +13,7 @@
 #include "net/token_key.h"
 #include "server/conn_life.h"
 #include "server/drain.h"
+#include "server/node.h"
 #include "server/records.h"
 #include "server/upgrade.h"
 
@@ -123,6 +124,7 @@ static int wait_for_signal(struct server *server, int signal_fd, struct schedule
 static void begin_draining(struct server *server, struct schedule *schedule)
 {
     schedule->is_draining = true;
+    node_drain(server->node);
     schedule->drain_due_ms = clock_now_ms() + (uint32_t)server->config->drain_timeout_ms;
     for (uint32_t i = 0; i < server->loop_count; i++)
         mailbox_post(&server->loops[i]->mailbox, &server->loops[i]->drain_mail);
@@ -185,6 +187,8 @@ enum watch_end watch(struct server *server, int signal_fd)
             reload(server);
         if (number == SIGUSR2 && schedule.is_draining)
             complain("SIGUSR2: there is no upgrade: the server is stopping");
+        else if (number == SIGUSR2 && server->node != NULL)
+            complain("SIGUSR2: there is no upgrade yet of a node of a cluster: start it anew");
         else if (number == SIGUSR2 && upgrade_prepare(server, signal_fd))
             return WATCH_UPGRADE;
         notices_say(&server->notices);

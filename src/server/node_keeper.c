@@ -1,0 +1,253 @@
+/* The keeper: turns of the machine, and the picture that the loops read. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "server/node_parts.h"
+
+static void map_was_read(struct node *node, const struct node_outcome *outcome)
+{
+    struct map_entry entries[BUS_MAP_HISTORY_MAX];
+    struct map_history history = {.last_revision = outcome->entries.last_revision,
+                                  .entries = entries};
+    if (outcome->outcome != BUS_DONE) {
+        ownership_map_was_not_read(&node->ownership, outcome->serial);
+        return;
+    }
+    for (uint32_t i = 0; i < outcome->entries.count && i < BUS_MAP_HISTORY_MAX; i++) {
+        const struct bus_entry *entry = &outcome->entries.entries[i];
+        entries[history.count++] =
+            (struct map_entry){.revision = entry->revision, .text = entry->text};
+    }
+    ownership_map_was_read(&node->ownership, outcome->serial, &history);
+}
+
+static int compare_revisions(const void *a, const void *b)
+{
+    const struct ownership_lease *one = a;
+    const struct ownership_lease *other = b;
+    return one->sequence < other->sequence ? 1 : one->sequence > other->sequence ? -1 : 0;
+}
+
+/* The newest leases, if there are more than the machine takes. */
+static void leases_were_read(struct node *node, const struct node_outcome *outcome)
+{
+    struct ownership_lease leases[BUS_LEASES_MAX];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < outcome->entries.count && i < BUS_LEASES_MAX; i++) {
+        const struct bus_entry *entry = &outcome->entries.entries[i];
+        leases[count++] = (struct ownership_lease){
+            .key = entry->key, .text = entry->text, .sequence = entry->revision};
+    }
+    qsort(leases, count, sizeof leases[0], compare_revisions);
+    ownership_leases_were_read(&node->ownership, outcome->serial, leases,
+                               count < OWNERSHIP_LEASES_MAX ? count : OWNERSHIP_LEASES_MAX);
+}
+
+static const struct node_known *find_known(const struct node_known *known, uint32_t count,
+                                           uint64_t incarnation)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (known[i].incarnation == incarnation)
+            return &known[i];
+    }
+    return NULL;
+}
+
+/* Notes who is there beside this node, how many loops it has, and whether it renews its lease. */
+static void note_leases(struct node *node, const struct bus_entries *entries)
+{
+    struct node_known before[BUS_LEASES_MAX];
+    uint32_t count_before = node->known_count;
+    uint64_t now_ms = node_now_ms();
+    memcpy(before, node->known, sizeof before);
+    node->known_count = 0;
+    for (uint32_t i = 0; i < entries->count && i < BUS_LEASES_MAX; i++) {
+        const struct bus_entry *entry = &entries->entries[i];
+        struct node_id id;
+        struct lease lease;
+        if (!node_id_read(entry->key, &id) || !lease_read(entry->text, &lease) ||
+            !node_id_equal(&id, &lease.node) || id.incarnation == node->id.incarnation)
+            continue;
+        struct node_known known = {id.incarnation, lease.loops, entry->revision, 0,
+                                   lease.has_ended};
+        const struct node_known *same = find_known(before, count_before, id.incarnation);
+        /* A lease that is seen for the first time may be of long ago. */
+        if (same != NULL)
+            known.renewed_ms = same->revision == entry->revision ? same->renewed_ms : now_ms;
+        node->known[node->known_count++] = known;
+    }
+}
+
+static void take_outcome(struct node *node, const struct node_outcome *outcome)
+{
+    struct ownership *ownership = &node->ownership;
+    bool is_done = outcome->outcome == BUS_DONE;
+    switch (outcome->kind) {
+    case OWNERSHIP_WRITE_LEASE:
+        if (is_done)
+            ownership_lease_was_written(ownership, outcome->serial, outcome->revision);
+        else
+            ownership_lease_was_not_written(ownership, outcome->serial);
+        break;
+    case OWNERSHIP_READ_MAP:
+        map_was_read(node, outcome);
+        break;
+    case OWNERSHIP_WRITE_MAP:
+        ownership_map_was_written(ownership, outcome->serial,
+                                  is_done                           ? OWNERSHIP_ACKNOWLEDGED
+                                  : outcome->outcome == BUS_REFUSED ? OWNERSHIP_REFUSED
+                                                                    : OWNERSHIP_UNKNOWN);
+        break;
+    case OWNERSHIP_READ_LEASES:
+        if (is_done)
+            leases_were_read(node, outcome);
+        else
+            ownership_leases_were_not_read(ownership, outcome->serial);
+        break;
+    default:
+        break;
+    }
+    bool shows_leases =
+        outcome->kind == OWNERSHIP_READ_LEASES || outcome->kind == NODE_LOOK_AT_LEASES;
+    if (is_done && shows_leases)
+        note_leases(node, &outcome->entries);
+}
+
+/* The owner's place, or PEER_NOBODY for one whose loops are not known yet. */
+static uint8_t place_of(struct node *node, uint64_t incarnation)
+{
+    uint8_t place = peers_find(&node->peers, incarnation);
+    if (place != PEER_NOBODY)
+        return place;
+    const struct node_known *known = find_known(node->known, node->known_count, incarnation);
+    if (known != NULL)
+        return peers_add(&node->peers, incarnation, known->loops);
+    node->has_stranger = true;
+    return PEER_NOBODY;
+}
+
+/* Whether the picture has changed. */
+static bool show(struct node *node, uint32_t slice, uint8_t place, uint64_t term)
+{
+    struct ownership_word before = peers_owner(&node->peers, slice);
+    peers_set_owner(&node->peers, slice, place, term);
+    return !peers_is_same(before, peers_owner(&node->peers, slice));
+}
+
+static bool show_slice(struct node *node, uint32_t slice)
+{
+    struct node_id owner;
+    uint64_t term = ownership_term(&node->ownership, slice);
+    if (term != 0)
+        return show(node, slice, PEER_HERE, term);
+    if (!ownership_find_owner(&node->ownership, slice, &owner, &term) ||
+        owner.incarnation == node->id.incarnation)
+        return show(node, slice, PEER_NOBODY, 0);
+    uint8_t place = place_of(node, owner.incarnation);
+    return show(node, slice, place, place == PEER_NOBODY ? 0 : term);
+}
+
+static void tell_loops(struct node *node)
+{
+    peers_publish_changes(&node->peers);
+    for (uint32_t i = 0; i < node->server->loop_count; i++) {
+        struct loop *loop = node->server->loops[i];
+        if (!atomic_exchange(&loop->owners_mail_is_posted, true))
+            mailbox_post(&loop->mailbox, &loop->owners_mail);
+    }
+}
+
+/* Takes all events, and shows the loops who owns what now. */
+static void show_owners(struct node *node)
+{
+    struct ownership_event event;
+    bool has_changed = false;
+    while (ownership_next_event(&node->ownership, &event)) {
+        if (event.kind == OWNERSHIP_LOST)
+            has_changed |= show(node, event.slice, PEER_NOBODY, 0);
+        else if (event.kind == OWNERSHIP_ENDED)
+            atomic_store(&node->has_ended, true);
+    }
+    node->has_stranger = false;
+    /* See node.h: while it must look, it shows what it had. */
+    for (uint32_t i = 0; !ownership_must_look(&node->ownership) && i < MAP_SLICES; i++)
+        has_changed |= show_slice(node, i);
+    if (has_changed)
+        tell_loops(node);
+}
+
+static void ask(struct node *node, uint64_t now_ms)
+{
+    struct ownership_request request;
+    while (ownership_next_request(&node->ownership, &request))
+        node_ask(&node->desk, (int)request.kind, &request);
+    uint64_t pause_ms = node->has_stranger ? NODE_LEASES_SOON_MS : NODE_LEASES_MS;
+    if (now_ms - node->leases_asked_ms < pause_ms)
+        return;
+    node->leases_asked_ms = now_ms;
+    node_ask(&node->desk, NODE_LOOK_AT_LEASES, &(struct ownership_request){0});
+}
+
+static void count_figures(struct node *node, uint64_t now_ms)
+{
+    const struct server *server = node->server;
+    uint32_t peers = 0;
+    uint32_t slices = 0;
+    for (uint32_t i = 0; i < node->known_count; i++) {
+        const struct node_known *known = &node->known[i];
+        peers += !known->has_ended && known->renewed_ms != 0 &&
+                 now_ms - known->renewed_ms <= NODE_ALIVE_MS;
+    }
+    for (uint32_t i = 0; i < MAP_SLICES; i++)
+        slices += peers_place(peers_owner(&node->peers, i)) == PEER_HERE;
+    atomic_store(&node->peers.live_peers, peers);
+    if (atomic_exchange(&node->peers.own_slices, slices) != slices)
+        fprintf(stderr, "party-sockets: this node has %u of %d slices now\n", slices, MAP_SLICES);
+    ownership_set_figures(&node->ownership, atomic_load(&server->rooms),
+                          atomic_load(&server->connection_count));
+}
+
+/* Tells the operator when the bus is away, and when it is back. */
+static void watch_bus(struct node *node)
+{
+    struct bus_state state;
+    node->bus->functions->state(node->bus, &state);
+    bool is_away = !state.has_messages || !state.has_keys;
+    atomic_store(&node->peers.is_connected, !is_away);
+    if (is_away == node->is_bus_known_away)
+        return;
+    node->is_bus_known_away = is_away;
+    fprintf(stderr, "party-sockets: %s\n",
+            !is_away             ? "NATS is back"
+            : state.has_given_up ? "NATS does not take this node any more: start it anew"
+                                 : "NATS is away: rooms go on whose members are all at this node");
+}
+
+/* See the contract of ownership.h. */
+static void take_turn(struct node *node)
+{
+    struct node_outcome outcome;
+    bool has_outcome = node_wait_for_outcome(&node->desk, NODE_TURN_MS, &outcome);
+    uint64_t now_ms = node_now_ms();
+    watch_bus(node);
+    count_figures(node, now_ms);
+    ownership_begin_turn(&node->ownership, now_ms);
+    if (has_outcome) {
+        take_outcome(node, &outcome);
+        node_outcome_taken(&node->desk);
+    }
+    if (atomic_load(&node->must_drain))
+        ownership_drain(&node->ownership);
+    if (atomic_load(&node->must_end))
+        ownership_end(&node->ownership);
+    show_owners(node);
+    ask(node, now_ms);
+}
+
+void *node_run_keeper(void *argument)
+{
+    struct node *node = argument;
+    while (!atomic_load(&node->is_stopping))
+        take_turn(node);
+    return NULL;
+}

@@ -1,0 +1,158 @@
+/* What the files of the node share, and nobody else includes. */
+#ifndef PARTY_SERVER_NODE_PARTS_H
+#define PARTY_SERVER_NODE_PARTS_H
+
+#include <pthread.h>
+
+#include "bus/bus.h"
+#include "cluster/ownership.h"
+#include "server/loop.h"
+
+#define NODE_TURN_MS 100        /* of the keeper */
+#define NODE_LEASES_MS 2000     /* between two looks at all leases ... */
+#define NODE_LEASES_SOON_MS 500 /* ... and while an owner is not known by its lease */
+#define NODE_ALIVE_MS 6000      /* so long after its last renewal a node counts in the figures */
+#define NODE_END_MS 2000        /* as long node_end() waits */
+#define NODE_READ_MS 200        /* as long a reader waits before it looks whether it has to end */
+#define NODE_OUT_BYTES_MAX ((size_t)32 << 20) /* that wait for the sender */
+#define NODE_IN_MESSAGES_MAX 8192             /* that wait for a reader */
+#define NODE_IN_BYTES_MAX (16 << 20)
+#define NODE_SUBJECT_MAX 64
+
+/* What the clerk is asked for: requests of the machine, and the keeper's own look at all leases. */
+enum {
+    NODE_LOOK_AT_LEASES = OWNERSHIP_REQUESTS,
+    NODE_ORDERS,
+};
+
+struct node_order {
+    bool is_asked;
+    int kind;
+    uint64_t place; /* among all orders: the oldest one is first */
+    uint64_t serial;
+    uint64_t revision;
+    uint64_t asked_ms;
+    size_t length;
+    uint8_t text[MAP_TEXT_MAX];
+};
+
+/* The clerk's answer. Its texts are valid until the keeper has taken it. */
+struct node_outcome {
+    int kind;
+    uint64_t serial;
+    enum bus_outcome outcome;
+    uint64_t revision;
+    struct bus_entries entries;
+};
+
+/* Where keeper and clerk meet. */
+struct node_desk {
+    pthread_mutex_t lock; /* guards all but `current`, which is the clerk's */
+    pthread_cond_t asked;
+    pthread_cond_t answered;
+    struct node_order orders[NODE_ORDERS];
+    uint64_t last_place;
+    struct node_order current;
+    struct node_outcome outcome;
+    bool has_outcome;
+    bool is_stopping;
+};
+
+struct node_letter {
+    struct node_letter *next;
+    char subject[NODE_SUBJECT_MAX];
+    size_t length;
+    uint8_t message[];
+};
+
+struct node_outbox {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct node_letter *first;
+    struct node_letter *last;
+    size_t bytes;
+    bool is_stopping;
+};
+
+struct node_reader {
+    struct node *node;
+    struct loop *loop;
+    struct bus_subscription *subscription;
+    size_t posted; /* bytes of mail, in all */
+    pthread_t thread;
+    bool has_thread;
+};
+
+/* Another node's process, by its lease. Only the keeper uses these. */
+struct node_known {
+    uint64_t incarnation;
+    uint32_t loops;
+    uint64_t revision;
+    uint64_t renewed_ms; /* when another revision was seen than before */
+    bool has_ended;
+};
+
+struct node {
+    struct bus *bus;
+    struct server *server; /* NULL before node_begin() */
+    struct peers peers;
+    struct node_id id;
+
+    struct ownership ownership;
+    struct node_known known[BUS_LEASES_MAX];
+    uint32_t known_count;
+    uint64_t leases_asked_ms;
+    bool has_stranger; /* an owner whose lease is not known */
+    bool is_bus_known_away;
+    pthread_t keeper;
+    bool has_keeper;
+    atomic_bool is_stopping;
+    atomic_bool must_drain;
+    atomic_bool must_end;
+    atomic_bool has_ended;
+
+    struct node_desk desk;
+    pthread_t clerk;
+    bool has_clerk;
+
+    struct node_outbox outbox;
+    pthread_t sender;
+    bool has_sender;
+
+    struct node_reader readers[LOOPS_MAX];
+};
+
+/* Milliseconds of CLOCK_BOOTTIME. */
+uint64_t node_now_ms(void);
+
+/* Waits on a condition of node_condition_init() for so long. The caller has the lock. */
+void node_wait(pthread_cond_t *condition, pthread_mutex_t *lock, uint32_t wait_ms);
+bool node_condition_init(pthread_cond_t *condition);
+
+/* node_keys.c */
+bool node_desk_init(struct node_desk *desk);
+void node_desk_release(struct node_desk *desk);
+/* Replaces an order of the kind that the clerk has not begun. */
+void node_ask(struct node_desk *desk, int kind, const struct ownership_request *request);
+/* Waits until there is an outcome, or for so long. False: there is none. */
+bool node_wait_for_outcome(struct node_desk *desk, uint32_t wait_ms,
+                           struct node_outcome *ret_outcome);
+void node_outcome_taken(struct node_desk *desk);
+void node_desk_stop(struct node_desk *desk);
+void *node_run_clerk(void *argument);
+
+/* node_keeper.c */
+void *node_run_keeper(void *argument);
+
+/* node_messages.c */
+bool node_outbox_init(struct node_outbox *outbox);
+void node_outbox_release(struct node_outbox *outbox);
+void node_outbox_stop(struct node_outbox *outbox);
+bool node_publish(void *context, uint64_t incarnation, uint32_t loop, struct bytes message);
+void *node_run_sender(void *argument);
+/* Begins the subscription for the reader's loop. False: it can't be. */
+bool node_reader_open(struct node_reader *reader);
+void node_reader_close(struct node_reader *reader);
+void *node_run_reader(void *argument);
+
+#endif

@@ -1,0 +1,249 @@
+// Several servers that a nats-server joins to a cluster: rooms are at one node, and clients at any.
+
+import assert from 'node:assert/strict';
+import { after, describe, it } from 'node:test';
+import { deadlineMilliseconds, eventually, slowness } from './support/deadline.mjs';
+import { lacksNats, Nats } from './support/nats.mjs';
+import { runToEnd, Server } from './support/server.mjs';
+import { loopCounts } from './support/suite.mjs';
+
+/** Until the slices of a node that was killed have other owners, and these serve them. */
+const TAKEOVER_MILLISECONDS = 20_000 * slowness;
+/** The same after a node that said that it ended: nobody has to find out that it is dead. */
+const HANDOVER_MILLISECONDS = 7_000 * slowness;
+const TAKEOVER = TAKEOVER_MILLISECONDS / deadlineMilliseconds;
+
+const restarting = { code: 1012, reason: 'server is restarting' };
+
+/** What players of each protocol say and hear. */
+const dialects = {
+  1: {
+    open: (server) => server.client(),
+    create: (client, name) => client.send({ type: 'create', clientId: name, maxClients: 8 }),
+    join: (client, name, room) => client.send({ type: 'join', clientId: name, room }),
+    message: (from, data) => ({ type: 'message', from: from.name, data }),
+    came: ({ name }) => ({ type: 'peer_joined', clientId: name }),
+  },
+  2: {
+    open: (server) => server.member(),
+    create: (client, name) => client.send({ type: 'create', clientId: name, maxClients: 8 }),
+    join: (client, name, room) => client.send({ type: 'join', clientId: name, room }),
+    message: ({ index }, data) => ({ type: 'message', from: index, data }),
+    came: ({ index }) => ({ type: 'peer_joined', index }),
+  },
+  3: {
+    open: (server) => server.member({ protocols: 'party-sockets.v3' }),
+    create: (client, name) => client.send({ type: 'create', ...seatOf(name), maxClients: 8 }),
+    join: (client, name, room) => client.send({ type: 'join', ...seatOf(name), room }),
+    message: ({ index }, data) => ({ type: 'message', from: index, data }),
+    came: ({ index }) => ({ type: 'peer_joined', index }),
+  },
+};
+
+/** Whether the server has said last that it has so many slices of the rooms. */
+const hasSlices = (server, count) =>
+  Number(server.stderr.match(/(?<=this node has )\d+(?= of 256 slices now)/g)?.at(-1)) === count;
+
+const seatOf = (name) => ({ clientId: `the secret of ${name}`, session: `session of ${name}`, attempt: 1 });
+
+/**
+ * Creates or joins, and returns the client with its answer. A node that knows of no owner closes
+ * with 1012: then undefined.
+ */
+async function enterOnce(server, protocol, name, room) {
+  const dialect = dialects[protocol];
+  const client = await dialect.open(server);
+  if (room === undefined) dialect.create(client, name);
+  else dialect.join(client, name, room);
+  const answer = await client.next().catch(() => undefined);
+  if (answer === undefined) {
+    assert.deepEqual(await client.whenClosed(), restarting);
+    return undefined;
+  }
+  if (answer.type === 'error') return Object.assign(client, { error: answer.message });
+  assert.equal(answer.type, room === undefined ? 'created' : 'joined');
+  return Object.assign(client, { name, protocol, room: answer.room, index: answer.index });
+}
+
+async function enter(server, protocol, name, room) {
+  const client = await enterOnce(server, protocol, name, room);
+  assert.ok(client, `${name} was closed instead of seated`);
+  assert.equal(client.error, undefined);
+  return client;
+}
+
+/** A room whose members enter at these servers, one after the other; all have read all. */
+async function party(protocol, servers) {
+  const members = [];
+  for (const [number, server] of servers.entries()) {
+    const newcomer = await enter(server, protocol, `player ${number}`, members[0]?.room);
+    for (const member of members) await member.expect(dialects[protocol].came(newcomer));
+    members.push(newcomer);
+  }
+  return members;
+}
+
+/** Each says something to all, and to each one. */
+async function talk(members) {
+  const { message } = dialects[members[0].protocol];
+  for (const member of members) {
+    member.relay('to all');
+    for (const other of members.filter((one) => one !== member)) {
+      await other.expect(message(member, 'to all'));
+      member.relay('to one', member.protocol === 1 ? other.name : other.index);
+      await other.expect(message(member, 'to one'));
+    }
+  }
+}
+
+for (const loops of loopCounts) {
+  describe(`A cluster, with --loops ${loops}`, { skip: lacksNats }, () => {
+    const nats = new Map();
+    const servers = new Set();
+
+    async function startNode(name, ...options) {
+      const settings = { loops, options: ['--cluster', nats.get('one').url, '--node-name', name, '--max-byte-rate', 0, ...options] };
+      const server = await Server.start(settings);
+      servers.add(server);
+      return server;
+    }
+
+    const canCreate = (server, protocol = 1) => async () => {
+      const client = await enterOnce(server, protocol, 'first');
+      await client?.terminate();
+      return client && client.error === undefined;
+    };
+
+    after(async () => {
+      for (const server of servers) {
+        await server.disconnectAll();
+        server.kill();
+      }
+      for (const one of nats.values()) await one.remove();
+    });
+
+    let a, b, c, d;
+
+    it('The first node owns all, and rooms have members at each node', async () => {
+      nats.set('one', new Nats());
+      await nats.get('one').start();
+      a = await startNode('a');
+      await eventually(canCreate(a), 'A room at the first node');
+      [b, c] = await Promise.all([startNode('b'), startNode('c')]);
+      for (const server of [b, c]) await eventually(canCreate(server), 'A room from another node');
+      for (const protocol of [1, 2, 3]) await talk(await party(protocol, [a, b, c]));
+      for (const protocol of [1, 2, 3]) await talk(await party(protocol, [c, a, b, c]));
+    });
+
+    it('Long messages go from node to node, more of them than may wait there', async () => {
+      const members = await party(3, [a, b]);
+      const [host, guest] = members;
+      for (let number = 0; number < 24; number++) {
+        const data = `${number} ${'x'.repeat(1 << 20)}`;
+        host.relay(data);
+        await guest.expectMessage(0, data);
+        guest.relay(data);
+        await host.expectMessage(1, data);
+      }
+      await talk(members);
+    });
+
+    it('Another cluster at the same nats-server knows nothing of this one', async () => {
+      const other = await startNode('a', '--cluster-name', 'other');
+      const [host] = await party(1, [a]);
+      await eventually(canCreate(other), 'A room in the other cluster');
+      const stranger = await enterOnce(other, 1, 'stranger', host.room);
+      assert.equal(stranger.error, 'Room not found');
+      await talk(await party(2, [other, other]));
+      await other.stop();
+      await talk([host, await enter(b, 1, 'guest', host.room).then(async (guest) => {
+        await host.expect(dialects[1].came(guest));
+        return guest;
+      })]);
+    });
+
+    it('A node is killed: who is elsewhere gets 1012, and any node makes rooms again', async () => {
+      const members = await party(3, [a, b, c]);
+      const began = Date.now();
+      a.kill();
+      for (const member of members.slice(1)) assert.deepEqual(await member.whenClosed(), restarting);
+      for (const server of [b, c])
+        await eventually(() => hasSlices(server, 128), 'Half of the slices at each of two nodes', TAKEOVER);
+      for (const server of [b, c]) {
+        for (const protocol of [1, 2, 3])
+          await eventually(canCreate(server, protocol), 'A room after the node has died', TAKEOVER);
+      }
+      assert.ok(Date.now() - began < TAKEOVER_MILLISECONDS, `It took ${Date.now() - began} ms`);
+      for (const protocol of [1, 2, 3]) await talk(await party(protocol, [b, c, b]));
+      for (const protocol of [1, 2, 3]) await talk(await party(protocol, [c, b]));
+    });
+
+    it('Each loop of a node that has half of all slices makes rooms', async () => {
+      for (let count = 0; count < 4 * loops; count++) await talk(await party(2, [count % 2 ? b : c, b]));
+    });
+
+    it('A room at a node that lives goes on when another one is killed', async () => {
+      d = await startNode('d');
+      await eventually(canCreate(d), 'A room from the new node');
+      const atB = await party(2, [b, d]); // who has slices makes rooms itself
+      const atC = await party(2, [c, d, c]);
+b.kill();
+      assert.deepEqual(await atB[1].whenClosed(), restarting);
+      await talk(atC);
+      for (const server of [c, d])
+        await eventually(() => hasSlices(server, 128), 'Half of the slices at each of two nodes', TAKEOVER);
+      await talk(atC);
+      for (const protocol of [1, 2, 3]) await talk(await party(protocol, [d, c]));
+    });
+
+    it('A node that is told to stop closes its members with 1012, and others take over', async () => {
+      const members = await party(3, [c, d]);
+      c.signal('SIGTERM');
+      await eventually(async () => (await c.get('/ready')).status === 503, 'The drain');
+      await talk(members);
+      c.signal('SIGTERM'); // waits for its rooms no longer
+      for (const member of members) assert.deepEqual(await member.whenClosed(), restarting);
+      await c.ended();
+      const began = Date.now();
+      assert.ok(hasSlices(c, 0));
+      await eventually(() => hasSlices(d, 256), 'All slices at the last node', TAKEOVER);
+      assert.ok(Date.now() - began < HANDOVER_MILLISECONDS, `It took ${Date.now() - began} ms`);
+      await talk(await party(3, [d, d]));
+    });
+
+    it('Without nats-server a room goes on whose members are at its node', async () => {
+      const members = await party(2, [d, d]);
+      await nats.get('one').kill();
+      await eventually(() => d.stderr.includes('NATS is away'), 'The line about NATS');
+      await talk(members);
+      await nats.get('one').start();
+      await eventually(() => d.stderr.includes('NATS is back'), 'The line about NATS');
+      await talk(members);
+    });
+
+    it('There is no upgrade of a node yet', async () => {
+      d.signal('SIGUSR2');
+      await eventually(() => d.stderr.includes('no upgrade yet'), 'The line about the upgrade');
+    });
+
+    it('The last node stops with status 0, and no sanitizer complained', () => d.stop());
+  });
+}
+
+describe('Options of a cluster', { concurrency: true }, () => {
+  const refusals = [
+    [['--cluster', 'localhost:4222'], /^party-sockets: --cluster wants URLs such as nats:\/\/HOST:4222/],
+    [['--cluster', 'nats://u:secret@a,b'], /^party-sockets: --cluster wants URLs(?!.*secret)/],
+    [['--cluster', 'nats://a', '--cluster-name', 'a.b'], /--cluster-name wants at most 32 letters, digits or '-'/],
+    [['--cluster', 'nats://a', '--node-name', 'a.b'], /--node-name wants at most 32 letters/],
+    [['--cluster', 'nats://a', '--nats-replicas', '2'], /--nats-replicas wants 1 or 3/],
+    [['--cluster', 'nats://a', '--state-dir', '/tmp'], /--cluster and --state-dir don't go together yet/],
+  ];
+  for (const [options, line] of refusals) {
+    it(`${options.join(' ')} is refused`, async () => {
+      const { status, stderr } = await runToEnd(['--port', 0, ...options]);
+      assert.equal(status, 2, stderr);
+      assert.match(stderr, line);
+    });
+  }
+});
