@@ -75,6 +75,9 @@ static void note_leases(struct node *node, const struct bus_entries *entries)
         if (same != NULL)
             known.renewed_ms = same->revision == entry->revision ? same->renewed_ms : now_ms;
         node->known[node->known_count++] = known;
+        /* Whose messages loops take. Leases of the dead stay; only one that is renewed counts. */
+        if (known.renewed_ms != 0 && !known.has_ended)
+            (void)peers_add(&node->peers, known.incarnation, known.loops);
     }
 }
 

@@ -148,6 +148,34 @@ for (const loops of loopCounts) {
       await talk(members);
     });
 
+    it('Any node answers for any room', async () => {
+      const [host] = await party(2, [c, b, a]);
+      for (const server of [a, b, c]) {
+        const { status, body } = await server.get(`/room/${host.room}`);
+        assert.equal(status, 200);
+        assert.deepEqual(JSON.parse(body).clients, 3);
+        const picture = await server.get(`/room/${host.room}/qr.svg`, { headers: { Host: 'a.example' } });
+        assert.equal(picture.status, 200);
+        assert.match(`${picture.body}`, /^<svg/);
+        for (const code of ['2345', 'abcdef', 'BBBB']) {
+          const none = await server.get(`/room/${code}`);
+          assert.deepEqual([none.status, `${none.body}`], [404, '{"error":"Room not found"}']);
+        }
+      }
+    });
+
+    it('An origin of any length goes along', async () => {
+      for (const length of [255, 256, 257]) {
+        const origin = `https://${'a'.repeat(length - 8)}`;
+        const client = await c.client({ headers: { Origin: origin } });
+        client.send({ type: 'create', clientId: 'far away', maxClients: 2 });
+        const { room } = await client.next();
+        const { body } = await b.get(`/room/${room}`);
+        assert.equal(JSON.parse(body).origin, length === 255 ? origin : '__other__');
+        await client.terminate();
+      }
+    });
+
     it('Another cluster at the same nats-server knows nothing of this one', async () => {
       const other = await startNode('a', '--cluster-name', 'other');
       const [host] = await party(1, [a]);
