@@ -87,7 +87,8 @@ struct link_item {
     bool is_binary;      /* SAY, ENTER */
     /*
      * SAY, ENTER: a whole message. FRAME: a whole frame, not empty. CLOSE: the reason. ANSWER: the
-     * room's URL, as JSON has it; empty: it has none.
+     * room's URL, as JSON has it, in which quotes and backslashes alone are escaped; empty: it has
+     * none.
      */
     struct bytes text;
     uint8_t departure;     /* LEAVE: 0 to 2, in the order of the relay's enum departure */

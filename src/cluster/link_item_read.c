@@ -152,6 +152,21 @@ static bool read_ask(struct fields *fields, struct link_item *item)
     return take_address(fields, item);
 }
 
+/* Whether it is the inside of a JSON string, as rooms keep their URLs: they escape nothing else. */
+static bool is_url_text(struct bytes text)
+{
+    for (size_t i = 0; i < text.length; i++) {
+        bool is_escaped = text.data[i] == '\\';
+        i += is_escaped;
+        if (i == text.length || text.data[i] < ' ')
+            return false;
+        bool wants_escape = text.data[i] == '"' || text.data[i] == '\\';
+        if (is_escaped != wants_escape)
+            return false;
+    }
+    return utf8_is_valid(text);
+}
+
 static bool read_answer(struct fields *fields, struct link_item *item)
 {
     struct link_room *room = &item->room;
@@ -168,7 +183,7 @@ static bool read_answer(struct fields *fields, struct link_item *item)
     item->text = take_rest(fields);
     bool has_protocol = room->protocol >= 1 && room->protocol <= LINK_PROTOCOL_MAX;
     return (has_protocol || !room->is_found) && utf8_is_valid(item->origin) &&
-           utf8_is_valid(item->text);
+           is_url_text(item->text);
 }
 
 static bool read_fields(struct fields *fields, struct link_item *item)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "server/config_options.h"
+#include "server/limits.h"
 
 /* Whether the arguments contain an option that is a command, not a setting. */
 static bool has_argument(int argument_count, char **arguments, const char *name)
@@ -229,6 +230,8 @@ static bool is_consistent(const struct config *config, enum config_result use,
     if (config->cluster != NULL && config->state_directory != NULL && use == CONFIG_RUN)
         why = "--cluster and --state-dir don't go together yet: a cluster's rooms end with their "
               "node";
+    if (config->cluster != NULL && config->message_bytes_max > CLUSTER_MESSAGE_BYTES_MAX)
+        why = "--max-message-bytes is at most 16 MiB with --cluster";
     if (config->nats_replicas == 2)
         why = "--nats-replicas wants 1 or 3";
     if (use == CONFIG_CHECK_HEALTH && config->port == 0)

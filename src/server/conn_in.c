@@ -80,6 +80,8 @@ static void pause_reading(struct loop *loop, struct conn *conn, enum pause pause
     } else if (pause == PAUSE_SHARE) {
         loop->stats.counters[COUNTER_TURN_USED_UP]++;
         loop_set_deadline(loop, conn, DEADLINE_NEXT_TURN);
+    } else if (pause == PAUSE_ANSWER) {
+        loop_set_deadline(loop, conn, DEADLINE_LIVENESS);
     } else if (pause == PAUSE_HANDSHAKE) {
         await_handshake(loop, conn);
     }

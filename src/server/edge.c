@@ -16,20 +16,23 @@ static void close_for_restart(struct loop *loop, struct conn *conn)
     conn_out_close(loop, conn, WS_CLOSE_SERVICE_RESTART, BYTES("server is restarting"));
 }
 
-/* Where a create goes: here, if this node has slices; else to some node that has. */
+/* Where a create goes: here, if this node has slices and does not drain; else to one that has. */
 static uint32_t slice_to_create_in(const struct loop *loop)
 {
     uint32_t first = loop->links->next_create++;
     uint32_t elsewhere = MAP_SLICES;
+    uint32_t here = MAP_SLICES;
     for (uint32_t i = 0; i < MAP_SLICES; i++) {
         uint32_t slice = (first + i) % MAP_SLICES;
         uint8_t place = peers_place(loop->links->owners[slice]);
-        if (place == PEER_HERE)
+        if (place == PEER_HERE && !loop->relay.is_draining)
             return slice;
-        if (place != PEER_NOBODY && elsewhere == MAP_SLICES)
+        if (place == PEER_HERE)
+            here = slice;
+        else if (place != PEER_NOBODY && elsewhere == MAP_SLICES)
             elsewhere = slice;
     }
-    return elsewhere;
+    return elsewhere < MAP_SLICES ? elsewhere : here;
 }
 
 /* The slice that a message is for, and a number that says which of the owner's loops. */
@@ -76,7 +79,7 @@ enum edge_answer edge_enter(struct loop *loop, struct conn *conn, const struct e
         return EDGE_NONE;
     struct link_end *end = is_owned ? links_find_home(loop, slice, code) : NULL;
     struct attachment *attachment = links_attachment(loop, conn);
-    if (end == NULL || attachment == NULL) {
+    if (end == NULL || attachment == NULL || end->out.length > LINK_OUT_BYTES_ENOUGH) {
         close_for_restart(loop, conn);
         return EDGE_LOST;
     }
@@ -88,6 +91,11 @@ enum edge_answer edge_enter(struct loop *loop, struct conn *conn, const struct e
     conn->is_away = true;
     send_entrance(loop, conn, end, text);
     return EDGE_SENT;
+}
+
+bool edge_is_behind(const struct loop *loop, const struct conn *conn)
+{
+    return attachment_of(loop, conn)->end->out.length > LINK_OUT_BYTES_ENOUGH;
 }
 
 void edge_say(struct loop *loop, const struct conn *conn, bool is_binary, struct bytes text)

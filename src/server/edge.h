@@ -23,6 +23,9 @@ enum edge_answer {
 enum edge_answer edge_enter(struct loop *loop, struct conn *conn, const struct envelope *envelope,
                             struct bytes text);
 
+/* Whether so much waits for its home that a client is to be read on later. */
+bool edge_is_behind(const struct loop *loop, const struct conn *conn);
+
 /* Sends what a client says whose room is at another node (conn.is_away). */
 void edge_say(struct loop *loop, const struct conn *conn, bool is_binary, struct bytes text);
 

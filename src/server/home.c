@@ -7,8 +7,17 @@
 #include "server/messages.h"
 #include "server/perform.h"
 
+static void close_for_restart(struct loop *loop, struct conn *conn)
+{
+    conn_out_close(loop, conn, WS_CLOSE_SERVICE_RESTART, BYTES("server is restarting"));
+}
+
 void home_enter(struct loop *loop, struct link_end *end, const struct link_item *item)
 {
+    if (loop->is_stopping) {
+        links_put_close(end, item->client, WS_CLOSE_SERVICE_RESTART, BYTES("server is restarting"));
+        return;
+    }
     struct conn *conn = conn_life_make_remote(loop, end, item);
     if (conn == NULL) {
         loop->stats.counters[COUNTER_NO_MEMORY]++;
@@ -38,8 +47,12 @@ static struct conn *find_member(const struct loop *loop, const struct link_end *
 void home_say(struct loop *loop, const struct link_end *end, const struct link_item *item)
 {
     struct conn *conn = find_member(loop, end, item->client);
-    if (conn != NULL)
-        messages_receive(loop, conn, item->is_binary, item->text);
+    if (conn == NULL)
+        return;
+    messages_receive(loop, conn, item->is_binary, item->text);
+    /* It has left its room by what it has said. Over its next connection it may go anywhere. */
+    if (conn->state == CONN_REMOTE && conn->seat == NULL)
+        close_for_restart(loop, conn);
 }
 
 void home_leave(struct loop *loop, const struct link_end *end, const struct link_item *item)
@@ -68,7 +81,7 @@ void home_say_goodbye(struct loop *loop)
     struct conn *conn;
     while ((conn = handles_next(&loop->connections, &at)) != NULL) {
         if (conn->state == CONN_REMOTE)
-            conn_out_close(loop, conn, WS_CLOSE_SERVICE_RESTART, BYTES("server is restarting"));
+            close_for_restart(loop, conn);
     }
 }
 

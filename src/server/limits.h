@@ -112,6 +112,7 @@
 #define BEGUN_BYTES_BEFORE_CLOSE_MAX (64 * 1024)
 
 #define SLOWEST_READER_BYTES_PER_MS 4 /* output taken at this rate makes up for silence */
+#define CLUSTER_MESSAGE_BYTES_MAX ((uint64_t)16 << 20) /* one has to fit into a link's item */
 /* Members at other nodes, in parts of --max-connections: what is said of them is the other node's.
  */
 #define REMOTE_PARTS 4

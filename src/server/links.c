@@ -248,11 +248,10 @@ struct link_end *links_take(struct loop *loop, struct bytes message)
 
 bool links_next_item(struct loop *loop, struct link_end *end, struct link_item *ret_item)
 {
-    size_t item_bytes_max = loop->server->config->message_bytes_max + LINK_ITEM_OVERHEAD;
     struct bytes stream = bytes_of(end->in.data + end->taken, end->in.length - end->taken);
     if (end->is_void)
         return false;
-    switch (link_item_next(&stream, item_bytes_max, ret_item)) {
+    switch (link_item_next(&stream, LINK_ITEM_BYTES_MAX, ret_item)) {
     case LINK_ITEM:
         end->taken = end->in.length - stream.length;
         return true;

@@ -13,7 +13,10 @@
 #include "server/loop.h"
 
 #define LINKS_MAX 4096                        /* of a loop: peers times their loops */
-#define LINK_OUT_BYTES_MAX ((size_t)24 << 20) /* that wait for the end of a turn */
+#define LINK_OUT_BYTES_MAX ((size_t)64 << 20) /* that wait for the end of a turn; */
+/* clients of the edge are read on only while fewer wait. */
+#define LINK_OUT_BYTES_ENOUGH ((size_t)8 << 20)
+#define LINK_ITEM_BYTES_MAX ((size_t)32 << 20) /* of a message or frame, and what is around it */
 #define LINKS_IN_BYTES_MAX                                                       \
     ((size_t)48 << 20)       /* that have come on all ends and are no whole item \
                               */

@@ -10,6 +10,7 @@
 #include "server/conn_life.h"
 #include "server/deadlines.h"
 #include "server/hold.h"
+#include "server/http/gather.h"
 #include "server/links.h"
 #include "server/mail.h"
 #include "server/records.h"
@@ -76,6 +77,8 @@ void loop_thread_free(struct loop *loop)
     if (loop == NULL)
         return;
     if (loop->mailbox.wake_fd >= 0) {
+        if (loop->links != NULL)
+            gather_void(loop, NULL);
         drop_mail(loop, loop->unread_mail);
         drop_mail(loop, mailbox_take_all(&loop->mailbox));
         mailbox_release(&loop->mailbox);

@@ -254,6 +254,10 @@ enum pause messages_read(struct loop *loop, struct conn *conn, struct bytes_mut 
 
     struct allowance given = allowance_give(loop, conn, reader);
     while (conn->state == CONN_OPEN && pause == PAUSE_NONE) {
+        if (conn->is_away && edge_is_behind(loop, conn)) {
+            pause = PAUSE_SHARE;
+            break;
+        }
         struct ws_read read;
         enum ws_read_kind kind = ws_reader_next(reader, &share, &read);
         if (kind == WS_READ_NEED_MORE)

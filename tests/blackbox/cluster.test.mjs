@@ -164,6 +164,17 @@ for (const loops of loopCounts) {
       }
     });
 
+    it('Who leaves a room of another node may enter another one over its next connection', async () => {
+      const [host, guest] = await party(3, [a, b]);
+      guest.send({ type: 'leave' });
+      await guest.expect({ type: 'left' });
+      assert.deepEqual(await guest.whenClosed(), restarting);
+      await host.expect({ type: 'peer_left', index: 1, why: 'left' });
+      const next = await enter(b, 3, 'player 1', host.room);
+      await host.expect(dialects[3].came(next));
+      await talk([host, next]);
+    });
+
     it('An origin of any length goes along', async () => {
       for (const length of [255, 256, 257]) {
         const origin = `https://${'a'.repeat(length - 8)}`;
@@ -265,6 +276,7 @@ describe('Options of a cluster', { concurrency: true }, () => {
     [['--cluster', 'nats://a', '--cluster-name', 'a.b'], /--cluster-name wants at most 32 letters, digits or '-'/],
     [['--cluster', 'nats://a', '--node-name', 'a.b'], /--node-name wants at most 32 letters/],
     [['--cluster', 'nats://a', '--nats-replicas', '2'], /--nats-replicas wants 1 or 3/],
+    [['--cluster', 'nats://a', '--max-message-bytes', '16777217'], /--max-message-bytes is at most 16 MiB with --cluster/],
     [['--cluster', 'nats://a', '--state-dir', '/tmp'], /--cluster and --state-dir don't go together yet/],
   ];
   for (const [options, line] of refusals) {

@@ -214,6 +214,12 @@ static void heard_bytes(void *owner, struct bytes message)
     free(text);
 }
 
+/* Behind a link that is void, or since it has left a room that may be another node's. */
+static bool may_be_sent_away(const struct player *player)
+{
+    return world_may_void_links() || (world_is_cluster() && !player->is_seated);
+}
+
 static void hear_close(void *owner, unsigned code, const char *reason)
 {
     struct regular *regular = owner;
@@ -233,7 +239,7 @@ static void hear_close(void *owner, unsigned code, const char *reason)
         player_lose(player);
     } else if (lacks_memory ? !clients_are_hit(&gathering->hit_ns)
                             : (code != world_stop_code() || !regulars.awaits_stop) &&
-                                  (code != 1012 || !world_may_void_links())) {
+                                  (code != 1012 || !may_be_sent_away(player))) {
         fail(regular, "is closed with %u %s", code, reason);
     }
     wire_close(regular->wire);

@@ -247,7 +247,8 @@ void gather_void(struct loop *loop, const struct link_end *end)
 {
     for (uint32_t i = 0; i < loop->links->attachment_count; i++) {
         struct attachment *attachment = &loop->links->attachments[i];
-        if (attachment->end == end && attachment->question != NULL)
+        bool is_behind = end == NULL || attachment->end == end;
+        if (is_behind && attachment->question != NULL)
             reply(loop, attachment, (struct room_answer){.is_unknown = true});
     }
 }

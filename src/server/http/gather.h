@@ -59,7 +59,7 @@ MUST_CHECK bool gather_begin(struct loop *loop, struct conn *conn, struct questi
  */
 void gather_tell(struct loop *loop, struct link_end *end, const struct link_item *item);
 void gather_take(struct loop *loop, const struct link_end *end, const struct link_item *item);
-void gather_void(struct loop *loop, const struct link_end *end);
+void gather_void(struct loop *loop, const struct link_end *end); /* NULL: all are */
 
 /* Handles MAIL_SNAPSHOT_REQUEST: fills this loop's part and sends it back. */
 void gather_answer(struct loop *loop, struct mail *mail);

@@ -261,6 +261,20 @@ static void ask_is_written_and_read(void **state)
     assert_true(item.has_address && address_equal(item.address, address));
 }
 
+/* Who writes a link to the room looks behind a backslash. */
+static void a_url_that_is_no_json_is_broken(void **state)
+{
+    static const char *const urls[] = {"http://a/\\", "http://a/\\n", "http://a/\"", "http://a/\n",
+                                       "http://a/\\u0041"};
+    size_t rest;
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(urls); i++) {
+        buf.length = 0;
+        assert_true(link_put_answer(&buf, &(struct link_item){.text = bytes_of_string(urls[i])}));
+        assert_int_equal(read_at_guard(buf_view(&buf), &rest), LINK_BROKEN);
+    }
+}
+
 static void answer_is_written_and_read(void **state)
 {
     const struct link_room room = {.is_found = true,
@@ -282,6 +296,9 @@ static void answer_is_written_and_read(void **state)
     assert_memory_equal(&item.room, &room, sizeof room);
     assert_text(item.origin, BYTES("o"));
     assert_text(item.text, BYTES("url"));
+    buf.length = 0;
+    assert_true(link_put_answer(&buf, &(struct link_item){.text = BYTES("http://a/\\\"\\\\")}));
+    read_one();
     buf.length = 0;
     assert_true(link_put_answer(&buf, &(struct link_item){.room.is_untold = true}));
     read_one();
@@ -444,6 +461,7 @@ int main(void)
         ITEM_TEST(close_is_written_and_read),
         ITEM_TEST(ask_is_written_and_read),
         ITEM_TEST(answer_is_written_and_read),
+        ITEM_TEST(a_url_that_is_no_json_is_broken),
         ITEM_TEST(what_is_wrong_is_broken),
         ITEM_TEST(a_reason_that_is_too_long_is_broken),
         ITEM_TEST(an_item_that_is_too_long_is_broken_at_once),
