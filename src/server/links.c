@@ -334,9 +334,14 @@ static void speak(struct loop *loop, struct link_end *end)
     }
 }
 
+/*
+ * Whether nobody misses the end. One that is open stays: its peer may have something for it at any
+ * moment, and would find the link void.
+ */
 static bool is_unused(struct loop *loop, const struct link_end *end)
 {
-    return end->clients == 0 && now_ms(loop) - end->used_ms > LINK_UNUSED_MS;
+    return end->clients == 0 && !link_is_open(&end->link) &&
+           now_ms(loop) - end->used_ms > LINK_UNUSED_MS;
 }
 
 void links_flush(struct loop *loop)

@@ -20,7 +20,7 @@
 #define LINKS_IN_BYTES_MAX                                                       \
     ((size_t)48 << 20)       /* that have come on all ends and are no whole item \
                               */
-#define LINK_UNUSED_MS 60000 /* then an end without clients is freed */
+#define LINK_UNUSED_MS 60000 /* then an end without clients and peer is freed */
 #define LINK_MESSAGE_BYTES_MAX ((size_t)512 << 10)
 
 struct link_end {
@@ -130,7 +130,7 @@ struct link_end *links_find_void(struct loop *loop);
 /* Begins a void end anew. The caller has seen to it that nobody is behind it any more. */
 void links_begin_anew(struct loop *loop, struct link_end *end);
 
-/* Sends what is due, at the end of a turn, and frees ends that nobody has used for long. */
+/* Sends what is due, at the end of a turn, and frees ends whose peers are gone for long. */
 void links_flush(struct loop *loop);
 
 /* Milliseconds until links_flush() has something to do; -1: it is not known. */
