@@ -135,6 +135,16 @@ for (const loops of loopCounts) {
       for (const protocol of [1, 2, 3]) await talk(await party(protocol, [c, a, b, c]));
     });
 
+    it('The numbers of a node tell of its part in the cluster', async () => {
+      const cluster = async (server) => (await server.stats()).cluster;
+      await eventually(async () => (await cluster(a)).peers === 2, 'The other nodes');
+      assert.deepEqual(await cluster(a), { slices: 256, peers: 2, connected: true });
+      assert.deepEqual((await cluster(b)).slices, 0);
+      const { body } = await a.get('/metrics');
+      for (const line of [/cluster_slices\{.*\} 256$/m, /cluster_peers\{.*\} 2$/m, /cluster_connected\{.*\} 1$/m])
+        assert.match(body, line);
+    });
+
     it('Long messages go from node to node, more of them than may wait there', async () => {
       const members = await party(3, [a, b]);
       const [host, guest] = members;

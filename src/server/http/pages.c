@@ -95,6 +95,7 @@ void pages_send_stats(struct loop *loop, struct conn *conn, const struct answer 
         .poller = loop->server->poller,
         .protocol = (enum protocol)loop->server->config->protocol,
         .is_draining = loop->relay.is_draining,
+        .peers = loop->server->peers,
         .origins = origins,
         .origin_count = origins_list(&loop->server->origins, origins, ORIGINS_MAX + 1),
     };
@@ -149,6 +150,7 @@ void pages_send_metrics(struct loop *loop, struct conn *conn, const struct answe
         .resident_bytes = machine_resident_bytes(),
         .heap_bytes = heap_bytes(loop),
         .retained_bytes = atomic_load(&loop->server->retained_bytes),
+        .peers = loop->server->peers,
         .store = store == NULL ? NULL : &store_status,
         .loop_count = loop->server->loop_count,
         .poller = loop->server->poller,

@@ -96,6 +96,18 @@ static void write_history(struct writer *writer, const struct stats_json *stats)
     WRITER_PUT(writer, "]}");
 }
 
+static void write_cluster(struct writer *writer, const struct peers *peers)
+{
+    if (peers == NULL)
+        return;
+    WRITER_PUT(writer, ",\"cluster\":{");
+    write_number(writer, "slices", atomic_load(&peers->own_slices));
+    writer_put_byte(writer, ',');
+    write_number(writer, "peers", atomic_load(&peers->live_peers));
+    writer_put_flag(writer, ",\"connected\":", atomic_load(&peers->is_connected));
+    writer_put_byte(writer, '}');
+}
+
 void stats_json_write(struct writer *writer, const struct stats_json *stats)
 {
     const struct loop_stats *total = stats->total;
@@ -117,6 +129,7 @@ void stats_json_write(struct writer *writer, const struct stats_json *stats)
     write_number(writer, "messages", total->counters[COUNTER_MESSAGES_IN]);
     writer_put_byte(writer, ',');
     write_number(writer, "deliveries", total->counters[COUNTER_DELIVERIES]);
+    write_cluster(writer, stats->peers);
     write_origins(writer, stats);
     write_counts(writer, total);
     write_history(writer, stats);

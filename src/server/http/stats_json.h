@@ -15,6 +15,7 @@ struct stats_json {
     enum poller_kind poller;
     enum protocol protocol;
     bool is_draining;
+    const struct peers *peers; /* NULL: there is no cluster */
     const struct origin_counts *origins;
     size_t origin_count;
 };
