@@ -3,11 +3,11 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
+import { once } from 'node:events';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { bench, floorBinary, skip } from './support/bench.mjs';
 import { selfSigned } from './support/certificates.mjs';
@@ -158,6 +158,12 @@ describe('The floor over TLS', { skip }, () => {
   });
 });
 
+const listens = (listener, port) =>
+  new Promise((resolve) => {
+    listener.once('error', () => resolve(false));
+    listener.listen(port, '127.0.0.1', () => resolve(true));
+  });
+
 describe('The load generator and a restart', { skip }, () => {
   let directory;
   let server;
@@ -196,8 +202,8 @@ describe('The load generator and a restart', { skip }, () => {
     server.signal('SIGKILL');
     await server.outcome();
     const hostile = net.createServer((socket) => socket.on('error', () => {}).once('data', () => socket.destroy()));
-    hostile.listen(server.port, '127.0.0.1');
-    await once(hostile, 'listening');
+    // A client that tries to come back may have this port as its own for a moment.
+    await eventually(() => listens(hostile, server.port), 'The port of the next server');
     const { returned, lost } = await storm.report;
     hostile.close();
     assert.deepEqual({ returned, lost }, { returned: 0, lost: 40 });

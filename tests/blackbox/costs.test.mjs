@@ -115,8 +115,8 @@ describeAtOnce('Joins', (withServer) => {
       for (const number of range(400)) await enter(`attacker ${number}`, attacker);
       await until(801);
       const elapsed = Date.now() - begin;
-      // They cost 640,000 units, 2.6 s; some was paid off since the last picture.
-      assert.ok(elapsed >= 1_500, `${elapsed} ms`);
+      // They cost 640,000 units, 2.6 s; some was paid off while the last pictures were refused, on a slow machine more.
+      assert.ok(elapsed >= 1_000, `${elapsed} ms`);
       // Each of them is told to three times as many as each of the first, too.
       const most = 3 * unhindered + 5_000 * slowness;
       assert.ok(elapsed < most, `${elapsed} ms, after ${unhindered} ms for the first`);
