@@ -15,10 +15,14 @@
  *     ENTERED  client 4, entered 4, outcome 1
  *     FRAME    the frame's length 4, the frame, each client 4
  *     CLOSE    client 4, code 2, the reason
+ *     ASK      client 4, the room's code 8, has an address 1, the address 16 or 0
+ *     ANSWER   client 4, five flags 1 each and the protocol 1 (in the order of struct link_room),
+ * its four counts 4 each, the origin's length 1, the origin, the URL
  *
  * Nobody trusts an item. The reader checks each field by itself: its range, and that a text is
- * UTF-8. A frame is not looked into. Whether there is such a client is for its caller to check. A
- * field more would be another version, which the header of a message tells (link.h).
+ * UTF-8 (not the origin of ENTER, which is a client's header). A frame is not looked into. Whether
+ * there is such a client is for its caller to check. A field more would be another version, which
+ * the header of a message tells (link.h).
  */
 #ifndef PARTY_CLUSTER_LINK_ITEM_H
 #define PARTY_CLUSTER_LINK_ITEM_H

@@ -80,8 +80,7 @@ static struct link_end *add_end(struct loop *loop, uint64_t incarnation, uint32_
     end->peer_loop = peer_loop;
     end->frame_begin = SIZE_MAX;
     buf_init(&end->out, LINK_OUT_BYTES_MAX);
-    buf_init(&end->in,
-             loop->server->config->message_bytes_max + LINK_ITEM_OVERHEAD + LINK_MESSAGE_BYTES_MAX);
+    buf_init(&end->in, LINK_ITEM_BYTES_MAX + LINK_MESSAGE_BYTES_MAX);
     end->used_ms = now_ms(loop);
     link_begin(&end->link, draw_session(loop), end->used_ms);
     links->ends[links->count++] = end;
