@@ -101,11 +101,12 @@ static enum run run(struct server *server, int signal_fd)
     if (run == RUN_HELD) {
         upgrade_hold(server);
     } else {
-        node_end(server->node);
         stop_all(server, started);
     }
     for (uint32_t i = 0; i < started; i++)
         pthread_join(threads[i], NULL);
+    if (run != RUN_HELD)
+        node_end(server->node);
     return run;
 }
 

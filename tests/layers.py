@@ -29,6 +29,9 @@ SERVER_ORDER = """
     handles
     loop health_check
     links
+    codes recorder
+    recorder_parts
+    recorder_engine recorder_keys recorder_opening recorder_turn
     drain egress eviction http/metrics http/stats_json
     admission
     allowance conn_out relay_services http/page_origin
@@ -39,9 +42,9 @@ SERVER_ORDER = """
     conn_in home
     deadlines settle
     handover_restore handover_threads remote stopping
-    resting
+    resting revival
     mail node_parts
-    node_keeper node_keys node_messages
+    node_keeper node_keys node_messages node_recorder
     node
     turn
     hold

@@ -77,6 +77,12 @@ void record_write_at_stop(struct writer *writer, const struct relay *relay,
 void record_write_at_upgrade(struct writer *writer, const struct relay *relay,
                              const struct room *room);
 
+/* Whether it is a record of record_write_at_stop() of a room of protocol 3. */
+bool record_has_moment(struct bytes text);
+
+/* Writes a record as record_write() has written it: without what is true only after a stop. */
+void record_copy_without_moment(struct writer *writer, struct bytes text);
+
 /* The events of the room's log, which are no text; nothing if there are none. */
 void record_write_log(struct writer *writer, const struct room *room);
 

@@ -82,6 +82,35 @@ void record_write_unknown(struct writer *writer, struct bytes text)
     }
 }
 
+bool record_has_moment(struct bytes text)
+{
+    struct record_object record;
+    struct record_fault fault;
+    return record_read(text, &record, &fault) &&
+           record.values[RECORD_FIELD_MOMENT].kind != JSON_ABSENT;
+}
+
+void record_copy_without_moment(struct writer *writer, struct bytes text)
+{
+    struct record_object record;
+    struct record_fault fault;
+    uint8_t before = '{';
+    if (!record_read(text, &record, &fault))
+        return;
+    for (uint32_t field = 0; field < RECORD_FIELDS; field++) {
+        if (field == RECORD_FIELD_MOMENT || record.values[field].kind == JSON_ABSENT)
+            continue;
+        writer_put_byte(writer, before);
+        writer_put_byte(writer, '"');
+        writer_put_string(writer, record_names[field]);
+        WRITER_PUT(writer, "\":");
+        writer_put(writer, record.values[field].raw);
+        before = ',';
+    }
+    record_write_unknown(writer, text);
+    writer_put_byte(writer, '}');
+}
+
 /* Notes what is wrong with a field that is not as it must be. */
 static bool fail_field(const struct record_object *object, uint32_t field,
                        struct record_fault *ret_fault)

@@ -111,6 +111,12 @@ struct relay_config {
     /* Whether this relay may make a room with this code; NULL: all codes of its loop are its own.
      */
     bool (*may_make)(void *context, uint64_t code);
+    /*
+     * The code of a new room, where the owner has drawn codes before, with relay_draw_code(). In
+     * protocol 3 it must have so many letters at least. False: there is none now. NULL: the relay
+     * draws a code when it needs one.
+     */
+    bool (*take_code)(void *context, enum protocol protocol, uint32_t length, uint64_t *ret_code);
     void *context;
 };
 
@@ -136,6 +142,13 @@ struct relay {
     char to_text[sizeof "4294967295"]; /* of the last binary message; valid until the next call */
     uint8_t kick_reason[KICK_REASON_BYTES_MAX]; /* the last one; valid until the next call */
 };
+
+/*
+ * Draws a code for a room that this relay may make, of `length` letters if it is one of protocol 3.
+ * False: hardly any code is free.
+ */
+bool relay_draw_code(const struct relay *relay, enum protocol protocol, uint32_t length,
+                     uint64_t *ret_code);
 
 /*
  * The client whose message is received. `seat` is NULL if it is in no room; the relay changes it.

@@ -59,18 +59,18 @@ static uint32_t code_length(const struct relay_config *config, struct speaker sp
     return code_length_needed(rooms, is_private, region);
 }
 
-static bool draw_code(struct relay *relay, struct speaker speaker, uint64_t *ret_code)
+bool relay_draw_code(const struct relay *relay, enum protocol protocol, uint32_t length,
+                     uint64_t *ret_code)
 {
     const struct relay_config *config = &relay->config;
     uint32_t region = code_region_index(config->instance.region);
-    uint32_t length = code_length(config, speaker, region);
     uint64_t draws = (uint64_t)CODE_DRAWS_PER_LOOP * config->loop_count;
     if (config->may_make != NULL)
         draws *= CODE_DRAWS_OF_SLICES;
     for (uint64_t draw = 0; draw < draws; draw++) {
-        uint64_t random = draw_random(config, speaker.protocol);
-        uint64_t code = length > 0 ? code_3_from_random(length, region, random)
-                                   : code_from_random(speaker.protocol, region, random);
+        uint64_t random = draw_random(config, protocol);
+        uint64_t code = protocol == PROTOCOL_3 ? code_3_from_random(length, region, random)
+                                               : code_from_random(protocol, region, random);
         if (code_owner(code, config->loop_count) != config->loop_index)
             continue;
         if (!code_reads_back(code) || code_is_obscene(code))
@@ -83,6 +83,17 @@ static bool draw_code(struct relay *relay, struct speaker speaker, uint64_t *ret
         return true;
     }
     return false;
+}
+
+/* A code for a new room. False: none is free. */
+static bool find_code(const struct relay *relay, struct speaker speaker, uint64_t *ret_code)
+{
+    const struct relay_config *config = &relay->config;
+    uint32_t length = code_length(config, speaker, code_region_index(config->instance.region));
+    if (config->take_code == NULL)
+        return relay_draw_code(relay, speaker.protocol, length, ret_code);
+    return config->take_code(config->context, speaker.protocol, length, ret_code) &&
+           room_table_find(&relay->rooms, *ret_code) == NULL;
 }
 
 static bool set_url(const struct relay *relay, struct room *room)
@@ -150,7 +161,7 @@ struct member *relay_open_room(struct relay *relay, struct room_settings *settin
         refuse_create(speaker, ERROR_TOO_MANY_ROOMS, effects);
         return NULL;
     }
-    if (!draw_code(relay, speaker, &code)) {
+    if (!find_code(relay, speaker, &code)) {
         refuse_create(speaker, ERROR_NO_CODE_FREE, effects);
     } else {
         member = make_room(relay, code, settings, speaker);

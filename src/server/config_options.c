@@ -99,7 +99,7 @@ const struct option config_options[] = {
      "STATE_DIRECTORY"},
     {"--on-stop", "ON_STOP", FIELD(on_stop), VALUE_ON_STOP, 0, ON_STOP_KINDS,
      "after SIGTERM: keep rooms for the next process, or drain, which lets them come to their end",
-     OTHERWISE("keep with --state-dir, else drain"), NULL},
+     OTHERWISE("keep with --state-dir or --cluster, else drain"), NULL},
     {"--host-grace", "HOST_GRACE_MS", FIELD(host_grace_ms), VALUE_DURATION, 10, DURATION_MAX_MS,
      "time that a host has to come back, in protocol 2; the variable in milliseconds",
      STANDARD("120s"), NULL},

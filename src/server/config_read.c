@@ -217,6 +217,12 @@ static bool read_show_state(struct config *config, int argument_count, char **ar
 }
 
 /* Checks what depends on more than one option. */
+/* Whether rooms outlive the process. */
+static bool keeps_rooms(const struct config *config)
+{
+    return config->state_directory != NULL || config->cluster != NULL;
+}
+
 static bool is_consistent(const struct config *config, enum config_result use,
                           struct complaint complaint)
 {
@@ -225,11 +231,12 @@ static bool is_consistent(const struct config *config, enum config_result use,
         why = "--tls-cert and --tls-key go together";
     if (config->idle_timeout_ms <= config->ping_interval_ms)
         why = "--idle-timeout must be longer than --ping-interval";
-    if (config->on_stop == ON_STOP_KEEP && config->state_directory == NULL)
-        why = "--on-stop keep needs a --state-dir";
+    if (config->on_stop == ON_STOP_KEEP && !keeps_rooms(config))
+        why = "--on-stop keep needs a --state-dir or a --cluster";
     if (config->cluster != NULL && config->state_directory != NULL && use == CONFIG_RUN)
-        why = "--cluster and --state-dir don't go together yet: a cluster's rooms end with their "
-              "node";
+        why =
+            "--cluster and --state-dir don't go together: a cluster keeps the records of its rooms "
+            "itself";
     if (config->cluster != NULL && config->message_bytes_max > CLUSTER_MESSAGE_BYTES_MAX)
         why = "--max-message-bytes is at most 16 MiB with --cluster";
     if (config->nats_replicas == 2)
@@ -290,6 +297,6 @@ enum config_result config_read(int argument_count, char **arguments,
     if (!is_consistent(ret_config, result, complaint))
         return CONFIG_INVALID;
     if (ret_config->on_stop == ON_STOP_KINDS)
-        ret_config->on_stop = ret_config->state_directory != NULL ? ON_STOP_KEEP : ON_STOP_DRAIN;
+        ret_config->on_stop = keeps_rooms(ret_config) ? ON_STOP_KEEP : ON_STOP_DRAIN;
     return result;
 }

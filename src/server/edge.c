@@ -3,6 +3,7 @@
 
 #include "relay/code.h"
 #include "server/admission.h"
+#include "server/codes.h"
 #include "server/conn_out.h"
 
 /* Of a client that is away, so there is memory for it. */
@@ -29,7 +30,7 @@ static uint32_t slice_to_create_in(const struct loop *loop)
             return slice;
         if (place == PEER_HERE)
             here = slice;
-        else if (place != PEER_NOBODY && elsewhere == MAP_SLICES)
+        else if (place < PEERS_MAX && elsewhere == MAP_SLICES)
             elsewhere = slice;
     }
     return elsewhere < MAP_SLICES ? elsewhere : here;
@@ -75,8 +76,10 @@ enum edge_answer edge_enter(struct loop *loop, struct conn *conn, const struct e
     if (!find_slice(loop, envelope, &slice, &code))
         return EDGE_NONE; /* the relay says what is wrong */
     bool is_owned = slice < MAP_SLICES;
-    if (is_owned && peers_place(loop->links->owners[slice]) == PEER_HERE)
+    bool is_here = is_owned && peers_place(loop->links->owners[slice]) == PEER_HERE;
+    if (is_here && (envelope->type == ENVELOPE_JOIN || codes_has(loop, conn_protocol(conn))))
         return EDGE_NONE;
+    is_owned = is_owned && !is_here;
     struct link_end *end = is_owned ? links_find_home(loop, slice, code) : NULL;
     struct attachment *attachment = links_attachment(loop, conn);
     if (end == NULL || attachment == NULL || end->out.length > LINK_OUT_BYTES_ENOUGH) {

@@ -2,6 +2,7 @@
 #include "server/home.h"
 
 #include "server/admission.h"
+#include "server/codes.h"
 #include "server/conn_life.h"
 #include "server/conn_out.h"
 #include "server/messages.h"
@@ -12,9 +13,28 @@ static void close_for_restart(struct loop *loop, struct conn *conn)
     conn_out_close(loop, conn, WS_CLOSE_SERVICE_RESTART, BYTES("server is restarting"));
 }
 
+/*
+ * Whether this node can say what becomes of the client: the edge may know of an owner before that
+ * one serves, or after.
+ */
+static bool may_enter(struct loop *loop, const struct link_item *item)
+{
+    struct envelope envelope;
+    uint64_t code = 0;
+    if (loop->is_stopping)
+        return false;
+    if (item->is_binary || envelope_parse(item->text, &envelope) != ENVELOPE_OK)
+        return true; /* the relay says what is wrong */
+    if (envelope.type == ENVELOPE_CREATE)
+        return codes_has(loop, (enum protocol)item->protocol);
+    bool is_named = envelope.type == ENVELOPE_JOIN && envelope.room.kind == JSON_STRING &&
+                    relay_read_code(&envelope.room, &code);
+    return !is_named || peers_place(loop->links->owners[peers_slice_of(code)]) == PEER_HERE;
+}
+
 void home_enter(struct loop *loop, struct link_end *end, const struct link_item *item)
 {
-    if (loop->is_stopping) {
+    if (!may_enter(loop, item)) {
         links_put_close(end, item->client, WS_CLOSE_SERVICE_RESTART, BYTES("server is restarting"));
         return;
     }
@@ -90,16 +110,22 @@ static bool is_served(void *context, uint64_t code)
     const struct loop *loop = context;
     uint32_t slice = peers_slice_of(code);
     struct ownership_word before = loop->links->owners[slice];
-    return peers_place(before) == PEER_HERE &&
-           peers_is_same(before, peers_owner(loop->server->peers, slice));
+    struct ownership_word now = peers_owner(loop->server->peers, slice);
+    return peers_is_own(before) && peers_is_own(now) && peers_term(before) == peers_term(now);
 }
 
 void home_check_owners(struct loop *loop)
 {
     struct effects effects;
     uint32_t bucket = 0;
+    loop->links->gives_up = true;
     while (relay_give_up_next(&loop->relay, &bucket, is_served, loop, &effects))
         perform_effects(loop, &effects);
-    for (uint32_t slice = 0; slice < MAP_SLICES; slice++)
-        loop->links->owners[slice] = peers_owner(loop->server->peers, slice);
+    loop->links->gives_up = false;
+    loop->links->own_slices = 0;
+    for (uint32_t slice = 0; slice < MAP_SLICES; slice++) {
+        struct ownership_word owner = peers_owner(loop->server->peers, slice);
+        loop->links->owners[slice] = owner;
+        loop->links->own_slices += peers_place(owner) == PEER_HERE;
+    }
 }

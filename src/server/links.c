@@ -16,6 +16,9 @@ bool links_init(struct loop *loop)
     if (loop->links == NULL)
         return false;
     loop->links->advanced_ms = loop->now_ms;
+    for (enum code_kind kind = 0; kind < CODE_KINDS; kind++)
+        loop->links->code_requests[kind] = (struct code_request){
+            .mail.kind = MAIL_CODES, .kind = kind, .loop = loop->index, .due_ms = loop->now_ms};
     for (uint32_t slice = 0; slice < MAP_SLICES; slice++)
         loop->links->owners[slice].word = PEER_NOBODY;
     return true;
@@ -114,10 +117,10 @@ struct link_end *links_find(struct loop *loop, uint64_t incarnation, uint32_t pe
 
 struct link_end *links_find_home(struct loop *loop, uint32_t slice, uint64_t code)
 {
-    uint8_t place = peers_place(loop->links->owners[slice]);
-    if (place == PEER_NOBODY)
+    struct ownership_word owner = loop->links->owners[slice];
+    if (!peers_is_other(owner))
         return NULL;
-    const struct peer *peer = &loop->server->peers->peers[place];
+    const struct peer *peer = &loop->server->peers->peers[peers_place(owner)];
     struct link_end *end = links_find(loop, atomic_load(&peer->incarnation),
                                       code_owner(code, atomic_load(&peer->loops)));
     return end == NULL || end->is_void ? NULL : end;

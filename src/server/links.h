@@ -56,6 +56,35 @@ struct attachment {
     struct ownership_word owner; /* when the client entered */
 };
 
+/* Codes of new rooms, see codes.h. */
+#define CODES_KEPT 64
+#define CODES_ASKED 32
+#define CODES_RETRY_MS 250
+
+enum code_kind { CODES_1, CODES_2, CODES_3, CODES_3_NEAR, CODE_KINDS };
+
+/* A code that no other node gives away, as long as this one serves the slice at this term. */
+struct known_code {
+    uint64_t code;
+    uint64_t term; /* 0 in an answer: it was not confirmed */
+};
+
+struct code_stock {
+    uint32_t count;
+    struct known_code codes[CODES_KEPT];
+};
+
+/* Codes that are to be confirmed. It goes to the recorder and comes back. */
+struct code_request {
+    struct mail mail; /* MAIL_CODES */
+    enum code_kind kind;
+    uint32_t loop;
+    bool is_out;
+    uint32_t due_ms; /* the next one is not asked for before */
+    uint32_t count;
+    struct known_code codes[CODES_ASKED];
+};
+
 struct links {
     struct link_end *ends[LINKS_MAX];
     uint32_t count;
@@ -67,7 +96,12 @@ struct links {
     uint32_t advanced_ms;  /* the loop's time when this one was advanced */
     unsigned changes_seen; /* of the peers' picture */
     struct ownership_word owners[MAP_SLICES]; /* as they were then */
-    enum link_outcome entering;               /* of the client that is entering just now */
+    uint32_t own_slices;                      /* of these, so many are PEER_HERE */
+    struct code_stock codes[CODE_KINDS];
+    struct code_request code_requests[CODE_KINDS];
+    enum link_outcome entering; /* of the client that is entering just now */
+    /* Rooms end here whose slices were lost: they are their new owner's, and so is their record. */
+    bool gives_up;
     uint8_t message[LINK_MESSAGE_BYTES_MAX];
 };
 

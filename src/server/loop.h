@@ -85,9 +85,10 @@ struct server {
     atomic_uint connection_count;
     atomic_uint remote_count;  /* members at other nodes, which have no place in the table */
     atomic_uint refusal_count; /* connections above a limit that wait for their refusal */
-    struct store *store;       /* NULL without --state-dir */
+    struct store *store;       /* NULL without --state-dir and without a cluster */
     struct peers *peers;       /* NULL without a cluster */
     struct node *node;         /* the same */
+    struct mailbox *recorder;  /* the same: of the node's recorder */
     /* Set by the main thread: another process or program will have the rooms, so none ends now. */
     atomic_bool keeps_rooms;
     atomic_uint rooms;
@@ -144,6 +145,8 @@ enum mail_kind {
     MAIL_HOLD,   /* take no more turns */
     MAIL_REMOTE, /* a struct remote_mail, from another node */
     MAIL_OWNERS, /* who owns what has changed: the turn looks itself */
+    MAIL_CODES,  /* a struct code_request, to the recorder and back */
+    MAIL_REVIVE, /* a struct revival, of the recorder and back to it */
 };
 
 /* The progress of a loop's drain; see drain. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "server/budget.h"
+#include "server/codes.h"
 #include "server/conn_in.h"
 #include "server/conn_life.h"
 #include "server/conn_out.h"
@@ -15,6 +16,7 @@
 #include "server/perform.h"
 #include "server/remote.h"
 #include "server/resting.h"
+#include "server/revival.h"
 #include "server/stopping.h"
 
 static void receive_connection(struct loop *loop, struct conn *conn)
@@ -131,6 +133,12 @@ void mail_handle(struct loop *loop, struct mail *mail)
     case MAIL_OWNERS:
         atomic_store(&loop->owners_mail_is_posted, false);
         break;
+    case MAIL_CODES:
+        codes_receive(loop, CONTAINER_OF(mail, struct code_request, mail));
+        break;
+    case MAIL_REVIVE:
+        revival_receive(loop, CONTAINER_OF(mail, struct revival, mail));
+        break;
     }
 }
 
@@ -142,4 +150,6 @@ void mail_drop(struct loop *loop, struct mail *mail)
         conn_life_drop(loop, CONTAINER_OF(mail, struct conn, mail));
     else if (mail->kind == MAIL_REMOTE)
         free(CONTAINER_OF(mail, struct remote_mail, mail));
+    else if (mail->kind == MAIL_REVIVE)
+        free(CONTAINER_OF(mail, struct revival, mail));
 }

@@ -8,6 +8,8 @@
 
 #include "bus/bus_nats.h"
 #include "server/node_parts.h"
+#include "server/records.h"
+#include "store/store.h"
 
 #define OPEN_MS 5000 /* of a try */
 #define END_LOOK_MS 5
@@ -64,8 +66,8 @@ static bool set_id(struct node_id *id, const struct config *config)
 }
 
 #ifdef PARTY_HAS_NATS
-static enum node_opening open_bus(struct node *node, const struct config *config,
-                                  char ret_why[NODE_WHY_MAX])
+static enum node_opening open_buses(struct node *node, const struct config *config,
+                                    char ret_why[NODE_WHY_MAX])
 {
     char why[BUS_WHY_MAX] = "";
     const struct bus_nats_options options = {
@@ -78,13 +80,18 @@ static enum node_opening open_bus(struct node *node, const struct config *config
     };
     node->bus = bus_nats_open(&options, OPEN_MS, why);
     if (node->bus != NULL)
+        node->records_bus = bus_nats_open(&options, OPEN_MS, why);
+    if (node->records_bus != NULL)
         return NODE_OPEN;
+    if (node->bus != NULL)
+        node->bus->functions->close(node->bus);
+    node->bus = NULL;
     snprintf(ret_why, NODE_WHY_MAX, "--cluster: %s", why);
     return NODE_RETRY;
 }
 #else
-static enum node_opening open_bus(struct node *node, const struct config *config,
-                                  char ret_why[NODE_WHY_MAX])
+static enum node_opening open_buses(struct node *node, const struct config *config,
+                                    char ret_why[NODE_WHY_MAX])
 {
     (void)node;
     (void)config;
@@ -104,7 +111,7 @@ enum node_opening node_open(const struct config *config, struct node **ret_node,
         return opening;
     if (set_id(&node->id, config) && node_desk_init(&node->desk)) {
         if (node_outbox_init(&node->outbox)) {
-            opening = open_bus(node, config, ret_why);
+            opening = open_buses(node, config, ret_why);
             if (opening == NODE_OPEN) {
                 peers_init(&node->peers, node->id.incarnation);
                 node->peers.publish = node_publish;
@@ -149,6 +156,8 @@ bool node_begin(struct node *node, struct server *server)
     uint64_t random;
     kernel_linux.random(&random, sizeof random);
     ownership_init(&node->ownership, &node->id, server->loop_count, random);
+    if (!node_recorder_begin(node))
+        return false;
     node->has_clerk = pthread_create(&node->clerk, NULL, node_run_clerk, node) == 0;
     node->has_keeper =
         node->has_clerk && pthread_create(&node->keeper, NULL, node_run_keeper, node) == 0;
@@ -161,10 +170,24 @@ void node_drain(struct node *node)
         atomic_store(&node->must_drain, true);
 }
 
+/* Whoever gets the slices is to find the last records. */
+static void wait_for_records(struct node *node)
+{
+    struct store_status status;
+    uint64_t began_ms = node_now_ms();
+    do {
+        store_get_status(node->server->store, &status);
+        if (status.pending == 0)
+            return;
+        nanosleep(&(struct timespec){.tv_nsec = END_LOOK_MS * 1000000L}, NULL);
+    } while (!status.is_failing && node_now_ms() - began_ms < NODE_RECORDS_END_MS);
+}
+
 void node_end(struct node *node)
 {
     if (node == NULL || !node->has_keeper)
         return;
+    wait_for_records(node);
     uint64_t began_ms = node_now_ms();
     atomic_store(&node->must_end, true);
     while (!atomic_load(&node->has_ended) && node_now_ms() - began_ms < NODE_END_MS)
@@ -184,7 +207,13 @@ void node_stop(struct node *node)
         pthread_join(node->clerk, NULL);
     if (node->has_sender)
         pthread_join(node->sender, NULL);
-    node->has_keeper = node->has_clerk = node->has_sender = false;
+    if (node->has_recorder)
+        pthread_join(node->recorder_thread, NULL);
+    node->has_keeper = node->has_clerk = node->has_sender = node->has_recorder = false;
+    if (node->recorder != NULL)
+        records_end(node->server);
+    recorder_free(node->recorder); /* whose mail may have come from the loops, which are there */
+    node->recorder = NULL;
     for (uint32_t i = 0; i < LOOPS_MAX; i++) {
         struct node_reader *reader = &node->readers[i];
         if (reader->has_thread)
@@ -199,6 +228,7 @@ void node_free(struct node *node)
     if (node == NULL)
         return;
     node_stop(node);
+    node->records_bus->functions->close(node->records_bus);
     node->bus->functions->close(node->bus);
     node_outbox_release(&node->outbox);
     node_desk_release(&node->desk);

@@ -52,12 +52,12 @@ MUST_CHECK bool node_begin(struct node *node, struct server *server);
 void node_drain(struct node *node);
 
 /*
- * Gives all slices up, and waits until the other nodes can know it, but not long. The loops still
- * run, and close whoever is in a room.
+ * After the loops have ended: waits until the last records are written, gives all slices up, and
+ * waits until the other nodes can know it, but not long.
  */
 void node_end(struct node *node);
 
-/* Ends the threads. The loops have ended, and their mailboxes are there still. */
+/* Ends the threads, and the store of records. The loops have ended, and are there still. */
 void node_stop(struct node *node);
 
 /* Closes the bus and frees the node. */

@@ -137,12 +137,22 @@ static bool show(struct node *node, uint32_t slice, uint8_t place, uint64_t term
     return !peers_is_same(before, peers_owner(&node->peers, slice));
 }
 
+/* A slice of this node: its rooms are restored before it is served. */
+static bool show_own_slice(struct node *node, uint32_t slice, uint64_t term)
+{
+    bool is_open = recorder_has_opened(node->recorder, slice, term);
+    bool has_changed = show(node, slice, is_open ? PEER_HERE : PEER_OPENING, term);
+    recorder_give(node->recorder, slice, term);
+    return has_changed;
+}
+
 static bool show_slice(struct node *node, uint32_t slice)
 {
     struct node_id owner;
     uint64_t term = ownership_term(&node->ownership, slice);
     if (term != 0)
-        return show(node, slice, PEER_HERE, term);
+        return show_own_slice(node, slice, term);
+    recorder_give(node->recorder, slice, 0);
     if (!ownership_find_owner(&node->ownership, slice, &owner, &term) ||
         owner.incarnation == node->id.incarnation)
         return show(node, slice, PEER_NOBODY, 0);
@@ -166,10 +176,12 @@ static void show_owners(struct node *node)
     struct ownership_event event;
     bool has_changed = false;
     while (ownership_next_event(&node->ownership, &event)) {
-        if (event.kind == OWNERSHIP_LOST)
+        if (event.kind == OWNERSHIP_LOST) {
             has_changed |= show(node, event.slice, PEER_NOBODY, 0);
-        else if (event.kind == OWNERSHIP_ENDED)
+            recorder_give(node->recorder, event.slice, 0);
+        } else if (event.kind == OWNERSHIP_ENDED) {
             atomic_store(&node->has_ended, true);
+        }
     }
     node->has_stranger = false;
     /* See node.h: while it must look, it shows what it had. */

@@ -7,13 +7,16 @@
 #include "bus/bus.h"
 #include "cluster/ownership.h"
 #include "server/loop.h"
+#include "server/recorder.h"
 
-#define NODE_TURN_MS 100        /* of the keeper */
-#define NODE_LEASES_MS 2000     /* between two looks at all leases ... */
-#define NODE_LEASES_SOON_MS 500 /* ... and while an owner is not known by its lease */
-#define NODE_ALIVE_MS 6000      /* so long after its last renewal a node counts in the figures */
-#define NODE_END_MS 2000        /* as long node_end() waits */
-#define NODE_READ_MS 200        /* as long a reader waits before it looks whether it has to end */
+#define NODE_TURN_MS 100          /* of the keeper */
+#define NODE_LEASES_MS 2000       /* between two looks at all leases ... */
+#define NODE_LEASES_SOON_MS 500   /* ... and while an owner is not known by its lease */
+#define NODE_ALIVE_MS 6000        /* so long after its last renewal a node counts in the figures */
+#define NODE_END_MS 2000          /* as long node_end() waits, */
+#define NODE_RECORDS_END_MS 10000 /* and before that for the last records */
+#define NODE_RECORDS_MS 20        /* between two turns of a recorder that has nothing to do */
+#define NODE_READ_MS 200          /* as long a reader waits before it looks whether it has to end */
 #define NODE_OUT_BYTES_MAX ((size_t)32 << 20) /* that wait for the sender */
 #define NODE_IN_MESSAGES_MAX 8192             /* that wait for a reader */
 #define NODE_IN_BYTES_MAX (16 << 20)
@@ -119,6 +122,13 @@ struct node {
     pthread_t sender;
     bool has_sender;
 
+    struct bus *records_bus;
+    struct recorder *recorder;
+    struct map recorder_map; /* that the recorder has read last */
+    bool recorder_map_is_known;
+    pthread_t recorder_thread;
+    bool has_recorder;
+
     struct node_reader readers[LOOPS_MAX];
 };
 
@@ -143,6 +153,9 @@ void *node_run_clerk(void *argument);
 
 /* node_keeper.c */
 void *node_run_keeper(void *argument);
+
+/* node_recorder.c */
+bool node_recorder_begin(struct node *node);
 
 /* node_messages.c */
 bool node_outbox_init(struct node_outbox *outbox);

@@ -1,4 +1,4 @@
-/* A word has the place in its lowest byte, and the term above that. */
+/* A word has the place in its lowest byte, and the term above that: see peers_place(). */
 #include "server/peers.h"
 
 #define PLACE_BITS 8

@@ -17,6 +17,9 @@
 #include "server/limits.h"
 
 #define PEERS_MAX 240
+#define PEER_OPENING                                                                            \
+    253                 /* this process, which restores the rooms of the slice, and serves none \
+                         */
 #define PEER_HERE 254   /* this process */
 #define PEER_NOBODY 255 /* nobody who is known */
 
@@ -59,18 +62,35 @@ uint8_t peers_find(const struct peers *peers, uint64_t incarnation);
 uint8_t peers_add(struct peers *peers, uint64_t incarnation, uint32_t loops);
 
 /*
- * Notes who owns a slice: a place, or PEER_HERE if this process serves it at this term, or
- * PEER_NOBODY. The caller calls peers_publish_changes() behind the last one.
+ * Notes who owns a slice: a place, or PEER_HERE or PEER_OPENING if it is this process at this term,
+ * or PEER_NOBODY. The caller calls peers_publish_changes() behind the last one.
  */
 void peers_set_owner(struct peers *peers, uint32_t slice, uint8_t place, uint64_t term);
 void peers_publish_changes(struct peers *peers);
 
 struct ownership_word peers_owner(const struct peers *peers, uint32_t slice);
 
-/* The place in a word: of a peer, PEER_HERE or PEER_NOBODY. */
+/* The place in a word: of a peer, or one of the other three. */
 static inline uint8_t peers_place(struct ownership_word owner)
 {
     return (uint8_t)owner.word;
+}
+
+static inline uint64_t peers_term(struct ownership_word owner)
+{
+    return owner.word >> 8;
+}
+
+/* Whether it is another process that is known. */
+static inline bool peers_is_other(struct ownership_word owner)
+{
+    return peers_place(owner) < PEERS_MAX;
+}
+
+/* Whether this process has the rooms of the slice, served or not. */
+static inline bool peers_is_own(struct ownership_word owner)
+{
+    return peers_place(owner) == PEER_HERE || peers_place(owner) == PEER_OPENING;
 }
 
 static inline bool peers_is_same(struct ownership_word a, struct ownership_word b)

@@ -7,6 +7,7 @@
 
 #include "server/origins.h"
 #include "server/perform.h"
+#include "server/recorder.h"
 #include "store/store.h"
 #include "store/store_sqlite.h"
 
@@ -181,14 +182,22 @@ typedef void write_record(struct writer *writer, const struct relay *relay,
 static bool hand_over(struct loop *loop, const struct room *room, write_record *write)
 {
     struct writer measure = writer_over(NULL, 0);
+    size_t before = 0; /* bytes of the term, in a cluster */
+    struct ownership_word owner = {0};
+    if (loop->links != NULL) {
+        owner = loop->links->owners[peers_slice_of(room->code)];
+        before = RECORDER_TERM_BYTES;
+    }
     write(&measure, &loop->relay, room);
-    uint8_t *text = malloc(measure.length);
+    uint8_t *text = malloc(before + measure.length);
     if (text == NULL)
         return false;
-    struct writer writer = writer_over(text, measure.length);
+    if (before > 0)
+        recorder_put_term(text, peers_term(owner));
+    struct writer writer = writer_over(text + before, measure.length);
     write(&writer, &loop->relay, room);
     loop->work += measure.length / 1024 + 1;
-    return store_put(loop->server->store, room->code, text, measure.length);
+    return store_put(loop->server->store, room->code, text, before + measure.length);
 }
 
 /*
@@ -213,7 +222,8 @@ int records_wait_ms(const struct loop *loop)
 {
     if (!loop->writes_records || list_is_empty(&loop->relay.changed))
         return -1;
-    int32_t left_ms = (int32_t)(loop->recorded_ms + RECORDS_INTERVAL_MS - loop->now_ms);
+    uint32_t interval_ms = loop->links == NULL ? RECORDS_INTERVAL_MS : RECORDS_INTERVAL_CLUSTER_MS;
+    int32_t left_ms = (int32_t)(loop->recorded_ms + interval_ms - loop->now_ms);
     return left_ms < 0 ? 0 : left_ms;
 }
 

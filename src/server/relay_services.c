@@ -4,10 +4,13 @@
  */
 #include "server/relay_services.h"
 
+#include <stdlib.h>
+
 #include "proto/origin.h"
 #include "server/admission.h"
+#include "server/codes.h"
 #include "server/drain.h"
-#include "server/links.h"
+#include "server/recorder.h"
 #include "store/store.h"
 
 /* Returns 32 random bits, which come from the kernel RANDOM_WORDS at a time. */
@@ -43,11 +46,26 @@ static bool admit_room(void *context, uint32_t client, struct maker **ret_maker)
     return true;
 }
 
+/* The recorder writes a record of the end, unless the room goes on at another node. */
+static void tell_of_end(const struct loop *loop, uint64_t code)
+{
+    struct ownership_word owner = loop->links->owners[peers_slice_of(code)];
+    if (loop->links->gives_up || !peers_is_own(owner))
+        return;
+    uint8_t *text = malloc(RECORDER_TERM_BYTES);
+    if (text == NULL)
+        return;
+    recorder_put_term(text, peers_term(owner));
+    (void)!store_put(loop->server->store, code, text, RECORDER_TERM_BYTES);
+}
+
 /* If memory is short, the room is there again after a restart, for as long as it holds seats. */
 static void forget_record(void *context, uint64_t code)
 {
     struct loop *loop = context;
-    if (loop->writes_records)
+    if (loop->writes_records && loop->links != NULL)
+        tell_of_end(loop, code);
+    else if (loop->writes_records)
         (void)!store_remove(loop->server->store, code);
 }
 
@@ -180,6 +198,11 @@ static bool may_guess(void *context, uint32_t client, const struct room *room, b
     return newcomers_may_guess(&loop->newcomers, room->code, address, loop->now_ms);
 }
 
+static bool take_code(void *context, enum protocol protocol, uint32_t length, uint64_t *ret_code)
+{
+    return codes_take(context, protocol, length, ret_code);
+}
+
 /* In this turn's picture of who owns what. */
 static bool may_make(void *context, uint64_t code)
 {
@@ -190,7 +213,7 @@ static bool may_make(void *context, uint64_t code)
 void relay_services_init(struct loop *loop)
 {
     const struct config *config = loop->server->config;
-    loop->writes_records = config->state_directory != NULL;
+    loop->writes_records = config->state_directory != NULL || loop->links != NULL;
     relay_init(&loop->relay, &(struct relay_config){
                                  .loop_index = loop->index,
                                  .loop_count = loop->server->loop_count,
@@ -204,7 +227,7 @@ void relay_services_init(struct loop *loop)
                                  .proof_ms = (uint32_t)config->origin_proof_ms,
                                  .instance = config_instance(config),
                                  .crowds = loop->crowds,
-                                 .notes_changes = config->state_directory != NULL,
+                                 .notes_changes = loop->writes_records,
                                  .forget_record = forget_record,
                                  .random = draw_random,
                                  .seat_of = seat_of,
@@ -220,6 +243,7 @@ void relay_services_init(struct loop *loop)
                                  .check_token = check_token,
                                  .may_guess = may_guess,
                                  .may_make = loop->links != NULL ? may_make : NULL,
+                                 .take_code = loop->links != NULL ? take_code : NULL,
                                  .context = loop,
                              });
     loop->relay.now_ms = loop->now_ms;

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "server/codes.h"
 #include "server/conn_in.h"
 #include "server/edge.h"
 #include "server/home.h"
@@ -83,19 +84,25 @@ void remote_receive(struct loop *loop, struct remote_mail *mail)
     free(mail);
 }
 
-void remote_check(struct loop *loop)
+void remote_look_at_owners(struct loop *loop)
 {
     struct links *links = loop->links;
+    unsigned changes = atomic_load(&loop->server->peers->changes);
+    if (changes == links->changes_seen)
+        return;
+    links->changes_seen = changes;
+    home_check_owners(loop);
+    edge_check_owners(loop);
+}
+
+void remote_check(struct loop *loop)
+{
     struct link_end *end;
-    if (links == NULL)
+    if (loop->links == NULL)
         return;
     links_advance(loop);
-    unsigned changes = atomic_load(&loop->server->peers->changes);
-    if (changes != links->changes_seen) {
-        links->changes_seen = changes;
-        home_check_owners(loop);
-        edge_check_owners(loop);
-    }
+    remote_look_at_owners(loop);
+    codes_fill(loop);
     while ((end = links_find_void(loop)) != NULL)
         void_end(loop, end);
 }

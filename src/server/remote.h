@@ -14,6 +14,9 @@ struct remote_mail {
 /* Handles a message and frees it. */
 void remote_receive(struct loop *loop, struct remote_mail *mail);
 
+/* Takes the picture of who owns what if it has changed, with all that follows from it. */
+void remote_look_at_owners(struct loop *loop);
+
 /* Does what is due without a message: once a turn, before the flush. */
 void remote_check(struct loop *loop);
 

@@ -198,8 +198,10 @@ enum watch_end watch(struct server *server, int signal_fd)
             bool is_over = milliseconds_until(schedule.drain_due_ms) == 0;
             if (number == SIGINT)
                 server->stop_timeout_ms = STOP_NOW_TIMEOUT_MS;
-            if (is_stop || is_over || drain_is_over(server))
+            if (is_stop || is_over || drain_is_over(server)) {
+                server->keeps_rooms = server->node != NULL; /* others will have them */
                 return WATCH_STOP;
+            }
             tell_of_drain(server, &schedule);
         } else if (is_stop && server->config->on_stop == ON_STOP_KEEP &&
                    records_can_be_kept(server)) {

@@ -23,6 +23,7 @@ const dialects = {
     join: (client, name, room) => client.send({ type: 'join', clientId: name, room }),
     message: (from, data) => ({ type: 'message', from: from.name, data }),
     came: ({ name }) => ({ type: 'peer_joined', clientId: name }),
+    returned: ({ name }) => ({ type: 'peer_joined', clientId: name }),
   },
   2: {
     open: (server) => server.member(),
@@ -30,6 +31,7 @@ const dialects = {
     join: (client, name, room) => client.send({ type: 'join', clientId: name, room }),
     message: ({ index }, data) => ({ type: 'message', from: index, data }),
     came: ({ index }) => ({ type: 'peer_joined', index }),
+    returned: ({ index }) => ({ type: 'peer_joined', index }),
   },
   3: {
     open: (server) => server.member({ protocols: 'party-sockets.v3' }),
@@ -37,6 +39,7 @@ const dialects = {
     join: (client, name, room) => client.send({ type: 'join', ...seatOf(name), room }),
     message: ({ index }, data) => ({ type: 'message', from: index, data }),
     came: ({ index }) => ({ type: 'peer_joined', index }),
+    returned: ({ index }) => ({ type: 'peer_back', index }),
   },
 };
 
@@ -44,7 +47,8 @@ const dialects = {
 const hasSlices = (server, count) =>
   Number(server.stderr.match(/(?<=this node has )\d+(?= of 256 slices now)/g)?.at(-1)) === count;
 
-const seatOf = (name) => ({ clientId: `the secret of ${name}`, session: `session of ${name}`, attempt: 1 });
+let attempts = 0;
+const seatOf = (name) => ({ clientId: `the secret of ${name}`, session: `session of ${name}`, attempt: ++attempts });
 
 /**
  * Creates or joins, and returns the client with its answer. A node that knows of no owner closes
@@ -70,6 +74,34 @@ async function enter(server, protocol, name, room) {
   assert.ok(client, `${name} was closed instead of seated`);
   assert.equal(client.error, undefined);
   return client;
+}
+
+/** As enter(), as soon as a node serves the room; in protocol 3 with another attempt. */
+async function comeBack(server, { protocol, name, room, index }) {
+  let client;
+  await eventually(async () => (client = await enterOnce(server, protocol, name, room)), `${name} at the room`, TAKEOVER);
+  assert.equal(client.error, undefined);
+  assert.equal(client.index, index);
+  return client;
+}
+
+/** All come back, one after the other, and hear of each other; the last record had this state. */
+async function comeBackTo(servers, members, state) {
+  const back = [];
+  for (const [number, member] of members.entries()) {
+    const newcomer = await comeBack(servers[number % servers.length], member);
+    if (member.protocol !== 1) await newcomer.expect({ type: 'state', data: state });
+    for (const other of back) await other.expect(dialects[member.protocol].returned(newcomer));
+    back.push(newcomer);
+  }
+  return back;
+}
+
+/** The host sets a state, and all have it. A second later the room is recorded with it. */
+async function keepState([host, ...guests], state) {
+  if (host.protocol === 1) return;
+  host.send({ type: 'set_state', data: state });
+  for (const guest of guests) await guest.expect({ type: 'state', data: state });
 }
 
 /** A room whose members enter at these servers, one after the other; all have read all. */
@@ -108,10 +140,14 @@ for (const loops of loopCounts) {
       return server;
     }
 
+    /** Whether each loop has codes for rooms of the protocol: connections are dealt out to all. */
     const canCreate = (server, protocol = 1) => async () => {
-      const client = await enterOnce(server, protocol, 'first');
-      await client?.terminate();
-      return client && client.error === undefined;
+      for (let count = 0; count < 2 * loops; count++) {
+        const client = await enterOnce(server, protocol, 'first');
+        await client?.terminate();
+        if (!client || client.error !== undefined) return false;
+      }
+      return true;
     };
 
     after(async () => {
@@ -200,7 +236,7 @@ for (const loops of loopCounts) {
     it('Another cluster at the same nats-server knows nothing of this one', async () => {
       const other = await startNode('a', '--cluster-name', 'other');
       const [host] = await party(1, [a]);
-      await eventually(canCreate(other), 'A room in the other cluster');
+      for (const protocol of [1, 2]) await eventually(canCreate(other, protocol), 'A room in the other cluster');
       const stranger = await enterOnce(other, 1, 'stranger', host.room);
       assert.equal(stranger.error, 'Room not found');
       await talk(await party(2, [other, other]));
@@ -211,11 +247,16 @@ for (const loops of loopCounts) {
       })]);
     });
 
-    it('A node is killed: who is elsewhere gets 1012, and any node makes rooms again', async () => {
-      const members = await party(3, [a, b, c]);
+    it('A node is killed: who is elsewhere gets 1012, and the others have its rooms', async () => {
+      const parties = [];
+      for (const protocol of [1, 2, 3]) parties.push(await party(protocol, [a, b, c]));
+      for (const members of parties) await keepState(members, `kept by ${members[0].room}`);
+      await eventually(async () => /store_pending_records\{.*\} 0$/m.test((await a.get('/metrics')).body), 'All records');
       const began = Date.now();
       a.kill();
-      for (const member of members.slice(1)) assert.deepEqual(await member.whenClosed(), restarting);
+      for (const members of parties) {
+        for (const member of members.slice(1)) assert.deepEqual(await member.whenClosed(), restarting);
+      }
       for (const server of [b, c])
         await eventually(() => hasSlices(server, 128), 'Half of the slices at each of two nodes', TAKEOVER);
       for (const server of [b, c]) {
@@ -223,6 +264,8 @@ for (const loops of loopCounts) {
           await eventually(canCreate(server, protocol), 'A room after the node has died', TAKEOVER);
       }
       assert.ok(Date.now() - began < TAKEOVER_MILLISECONDS, `It took ${Date.now() - began} ms`);
+      for (const members of parties)
+        await talk(await comeBackTo([b, c], members, `kept by ${members[0].room}`));
       for (const protocol of [1, 2, 3]) await talk(await party(protocol, [b, c, b]));
       for (const protocol of [1, 2, 3]) await talk(await party(protocol, [c, b]));
     });
@@ -245,18 +288,18 @@ b.kill();
       for (const protocol of [1, 2, 3]) await talk(await party(protocol, [d, c]));
     });
 
-    it('A node that is told to stop closes its members with 1012, and others take over', async () => {
-      const members = await party(3, [c, d]);
-      c.signal('SIGTERM');
-      await eventually(async () => (await c.get('/ready')).status === 503, 'The drain');
-      await talk(members);
-      c.signal('SIGTERM'); // waits for its rooms no longer
-      for (const member of members) assert.deepEqual(await member.whenClosed(), restarting);
-      await c.ended();
+    it('A node that is told to stop closes its members with 1012, and others have its rooms, just as they were', async () => {
+      const parties = [];
+      for (const protocol of [1, 2, 3]) parties.push(await party(protocol, [c, d]));
+      for (const members of parties) await keepState(members, 'the last one');
       const began = Date.now();
+      c.signal('SIGTERM');
+      for (const member of parties.flat()) assert.deepEqual(await member.whenClosed(), restarting);
+      await c.ended();
       assert.ok(hasSlices(c, 0));
       await eventually(() => hasSlices(d, 256), 'All slices at the last node', TAKEOVER);
       assert.ok(Date.now() - began < HANDOVER_MILLISECONDS, `It took ${Date.now() - began} ms`);
+      for (const members of parties) await talk(await comeBackTo([d], members, 'the last one'));
       await talk(await party(3, [d, d]));
     });
 
@@ -275,7 +318,15 @@ b.kill();
       await eventually(() => d.stderr.includes('no upgrade yet'), 'The line about the upgrade');
     });
 
-    it('The last node stops with status 0, and no sanitizer complained', () => d.stop());
+    it('The last node stops with status 0, and the next one has its rooms', async () => {
+      const members = await party(2, [d, d]);
+      await keepState(members, 'behind the end of all');
+      await d.stop();
+      const next = await startNode('e');
+      const back = await comeBackTo([next], members, 'behind the end of all');
+      await talk(back);
+      await next.stop();
+    });
   });
 }
 
@@ -287,7 +338,7 @@ describe('Options of a cluster', { concurrency: true }, () => {
     [['--cluster', 'nats://a', '--node-name', 'a.b'], /--node-name wants at most 32 letters/],
     [['--cluster', 'nats://a', '--nats-replicas', '2'], /--nats-replicas wants 1 or 3/],
     [['--cluster', 'nats://a', '--max-message-bytes', '16777217'], /--max-message-bytes is at most 16 MiB with --cluster/],
-    [['--cluster', 'nats://a', '--state-dir', '/tmp'], /--cluster and --state-dir don't go together yet/],
+    [['--cluster', 'nats://a', '--state-dir', '/tmp'], /--cluster and --state-dir don't go together/],
   ];
   for (const [options, line] of refusals) {
     it(`${options.join(' ')} is refused`, async () => {

@@ -13,6 +13,10 @@
 #define MEMBERS 3
 #define HASTY_GUESTS 12
 #define HASTE_NS (60 * NETWORK_MS)
+#define STATE_TEXT "what the room keeps"
+#define RECORDED_NS (4 * NETWORK_S) /* then a room is recorded, however slow its node is */
+#define RETRY_NS (NETWORK_S / 2)
+#define TRIES_MAX 20
 #define NOTICED_NS (8 * NETWORK_S) /* an edge hears no more of a home for 5 s, and then says so */
 
 /* A party before the node dies: where its room is, and where its members' connections are. */
@@ -21,6 +25,9 @@ struct gathering {
     uint32_t home;
     uint32_t edges[MEMBERS];
 };
+
+static const char *const names[MEMBERS] = {"a host, and no other", "a member, the first",
+                                           "a member, the second"};
 
 /* It hears its own word, behind what others have done, which it may hear at any time. */
 static void expect_life(struct guest *guest)
@@ -45,14 +52,19 @@ static struct guest *seat_guest(int protocol, const char *name, const char *code
     return guest;
 }
 
+static int protocol_of(uint32_t party)
+{
+    return 1 + (int)(party % 3);
+}
+
 static void gather(struct gathering *gathering, int protocol)
 {
-    static const char *const names[MEMBERS] = {"a host, and no other", "a member, the first",
-                                               "a member, the second"};
     gathering->members[0] = seat_guest(protocol, names[0], NULL);
     const char *code = guest_code(gathering->members[0]);
     for (uint32_t i = 1; i < MEMBERS; i++)
         gathering->members[i] = seat_guest(protocol, names[i], code);
+    if (protocol != 1)
+        guest_say(gathering->members[0], "{\"type\":\"set_state\",\"data\":\"" STATE_TEXT "\"}");
     for (uint32_t i = 0; i < MEMBERS; i++) {
         expect_life(gathering->members[i]);
         gathering->edges[i] = world_node_of_link(wire_link(guest_wire(gathering->members[i])));
@@ -85,18 +97,56 @@ static void expect_play(const struct gathering *gathering, uint32_t dead)
     }
 }
 
-static void expect_no_room(const struct gathering *gathering, int protocol)
+/* Joins until the room's node serves it. */
+static struct guest *come_back(int protocol, const char *name, const char *code)
 {
-    char text[128];
-    struct guest *guest = guest_come(protocol, "somebody who comes late");
-    guest_say(guest,
-              "{\"type\":\"join\",\"clientId\":\"somebody who comes late\","
-              "\"session\":\"session of a guest\",\"attempt\":1,\"room\":\"%s\"}",
-              guest_code(gathering->members[0]));
-    snprintf(text, sizeof text, "%s", guest_hear(guest, PROMPT_NS));
-    if (strstr(text, "Room not found") == NULL)
-        scene_fails("who comes to a room that has died hears %s", text);
-    guest_leave(guest, 1000);
+    for (int tries = 0; tries < TRIES_MAX; tries++) {
+        struct guest *guest = guest_come(protocol, name);
+        guest_say(guest,
+                  "{\"type\":\"join\",\"clientId\":\"%s\",\"session\":\"session of a guest\","
+                  "\"attempt\":%llu,\"room\":\"%s\"}",
+                  name, (unsigned long long)(network_now_ns() / RETRY_NS), code);
+        const char *text = guest_hear_if(guest, PROMPT_NS);
+        if (text != NULL) {
+            guest_take_seat(guest, text);
+            return guest;
+        }
+        scene_wait(RETRY_NS);
+    }
+    scene_fails("%s can't come back to %s", name, code);
+}
+
+static void expect_state(struct guest *guest)
+{
+    while (strstr(guest_hear(guest, PROMPT_NS), STATE_TEXT) == NULL)
+        continue;
+}
+
+/*
+ * All who were cut off with a node come back to the seats that they had, and to the state of the
+ * room; all of them if the room was there.
+ */
+static void expect_return(struct gathering *gathering, int protocol, uint32_t dead)
+{
+    char code[16];
+    snprintf(code, sizeof code, "%s", guest_code(gathering->members[0]));
+    for (uint32_t i = 0; i < MEMBERS; i++) {
+        if (gathering->home != dead && gathering->edges[i] != dead)
+            continue;
+        char before[64];
+        snprintf(before, sizeof before, "%s", guest_index(gathering->members[i]));
+        gathering->members[i] = come_back(protocol, names[i], code);
+        if (strcmp(guest_index(gathering->members[i]), before) != 0)
+            scene_fails("who was %s in %s is %s now", before, code,
+                        guest_index(gathering->members[i]));
+        if (protocol != 1)
+            expect_state(gathering->members[i]);
+    }
+    for (uint32_t i = 0; i < MEMBERS; i++) {
+        expect_life(gathering->members[i]);
+        gathering->edges[i] = world_node_of_link(wire_link(guest_wire(gathering->members[i])));
+    }
+    gathering->home = world_node_of_room(code);
 }
 
 /* Those who are cut off before they hear that they are in: nobody of them stays. */
@@ -120,13 +170,18 @@ void scene_hasty_guests(void)
     free(answer);
 }
 
-void scene_node_dies(bool is_traced)
+/* In protocol 1 a room ends with its last member, if it is there to notice. */
+static bool has_ended(const struct gathering *gathering, int protocol, uint32_t dead)
 {
-    struct gathering gatherings[PARTIES];
-    guests_begin("node-dies", is_traced);
-    for (uint32_t i = 0; i < PARTIES; i++)
-        gather(&gatherings[i], 1 + (int)(i % 3));
-    uint32_t dead = gatherings[network_below(PARTIES)].home;
+    bool is_anybody_left = gathering->home == dead || protocol != 1;
+    for (uint32_t i = 0; i < MEMBERS; i++)
+        is_anybody_left = is_anybody_left || gathering->edges[i] != dead;
+    return !is_anybody_left;
+}
+
+/* A node dies, and its slices are taken. */
+static void expect_death(struct gathering gatherings[PARTIES], uint32_t dead)
+{
     world_kill_node(dead);
     for (uint32_t i = 0; i < PARTIES; i++) {
         if (gatherings[i].home != dead)
@@ -139,10 +194,27 @@ void scene_node_dies(bool is_traced)
     scene_wait(network_random() % (5 * NETWORK_S));
     world_take_slices(dead);
     for (uint32_t i = 0; i < PARTIES; i++) {
-        if (gatherings[i].home == dead)
-            expect_no_room(&gatherings[i], 1 + (int)(i % 3));
+        if (has_ended(&gatherings[i], protocol_of(i), dead))
+            gather(&gatherings[i], protocol_of(i));
+        else
+            expect_return(&gatherings[i], protocol_of(i), dead);
     }
+}
+
+void scene_node_dies(bool is_traced)
+{
+    struct gathering gatherings[PARTIES];
+    uint32_t left = world_nodes();
+    guests_begin("node-dies", is_traced);
     for (uint32_t i = 0; i < PARTIES; i++)
-        gather(&gatherings[i], 1 + (int)(i % 3));
+        gather(&gatherings[i], protocol_of(i));
+    scene_wait(RECORDED_NS);
+    do {
+        expect_death(gatherings, gatherings[network_below(PARTIES)].home);
+        if (network_once_in(2)) /* else the next one has only what it was given */
+            scene_wait(RECORDED_NS);
+    } while (--left > 1);
+    for (uint32_t i = 0; i < PARTIES; i++)
+        gather(&gatherings[i], protocol_of(i));
     guests_begin(NULL, false);
 }

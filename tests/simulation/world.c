@@ -13,6 +13,7 @@
 #include "clients.h"
 #include "disk.h"
 #include "network.h"
+#include "owners.h"
 #include "refusals.h"
 #include "secrets.h"
 #include "server/conn_life.h"
@@ -42,6 +43,7 @@
 #define UNWRITTEN_NS (400 * NETWORK_MS) /* RECORDS_INTERVAL_MS, and that loops wait for a core */
 #define GOES_ON_NS (500 * NETWORK_MS)   /* while the engine writes */
 #define WRITING_NS (20 * NETWORK_S)     /* until all is written, when the disk works */
+#define OPENING_NS (2 * NETWORK_S)      /* until slices are served */
 #define HOLD_LEAST_S 20                 /* that players of protocol 3 ask for */
 
 /* A process, and its loops. */
@@ -79,8 +81,6 @@ static struct {
     uint64_t retry_ns;        /* and how long it waits after the next one */
     uint64_t full_ns;         /* when the server last had as many rooms as it may, after a turn */
     bool has_link_faults;
-    uint32_t owners[MAP_SLICES]; /* nodes; of a cluster */
-    uint64_t terms[MAP_SLICES];
     uint64_t turns;
 } world;
 
@@ -514,7 +514,7 @@ void world_goes_on(void)
 static uint64_t writing_ns(void)
 {
     uint64_t now_ns = network_now_ns();
-    if (first->server.store == NULL)
+    if (!world_has_store())
         return UINT64_MAX;
     if (disk_busy_until_ns() > now_ns)
         return disk_busy_until_ns();
@@ -675,6 +675,7 @@ bool world_run_until_true(uint64_t end_ns, bool (*is_true)(void *context), void 
             go_on_with_store();
         network_deliver();
         bus_deliver();
+        owners_act();
         if (is_true(context))
             return true;
         if (world_now_ns() >= end_ns)
@@ -688,7 +689,7 @@ bool world_run_until_true(uint64_t end_ns, bool (*is_true)(void *context), void 
             next_ns = least(next_ns, least(world.upgrades_ns, world.restarts_ns));
         if (!world.is_writing)
             next_ns = least(next_ns, writing_ns());
-        next_ns = least(next_ns, least(next_turn_ns(), bus_next_ns()));
+        next_ns = least(next_ns, least(next_turn_ns(), least(bus_next_ns(), owners_next_ns())));
         network_advance(next_ns);
     }
 }
@@ -738,6 +739,11 @@ bool world_is_stopping(void)
     return world.is_stopping;
 }
 
+uint32_t world_nodes(void)
+{
+    return world.node_count;
+}
+
 bool world_is_cluster(void)
 {
     return world.node_count > 1;
@@ -760,7 +766,7 @@ unsigned world_stop_code(void)
 
 bool world_has_store(void)
 {
-    return first->server.store != NULL;
+    return !world_is_cluster() && first->server.store != NULL;
 }
 
 bool world_refuses_memory(void)
@@ -898,45 +904,8 @@ static void start_node(struct node *node, uint32_t index, int listener_fd)
     if (!server_init(&node->server, DESCRIPTORS))
         world_fail("The server does not start", 0);
     bus_add(&node->server);
-}
-
-/* All who live know of it at once. */
-static void give_slice(uint32_t slice, uint32_t owner)
-{
-    world.owners[slice] = owner;
-    world.terms[slice]++;
-    for (uint32_t i = 0; i < world.node_count; i++) {
-        struct peers *peers = &world.nodes[i].peers;
-        uint8_t place = PEER_HERE;
-        if (i != owner)
-            place = peers_add(peers, incarnation_of(owner), world.nodes[owner].server.loop_count);
-        peers_set_owner(peers, slice, place, world.terms[slice]);
-    }
-}
-
-static void tell_of_slices(void)
-{
-    for (uint32_t n = 0; n < world.node_count; n++) {
-        const struct server *server = &world.nodes[n].server;
-        peers_publish_changes(&world.nodes[n].peers);
-        for (uint32_t i = 0; i < server->loop_count; i++)
-            mailbox_post(&server->loops[i]->mailbox, &server->loops[i]->owners_mail);
-    }
-}
-
-/* Each slice has an owner from the first day; some own many, and some perhaps none. */
-static void share_slices(void)
-{
-    for (uint32_t i = 0; i < world.node_count; i++) {
-        for (uint32_t other = 0; other < world.node_count; other++) {
-            if (other != i)
-                (void)peers_add(&world.nodes[i].peers, incarnation_of(other),
-                                world.nodes[other].server.loop_count);
-        }
-    }
-    for (uint32_t slice = 0; slice < MAP_SLICES; slice++)
-        give_slice(slice, network_below(network_once_in(2) ? world.node_count : 1));
-    tell_of_slices();
+    if (world.node_count > 1)
+        owners_add(&node->server, &node->peers, incarnation_of(index));
 }
 
 static bool has_connection(void *context, int fd)
@@ -975,15 +944,6 @@ uint32_t world_node_of_link(const struct link *link)
     return NODES_MAX;
 }
 
-static uint32_t draw_living_node(void)
-{
-    uint32_t drawn;
-    do
-        drawn = network_below(world.node_count);
-    while (world.nodes[drawn].is_dead);
-    return drawn;
-}
-
 /* What connections have that no successor gets: TLS, and members at other nodes. */
 static void free_contents(struct loop *loop)
 {
@@ -1010,20 +970,27 @@ void world_kill_node(uint32_t index)
     for (uint32_t i = 0; i < node->server.loop_count; i++)
         free_contents(node->server.loops[i]);
     bus_remove(&node->server);
+    owners_kill(index);
     forget_server(&node->server);
     node->server = (struct server){0}; /* without a loop */
     node->is_dead = true;
 }
 
-/* Each slice of a dead node goes to one that lives. */
 void world_take_slices(uint32_t dead)
 {
     trace("the slices of node %u are taken", dead);
-    for (uint32_t slice = 0; slice < MAP_SLICES; slice++) {
-        if (world.owners[slice] == dead)
-            give_slice(slice, draw_living_node());
+    owners_take(dead);
+}
+
+/* Before anybody comes: until there are codes for rooms. */
+static void open_slices(void)
+{
+    uint64_t end_ns = network_now_ns() + OPENING_NS;
+    while (network_now_ns() < end_ns) {
+        owners_act();
+        if (!run_one_loop())
+            network_advance(least(end_ns, least(next_turn_ns(), owners_next_ns())));
     }
-    tell_of_slices();
 }
 
 void world_begin(const struct world_plan *plan)
@@ -1036,13 +1003,15 @@ void world_begin(const struct world_plan *plan)
     if (plan->restarts)
         world.config.state_directory = "simulated";
     world.node_count = plan->nodes;
-    if (plan->nodes > 1)
+    if (plan->nodes > 1) {
         bus_begin();
+        owners_begin();
+    }
     int listener_fd = network_listener();
     for (uint32_t i = 0; i < plan->nodes; i++)
         start_node(&world.nodes[i], i, listener_fd);
     if (plan->nodes > 1)
-        share_slices();
+        owners_share();
     bool stands_still = plan->has_faults && network_once_in(3) && !plan->restarts;
     /* OpenSSL asks for much. */
     bool may_refuse = plan->has_faults && !plan->restarts && plan->nodes == 1;
@@ -1067,6 +1036,8 @@ void world_begin(const struct world_plan *plan)
     network_lack_descriptors(lacks_descriptors);
     world.hurries = plan->has_faults && network_once_in(2);
     network_tell_of_wakes(wake);
+    if (plan->nodes > 1)
+        open_slices();
     trace("poller %s", first->server.poller == POLLER_EPOLL ? "epoll" : "io_uring");
     trace("TLS %s", plan->speaks_tls ? "on" : "off");
     trace("stand-stills %s", stands_still ? "on" : "off");
@@ -1168,11 +1139,20 @@ static void check_loops_of(const struct server *server)
     }
 }
 
+static bool has_no_records(void *context)
+{
+    (void)context;
+    return owners_count_records() == 0;
+}
+
 void world_check_rest(void)
 {
     for (uint32_t i = 0; i < world.node_count; i++)
         check_loops_of(&world.nodes[i].server);
     check_nobody_is_here();
+    if (world_is_cluster() &&
+        !world_run_until_true(world_now_ns() + WRITING_NS, has_no_records, NULL))
+        world_fail("records of rooms that have ended", owners_count_records());
     if (world_has_store()) {
         (void)world_run_until_true(world_now_ns() + WRITING_NS, is_written, NULL);
         expect_none("records of rooms that have ended", disk_records());
@@ -1223,11 +1203,14 @@ void world_stop(void)
     check_nobody_is_here();
     if (world_has_store() && !store_stop(first->server.store, true, 0))
         world_fail("the store is not left in good order", 0);
+    if (world_is_cluster())
+        owners_stop();
     first->server.store = NULL;
     bus_end();
     for (uint32_t i = 0; i < world.node_count; i++) {
         if (!world.nodes[i].is_dead)
             server_release(&world.nodes[i].server);
     }
+    owners_end();
     disk_end();
 }

@@ -54,6 +54,8 @@ void world_goes_on(void);
 
 /* Whether several servers are one relay: what each bounds for itself is bounded for none. */
 bool world_is_cluster(void);
+/* How many servers there were at first. */
+uint32_t world_nodes(void);
 
 /* Whether a link between two of them may be void, whose clients are then closed with 1012. */
 bool world_may_void_links(void);

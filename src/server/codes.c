@@ -1,0 +1,130 @@
+/* Protocol 3 has two kinds of codes, since a code on a network of one's own may be short. */
+#include "server/codes.h"
+
+#include "relay/code.h"
+
+#define CODES_FOR_ROOMS_TIMES 4
+#define CODES_FOR_ROOMS_LEAST 28
+
+static enum code_kind kind_of(enum protocol protocol)
+{
+    return protocol == PROTOCOL_1 ? CODES_1 : protocol == PROTOCOL_2 ? CODES_2 : CODES_3;
+}
+
+static enum protocol protocol_of(enum code_kind kind)
+{
+    return kind == CODES_1 ? PROTOCOL_1 : kind == CODES_2 ? PROTOCOL_2 : PROTOCOL_3;
+}
+
+/* Rooms of this node, with one more. */
+static uint64_t rooms_of(const struct loop *loop)
+{
+    return atomic_load_explicit(&loop->server->rooms, memory_order_relaxed) + 1;
+}
+
+/* The letters that a code of protocol 3 needs when there are so many rooms. */
+static uint32_t length_of(const struct loop *loop, enum code_kind kind, uint64_t rooms)
+{
+    uint32_t region = code_region_index(loop->relay.config.instance.region);
+    return code_length_needed(rooms, kind == CODES_3_NEAR, region);
+}
+
+/* Whether the slice is still this node's as it was when the code was confirmed. */
+static bool is_good(const struct loop *loop, const struct known_code *known)
+{
+    struct ownership_word owner = loop->links->owners[peers_slice_of(known->code)];
+    return peers_place(owner) == PEER_HERE && peers_term(owner) == known->term;
+}
+
+static void draw(struct loop *loop, enum code_kind kind, struct code_request *request)
+{
+    uint64_t rooms = rooms_of(loop);
+    /* Until they are given away there may be more rooms, and other nodes have some as well. */
+    if (kind == CODES_3)
+        rooms = CODES_FOR_ROOMS_LEAST + rooms * CODES_FOR_ROOMS_TIMES;
+    uint32_t length = length_of(loop, kind, rooms);
+    request->count = 0;
+    while (request->count < CODES_ASKED) {
+        struct known_code *known = &request->codes[request->count];
+        if (!relay_draw_code(&loop->relay, protocol_of(kind), length, &known->code))
+            return;
+        known->term = peers_term(loop->links->owners[peers_slice_of(known->code)]);
+        request->count++;
+    }
+}
+
+void codes_fill(struct loop *loop)
+{
+    struct links *links = loop->links;
+    if (links->own_slices == 0 || loop->relay.is_draining || loop->is_stopping)
+        return;
+    for (enum code_kind kind = 0; kind < CODE_KINDS; kind++) {
+        struct code_request *request = &links->code_requests[kind];
+        bool is_due = (int32_t)(loop->now_ms - request->due_ms) >= 0;
+        if (request->is_out || !is_due || links->codes[kind].count > CODES_KEPT - CODES_ASKED)
+            continue;
+        request->due_ms = loop->now_ms + CODES_RETRY_MS;
+        draw(loop, kind, request);
+        if (request->count == 0)
+            continue;
+        request->is_out = true;
+        mailbox_post(loop->server->recorder, &request->mail);
+    }
+}
+
+void codes_receive(struct loop *loop, struct code_request *request)
+{
+    struct code_stock *stock = &loop->links->codes[request->kind];
+    bool is_any_good = false;
+    request->is_out = false;
+    for (uint32_t i = 0; i < request->count; i++) {
+        if (request->codes[i].term == 0 || stock->count == CODES_KEPT)
+            continue;
+        stock->codes[stock->count++] = request->codes[i];
+        is_any_good = true;
+    }
+    if (is_any_good)
+        request->due_ms = loop->now_ms; /* more may be asked for at once */
+}
+
+static uint32_t letters_of(uint64_t code)
+{
+    uint8_t text[CODE_LENGTH_MAX];
+    return (uint32_t)code_write(code, text);
+}
+
+/* Forgets the last codes until one is good and has so many letters. False: there is none. */
+static bool has_good(const struct loop *loop, struct code_stock *stock, uint32_t length)
+{
+    while (stock->count > 0) {
+        const struct known_code *known = &stock->codes[stock->count - 1];
+        if (is_good(loop, known) && letters_of(known->code) >= length)
+            return true;
+        stock->count--;
+    }
+    return false;
+}
+
+static bool take(const struct loop *loop, struct code_stock *stock, uint32_t length,
+                 uint64_t *ret_code)
+{
+    if (!has_good(loop, stock, length))
+        return false;
+    *ret_code = stock->codes[--stock->count].code;
+    return true;
+}
+
+bool codes_take(struct loop *loop, enum protocol protocol, uint32_t length, uint64_t *ret_code)
+{
+    struct code_stock *codes = loop->links->codes;
+    bool is_near = protocol == PROTOCOL_3 && length < length_of(loop, CODES_3, rooms_of(loop));
+    /* Other loops make rooms meanwhile, so a code may turn out to be as short as it was. */
+    return (is_near && take(loop, &codes[CODES_3_NEAR], length, ret_code)) ||
+           take(loop, &codes[kind_of(protocol)], 0, ret_code);
+}
+
+bool codes_has(struct loop *loop, enum protocol protocol)
+{
+    uint32_t length = protocol == PROTOCOL_3 ? length_of(loop, CODES_3, rooms_of(loop)) : 0;
+    return has_good(loop, &loop->links->codes[kind_of(protocol)], length);
+}

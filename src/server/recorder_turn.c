@@ -1,0 +1,171 @@
+/* A turn: mail of the loops, slices that were lost, records, codes, slices to open, and garbage. */
+#include "server/recorder.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "server/recorder_parts.h"
+
+static void tell(const char *why)
+{
+    if (why == NULL)
+        fprintf(stderr, "party-sockets: the cluster takes records of rooms again\n");
+    else
+        fprintf(stderr, "party-sockets: rooms are not recorded, games go on: %s\n", why);
+}
+
+struct recorder *recorder_new(struct server *server, struct bus *bus,
+                              const struct recorder_owners *owners)
+{
+    struct recorder *recorder = calloc(1, sizeof *recorder);
+    if (recorder == NULL)
+        return NULL;
+    recorder->server = server;
+    recorder->bus = bus;
+    recorder->owners = *owners;
+    recorder_init_engine(recorder);
+    if (!mailbox_init(&recorder->mailbox, server->kernel)) {
+        free(recorder);
+        return NULL;
+    }
+    server->store = store_new(&recorder->engine);
+    if (server->store == NULL) {
+        mailbox_release(&recorder->mailbox);
+        free(recorder);
+        return NULL;
+    }
+    store_drive(server->store, tell);
+    server->recorder = &recorder->mailbox;
+    return recorder;
+}
+
+static void drop_mail(struct mail *mail)
+{
+    while (mail != NULL) {
+        struct mail *next = mail->next;
+        if (mail->kind == MAIL_REVIVE)
+            free(CONTAINER_OF(mail, struct revival, mail));
+        mail = next;
+    }
+}
+
+void recorder_free(struct recorder *recorder)
+{
+    if (recorder == NULL)
+        return;
+    drop_mail(recorder->unread);
+    drop_mail(mailbox_take_all(&recorder->mailbox));
+    mailbox_release(&recorder->mailbox);
+    recorder_end_opening(recorder);
+    for (uint32_t slice = 0; slice < MAP_SLICES; slice++)
+        recorder_forget_slice(recorder, slice);
+    recorder_release_garbage(&recorder->ends);
+    recorder_release_garbage(&recorder->others);
+    recorder->server->recorder = NULL;
+    free(recorder);
+}
+
+void recorder_give(struct recorder *recorder, uint32_t slice, uint64_t term)
+{
+    atomic_store(&recorder->wanted[slice], term);
+}
+
+bool recorder_has_opened(const struct recorder *recorder, uint32_t slice, uint64_t term)
+{
+    return atomic_load(&recorder->opened[slice]) == term;
+}
+
+/* Forgets what this node had in slices that it has lost, or has at another term. */
+static void look_at_slices(struct recorder *recorder)
+{
+    for (uint32_t slice = 0; slice < MAP_SLICES; slice++) {
+        uint64_t term = atomic_load(&recorder->wanted[slice]);
+        if (term == recorder->terms[slice])
+            continue;
+        recorder_forget_slice(recorder, slice);
+        recorder->terms[slice] = term;
+        recorder->is_read[slice] = false;
+    }
+}
+
+/* Reserves one code. False: the keyed store does not answer. */
+static bool reserve(struct recorder *recorder, struct known_code *known)
+{
+    struct recorded reserved = {.code = known->code, .term = known->term};
+    uint32_t slice = peers_slice_of(known->code);
+    const struct record_key key = {
+        .kind = RECORD_KIND_ROOM, .slice = slice, .code = known->code, .term = known->term};
+    struct bus *bus = recorder->bus;
+    char name[RECORDER_KEY_MAX];
+    if (recorder->terms[slice] != known->term || recorder_find(recorder, known->code) != NULL) {
+        known->term = 0;
+        return true;
+    }
+    record_key_write(&key, name);
+    enum bus_outcome outcome = bus->functions->record_write(bus, name, BYTES(RECORDER_RESERVED), 0,
+                                                            RECORDER_CALLS_MS, &reserved.revision);
+    bool is_kept = outcome == BUS_DONE &&
+                   recorder_note(recorder, reserved.code, reserved.term, reserved.revision) != NULL;
+    if (!is_kept)
+        known->term = 0;
+    return outcome != BUS_UNKNOWN;
+}
+
+/* confirm: the map is read after the last acknowledgement. */
+static void confirm(struct recorder *recorder, struct code_request *request)
+{
+    const struct recorder_owners *owners = &recorder->owners;
+    bool is_answered = recorder->now_ms >= recorder->retry_ms;
+    for (uint32_t i = 0; i < request->count; i++) {
+        if (!is_answered)
+            request->codes[i].term = 0;
+        else
+            is_answered = reserve(recorder, &request->codes[i]);
+    }
+    bool was_read = owners->look(owners->context);
+    for (uint32_t i = 0; i < request->count; i++) {
+        struct known_code *known = &request->codes[i];
+        if (known->term == 0 ||
+            (was_read && owners->owns(owners->context, peers_slice_of(known->code), known->term)))
+            continue;
+        recorder_forget(recorder, known->code);
+        known->term = 0;
+    }
+    if (!is_answered || !was_read)
+        recorder->retry_ms = recorder->now_ms + RECORDER_RETRY_MS;
+    mailbox_post(&recorder->server->loops[request->loop]->mailbox, &request->mail);
+}
+
+/* One request for codes a turn. Returns whether there is more mail. */
+static bool read_mail(struct recorder *recorder)
+{
+    bool has_confirmed = false;
+    if (recorder->unread == NULL)
+        recorder->unread = mailbox_take_all(&recorder->mailbox);
+    while (recorder->unread != NULL && !has_confirmed) {
+        struct mail *mail = recorder->unread;
+        recorder->unread = mail->next;
+        if (mail->kind == MAIL_REVIVE) {
+            recorder_was_revived(recorder, CONTAINER_OF(mail, struct revival, mail));
+            continue;
+        }
+        confirm(recorder, CONTAINER_OF(mail, struct code_request, mail));
+        has_confirmed = true;
+    }
+    return recorder->unread != NULL;
+}
+
+bool recorder_turn(struct recorder *recorder, uint64_t now_ms)
+{
+    recorder->now_ms = now_ms;
+    look_at_slices(recorder);
+    if (now_ms >= recorder->store_retry_ms && !store_write(recorder->server->store))
+        recorder->store_retry_ms = now_ms + RECORDER_RETRY_MS;
+    bool has_more = read_mail(recorder);
+    if (now_ms < recorder->retry_ms)
+        return has_more;
+    has_more = recorder_open_slices(recorder) || has_more;
+    if (!recorder_clean(recorder))
+        recorder->retry_ms = now_ms + RECORDER_RETRY_MS;
+    return has_more;
+}

@@ -1,0 +1,30 @@
+/* The room is recorded anew soon: a record that was copied says nothing of its new epochs. */
+#include "server/revival.h"
+
+#include <stdio.h>
+
+#include "server/records.h"
+#include "server/remote.h"
+
+static bool is_given(const struct loop *loop, const struct revival *revival)
+{
+    struct ownership_word owner = loop->links->owners[peers_slice_of(revival->code)];
+    return peers_is_own(owner) && peers_term(owner) == revival->term;
+}
+
+void revival_receive(struct loop *loop, struct revival *revival)
+{
+    const struct restoring restoring = {.origin_number = ORIGIN_OTHER,
+                                        .ending = revival->is_final ? ENDING_STOP : ENDING_ANY};
+    char why[RECORDS_WHY_MAX] = "";
+    remote_look_at_owners(loop); /* it may have had rooms there at an earlier term */
+    if (is_given(loop, revival)) {
+        bool is_made = records_make_room(loop->server, bytes_of(revival->text, revival->length),
+                                         revival->code, restoring, why);
+        if (is_made)
+            room_note_change(room_table_find(&loop->relay.rooms, revival->code));
+    }
+    snprintf(revival->why, sizeof revival->why, "%s", why);
+    loop->work += revival->length / 1024 + 1;
+    mailbox_post(loop->server->recorder, &revival->mail);
+}
