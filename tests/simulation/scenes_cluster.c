@@ -14,7 +14,8 @@
 #define HASTY_GUESTS 12
 #define HASTE_NS (60 * NETWORK_MS)
 #define STATE_TEXT "what the room keeps"
-#define RECORDED_NS (4 * NETWORK_S) /* then a room is recorded, however slow its node is */
+/* Then a room is recorded, however slow its node is; and a seat is held as long as it was taken. */
+#define RECORDED_NS (26 * NETWORK_S)
 #define RETRY_NS (NETWORK_S / 2)
 #define TRIES_MAX 20
 #define NOTICED_NS (8 * NETWORK_S) /* an edge hears no more of a home for 5 s, and then says so */
