@@ -5,7 +5,8 @@
 # docs/operations.md has more.
 #
 # The binary is linked as everywhere, and beside it are the few shared libraries that it needs. It is not
-# static as a whole: Debian has no static libqrencode, and a static libc looks up fewer names.
+# static as a whole: Debian has no static libqrencode, and a static libc looks up fewer names. libnats and its
+# libraries are among them; they are loaded for a cluster alone.
 
 FROM debian:bookworm-slim AS build
 WORKDIR /source
@@ -13,7 +14,7 @@ WORKDIR /source
 COPY scripts/setup scripts/setup
 RUN scripts/setup build
 COPY . .
-RUN meson setup build/release -Db_lto=true && ninja -C build/release party-sockets
+RUN meson setup build/release -Db_lto=true -Dnats=enabled && ninja -C build/release party-sockets
 RUN scripts/image-root build/release/party-sockets /image
 RUN mkdir -p /image/var/lib && install -d -m 700 /state/party-sockets
 

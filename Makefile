@@ -8,6 +8,9 @@ all: release
 release:
 	@scripts/setup check build
 	@test -f build/release/build.ninja || meson setup build/release -Db_lto=true >/dev/null
+	@# A folder that was set up before libnats-dev was there remembers that, and has no --cluster.
+	@grep -q nats_link build/release/build.ninja || grep -q 'nats = disabled' build/release/meson-private/cmd_line.txt || \
+		meson setup --wipe build/release >/dev/null
 	@ninja -C build/release --quiet
 
 # The same where it may install what it lacks.

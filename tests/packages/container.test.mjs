@@ -11,6 +11,8 @@ import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { selfSigned } from '../blackbox/support/certificates.mjs';
+import { eventually } from '../blackbox/support/deadline.mjs';
+import { lacksNats, Nats } from '../blackbox/support/nats.mjs';
 import { binary, Server } from '../blackbox/support/server.mjs';
 import { buildStage, imageInstruction, isIgnored, repository } from './support/dockerfile.mjs';
 import { filesBelow } from './support/files.mjs';
@@ -52,10 +54,15 @@ describe('The image', { concurrency: 2 }, () => {
     const texts = ['LICENSE', 'THIRD-PARTY.md'];
     const programs = files.filter((file) => !texts.includes(path.basename(file)));
     const needed = await Promise.all(programs.map(neededBy));
-    const expected = new Set(['party-sockets', ...texts, ...needed.flat()]);
+    // The binary loads it by its name.
+    const [nats] = readFileSync(path.join(root, image.entry), 'latin1').match(/libnats\.so\.[\d.]*\d/);
+    const expected = new Set(['party-sockets', ...texts, nats, ...needed.flat()]);
     assert.deepEqual(names.sort(), [...expected].sort());
     for (const text of texts)
       assert.deepEqual(readFileSync(path.join(root, text)), readFileSync(path.join(repository, text)));
+    const told = readFileSync(path.join(root, 'THIRD-PARTY.md'), 'utf8');
+    for (const [library] of names.join('\n').matchAll(/^lib[^.]+/gm))
+      assert.match(told, new RegExp(`\\b${library}\\b`), `${library} in THIRD-PARTY.md`);
   });
 
   it('has a binary that loads nothing but libc, its libm, and libqrencode', async () => {
@@ -74,6 +81,22 @@ describe('The image', { concurrency: 2 }, () => {
       await members[1].expectMessage('host', 'hello');
       assert.match(image.user, /^[1-9]\d*$/, 'A number, which is not 0');
     }));
+
+  it('joins a cluster there', { skip: lacksNats }, async () => {
+    const nats = new Nats();
+    try {
+      await nats.start();
+      // It can't have the state directory that the image names.
+      const environment = { CLUSTER: nats.url, STATE_DIR: '' };
+      await withImage({ environment }, async (server) => {
+        const slices = async () => (await server.stats()).cluster.slices === 256;
+        await eventually(slices, 'The slices of the only node', 2);
+        await server.room(['host', 'guest']);
+      });
+    } finally {
+      await nats.remove();
+    }
+  });
 
   it('draws the QR code of a room there', () =>
     withImage({}, async (server) => {

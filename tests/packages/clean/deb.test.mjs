@@ -60,6 +60,14 @@ describe('The Debian package', () => {
     assert.match(depends, /^libc6 \(>= [\d.]+\), libqrencode4 \(>= [\d.]+\)\n$/);
   });
 
+  it('suggests the library that a node of a cluster loads, and what runs beside one', async () => {
+    const suggests = await run('dpkg-deb', '--field', deb, 'Suggests');
+    assert.match(suggests, /^libnats[\d.]+, haproxy, nats-server\n$/);
+    const [, version] = /^libnats([\d.]+)/.exec(suggests);
+    const binary = readFileSync(root.file('usr/bin/party-sockets'), 'latin1');
+    assert.ok(binary.includes(`libnats.so.${version}`));
+  });
+
   it('tells which versions of which libraries are linked in', async () => {
     const field = await run('dpkg-deb', '--field', deb, 'Static-Built-Using');
     const names = field.split(', ').map((one) => /^(\S+) \(= \S+\)$/.exec(one.trim())[1]);
