@@ -29,6 +29,14 @@ sigset_t nats_block_signals(void)
     return before;
 }
 
+/* Without the place in libnats' sources, `(conn.c:733): `, with which it begins. */
+static const char *skip_place(const char *said)
+{
+    static const char end[] = "): ";
+    const char *place_end = said[0] == '(' ? strstr(said, end) : NULL;
+    return place_end == NULL ? said : place_end + strlen(end);
+}
+
 void nats_note_why(const struct nats_library *library, const char *what, natsStatus status,
                    char why[BUS_WHY_MAX])
 {
@@ -36,7 +44,7 @@ void nats_note_why(const struct nats_library *library, const char *what, natsSta
     const char *said = library->nats_GetLastError(&last);
     const char *text = library->natsStatus_GetText(status);
     if (said != NULL && said[0] != '\0' && last == status)
-        snprintf(why, BUS_WHY_MAX, "%s: %s (%s)", what, text, said);
+        snprintf(why, BUS_WHY_MAX, "%s: %s (%s)", what, text, skip_place(said));
     else
         snprintf(why, BUS_WHY_MAX, "%s: %s", what, text);
 }
