@@ -6,12 +6,12 @@ import { setTimeout as pause } from 'node:timers/promises';
 export const slowness = Number(process.env.TEST_SLOWNESS ?? 1);
 export const deadlineMilliseconds = 10_000 * slowness;
 
-/** The outcome of `promise`, or an error naming `what` when it is late. */
-export async function withDeadline(promise, what) {
-  const late = new Error(`${what}: nothing within ${deadlineMilliseconds} ms`);
+/** The outcome of `promise`, or an error naming `what` when it is late. `times`: of the usual deadline. */
+export async function withDeadline(promise, what, times = 1) {
+  const late = new Error(`${what}: nothing within ${times * deadlineMilliseconds} ms`);
   let timer;
   const expiry = new Promise((_, reject) => {
-    timer = setTimeout(reject, deadlineMilliseconds, late);
+    timer = setTimeout(reject, times * deadlineMilliseconds, late);
   });
   try {
     return await Promise.race([promise, expiry]);

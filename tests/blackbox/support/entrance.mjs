@@ -1,5 +1,7 @@
 // Asking to be let in.
 
+import { once } from 'node:events';
+import net from 'node:net';
 import { upgradeRequest } from './http.mjs';
 
 /**
@@ -22,4 +24,16 @@ let addressCount = 0;
 export function freshLoopback() {
   addressCount++;
   return `127.7.${addressCount >> 8}.${addressCount & 255}`;
+}
+
+/**
+ * A port of this address that nobody had a moment ago, for programs that can't tell which one the kernel gave
+ * them. With an address that nobody else has, nobody takes it meanwhile.
+ */
+export async function freePort(host) {
+  const listener = net.createServer();
+  await once(listener.listen(0, host), 'listening');
+  const { port } = listener.address();
+  await new Promise((resolve) => listener.close(resolve));
+  return port;
 }

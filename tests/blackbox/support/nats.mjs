@@ -1,11 +1,12 @@
-// A nats-server of a test's own, in a temporary folder, on a port that the kernel chooses.
+// A nats-server of a test's own, or three that are one, in temporary folders, on ports that the kernel chooses.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { accessSync, constants, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { eventually, withDeadline } from './deadline.mjs';
+import { freePort, freshLoopback } from './entrance.mjs';
 
 const program = ['/usr/local/bin', '/usr/sbin', '/usr/bin'].map((folder) => `${folder}/nats-server`).find(canRun);
 
@@ -23,30 +24,55 @@ function canRun(file) {
 
 export class Nats {
   #folder = mkdtempSync(path.join(tmpdir(), 'party-nats-'));
+  #host;
+  #configuration;
   #process;
   #end;
 
-  /** Returns when it accepts connections; the second time at the port of the first, with its data. */
+  /** `configuration` is text of nats-server's configuration, beside the port and the folder of JetStream. */
+  constructor({ host = '127.0.0.1', configuration = '' } = {}) {
+    this.#host = host;
+    this.#configuration = configuration;
+  }
+
+  /** Returns when it accepts connections; the second time at the ports of the first, with its data. */
   async start() {
-    const options = ['-a', '127.0.0.1', '-p', this.port ?? -1, '-js', '-sd', path.join(this.#folder, 'data')];
-    this.#process = spawn(program, [...options, '--ports_file_dir', this.#folder].map(String), { stdio: 'ignore' });
+    const file = path.join(this.#folder, 'nats.conf');
+    writeFileSync(file, this.#configuration);
+    const places = ['-c', file, '-sd', path.join(this.#folder, 'data'), '--ports_file_dir', this.#folder];
+    const options = ['-a', this.#host, '-p', this.port ?? -1, '-m', this.monitor ?? -1, '-js', ...places];
+    this.#process = spawn(program, options.map(String), { stdio: ['ignore', 'ignore', 'pipe'] });
+    let said = '';
+    this.#process.stderr.on('data', (bytes) => (said += bytes));
     this.#end = once(this.#process, 'exit');
     const kill = () => this.#process.kill('SIGKILL');
     process.once('exit', kill);
     this.#process.once('exit', () => process.off('exit', kill));
-    const ports = path.join(this.#folder, `nats-server_${this.#process.pid}.ports`);
-    this.port = await eventually(() => {
-      if (this.#process.exitCode !== null) throw new Error('nats-server does not start');
+    const portsFile = path.join(this.#folder, `nats-server_${this.#process.pid}.ports`);
+    const ports = await eventually(() => {
+      if (this.#process.exitCode !== null) throw new Error(`nats-server does not start: ${said}`);
       try {
-        return Number(/127\.0\.0\.1:(\d+)/.exec(readFileSync(ports, 'utf8'))[1]);
+        return JSON.parse(readFileSync(portsFile, 'utf8'));
       } catch {
         return undefined; // not written yet
       }
-    }, 'The port of nats-server');
+    }, 'The ports of nats-server');
+    [this.port, this.monitor] = [ports.nats, ports.monitoring].map(([url]) => Number(/\d+$/.exec(url)[0]));
   }
 
   get url() {
-    return `nats://127.0.0.1:${this.port}`;
+    return `nats://${this.#host}:${this.port}`;
+  }
+
+  /** The same with a user, whose password must have no characters that URLs write in another way. */
+  urlOf(user, password) {
+    return this.url.replace('//', `//${user}:${password}@`);
+  }
+
+  /** What it tells of itself at this path; undefined while it does not answer. */
+  async tells(target) {
+    const answer = await fetch(`http://${this.#host}:${this.monitor}${target}`).catch(() => undefined);
+    return answer?.json();
   }
 
   async kill() {
@@ -58,5 +84,57 @@ export class Nats {
   async remove() {
     await this.kill();
     rmSync(this.#folder, { recursive: true });
+  }
+}
+
+/** Three servers, each with its own loopback address, which keep streams of three copies. */
+export class NatsCluster {
+  servers = [];
+
+  async start() {
+    const routes = [];
+    for (let count = 0; count < 3; count++) {
+      const host = freshLoopback();
+      routes.push({ host, port: await freePort(host) });
+    }
+    const all = routes.map(({ host, port }) => `nats://${host}:${port}`).join(', ');
+    this.servers = routes.map(({ host, port }, index) => {
+      const cluster = `cluster { name: three, listen: "${host}:${port}", routes: [${all}] }`;
+      return new Nats({ host, configuration: `server_name: n${index}\n${cluster}\n` });
+    });
+    await Promise.all(this.servers.map((server) => server.start()));
+    await eventually(() => this.isWhole(), 'Three nats-servers that are one', 3);
+  }
+
+  /** The URLs of all, from this one on, as `--cluster` wants them. */
+  urls(first = 0) {
+    return this.servers.map((_, index) => this.servers[(first + index) % 3].url).join(',');
+  }
+
+  /** Whether all three are there, and know a leader. */
+  async isWhole() {
+    const all = await Promise.all(this.servers.map((server) => server.tells('/jsz')));
+    return all.every((one) => one?.meta_cluster?.leader && one.meta_cluster.cluster_size === 3);
+  }
+
+  /** The stream whose name ends so, as the leader of it sees it: `{ name, config, cluster }`, or undefined. */
+  async stream(ending) {
+    for (const [index, server] of this.servers.entries()) {
+      const told = await server.tells('/jsz?accounts=1&streams=1&config=1');
+      const streams = told?.account_details?.flatMap(({ stream_detail: details }) => details ?? []) ?? [];
+      const found = streams.find(({ name, cluster }) => name.endsWith(ending) && cluster?.leader === `n${index}`);
+      if (found) return found;
+    }
+    return undefined;
+  }
+
+  /** The number of the server that leads the stream; undefined while nobody does. */
+  async leader(ending) {
+    const found = await this.stream(ending);
+    return found && Number(found.cluster.leader.slice(1));
+  }
+
+  async remove() {
+    for (const server of this.servers) await server.remove();
   }
 }

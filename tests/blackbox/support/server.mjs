@@ -62,11 +62,11 @@ function withoutOptions(environment) {
   return Object.fromEntries(names.map((name) => [name, environment[name]]));
 }
 
-/** Runs the binary until it ends by itself: `{ status, stdout, stderr }`. */
-export async function runToEnd(options, environment = {}) {
+/** Runs the binary until it ends by itself: `{ status, stdout, stderr }`. `times`: of the usual deadline. */
+export async function runToEnd(options, environment = {}, times = 1) {
   const run = new Run(options, environment);
   try {
-    const { status } = await withDeadline(run.ended, `The end of ${options.join(' ')}`);
+    const { status } = await withDeadline(run.ended, `The end of ${options.join(' ')}`, times);
     return { status, stdout: run.stdout, stderr: run.stderr };
   } finally {
     run.kill();

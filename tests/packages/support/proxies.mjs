@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { selfSigned } from '../../blackbox/support/certificates.mjs';
 import { eventually, withDeadline } from '../../blackbox/support/deadline.mjs';
-import { freshLoopback } from '../../blackbox/support/entrance.mjs';
+import { freePort, freshLoopback } from '../../blackbox/support/entrance.mjs';
 
 const certificate = await selfSigned('localhost');
 export const secure = { ...certificate.secure, servername: 'localhost' };
@@ -35,18 +35,6 @@ function edited(text, replacements) {
     if (!result.includes(from)) throw new Error(`The example has no ${from}`);
     return result.replaceAll(from, to);
   }, text);
-}
-
-/**
- * A port of this address that nobody had a moment ago: proxies can't tell which one the kernel gave
- * them. Each proxy has an address of its own, so nobody takes it meanwhile.
- */
-async function freePort(host) {
-  const listener = net.createServer();
-  await once(listener.listen(0, host), 'listening');
-  const { port } = listener.address();
-  await new Promise((resolve) => listener.close(resolve));
-  return port;
 }
 
 function isListening({ host, port }) {
@@ -86,7 +74,7 @@ class Proxy {
     this.kill = () => {
       // A master that is killed in another way leaves its workers behind.
       this.process.kill('SIGTERM');
-      rmSync(this.folder, { recursive: true, force: true });
+      rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 }); // it may write in it until it has ended
     };
     process.once('exit', this.kill);
     this.ended = once(this.process, 'close');

@@ -1,0 +1,121 @@
+// Three nats-servers that keep three copies of what the nodes agree on: any one of them may be killed.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { canCreate, enter, party, restarting, talk } from './support/cluster.mjs';
+import { eventually } from './support/deadline.mjs';
+import { lacksNats, NatsCluster } from './support/nats.mjs';
+import { Server } from './support/server.mjs';
+import { loopCounts } from './support/suite.mjs';
+
+const buckets = ['-map', '-leases'];
+
+/** Reads what the member hears until that message. False: it was closed with 1012. */
+async function hears(member, data) {
+  for (;;) {
+    const event = await member.next().catch(() => undefined);
+    if (event === undefined) {
+      assert.deepEqual(await member.whenClosed(), restarting);
+      return false;
+    }
+    if (event.type === 'message' && event.data === data) return true;
+  }
+}
+
+for (const loops of loopCounts) {
+  describe(`Three nats-servers, with --loops ${loops}`, { skip: lacksNats }, () => {
+    const nats = new NatsCluster();
+    const servers = [];
+    let a, b, leader;
+
+    async function startNode(name, first) {
+      const options = ['--cluster', nats.urls(first), '--nats-replicas', 3, '--node-name', name];
+      const server = new Server({ loops, options });
+      servers.push(server);
+      await server.start();
+      await eventually(canCreate(server), `A room at ${name}`, 3);
+      return server;
+    }
+
+    /** Which nodes are connected to this nats-server. */
+    const users = async (index) => {
+      const told = await nats.servers[index].tells('/connz');
+      return [...new Set(told?.connections.map(({ name }) => name))].sort();
+    };
+
+    /** All copies of both streams are there and have everything. */
+    const isCopied = async () => {
+      const streams = await Promise.all(buckets.map((name) => nats.stream(name)));
+      return streams.every((one) => one?.cluster.replicas.length === 2 && one.cluster.replicas.every(({ current }) => current));
+    };
+
+    before(() => nats.start());
+    after(async () => {
+      for (const server of servers) {
+        await server.disconnectAll();
+        server.kill();
+      }
+      await nats.remove();
+    });
+
+    it('The first node has them keep three copies', async () => {
+      const first = await startNode('first', 0);
+      for (const name of buckets) assert.equal((await nats.stream(name)).config.num_replicas, 3, name);
+      await eventually(isCopied, 'Three copies');
+      await first.stop();
+      leader = await nats.leader('-map');
+      a = await startNode('a', leader + 1);
+      b = await startNode('b', leader + 1);
+      assert.deepEqual(await users((leader + 1) % 3), ['a', 'b']);
+    });
+
+    it('The leader of the map is killed, which no node uses: nobody notices', async () => {
+      const parties = [];
+      for (const protocol of [1, 2, 3]) parties.push(await party(protocol, [a, b, a]));
+      assert.deepEqual(await users(leader), []);
+      await nats.servers[leader].kill();
+      const led = async () => {
+        for (const members of parties) await talk(members);
+        const leaders = await Promise.all(buckets.map((name) => nats.leader(name)));
+        return leaders.every((one) => one !== undefined && one !== leader);
+      };
+      await eventually(led, 'Another leader, while people play', 3);
+      for (const protocol of [1, 2, 3]) parties.push(await party(protocol, [b, a]));
+      for (const members of parties) await talk(members);
+      await nats.servers[leader].start();
+      await eventually(isCopied, 'Three copies again', 3);
+      for (const members of parties) await talk(members);
+    });
+
+    it('The server that both nodes use is killed: rooms stay, and so does who is at the node of a room', async () => {
+      const used = (leader + 1) % 3;
+      const parties = [];
+      for (const protocol of [1, 2, 3]) parties.push(await party(protocol, [a, b, a]));
+      assert.deepEqual(await users(used), ['a', 'b']);
+      await nats.servers[used].kill();
+      const moved = async () => {
+        const others = await Promise.all([1, 2].map((step) => users((used + step) % 3)));
+        return others.flat().sort().join() === 'a,b';
+      };
+      await eventually(moved, 'Both nodes at another nats-server', 2);
+      for (const [host, far, guest] of parties) {
+        host.relay('still here');
+        assert.ok(await hears(guest, 'still here'), 'Who is at the node of the room stays');
+        // Messages that were on their way may be lost, and then nobody who was to hear them stays.
+        const isHere = await hears(far, 'still here');
+        const back = isHere ? far : await enter(b, host.protocol, 'who is back', host.room);
+        back.relay('here as well');
+        for (const member of [host, guest]) assert.ok(await hears(member, 'here as well'));
+      }
+      for (const protocol of [1, 2, 3]) await talk(await party(protocol, [b, a, b]));
+      await nats.servers[used].start();
+      await eventually(isCopied, 'Three copies again', 3);
+      for (const protocol of [1, 2, 3]) await talk(await party(protocol, [a, b]));
+    });
+
+    it('Both nodes stop with status 0, and no sanitizer complained', async () => {
+      for (const server of [a, b]) await server.disconnectAll();
+      for (const server of [a, b]) await server.stop();
+    });
+  });
+}

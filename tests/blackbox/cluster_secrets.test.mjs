@@ -1,0 +1,127 @@
+// Who may join a cluster: NATS asks for a password or for credentials, and proves by a certificate who it is.
+
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { folder, selfSigned, signedByAnother } from './support/certificates.mjs';
+import { canCreate, party, talk } from './support/cluster.mjs';
+import { eventually } from './support/deadline.mjs';
+import { lacksNats, Nats } from './support/nats.mjs';
+import { makeOperator } from './support/nats_credentials.mjs';
+import { runToEnd, Server } from './support/server.mjs';
+import { loopCounts } from './support/suite.mjs';
+
+/** A node tries for 10 s, in case NATS is about to start. */
+const REFUSAL = 3;
+
+const write = (name, text) => {
+  const file = path.join(folder, name);
+  writeFileSync(file, text);
+  return file;
+};
+
+/**
+ * A nats-server with this configuration. `joined` are titles and nodes that play there, `refused` those that end,
+ * each with what they say. The latter run at once, since each takes ten seconds.
+ */
+function describeCluster(subject, configuration, { joined = [], refused = [] }) {
+  describe(subject, { skip: lacksNats }, () => {
+    const nats = new Nats({ configuration });
+    before(() => nats.start());
+    after(() => nats.remove());
+
+    /** The environment of a node: the variable keeps a password out of the list of processes. */
+    const settings = ({ user, scheme, variables = {} }) => {
+      const url = user ? nats.urlOf(...user) : nats.url;
+      return { CLUSTER: scheme ? url.replace('nats:', scheme) : url, ...variables };
+    };
+
+    for (const loops of loopCounts) {
+      for (const [title, node] of joined)
+        it(`${title}, with --loops ${loops}`, () => play(loops, { ...settings(node), CLUSTER_NAME: `loops-${loops}` }));
+    }
+    describe('Who is refused', { concurrency: true }, () => {
+      for (const [title, node, line] of refused) {
+        it(title, async () => {
+          const { status, stderr } = await runToEnd(['--port', 0], settings(node), REFUSAL);
+          assert.equal(status, 1, stderr);
+          assert.match(stderr, line);
+          assert.match(stderr, /^party-sockets: --cluster: [^\n]*\n$/, 'One line');
+          assert.ok(!stderr.includes(node.user?.[1] ?? settings(node).CLUSTER), 'Nothing of the URL, which may have a password');
+        });
+      }
+    });
+  });
+}
+
+/** Two nodes with this environment have rooms with members at both, and stop well. */
+async function play(loops, environment) {
+  const servers = [];
+  try {
+    for (const name of ['a', 'b']) {
+      const server = new Server({ loops, options: ['--node-name', name], environment });
+      servers.push(server);
+      await server.start();
+      await eventually(canCreate(server), `A room at ${name}`, 2);
+    }
+    for (const protocol of [1, 2, 3]) await talk(await party(protocol, [...servers, ...servers]));
+    for (const server of servers) await server.disconnectAll();
+    for (const server of servers.reverse()) await server.stop();
+  } finally {
+    for (const server of servers) server.kill();
+  }
+}
+
+const violation = /no connection to NATS: Authentication Violation \(Authorization Violation\)/;
+
+describeCluster('NATS with a user and a password', 'authorization { user: relay, password: "s3cret" }', {
+  joined: [['Nodes play together that know it', { user: ['relay', 's3cret'] }]],
+  refused: [
+    ['A wrong one is refused, and not printed', { user: ['relay', 'guessed'] }, violation],
+    ['None is refused', {}, violation],
+  ],
+});
+
+const operator = makeOperator();
+const inFile = (name, text) => ({ variables: { NATS_CREDS: write(name, text) } });
+
+describeCluster('NATS with credentials in a file', operator.configuration, {
+  joined: [['Nodes play together that have a file of its operator', inFile('user.creds', operator.credentials())]],
+  refused: [
+    ["A file of another operator's is refused", inFile('wrong.creds', makeOperator().credentials()), violation],
+    ['None is refused', {}, violation],
+    [
+      'A file that is not there is named',
+      { variables: { NATS_CREDS: '/nowhere.creds' } },
+      /error opening file '\/nowhere\.creds': No such file/,
+    ],
+    ['A file without a key is named', inFile('empty.creds', 'nothing\n'), /no nkey user seed found in '.*empty\.creds'/],
+  ],
+});
+
+const certificate = await signedByAnother('nats');
+const stranger = await selfSigned('stranger');
+/** A slow machine needs more than the 2 s that a handshake has unless this says so. */
+const tls = ({ certificate: file, key }) => `tls { cert_file: "${file}", key_file: "${key}", timeout: 20 }`;
+const authority = path.join(folder, 'nats-root.pem');
+const unknownIssuer = /SSL handshake error: 20:unable to get local issuer certificate/;
+
+describeCluster('NATS that speaks TLS', tls(certificate), {
+  joined: [['Nodes play together that know its authority', { variables: { NATS_CA: authority } }]],
+  refused: [
+    ['Another authority does not vouch for it', { variables: { NATS_CA: stranger.certificate } }, unknownIssuer],
+    ['The authorities of the machine do not either', { scheme: 'tls:' }, unknownIssuer],
+    [
+      'An authority that is not there is named',
+      { variables: { NATS_CA: '/nowhere.pem' } },
+      /trusted certificates '\/nowhere\.pem'/,
+    ],
+  ],
+});
+
+describeCluster('NATS without TLS', '', {
+  refused: [
+    ['It is refused by who asks for TLS', { variables: { NATS_CA: authority } }, /Secure Connection not available/],
+  ],
+});
