@@ -1,6 +1,6 @@
 # A thin front to Meson. `make` builds, and says what it lacks; what runs something installs that itself.
 
-.PHONY: all release asan run check lint test nightly simulate simulate-cluster simulate-link mutants tsan fuzz fuzz-corpus soak bench format clean
+.PHONY: all release asan run cluster check lint test nightly simulate simulate-cluster simulate-link mutants tsan fuzz fuzz-corpus soak bench format clean
 .PHONY: install uninstall deb package-test equipped
 
 all: release
@@ -39,6 +39,12 @@ deb:
 # Rooms are there again after Ctrl-C and another `make run`.
 run: equipped
 	@STATE_DIR="$${STATE_DIR:-build/state}" exec build/release/party-sockets
+
+# Two nodes behind HAProxy, with nats-server, until Ctrl-C.
+cluster:
+	@scripts/setup cluster
+	@$(MAKE) --no-print-directory release
+	@exec scripts/cluster
 
 # Says within seconds of a change whether the code is sound. It needs no browser, no proxy and no network.
 check: asan

@@ -48,6 +48,7 @@ describe('scripts/setup', { concurrency: true }, () => {
         return known.filter((name) => names.includes(name));
       };
       assert.deepEqual(await needs('build'), ['libnats-dev']);
+      assert.deepEqual(await needs('cluster'), ['libnats-dev', 'nats-server']);
       const units = ['libcmocka-dev', 'libnats-dev'];
       assert.deepEqual(await needs('units'), units);
       assert.deepEqual(await needs('blackbox'), [...units, 'nodejs']);
@@ -84,7 +85,7 @@ describe('make on a machine that lacks everything', { concurrency: true }, () =>
       }));
   }
 
-  for (const target of ['run', 'test']) {
+  for (const target of ['run', 'cluster', 'test']) {
     it(`installs for make ${target}`, () =>
       onFreshMachine({ hasSudo: true }, async (machine) => {
         const { status, output } = await machine.make(target);
