@@ -11,6 +11,9 @@ import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { canCreate } from '../blackbox/support/cluster.mjs';
+import { eventually } from '../blackbox/support/deadline.mjs';
+import { lacksNats, Nats } from '../blackbox/support/nats.mjs';
 import { runToEnd, Server } from '../blackbox/support/server.mjs';
 import { repository } from './support/dockerfile.mjs';
 import { filesBelow } from './support/files.mjs';
@@ -58,9 +61,13 @@ describe('make install', () => {
     'share/doc/party-sockets/THIRD-PARTY.md',
     'share/doc/party-sockets/examples/Caddyfile',
     'share/doc/party-sockets/examples/grafana-dashboard.json',
+    'share/doc/party-sockets/examples/haproxy-cluster.cfg',
     'share/doc/party-sockets/examples/haproxy-tcp.cfg',
     'share/doc/party-sockets/examples/haproxy.cfg',
+    'share/doc/party-sockets/examples/nats-server-override.conf',
+    'share/doc/party-sockets/examples/nats-server.conf',
     'share/doc/party-sockets/examples/nginx.conf',
+    'share/doc/party-sockets/examples/party-sockets-cluster.conf',
     'share/doc/party-sockets/examples/party-sockets.default',
     'share/man/man1/party-sockets.1',
   ];
@@ -284,6 +291,24 @@ describe('The unit', () => {
       }
     });
   }
+
+  it('allows those of a node of a cluster, too', { skip: lacksNats }, async () => {
+    const nats = new Nats();
+    await nats.start();
+    const server = new Server({ launcher: [sandbox, 'allow', allowedCalls()], options: ['--cluster', nats.url] });
+    try {
+      await server.start();
+      await eventually(canCreate(server), 'A room', 2);
+      await nats.kill();
+      await eventually(() => server.stderr.includes('NATS is away'), 'The line about NATS');
+      await nats.start();
+      await eventually(() => server.stderr.includes('NATS is back'), 'The line about NATS');
+      await server.stop();
+    } finally {
+      server.kill();
+      await nats.remove();
+    }
+  });
 });
 
 describe('THIRD-PARTY.md', () => {

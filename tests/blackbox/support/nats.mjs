@@ -29,7 +29,7 @@ export class Nats {
   #process;
   #end;
 
-  /** `configuration` is text of nats-server's configuration, beside the port and the folder of JetStream. */
+  /** `configuration` is text of nats-server's configuration; it need not say where JetStream keeps its data. */
   constructor({ host = '127.0.0.1', configuration = '' } = {}) {
     this.#host = host;
     this.#configuration = configuration;
@@ -38,9 +38,11 @@ export class Nats {
   /** Returns when it accepts connections; the second time at the ports of the first, with its data. */
   async start() {
     const file = path.join(this.#folder, 'nats.conf');
-    writeFileSync(file, this.#configuration);
-    const places = ['-c', file, '-sd', path.join(this.#folder, 'data'), '--ports_file_dir', this.#folder];
-    const options = ['-a', this.#host, '-p', this.port ?? -1, '-m', this.monitor ?? -1, '-js', ...places];
+    const hasStore = /^jetstream\b/m.test(this.#configuration);
+    const store = hasStore ? '' : `jetstream { store_dir: "${path.join(this.#folder, 'data')}" }\n`;
+    writeFileSync(file, `${store}${this.#configuration}`);
+    const places = ['-c', file, '--ports_file_dir', this.#folder];
+    const options = ['-a', this.#host, '-p', this.port ?? -1, '-m', this.monitor ?? -1, ...places];
     this.#process = spawn(program, options.map(String), { stdio: ['ignore', 'ignore', 'pipe'] });
     let said = '';
     this.#process.stderr.on('data', (bytes) => (said += bytes));
@@ -87,21 +89,28 @@ export class Nats {
   }
 }
 
+/** The configuration of the server with this index; `places` are those at which the three listen for each other. */
+function describeServer(index, places) {
+  const routes = places.map((place) => `nats://${place}`).join(', ');
+  return `server_name: n${index}\ncluster { name: three, listen: "${places[index]}", routes: [${routes}] }\n`;
+}
+
 /** Three servers, each with its own loopback address, which keep streams of three copies. */
 export class NatsCluster {
   servers = [];
+  hosts = [freshLoopback(), freshLoopback(), freshLoopback()];
+  #describe;
+
+  /** `describe(index, places)` makes the configuration of a server, which must be called n0, n1 or n2. */
+  constructor({ describe = describeServer } = {}) {
+    this.#describe = describe;
+  }
 
   async start() {
-    const routes = [];
-    for (let count = 0; count < 3; count++) {
-      const host = freshLoopback();
-      routes.push({ host, port: await freePort(host) });
-    }
-    const all = routes.map(({ host, port }) => `nats://${host}:${port}`).join(', ');
-    this.servers = routes.map(({ host, port }, index) => {
-      const cluster = `cluster { name: three, listen: "${host}:${port}", routes: [${all}] }`;
-      return new Nats({ host, configuration: `server_name: n${index}\n${cluster}\n` });
-    });
+    const places = await Promise.all(this.hosts.map(async (host) => `${host}:${await freePort(host)}`));
+    this.servers = this.hosts.map(
+      (host, index) => new Nats({ host, configuration: this.#describe(index, places) }),
+    );
     await Promise.all(this.servers.map((server) => server.start()));
     await eventually(() => this.isWhole(), 'Three nats-servers that are one', 3);
   }
