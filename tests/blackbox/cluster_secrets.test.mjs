@@ -21,38 +21,21 @@ const write = (name, text) => {
   return file;
 };
 
+/** What there is to test: `{ subject, nats, joined, refused }`, see `addCluster`. */
+const clusters = [];
+
 /**
  * A nats-server with this configuration. `joined` are titles and nodes that play there, `refused` those that end,
- * each with what they say. The latter run at once, since each takes ten seconds.
+ * each with what they say.
  */
-function describeCluster(subject, configuration, { joined = [], refused = [] }) {
-  describe(subject, { skip: lacksNats }, () => {
-    const nats = new Nats({ configuration });
-    before(() => nats.start());
-    after(() => nats.remove());
+function addCluster(subject, configuration, { joined = [], refused = [] }) {
+  clusters.push({ subject, nats: new Nats({ configuration }), joined, refused });
+}
 
-    /** The environment of a node: the variable keeps a password out of the list of processes. */
-    const settings = ({ user, scheme, variables = {} }) => {
-      const url = user ? nats.urlOf(...user) : nats.url;
-      return { CLUSTER: scheme ? url.replace('nats:', scheme) : url, ...variables };
-    };
-
-    for (const loops of loopCounts) {
-      for (const [title, node] of joined)
-        it(`${title}, with --loops ${loops}`, () => play(loops, { ...settings(node), CLUSTER_NAME: `loops-${loops}` }));
-    }
-    describe('Who is refused', { concurrency: true }, () => {
-      for (const [title, node, line] of refused) {
-        it(title, async () => {
-          const { status, stderr } = await runToEnd(['--port', 0], settings(node), REFUSAL);
-          assert.equal(status, 1, stderr);
-          assert.match(stderr, line);
-          assert.match(stderr, /^party-sockets: --cluster: [^\n]*\n$/, 'One line');
-          assert.ok(!stderr.includes(node.user?.[1] ?? settings(node).CLUSTER), 'Nothing of the URL, which may have a password');
-        });
-      }
-    });
-  });
+/** The environment of a node: the variable keeps a password out of the list of processes. */
+function settings(nats, { user, scheme, variables = {} }) {
+  const url = user ? nats.urlOf(...user) : nats.url;
+  return { CLUSTER: scheme ? url.replace('nats:', scheme) : url, ...variables };
 }
 
 /** Two nodes with this environment have rooms with members at both, and stop well. */
@@ -75,28 +58,28 @@ async function play(loops, environment) {
 
 const violation = /no connection to NATS: Authentication Violation \(Authorization Violation\)/;
 
-describeCluster('NATS with a user and a password', 'authorization { user: relay, password: "s3cret" }', {
-  joined: [['Nodes play together that know it', { user: ['relay', 's3cret'] }]],
+addCluster('NATS with a user and a password', 'authorization { user: relay, password: "s3cret" }', {
+  joined: [['know it', { user: ['relay', 's3cret'] }]],
   refused: [
-    ['A wrong one is refused, and not printed', { user: ['relay', 'guessed'] }, violation],
-    ['None is refused', {}, violation],
+    ['a wrong one, which is not printed', { user: ['relay', 'guessed'] }, violation],
+    ['none', {}, violation],
   ],
 });
 
 const operator = makeOperator();
 const inFile = (name, text) => ({ variables: { NATS_CREDS: write(name, text) } });
 
-describeCluster('NATS with credentials in a file', operator.configuration, {
-  joined: [['Nodes play together that have a file of its operator', inFile('user.creds', operator.credentials())]],
+addCluster('NATS with credentials in a file', operator.configuration, {
+  joined: [['have a file of its operator', inFile('user.creds', operator.credentials())]],
   refused: [
-    ["A file of another operator's is refused", inFile('wrong.creds', makeOperator().credentials()), violation],
-    ['None is refused', {}, violation],
+    ["a file of another operator's", inFile('wrong.creds', makeOperator().credentials()), violation],
+    ['none', {}, violation],
     [
-      'A file that is not there is named',
+      'a file that is not there, which is named',
       { variables: { NATS_CREDS: '/nowhere.creds' } },
       /error opening file '\/nowhere\.creds': No such file/,
     ],
-    ['A file without a key is named', inFile('empty.creds', 'nothing\n'), /no nkey user seed found in '.*empty\.creds'/],
+    ['a file without a key, which is named', inFile('empty.creds', 'nothing\n'), /no nkey user seed found in '.*empty\.creds'/],
   ],
 });
 
@@ -107,21 +90,52 @@ const tls = ({ certificate: file, key }) => `tls { cert_file: "${file}", key_fil
 const authority = path.join(folder, 'nats-root.pem');
 const unknownIssuer = /SSL handshake error: 20:unable to get local issuer certificate/;
 
-describeCluster('NATS that speaks TLS', tls(certificate), {
-  joined: [['Nodes play together that know its authority', { variables: { NATS_CA: authority } }]],
+addCluster('NATS that speaks TLS', tls(certificate), {
+  joined: [['know its authority', { variables: { NATS_CA: authority } }]],
   refused: [
-    ['Another authority does not vouch for it', { variables: { NATS_CA: stranger.certificate } }, unknownIssuer],
-    ['The authorities of the machine do not either', { scheme: 'tls:' }, unknownIssuer],
+    ['another authority', { variables: { NATS_CA: stranger.certificate } }, unknownIssuer],
+    ['the authorities of the machine', { scheme: 'tls:' }, unknownIssuer],
     [
-      'An authority that is not there is named',
+      'an authority that is not there, which is named',
       { variables: { NATS_CA: '/nowhere.pem' } },
       /trusted certificates '\/nowhere\.pem'/,
     ],
   ],
 });
 
-describeCluster('NATS without TLS', '', {
+addCluster('NATS without TLS', '', {
   refused: [
-    ['It is refused by who asks for TLS', { variables: { NATS_CA: authority } }, /Secure Connection not available/],
+    ['a node that asks for TLS', { variables: { NATS_CA: authority } }, /Secure Connection not available/],
   ],
+});
+
+describe('A node of a cluster', { skip: lacksNats }, () => {
+  before(() => Promise.all(clusters.map(({ nats }) => nats.start())));
+  after(() => Promise.all(clusters.map(({ nats }) => nats.remove())));
+
+  for (const { subject, nats, joined } of clusters) {
+    for (const [title, node] of joined) {
+      for (const loops of loopCounts) {
+        it(`${subject}: nodes play together that ${title}, with --loops ${loops}`, () =>
+          play(loops, { ...settings(nats, node), CLUSTER_NAME: `loops-${loops}` }));
+      }
+    }
+  }
+
+  // All at once, since each takes ten seconds.
+  describe('is refused', { concurrency: true }, () => {
+    for (const { subject, nats, refused } of clusters) {
+      for (const [title, node, line] of refused) {
+        it(`${subject}: ${title}`, async () => {
+          const environment = settings(nats, node);
+          const { status, stderr } = await runToEnd(['--port', 0], environment, REFUSAL);
+          assert.equal(status, 1, stderr);
+          assert.match(stderr, line);
+          assert.match(stderr, /^party-sockets: --cluster: [^\n]*\n$/, 'One line');
+          const secret = node.user?.[1] ?? environment.CLUSTER;
+          assert.ok(!stderr.includes(secret), 'Nothing of the URL, which may have a password');
+        });
+      }
+    }
+  });
 });

@@ -23,7 +23,7 @@ function canRun(file) {
 }
 
 export class Nats {
-  #folder = mkdtempSync(path.join(tmpdir(), 'party-nats-'));
+  #folder;
   #host;
   #configuration;
   #process;
@@ -37,6 +37,7 @@ export class Nats {
 
   /** Returns when it accepts connections; the second time at the ports of the first, with its data. */
   async start() {
+    this.#folder ??= mkdtempSync(path.join(tmpdir(), 'party-nats-'));
     const file = path.join(this.#folder, 'nats.conf');
     const hasStore = /^jetstream\b/m.test(this.#configuration);
     const store = hasStore ? '' : `jetstream { store_dir: "${path.join(this.#folder, 'data')}" }\n`;
@@ -45,7 +46,7 @@ export class Nats {
     const options = ['-a', this.#host, '-p', this.port ?? -1, '-m', this.monitor ?? -1, ...places];
     this.#process = spawn(program, options.map(String), { stdio: ['ignore', 'ignore', 'pipe'] });
     let said = '';
-    this.#process.stderr.on('data', (bytes) => (said += bytes));
+    this.#process.stderr.on('data', (bytes) => (said = (said + bytes).slice(-4096)));
     this.#end = once(this.#process, 'exit');
     const kill = () => this.#process.kill('SIGKILL');
     process.once('exit', kill);
@@ -82,8 +83,9 @@ export class Nats {
     await withDeadline(this.#end, 'The end of nats-server');
   }
 
-  /** Ends it, and removes the folder. */
+  /** Ends it, and removes the folder; nothing if it was never started. */
   async remove() {
+    if (!this.#process) return;
     await this.kill();
     rmSync(this.#folder, { recursive: true });
   }
