@@ -107,11 +107,17 @@ static void let_flush(struct hub *hub, struct client *client)
         list_append(&hub->unsent, &client->unsent);
 }
 
-void client_queue(struct hub *hub, struct client *client, struct bytes bytes)
+static void queue_bytes(struct hub *hub, struct client *client, struct bytes bytes)
 {
     if (!outbox_append(&client->out, &hub->outboxes, bytes))
         give_up("not enough memory");
     let_flush(hub, client);
+}
+
+void client_queue(struct hub *hub, struct client *client, struct bytes bytes)
+{
+    client->has_sent = true;
+    queue_bytes(hub, client, bytes);
 }
 
 static void queue_frame(struct hub *hub, struct client *client, uint8_t opcode,
@@ -119,7 +125,7 @@ static void queue_frame(struct hub *hub, struct client *client, uint8_t opcode,
 {
     uint8_t frame[MASKED_FRAME_HEADER_MAX + 512];
     assert(payload.length <= 512);
-    client_queue(hub, client, bytes_of(frame, masked_frame_write(frame, opcode, payload)));
+    queue_bytes(hub, client, bytes_of(frame, masked_frame_write(frame, opcode, payload)));
 }
 
 void client_queue_text(struct hub *hub, struct client *client, struct bytes text)
@@ -173,9 +179,9 @@ void client_open(struct hub *hub, struct client *client, uint64_t number, uint32
     if (hub->greeting->is_floor) {
         uint8_t room[4] = {(uint8_t)room_number, (uint8_t)(room_number >> 8),
                            (uint8_t)(room_number >> 16), (uint8_t)(room_number >> 24)};
-        client_queue(hub, client, bytes_of(room, sizeof room));
+        queue_bytes(hub, client, bytes_of(room, sizeof room));
     } else {
-        client_queue(hub, client, bytes_of_string(hub->greeting->text));
+        queue_bytes(hub, client, bytes_of_string(hub->greeting->text));
     }
 }
 
@@ -213,7 +219,6 @@ bool client_close(struct hub *hub, struct client *client)
     list_remove(&client->unsent);
     stash_drop(hub, client);
     client->is_seated = false;
-    client->joined = 0;
     client->state = CLIENT_ENDING;
     if (!poller_detach(hub->poller, &client->socket))
         return false;

@@ -43,12 +43,15 @@ struct client {
     struct room *room;
     uint32_t member;    /* place in the room: 0 is the host */
     uint32_t next;      /* number of the next broadcast that it must hear */
-    uint8_t joined;     /* members of a small room who came after it */
     uint8_t state;      /* enum client_state */
+    uint8_t looks;      /* at it since it confirmed what it has seen; see confirming.c */
+    bool has_sent;      /* scenario's frames, since then */
     bool is_blocked;    /* a send is under way, or the socket is full */
     bool is_seated;     /* in its room */
     bool returns;       /* has a seat already; see seating_return() */
     char epoch[16 + 1]; /* protocol 3: of the seat's counts */
+    uint64_t seen;      /* protocol 3: events of this epoch */
+    uint64_t told_seen; /* what the server knows of that */
 };
 
 /* How a connection begins; the same for all connections. */

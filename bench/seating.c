@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 
+#include "confirming.h"
 #include "give_up.h"
 #include "message.h"
 #include "scenario.h"
@@ -108,16 +109,13 @@ static void seat(struct worker *worker, struct client *client)
         scenario->room_ready(worker, room);
 }
 
-/*
- * Who comes back says that it has heard nothing yet, so the relay tells it again what it told
- * before.
- */
+/* Who comes back says what it has seen, and the relay tells it what came behind that. */
 static void write_session(const struct client *client, char *out, size_t capacity)
 {
     if (client->returns)
         snprintf(out, capacity,
-                 ",\"session\":\"benchmark\",\"attempt\":2,\"epoch\":\"%s\",\"seen\":0",
-                 client->epoch);
+                 ",\"session\":\"benchmark\",\"attempt\":2,\"epoch\":\"%s\",\"seen\":%llu",
+                 client->epoch, (unsigned long long)client->seen);
     else
         snprintf(out, capacity, ",\"session\":\"benchmark\",\"attempt\":1");
 }
@@ -200,29 +198,38 @@ static void note_joined(struct worker *worker, struct client *client)
     if (!worker->setting->scenario->confirms_seating || room->size > CROWD ||
         worker->setting->options->protocol != PROTOCOL_3)
         return;
-    client->joined++;
-    if (client->member + client->joined + 1 < room->size)
-        return;
-    char text[64];
-    snprintf(text, sizeof text, "{\"type\":\"ping\",\"seen\":%u}", client->joined);
-    client_queue_text(&worker->hub, client, bytes_of_string(text));
+    if (client->member + client->seen + 1 == room->size)
+        confirming_tell(worker, client);
+}
+
+static bool is_counted(enum event_type type)
+{
+    return type == EVENT_PEER_JOINED || type == EVENT_PEER_LEFT || type == EVENT_PEER_AWAY ||
+           type == EVENT_PEER_BACK || type == EVENT_HOST;
 }
 
 void seating_take_event(struct worker *worker, struct client *client, struct bytes text)
 {
     enum event_type type = event_type(text);
     bool is_expected = !client->is_seated && client->state == CLIENT_OPEN;
-    bool tells_of_returns = worker->setting->scenario->returned != NULL && type == EVENT_UNKNOWN;
+    bool tells_of_returns = worker->setting->scenario->returned != NULL &&
+                            (is_counted(type) || type == EVENT_SKIPPED || type == EVENT_UNKNOWN);
+    if (is_counted(type))
+        confirming_note(client);
+    if (type == EVENT_SKIPPED)
+        confirming_note_skipped(client, text);
     if (type == EVENT_PEER_JOINED) {
         note_joined(worker, client);
     } else if (type == EVENT_CREATED && is_expected && client->member == 0) {
         learn_code(client->room, text);
         learn_epoch(worker, client, text);
         check_index(worker, client, text);
+        confirming_begin(client, text);
         seat(worker, client);
     } else if (type == EVENT_JOINED && is_expected && (client->member > 0 || client->returns)) {
         learn_epoch(worker, client, text);
         check_index(worker, client, text);
+        confirming_begin(client, text);
         seat(worker, client);
     } else if (type != EVENT_PEER_LEFT && type != EVENT_STATE && type != EVENT_PONG &&
                type != EVENT_AUDIENCE && !tells_of_returns) {

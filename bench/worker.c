@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "clock_ns.h"
+#include "confirming.h"
 #include "give_up.h"
 #include "proto/ws_frame.h"
 #include "scenario.h"
@@ -98,9 +99,12 @@ static void take_text(struct worker *worker, struct client *client, struct bytes
     /* The floor sends the same bytes over and over, so its messages are counted, not read. */
     bool is_message = client->is_seated && (setting->greeting.is_floor ||
                                             message_read(text, &worker->mark_place, &message));
-    if (!is_message)
+    if (!is_message) {
         seating_take_event(worker, client, text);
-    else if (worker->state != NULL) /* else the run is over, and has counted the message as lost */
+        return;
+    }
+    confirming_note(client);
+    if (worker->state != NULL) /* else the run is over, and has counted the message as lost */
         setting->scenario->receive(worker, client, &message);
 }
 
@@ -226,6 +230,7 @@ static bool turn(struct worker *worker, int timeout_ms)
 {
     struct outcome outcome;
     seating_go_on(worker);
+    confirming_go_on(worker);
     bool has_happened = !list_is_empty(&worker->hub.unsent);
     hub_flush(&worker->hub);
     poller_wait(worker->hub.poller, timeout_ms);

@@ -90,6 +90,8 @@ struct worker {
     uint64_t announcements;      /* `peer_joined` events that came */
     uint64_t announcements_owed; /* `peer_joined` events that full rooms must have caused */
     uint64_t connections;        /* ever opened */
+    uint64_t looked_ns;          /* see confirming.c: when clients were looked at last, */
+    uint32_t look_at;            /* and at which the worker looks next */
 
     uint64_t now_ns; /* the time of the event that is being handled */
     uint64_t begin_ns;

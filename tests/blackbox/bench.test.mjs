@@ -168,6 +168,17 @@ describe('The load generator', { skip, concurrency: true }, () => {
       }));
   }
 
+  it('confirms in protocol 3 what its clients have seen, each second while they send', () =>
+    withStandIn({ protocol: 3 }, async (server) => {
+      const options = ['--protocol', 3, '--rooms', 2, '--duration', 4];
+      assertNothingIsLost(await measure(server, 'party', ...options));
+      const { confirmations } = server;
+      assert.ok(confirmations.length >= 2 * 10, `${confirmations.length} confirmations of 10 clients`);
+      assert.ok(confirmations.length <= 5 * 10, `${confirmations.length} confirmations of 10 clients`);
+      for (const { seen, told, toldBefore } of confirmations)
+        assert.ok(seen > 0 && seen <= told && seen >= toldBefore, `${seen} of ${toldBefore} to ${told}`);
+    }));
+
   it('notices what is lost', () => {
     const fault = (count, deliver) => count % 100 !== 0 && deliver();
     return withStandIn({ fault }, async (server) => {

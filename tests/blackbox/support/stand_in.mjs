@@ -1,5 +1,5 @@
 // A relay of a few lines, for what the real one never does: it loses messages, doubles them, stalls.
-// It speaks protocol 1 or 2 as far as the load generator does, and its JSON has white space.
+// It speaks protocols 1 to 3 as far as the load generator does, and its JSON has white space.
 
 import { once } from 'node:events';
 import { WebSocketServer } from 'ws';
@@ -11,6 +11,7 @@ export class StandIn {
   #server;
   #relayed = 0;
   #fault;
+  confirmations = []; // in protocol 3, of all clients
 
   /** `fault(count, deliver)` is called for each delivery, the first one being 1, and may deliver. */
   constructor({ protocol = 1, fault = (_, deliver) => deliver() } = {}) {
@@ -55,7 +56,8 @@ export class StandIn {
   join(socket, { clientId, room }) {
     const members = this.#rooms.get(room);
     const joined = this.#announced(clientId, members.length);
-    for (const member of members) member?.send(spaced({ ...joined, type: 'peer_joined' }));
+    const event = spaced({ ...joined, type: 'peer_joined' });
+    for (const member of members) if (member) this.#tell(member, event);
     this.#enter(socket, clientId, room);
     socket.send(spaced({ room, ...joined, type: 'joined', peers: [] }));
   }
@@ -69,8 +71,22 @@ export class StandIn {
         continue;
       }
       const text = spaced({ data, from, type: 'message' });
-      this.#fault(++this.#relayed, () => member.send(text));
+      this.#fault(++this.#relayed, () => this.#tell(member, text));
     }
+  }
+
+  /** Notes what the client has confirmed, and what it had been told when it confirmed last. */
+  ping(socket, { seen }) {
+    const { told, toldBefore = 0 } = socket;
+    this.confirmations.push({ seen, told, toldBefore });
+    socket.toldBefore = told;
+    socket.send(spaced({ type: 'pong', heard: 0 }));
+  }
+
+  /** Sends an event that is counted. */
+  #tell(socket, text) {
+    socket.told++;
+    socket.send(text);
   }
 
   #announced(clientId, index) {
@@ -79,6 +95,7 @@ export class StandIn {
 
   #enter(socket, clientId, room) {
     socket.clientId = clientId;
+    socket.told = 0;
     socket.members = this.#rooms.get(room);
     socket.members.push(socket);
   }
