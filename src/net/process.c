@@ -184,24 +184,30 @@ static bool write_all(int fd, struct bytes bytes)
     return true;
 }
 
-static int seal(const char *name, const struct bytes *parts, size_t count)
+static int make_file(const char *name)
 {
-    int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (fd < 0)
-        return -1;
-    bool is_whole = true;
-    for (size_t i = 0; i < count && is_whole; i++)
-        is_whole = write_all(fd, parts[i]);
-    if (is_whole &&
-        fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) == 0)
+    return memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+}
+
+int process_make_room(size_t bytes)
+{
+    int fd = make_file(HANDOVER_NAME);
+    if (fd < 0 || bytes == 0 || fallocate(fd, 0, 0, (off_t)bytes) == 0)
         return fd;
     close(fd);
     return -1;
 }
 
-int process_seal(const struct bytes *parts, size_t count)
+bool process_seal(int fd, const struct bytes *parts, size_t count)
 {
-    return seal(HANDOVER_NAME, parts, count);
+    size_t length = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!write_all(fd, parts[i]))
+            return false;
+        length += parts[i].length;
+    }
+    return ftruncate(fd, (off_t)length) == 0 &&
+           fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) == 0;
 }
 
 /* Takes `count` texts, each with its end, and ends their list. False: they are not all there. */
@@ -286,7 +292,11 @@ static int seal_texts(void)
     }
     parts[0] = bytes_of(&counts, sizeof counts);
     parts[count++] = own_options;
-    return seal(FORMER_NAME, parts, count);
+    int fd = make_file(FORMER_NAME);
+    if (fd < 0 || process_seal(fd, parts, count))
+        return fd;
+    close(fd);
+    return -1;
 }
 
 void process_guard(const struct process_start *start, unsigned seconds)

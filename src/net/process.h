@@ -61,8 +61,14 @@ void process_go_back(const struct process_start *start);
 /* Everything was taken over: there is no way back any more. */
 void process_settle(struct process_start *start);
 
-/* A file in memory with these parts, which nobody can change any more. -1: errno says why. */
-MUST_CHECK int process_seal(const struct bytes *parts, size_t count);
+/* A file in memory with room for so many bytes, which has its pages already. -1: errno says why. */
+MUST_CHECK int process_make_room(size_t bytes);
+
+/*
+ * Writes these parts into such a file, whatever its length, and has nobody change it any more.
+ * False: errno says why.
+ */
+MUST_CHECK bool process_seal(int fd, const struct bytes *parts, size_t count);
 
 /* Maps such a file for reading. False: errno says why. */
 MUST_CHECK bool process_map(int handover_fd, struct bytes *ret_text);

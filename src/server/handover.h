@@ -46,6 +46,13 @@ struct handover_header {
 #define HANDOVER_HEADER_BYTES_MAX 8192
 void handover_write_header(struct writer *writer, const struct handover_header *header);
 
+/* Makes a part empty, and keeps its memory for the next one. */
+static inline void handover_empty_part(struct buf *part)
+{
+    part->length = 0;
+    part->maximum = HANDOVER_BYTES_MAX;
+}
+
 /*
  * Appends the loop's rooms, and then its connections, as far as they can be handed over; see
  * handover_may_take() and output_take(). For a rehearsal it leaves output out, which may be much,

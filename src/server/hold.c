@@ -167,7 +167,7 @@ void hold_write(struct loop *loop)
     take_mail(loop, mail);
     take_mail(loop, mailbox_take_all(&loop->mailbox));
     end_rest(loop);
-    buf_init(&loop->part, HANDOVER_BYTES_MAX);
+    handover_empty_part(&loop->part); /* and has the memory of the rehearsal's */
     loop->part_failed = !handover_write(loop, false, &loop->part);
 }
 

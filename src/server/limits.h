@@ -130,6 +130,7 @@
  * slowly is closed beyond that. Each loop has its share, but at least RESTING_OUTPUT_MAX.
  */
 #define HANDOVER_OUTPUT_MAX ((size_t)64 << 20)
+#define HANDOVER_GROWTH_SHARE 8    /* it has its memory before, and this share of it in reserve */
 #define UPGRADE_ANSWER_MS 3000     /* for the loops to copy their rooms, or to notice the rest */
 #define UPGRADE_REHEARSAL_MS 10000 /* for the new program to restore that copy */
 #define UPGRADE_LONGEST_MS 5000    /* a rehearsal that took longer is not followed by an upgrade */

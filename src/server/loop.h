@@ -101,6 +101,7 @@ struct server {
     uint64_t upgrades;               /* those that went well */
     uint64_t started_s;              /* when the process began, by the wall clock */
     uint32_t rehearsal_ms;           /* that the last rehearsal took */
+    int handover_fd;                 /* of an upgrade that was prepared: gets the handover */
     bool is_upgrade_stuck;           /* a loop has not answered in time */
     atomic_uint draining_loops;
     atomic_uint busy_loops;   /* draining loops that still have a room to wait for */

@@ -71,7 +71,7 @@ static void evict(struct loop *loop)
 
 static void copy_for_rehearsal(struct loop *loop)
 {
-    buf_init(&loop->part, HANDOVER_BYTES_MAX);
+    handover_empty_part(&loop->part);
     loop->part_failed = !handover_write(loop, true, &loop->part);
     loop->work += loop->part.length / 1024;
     atomic_fetch_sub(&loop->server->restless_loops, 1);
