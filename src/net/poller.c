@@ -73,6 +73,12 @@ bool poller_detach(struct poller *poller, struct poller_socket *socket)
     return poller->operations->detach(poller, socket);
 }
 
+void poller_retire(struct poller *poller)
+{
+    if (poller->operations->retire != NULL)
+        poller->operations->retire(poller);
+}
+
 void poller_pause(struct poller *poller, struct poller_socket *socket)
 {
     poller->operations->pause(poller, socket);

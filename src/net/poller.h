@@ -102,6 +102,13 @@ MUST_CHECK bool poller_attach(struct poller *poller, struct poller_socket *socke
 MUST_CHECK bool poller_detach(struct poller *poller, struct poller_socket *socket);
 
 /*
+ * Nothing is attached any more, and all sockets are about to be detached. A poller that can lets go
+ * of them by this one call, and then reports nothing any more. Others go on as before. In either
+ * case each socket is detached as above.
+ */
+void poller_retire(struct poller *poller);
+
+/*
  * Stops and resumes receiving; what arrives meanwhile stays in the kernel. After a pause the poller
  * may still report a bounded amount of data that the kernel has received, but never the peer's end.
  */

@@ -31,7 +31,7 @@ enum {
 
 struct epoll_poller {
     struct poller base;
-    int epoll_fd;
+    int epoll_fd; /* -1: it is retired */
     int event_count;
     int event_at;
     int accepts_left;
@@ -49,7 +49,8 @@ static struct epoll_poller *epoll_of(struct poller *poller)
 static void epoll_free(struct poller *base)
 {
     struct epoll_poller *poller = epoll_of(base);
-    close(poller->epoll_fd);
+    if (poller->epoll_fd >= 0)
+        close(poller->epoll_fd);
     acceptor_release(&poller->acceptor);
     free(poller);
 }
@@ -70,6 +71,8 @@ static bool control(struct epoll_poller *poller, int operation, int fd, uint32_t
                     uint64_t source)
 {
     struct epoll_event event = {.events = events, .data.u64 = source};
+    if (poller->epoll_fd < 0)
+        return false;
     return epoll_ctl(poller->epoll_fd, operation, fd, &event) == 0;
 }
 
@@ -116,6 +119,17 @@ static bool epoll_detach(struct poller *base, struct poller_socket *socket)
             poller->events[i].events = 0;
     }
     return true;
+}
+
+/* The kernel forgets all sockets in less time than they need one by one. */
+static void epoll_retire(struct poller *base)
+{
+    struct epoll_poller *poller = epoll_of(base);
+    if (poller->epoll_fd >= 0)
+        close(poller->epoll_fd);
+    poller->epoll_fd = -1;
+    poller->event_count = 0;
+    poller->event_at = 0;
 }
 
 static void set_interest(struct epoll_poller *poller, struct poller_socket *socket,
@@ -193,7 +207,7 @@ static void epoll_wait_for_events(struct poller *base, int timeout_ms)
     memmove(poller->events, poller->events + poller->event_at,
             (size_t)left * sizeof poller->events[0]);
     int count = 0;
-    if (left < EVENTS_PER_WAIT)
+    if (left < EVENTS_PER_WAIT && poller->epoll_fd >= 0)
         count = epoll_wait(poller->epoll_fd, poller->events + left, EVENTS_PER_WAIT - left,
                            left > 0 ? 0 : timeout_ms);
     poller->event_count = left + (count > 0 ? count : 0); /* EINTR: the turn has no outcome */
@@ -280,6 +294,7 @@ static const struct poller_operations operations = {
     .watch = epoll_watch,
     .attach = epoll_attach,
     .detach = epoll_detach,
+    .retire = epoll_retire,
     .pause = epoll_pause,
     .resume = epoll_resume,
     .send = epoll_send,

@@ -80,6 +80,7 @@ static void abandon_attached(struct loop *loop)
 
 static void detach(struct loop *loop)
 {
+    poller_retire(loop->poller);
     for (int turns = 0; turns < DETACHING_TURNS_MAX; turns++) {
         bool is_done = detach_all(loop) && !is_any_leaving(loop);
         if (is_done)

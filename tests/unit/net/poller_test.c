@@ -151,6 +151,49 @@ static void nothing_is_told_of_a_detached_socket(void **state)
     pairs_release(&pairs);
 }
 
+/* Detaches one of ours. Returns how many bytes were told meanwhile. */
+static size_t detach_and_count(struct pairs *pairs, int i)
+{
+    size_t told = 0;
+    bool is_detached = poller_detach(pairs->poller, &pairs->ours[i]);
+    while (!is_detached) {
+        struct outcome outcome = next(pairs->poller);
+        if (outcome.kind == OUTCOME_RECEIVED)
+            told += outcome.data.length;
+        is_detached = outcome.kind == OUTCOME_DETACHED && outcome.socket == &pairs->ours[i];
+    }
+    return told;
+}
+
+/* As before the process is replaced: what was not told is for the next poller. */
+static void a_retired_poller_loses_nothing(void **state)
+{
+    (void)state;
+    struct pairs pairs;
+    size_t told = 0;
+    pairs_init(&pairs);
+    say(&pairs, 0, "x");
+    say(&pairs, 1, "x");
+    poller_wait(pairs.poller, WAIT_MS); /* both are in this batch */
+    poller_retire(pairs.poller);
+    say(&pairs, 2, "x");
+    for (int i = 0; i < PEERS; i++)
+        told += detach_and_count(&pairs, i);
+    nothing_more_is_told(pairs.poller);
+    poller_free(pairs.poller);
+    pairs.poller = poller_new(kind);
+    poller_start(pairs.poller);
+    for (int i = 0; i < PEERS; i++)
+        assert_true(poller_attach(pairs.poller, &pairs.ours[i]));
+    while (told < PEERS) {
+        struct outcome outcome = next(pairs.poller);
+        assert_int_equal(outcome.kind, OUTCOME_RECEIVED);
+        told += outcome.data.length;
+    }
+    nothing_more_is_told(pairs.poller);
+    pairs_release(&pairs);
+}
+
 /* As when a connection moves: nothing of what was sent is lost, between one poller and another. */
 static void a_socket_can_go_to_another_poller(void **state)
 {
@@ -602,6 +645,7 @@ int main(void)
         cmocka_unit_test(each_of_a_crowd_gets_its_own),
         cmocka_unit_test(a_full_socket_is_told_to_be_writable),
         cmocka_unit_test(a_full_socket_can_be_detached),
+        cmocka_unit_test(a_retired_poller_loses_nothing),
         cmocka_unit_test(a_full_socket_can_be_paused_and_detached),
         cmocka_unit_test(a_broken_connection_fails),
         cmocka_unit_test(more_than_the_buffers_hold_arrives),
