@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "net/clock.h"
+#include "net/process.h"
 
 static uint64_t now_ns(void)
 {
@@ -78,5 +79,6 @@ const struct kernel kernel_linux = {
     .has_ended = socket_has_ended,
     .shut = shut,
     .close = close_socket,
+    .keep = process_keep_descriptor,
     .refuse = socket_refuse,
 };

@@ -40,6 +40,8 @@ struct kernel {
      * Closes the descriptor. `resets`: with a reset, so that the kernel keeps nothing for the peer.
      */
     void (*close)(int fd, bool resets);
+    /* Whether the descriptor stays open when the process executes another program. */
+    void (*keep)(int fd, bool is_kept);
     void (*refuse)(int fd, struct bytes answer);
 };
 

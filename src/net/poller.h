@@ -23,6 +23,7 @@ struct poller_socket {
     uint32_t sending; /* bytes of the send that is under way; 0: none */
     uint8_t state;    /* for the poller alone; 0 while the socket is not attached */
     uint8_t owner;    /* for the receiver: the type of the object that embeds the socket */
+    bool is_kept;     /* for the receiver: the descriptor stays open in execve() */
 };
 
 enum outcome_kind {

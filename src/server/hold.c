@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "net/process.h"
 #include "server/conn_life.h"
 #include "server/conn_out.h"
 #include "server/handover.h"
@@ -172,14 +171,18 @@ void hold_write(struct loop *loop)
     loop->part_failed = !handover_write(loop, false, &loop->part);
 }
 
-/* Execution closes all other descriptors. */
+/*
+ * Most are kept already; see resting.c. Execution closes all other descriptors, also those that the
+ * poller has not let go of in time.
+ */
 static void keep_connections(const struct loop *loop)
 {
     uint32_t at = 0;
     const struct conn *conn;
-    while ((conn = loop_next_connection(loop, &at)) != NULL) {
-        assert(conn->socket.state == 0); /* the poller has let go of it */
-        process_keep_descriptor(conn->socket.fd, true);
+    while ((conn = handles_next(&loop->connections, &at)) != NULL) {
+        assert(conn->is_detaching || conn->socket.state == 0); /* the poller has let go of it */
+        if (conn->socket.is_kept == conn->is_detaching)
+            loop->kernel->keep(conn->socket.fd, !conn->is_detaching);
     }
 }
 

@@ -123,6 +123,9 @@
 #define REST_MS 2500
 #define REST_SPREAD_MS 2000
 #define REST_LOOK_MS 20
+/* At each look execution is to keep so many descriptors more, and this share of all. */
+#define REST_KEPT_LEAST 64
+#define REST_KEPT_SHARE 16
 /* A loop is at rest when no more output than this waits; who reads is sent the rest meanwhile. */
 #define RESTING_OUTPUT_MAX ((size_t)8 << 20)
 /*

@@ -1,4 +1,7 @@
-/* Each look ends as many TLS connections as are due by then. */
+/*
+ * Each look ends as many TLS connections as are due by then. Each has execution keep some
+ * descriptors, too, with a system call for each: when all are held, everybody would wait for that.
+ */
 #include "server/resting.h"
 
 #include "server/deadlines.h"
@@ -14,6 +17,13 @@ void resting_begin(struct loop *loop)
 
 void resting_cancel(struct loop *loop)
 {
+    uint32_t at = 0;
+    struct conn *conn;
+    while ((conn = loop_next_connection(loop, &at)) != NULL) {
+        if (conn->socket.is_kept)
+            loop->kernel->keep(conn->socket.fd, false);
+        conn->socket.is_kept = false;
+    }
     loop->rest = (struct rest){0};
     loop->listen_due_ms = loop->now_ms;
 }
@@ -66,6 +76,23 @@ static uint32_t close_share(struct loop *loop)
     return awaited;
 }
 
+/* Has execution keep the next descriptors. False: there are more. */
+static bool keep_share(struct loop *loop)
+{
+    uint64_t left = REST_KEPT_LEAST + loop->stats.connections / REST_KEPT_SHARE;
+    uint32_t at = 0;
+    struct conn *conn;
+    while ((conn = loop_next_connection(loop, &at)) != NULL) {
+        if (conn->socket.is_kept || conn->tls != NULL || conn_is_remote(conn))
+            continue;
+        if (left-- == 0)
+            return false;
+        loop->kernel->keep(conn->socket.fd, true);
+        conn->socket.is_kept = true;
+    }
+    return true;
+}
+
 void resting_check(struct loop *loop)
 {
     struct rest *rest = &loop->rest;
@@ -74,7 +101,8 @@ void resting_check(struct loop *loop)
     bool is_over = loop->now_ms - rest->began_ms >= REST_MS;
     rest->look_ms = loop->now_ms + REST_LOOK_MS;
     uint32_t awaited = close_share(loop);
-    if ((awaited > 0 || has_much_output(loop)) && !is_over)
+    bool are_kept = keep_share(loop);
+    if ((awaited > 0 || !are_kept || has_much_output(loop)) && !is_over)
         return;
     rest->is_ready = true;
     atomic_fetch_sub(&loop->server->restless_loops, 1);

@@ -3,6 +3,7 @@
  * connections, and ends those that can't be handed over: TLS connections are closed with 1012,
  * spread over some time; an answer that comes from other loops is awaited, and one that is delayed
  * as a penalty is given at once. Much output is sent before, as far as its clients read it in time.
+ * Descriptors of connections that can be handed over stay open in execve() from then on.
  */
 #ifndef PARTY_SERVER_RESTING_H
 #define PARTY_SERVER_RESTING_H

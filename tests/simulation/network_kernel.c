@@ -120,6 +120,13 @@ void network_kill_server(bool (*has)(void *context, int fd), void *context)
     }
 }
 
+/* Nothing is executed here: the next server is in the same process. */
+static void keep(int fd, bool is_kept)
+{
+    (void)fd;
+    (void)is_kept;
+}
+
 static void refuse(int fd, struct bytes answer)
 {
     struct link *link = network_link_of(fd);
@@ -145,5 +152,6 @@ const struct kernel network_kernel = {
     .has_ended = has_ended,
     .shut = shut,
     .close = close_socket,
+    .keep = keep,
     .refuse = refuse,
 };
