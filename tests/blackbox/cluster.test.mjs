@@ -23,6 +23,15 @@ async function comeBack(server, { protocol, name, room, index }) {
   return client;
 }
 
+/** Of protocol 3: comes back with what it has, and gets what it missed behind the last numbered event that it saw. */
+async function expectRecovery(server, { name, room, epoch, index }, seen, missed) {
+  const client = await dialects[3].open(server);
+  client.send({ type: 'join', clientId: `the secret of ${name}`, session: `a session of ${name}`, attempt: 1, room, epoch, seen });
+  const { type, recovered, ...joined } = await client.next();
+  assert.deepEqual([type, recovered, joined.index, joined.epoch, joined.seen], ['joined', true, index, epoch, seen]);
+  for (const event of missed) await client.expect(event);
+}
+
 /** All come back, one after the other, and hear of each other; the last record had this state. */
 async function comeBackTo(servers, members, state) {
   const back = [];
@@ -196,14 +205,22 @@ b.kill();
       const parties = [];
       for (const protocol of [1, 2, 3]) parties.push(await party(protocol, [c, d]));
       for (const members of parties) await keepState(members, 'the last one');
+      const unread = await party(3, [c, d]);
+      const [speaker, absent] = unread;
+      speaker.relay('read');
+      await absent.expect(dialects[3].message(speaker, 'read'));
+      await absent.terminate();
+      await speaker.expect({ type: 'peer_away', index: absent.index });
+      for (const data of ['first', 'second']) speaker.relay(data);
       const began = Date.now();
       c.signal('SIGTERM');
-      for (const member of parties.flat()) assert.deepEqual(await member.whenClosed(), restarting);
+      for (const member of [...parties.flat(), speaker]) assert.deepEqual(await member.whenClosed(), restarting);
       await c.ended();
       assert.ok(hasSlices(c, 0));
       await eventually(() => hasSlices(d, 256), 'All slices at the last node', TAKEOVER);
       assert.ok(Date.now() - began < HANDOVER_MILLISECONDS, `It took ${Date.now() - began} ms`);
       for (const members of parties) await talk(await comeBackTo([d], members, 'the last one'));
+      await expectRecovery(d, absent, 1, ['first', 'second'].map((data) => dialects[3].message(speaker, data)));
       await talk(await party(3, [d, d]));
     });
 

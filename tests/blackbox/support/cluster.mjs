@@ -56,7 +56,7 @@ export async function enterOnce(server, protocol, name, room) {
   }
   if (answer.type === 'error') return Object.assign(client, { error: answer.message });
   assert.equal(answer.type, room === undefined ? 'created' : 'joined');
-  return Object.assign(client, { name, protocol, room: answer.room, index: answer.index });
+  return Object.assign(client, { name, protocol, room: answer.room, index: answer.index, epoch: answer.epoch });
 }
 
 export async function enter(server, protocol, name, room) {
