@@ -28,7 +28,8 @@
 #define RECORDER_WHY_MAX 128
 #define RECORDER_CALLS_MS 1000       /* as long a call of the keyed store may take */
 #define RECORDER_RETRY_MS 250        /* after one that was not done */
-#define RECORDER_ROOMS_PER_TURN 64   /* are read */
+#define RECORDER_OPENINGS_PER_TURN 8 /* slices, or parts of them: */
+#define RECORDER_ROOMS_PER_TURN 64   /* are read then */
 #define RECORDER_REVIVING_MAX 128    /* rooms that are on their way to loops */
 #define RECORDER_END_MS 600000       /* as long an end is kept */
 #define RECORDER_GARBAGE_PER_TURN 16 /* keys are removed, */

@@ -164,7 +164,11 @@ bool recorder_turn(struct recorder *recorder, uint64_t now_ms)
     bool has_more = read_mail(recorder);
     if (now_ms < recorder->retry_ms)
         return has_more;
-    has_more = recorder_open_slices(recorder) || has_more;
+    bool is_opening = true;
+    /* Whoever waits for a slice can't play, and records of others can wait. */
+    for (uint32_t i = 0; is_opening && i < RECORDER_OPENINGS_PER_TURN; i++)
+        is_opening = recorder_open_slices(recorder);
+    has_more = has_more || is_opening;
     if (!recorder_clean(recorder))
         recorder->retry_ms = now_ms + RECORDER_RETRY_MS;
     return has_more;
