@@ -4,20 +4,26 @@
 
 #include "server/node_parts.h"
 
+struct map_history node_history_of(const struct bus_entries *read,
+                                   struct map_entry ret_entries[BUS_MAP_HISTORY_MAX])
+{
+    struct map_history history = {.last_revision = read->last_revision, .entries = ret_entries};
+    for (uint32_t i = 0; i < read->count && i < BUS_MAP_HISTORY_MAX; i++) {
+        const struct bus_entry *entry = &read->entries[i];
+        ret_entries[history.count++] =
+            (struct map_entry){.revision = entry->revision, .text = entry->text};
+    }
+    return history;
+}
+
 static void map_was_read(struct node *node, const struct node_outcome *outcome)
 {
     struct map_entry entries[BUS_MAP_HISTORY_MAX];
-    struct map_history history = {.last_revision = outcome->entries.last_revision,
-                                  .entries = entries};
     if (outcome->outcome != BUS_DONE) {
         ownership_map_was_not_read(&node->ownership, outcome->serial);
         return;
     }
-    for (uint32_t i = 0; i < outcome->entries.count && i < BUS_MAP_HISTORY_MAX; i++) {
-        const struct bus_entry *entry = &outcome->entries.entries[i];
-        entries[history.count++] =
-            (struct map_entry){.revision = entry->revision, .text = entry->text};
-    }
+    struct map_history history = node_history_of(&outcome->entries, entries);
     ownership_map_was_read(&node->ownership, outcome->serial, &history);
 }
 

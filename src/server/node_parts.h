@@ -152,6 +152,9 @@ void node_desk_stop(struct node_desk *desk);
 void *node_run_clerk(void *argument);
 
 /* node_keeper.c */
+/* What was read of the map, in the machine's words. The texts stay where they are. */
+struct map_history node_history_of(const struct bus_entries *read,
+                                   struct map_entry ret_entries[BUS_MAP_HISTORY_MAX]);
 void *node_run_keeper(void *argument);
 
 /* node_recorder.c */

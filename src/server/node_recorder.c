@@ -10,17 +10,11 @@ static bool look(void *context)
     struct node *node = context;
     struct bus_entries entries;
     struct map_entry list[BUS_MAP_HISTORY_MAX];
-    struct map_history history = {.entries = list};
     node->recorder_map_is_known = false;
     if (node->records_bus->functions->map_read(node->records_bus, RECORDER_CALLS_MS, &entries) !=
         BUS_DONE)
         return false;
-    history.last_revision = entries.last_revision;
-    for (uint32_t i = 0; i < entries.count && i < BUS_MAP_HISTORY_MAX; i++) {
-        const struct bus_entry *entry = &entries.entries[i];
-        list[history.count++] =
-            (struct map_entry){.revision = entry->revision, .text = entry->text};
-    }
+    struct map_history history = node_history_of(&entries, list);
     node->recorder_map_is_known = map_history_is_sound(&history) &&
                                   map_find_last(&history, &node->recorder_map) < history.count;
     return node->recorder_map_is_known;
