@@ -360,6 +360,12 @@ uint64_t ownership_term(const struct ownership *ownership, uint32_t slice)
     return own->state == SLICE_OPEN && !ownership_must_look(ownership) ? own->term : 0;
 }
 
+bool ownership_find_last_read(const struct ownership *ownership, uint64_t *ret_ms)
+{
+    *ret_ms = ownership->map_read_ms;
+    return ownership->was_read;
+}
+
 bool ownership_find_owner(const struct ownership *ownership, uint32_t slice,
                           struct node_id *ret_owner, uint64_t *ret_term)
 {

@@ -272,6 +272,12 @@ bool ownership_must_look(const struct ownership *ownership);
 /* The term at which this node may mint and serve; 0: it may not. */
 uint64_t ownership_term(const struct ownership *ownership, uint32_t slice);
 
+/*
+ * When the last read of the map that succeeded was sent. False: none has. A node that has not read
+ * it for some seconds may have lost slices.
+ */
+bool ownership_find_last_read(const struct ownership *ownership, uint64_t *ret_ms);
+
 /* Who owns a slice, as far as this node knows. False: it knows of nobody. */
 bool ownership_find_owner(const struct ownership *ownership, uint32_t slice,
                           struct node_id *ret_owner, uint64_t *ret_term);

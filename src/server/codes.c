@@ -125,6 +125,8 @@ bool codes_take(struct loop *loop, enum protocol protocol, uint32_t length, uint
 
 bool codes_has(struct loop *loop, enum protocol protocol)
 {
+    if (loop_clock_ns(loop) > atomic_load(&loop->server->peers->fresh_until_ns))
+        return false;
     uint32_t length = protocol == PROTOCOL_3 ? length_of(loop, CODES_3, rooms_of(loop)) : 0;
     return has_good(loop, &loop->links->codes[kind_of(protocol)], length);
 }

@@ -22,7 +22,8 @@ void codes_receive(struct loop *loop, struct code_request *request);
 
 /*
  * Whether a client of this protocol can have a code now, however long it must be. False: more will
- * be there soon.
+ * be there soon, or the map was not read lately. Then the slice may be another node's already,
+ * which would not know of the room.
  */
 bool codes_has(struct loop *loop, enum protocol protocol);
 

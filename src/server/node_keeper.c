@@ -244,6 +244,18 @@ static void watch_bus(struct node *node)
                                  : "NATS is away: rooms go on whose members are all at this node");
 }
 
+/* See peers.h. A process that has stood still finds that the time is over. */
+static void show_freshness(struct node *node, uint64_t now_ms)
+{
+    uint64_t read_ms;
+    if (!ownership_find_last_read(&node->ownership, &read_ms))
+        return;
+    uint64_t age_ms = now_ms - read_ms;
+    uint64_t left_ms = age_ms < NODE_FRESH_MS ? NODE_FRESH_MS - age_ms : 0;
+    atomic_store(&node->peers.fresh_until_ns,
+                 left_ms == 0 ? 0 : node->server->kernel->now_ns() + left_ms * 1000000);
+}
+
 /* See the contract of ownership.h. */
 static void take_turn(struct node *node)
 {
@@ -262,6 +274,7 @@ static void take_turn(struct node *node)
     if (atomic_load(&node->must_end))
         ownership_end(&node->ownership);
     show_owners(node);
+    show_freshness(node, now_ms);
     ask(node, now_ms);
 }
 

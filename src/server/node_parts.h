@@ -13,6 +13,7 @@
 #define NODE_LEASES_MS 2000       /* between two looks at all leases ... */
 #define NODE_LEASES_SOON_MS 500   /* ... and while an owner is not known by its lease */
 #define NODE_ALIVE_MS 6000        /* so long after its last renewal a node counts in the figures */
+#define NODE_FRESH_MS 3000        /* after a read of the map rooms may be made, */
 #define NODE_END_MS 2000          /* as long node_end() waits, */
 #define NODE_RECORDS_END_MS 10000 /* and before that for the last records */
 #define NODE_RECORDS_MS 20        /* between two turns of a recorder that has nothing to do */

@@ -40,6 +40,11 @@ struct peers {
      */
     bool (*publish)(void *context, uint64_t incarnation, uint32_t loop, struct bytes message);
     void *context;
+    /*
+     * Until then, by the server's kernel, this process may give codes of its slices away: the map
+     * was read shortly before.
+     */
+    _Atomic uint64_t fresh_until_ns;
     /* For the figures: */
     atomic_uint own_slices;
     atomic_uint live_peers;

@@ -228,10 +228,12 @@ b.kill();
       const members = await party(2, [d, d]);
       await nats.get('one').kill();
       await eventually(() => d.stderr.includes('NATS is away'), 'The line about NATS');
+      await eventually(async () => !(await canCreate(d)()), 'No rooms, since nobody knows whose their codes are');
       await talk(members);
       await nats.get('one').start();
       await eventually(() => d.stderr.includes('NATS is back'), 'The line about NATS');
       await talk(members);
+      await eventually(canCreate(d), 'Rooms again');
     });
 
     it('There is no upgrade of a node yet', async () => {

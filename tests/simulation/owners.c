@@ -54,6 +54,7 @@ void owners_add(struct server *server, struct peers *peers, uint64_t incarnation
     const struct recorder_owners asked = {look, owns, owner};
     *owner = (struct owner){
         .server = server, .peers = peers, .incarnation = incarnation, .bus = keys_open()};
+    atomic_store(&peers->fresh_until_ns, UINT64_MAX);
     owner->recorder = recorder_new(server, owner->bus, &asked);
     if (owner->recorder == NULL)
         world_fail("a recorder is not made", owners.count);
