@@ -209,21 +209,41 @@ static void ask(struct node *node, uint64_t now_ms)
     node_ask(&node->desk, NODE_LOOK_AT_LEASES, &(struct ownership_request){0});
 }
 
+/* Notes a figure, and says whether it was another one. */
+static bool note(atomic_uint *figure, uint32_t value)
+{
+    return atomic_exchange(figure, value) != value;
+}
+
+static void tell_figures(struct node *node, uint32_t own, uint32_t owned, uint32_t peers)
+{
+    bool has_changed = note(&node->peers.own_slices, own);
+    has_changed |= note(&node->peers.owned_slices, owned);
+    has_changed |= note(&node->peers.live_peers, peers);
+    if (has_changed)
+        fprintf(stderr,
+                "party-sockets: this node has %u of %d slices now (other nodes: %u, slices of "
+                "owners it knows: %u)\n",
+                own, MAP_SLICES, peers, owned);
+}
+
 static void count_figures(struct node *node, uint64_t now_ms)
 {
     const struct server *server = node->server;
     uint32_t peers = 0;
-    uint32_t slices = 0;
+    uint32_t own = 0;
+    uint32_t owned = 0;
     for (uint32_t i = 0; i < node->known_count; i++) {
         const struct node_known *known = &node->known[i];
         peers += !known->has_ended && known->renewed_ms != 0 &&
                  now_ms - known->renewed_ms <= NODE_ALIVE_MS;
     }
-    for (uint32_t i = 0; i < MAP_SLICES; i++)
-        slices += peers_place(peers_owner(&node->peers, i)) == PEER_HERE;
-    atomic_store(&node->peers.live_peers, peers);
-    if (atomic_exchange(&node->peers.own_slices, slices) != slices)
-        fprintf(stderr, "party-sockets: this node has %u of %d slices now\n", slices, MAP_SLICES);
+    for (uint32_t i = 0; i < MAP_SLICES; i++) {
+        struct ownership_word owner = peers_owner(&node->peers, i);
+        own += peers_place(owner) == PEER_HERE;
+        owned += peers_place(owner) == PEER_HERE || peers_is_other(owner);
+    }
+    tell_figures(node, own, owned, peers);
     ownership_set_figures(&node->ownership, atomic_load(&server->rooms),
                           atomic_load(&server->connection_count));
 }

@@ -47,6 +47,7 @@ struct peers {
     _Atomic uint64_t fresh_until_ns;
     /* For the figures: */
     atomic_uint own_slices;
+    atomic_uint owned_slices; /* that this process serves, or one that is known owns */
     atomic_uint live_peers;
     atomic_bool is_connected; /* to the engine that joins the nodes */
 };

@@ -78,9 +78,12 @@ for (const loops of loopCounts) {
       await nats.get('one').start();
       a = await startNode('a');
       await eventually(canCreate(a), 'A room at the first node');
+      const { status, body } = await a.get('/ready'); // it serves nothing for seconds
+      assert.deepEqual([status, `${body}`], [503, '{"status":"joining"}']);
       [b, c] = await Promise.all([startNode('b'), startNode('c')]);
       for (const server of [b, c]) await eventually(canCreate(server), 'A room from another node');
       for (const protocol of [1, 2, 3]) await talk(await party(protocol, [a, b, c]));
+      for (const server of [a, b, c]) assert.equal((await server.get('/ready')).status, 200);
       for (const protocol of [1, 2, 3]) await talk(await party(protocol, [c, a, b, c]));
     });
 

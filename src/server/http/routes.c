@@ -12,6 +12,7 @@
 #include "server/http/lookup.h"
 #include "server/http/pages.h"
 #include "server/http/response.h"
+#include "server/peers.h"
 #include "store/store.h"
 
 #define SWITCH_BYTES_MAX 256 /* a 101 response without the subprotocol */
@@ -89,11 +90,20 @@ static bool store_is_failing(const struct loop *loop)
     return status.is_failing;
 }
 
+/* Whether a node of a cluster knows nobody yet who has slices: it would close all who enter. */
+static bool knows_no_owner(const struct loop *loop)
+{
+    const struct peers *peers = loop->server->peers;
+    return peers != NULL && atomic_load(&peers->owned_slices) == 0;
+}
+
 /* Answers whether the server accepts new rooms. It does while its store fails. */
 static void send_readiness(struct loop *loop, struct conn *conn, const struct http_request *request)
 {
     if (loop->relay.is_draining)
         send_json(loop, conn, request, 503, BYTES("{\"status\":\"draining\"}"));
+    else if (knows_no_owner(loop))
+        send_json(loop, conn, request, 503, BYTES("{\"status\":\"joining\"}"));
     else if (store_is_failing(loop))
         send_json(loop, conn, request, 200, BYTES("{\"status\":\"ready\",\"store\":\"failing\"}"));
     else
