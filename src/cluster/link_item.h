@@ -46,9 +46,10 @@ enum link_item_kind {
     LINK_SAY,       /* a client that has entered says something more */
     LINK_LEAVE,     /* a client's connection has ended */
     /* To the edge. */
-    LINK_ENTERED, /* the answer to LINK_ENTER, behind what the client is told */
-    LINK_FRAME,   /* a frame for some clients, as they are sent it */
-    LINK_CLOSE,   /* a client is to be closed */
+    /* The answer to LINK_ENTER, behind what the client is told. Of a member: see server/home.h. */
+    LINK_ENTERED,
+    LINK_FRAME, /* a frame for some clients, as they are sent it */
+    LINK_CLOSE, /* a client is to be closed */
     /* To the home, and back. */
     LINK_ASK,    /* somebody asks for a room over HTTP */
     LINK_ANSWER, /* the answer */

@@ -101,6 +101,13 @@ bool edge_is_behind(const struct loop *loop, const struct conn *conn)
     return attachment_of(loop, conn)->end->out.length > LINK_OUT_BYTES_ENOUGH;
 }
 
+bool edge_holds_back(struct loop *loop, const struct conn *conn)
+{
+    struct attachment *attachment = attachment_of(loop, conn);
+    attachment->is_held_back |= attachment->is_leaving;
+    return attachment->is_leaving;
+}
+
 void edge_say(struct loop *loop, const struct conn *conn, bool is_binary, struct bytes text)
 {
     const struct attachment *attachment = attachment_of(loop, conn);
@@ -122,7 +129,7 @@ void edge_leave(struct loop *loop, struct conn *conn, enum departure departure)
         return;
     /* A home that has not answered yet hears of it when it does: see edge_entered(). */
     const struct attachment *attachment = attachment_of(loop, conn);
-    if (attachment->client != LINK_HANDLE_NONE)
+    if (attachment->client != LINK_HANDLE_NONE && !attachment->is_leaving)
         links_put_leave(attachment->end, attachment->client, (uint8_t)departure);
     detach(loop, conn);
 }
@@ -143,10 +150,30 @@ static void note_seat(struct loop *loop, struct conn *conn)
     admission_spend(loop, conn->subnet, conn_waiting(conn) / 1024 * JOIN_COST_PER_KIB);
 }
 
+/*
+ * Its home has said that the client has left its room, or that it hears nothing more of it. Returns
+ * it if it may be read on. What it said between these two is lost with its connection: see home.
+ */
+static struct conn *note_left(struct loop *loop, struct link_end *end, struct conn *conn)
+{
+    struct attachment *attachment = attachment_of(loop, conn);
+    bool is_held_back = attachment->is_held_back;
+    if (!attachment->is_leaving) {
+        attachment->is_leaving = true;
+        links_put_leave(end, attachment->client, DEPARTURE_FAREWELL);
+        return NULL;
+    }
+    detach(loop, conn);
+    return is_held_back ? conn : NULL;
+}
+
 struct conn *edge_entered(struct loop *loop, struct link_end *end, const struct link_item *item)
 {
     struct conn *conn = find_client(loop, end, item->client);
-    if (conn == NULL || attachment_of(loop, conn)->client != LINK_HANDLE_NONE) {
+    bool is_seated = conn != NULL && attachment_of(loop, conn)->client != LINK_HANDLE_NONE;
+    if (is_seated && item->entered == LINK_HANDLE_NONE)
+        return note_left(loop, end, conn);
+    if (conn == NULL || is_seated) {
         if (item->entered != LINK_HANDLE_NONE)
             links_put_leave(end, item->entered, DEPARTURE_CUT_OFF);
         return NULL;

@@ -26,6 +26,12 @@ enum edge_answer edge_enter(struct loop *loop, struct conn *conn, const struct e
 /* Whether so much waits for its home that a client is to be read on later. */
 bool edge_is_behind(const struct loop *loop, const struct conn *conn);
 
+/*
+ * Whether such a client has left its room, and its home has not said yet that nothing of what the
+ * client had said is on the way any more: then it is read on when edge_entered() returns it.
+ */
+bool edge_holds_back(struct loop *loop, const struct conn *conn);
+
 /* Sends what a client says whose room is at another node (conn.is_away). */
 void edge_say(struct loop *loop, const struct conn *conn, bool is_binary, struct bytes text);
 

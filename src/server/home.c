@@ -64,15 +64,29 @@ static struct conn *find_member(const struct loop *loop, const struct link_end *
     return is_behind ? conn : NULL;
 }
 
+/*
+ * Tells the edge that the client is in no room any more, and when the edge has said so of it, too,
+ * once more: then nothing that the client said is on its way here.
+ */
+static void tell_left(const struct conn *conn)
+{
+    links_put_entered(conn->remote.end, conn->remote.client, LINK_HANDLE_NONE,
+                      LINK_OUTCOME_REFUSED);
+}
+
 void home_say(struct loop *loop, const struct link_end *end, const struct link_item *item)
 {
     struct conn *conn = find_member(loop, end, item->client);
     if (conn == NULL)
         return;
-    messages_receive(loop, conn, item->is_binary, item->text);
-    /* It has left its room by what it has said. Over its next connection it may go anywhere. */
-    if (conn->state == CONN_REMOTE && conn->seat == NULL)
+    /* It had left its room, and said this before it heard so: who should handle it is not known. */
+    if (conn->seat == NULL) {
         close_for_restart(loop, conn);
+        return;
+    }
+    messages_receive(loop, conn, item->is_binary, item->text);
+    if (conn->state == CONN_REMOTE && conn->seat == NULL)
+        tell_left(conn);
 }
 
 void home_leave(struct loop *loop, const struct link_end *end, const struct link_item *item)
@@ -80,6 +94,8 @@ void home_leave(struct loop *loop, const struct link_end *end, const struct link
     struct conn *conn = find_member(loop, end, item->client);
     if (conn == NULL)
         return;
+    if (conn->seat == NULL)
+        tell_left(conn);
     conn->said_farewell = item->departure == DEPARTURE_FAREWELL;
     conn->closed_without_code = item->departure == DEPARTURE_CODELESS;
     conn_out_forget_remote(loop, conn);

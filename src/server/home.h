@@ -14,6 +14,11 @@
  */
 void home_enter(struct loop *loop, struct link_end *end, const struct link_item *item);
 
+/*
+ * What a member says, and the end of its connection. A member that leaves its room stays connected:
+ * the edge is told LINK_ENTERED without a member, and after its LINK_LEAVE once more. What the
+ * client says between these can be handled by nobody, so then it is closed.
+ */
 void home_say(struct loop *loop, const struct link_end *end, const struct link_item *item);
 void home_leave(struct loop *loop, const struct link_end *end, const struct link_item *item);
 

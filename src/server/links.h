@@ -54,6 +54,8 @@ struct attachment {
     uint32_t client;         /* the home's handle; LINK_HANDLE_NONE: it has not answered yet */
     uint32_t slice;
     struct ownership_word owner; /* when the client entered */
+    bool is_leaving;   /* it has left its room; the home is to say that it knows no more */
+    bool is_held_back; /* what it says waits for that */
 };
 
 /* Codes of new rooms, see codes.h. */

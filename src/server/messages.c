@@ -258,6 +258,10 @@ enum pause messages_read(struct loop *loop, struct conn *conn, struct bytes_mut 
             pause = PAUSE_SHARE;
             break;
         }
+        if (conn->is_away && edge_holds_back(loop, conn)) {
+            pause = PAUSE_ANSWER;
+            break;
+        }
         struct ws_read read;
         enum ws_read_kind kind = ws_reader_next(reader, &share, &read);
         if (kind == WS_READ_NEED_MORE)
