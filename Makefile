@@ -1,6 +1,6 @@
 # A thin front to Meson. `make` builds, and says what it lacks; what runs something installs that itself.
 
-.PHONY: all release asan run cluster check lint test nightly simulate simulate-cluster simulate-link mutants tsan fuzz fuzz-corpus soak bench format clean
+.PHONY: all release asan run cluster check lint test test-cluster nightly simulate simulate-cluster simulate-link mutants tsan fuzz fuzz-corpus soak bench format clean
 .PHONY: install uninstall deb package-test equipped
 
 all: release
@@ -59,6 +59,11 @@ lint:
 test: equipped asan
 	@scripts/setup test
 	@tests/run
+
+# The black box against three nodes of a cluster, which a nats-server joins. Ends with the same line.
+test-cluster: asan
+	@scripts/setup test
+	@tests/run cluster
 
 # The Dockerfile's steps, make deb, the .deb and the README's commands in clean Debians, as root; one of them
 # with ONLY=dockerfile, deb or newcomer. Ends with the same line.

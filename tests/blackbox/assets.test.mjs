@@ -3,12 +3,12 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { it } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { deadlineMilliseconds } from './support/deadline.mjs';
 import { json } from './support/frames.mjs';
 import { request, upgradeRequest } from './support/http.mjs';
 import { describeAtOnce, describeWithServer } from './support/suite.mjs';
+import { it } from './support/testing.mjs';
 
 /** Files by their paths: as they are in the tree, and their types. */
 const files = {

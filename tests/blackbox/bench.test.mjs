@@ -2,12 +2,12 @@
 // messages are lost or late (against a stand-in that loses and delays them), and how it fails.
 
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
 import { bench, skip } from './support/bench.mjs';
 import { slowness } from './support/deadline.mjs';
 import { Server, binary as serverBinary } from './support/server.mjs';
 import { StandIn } from './support/stand_in.mjs';
 import { loopCounts } from './support/suite.mjs';
+import { describe, it } from './support/testing.mjs';
 
 const moment = ['--warm-up', 0.1, '--duration', 0.4];
 

@@ -8,12 +8,13 @@ import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { once } from 'node:events';
-import { after, afterEach, before, describe, it } from 'node:test';
+import { after, afterEach, before } from 'node:test';
 import { bench, floorBinary, skip } from './support/bench.mjs';
 import { selfSigned } from './support/certificates.mjs';
 import { eventually, slowness, withDeadline } from './support/deadline.mjs';
 import { Server } from './support/server.mjs';
 import { loopCounts } from './support/suite.mjs';
+import { describe, it } from './support/testing.mjs';
 
 const [certificate, other] = await Promise.all([selfSigned('bench'), selfSigned('other')]);
 const unlimited = ['--max-message-rate', 0, '--max-byte-rate', 0];

@@ -1,12 +1,13 @@
 // Several servers that a nats-server joins to a cluster: rooms are at one node, and clients at any.
 
 import assert from 'node:assert/strict';
-import { after, describe, it } from 'node:test';
+import { after } from 'node:test';
 import { canCreate, dialects, enter, enterOnce, hasSlices, party, restarting, talk } from './support/cluster.mjs';
 import { deadlineMilliseconds, eventually, slowness } from './support/deadline.mjs';
 import { lacksNats, Nats } from './support/nats.mjs';
 import { runToEnd, Server } from './support/server.mjs';
 import { loopCounts } from './support/suite.mjs';
+import { describe, it } from './support/testing.mjs';
 
 /** Until the slices of a node that was killed have other owners, and these serve them. */
 const TAKEOVER_MILLISECONDS = 20_000 * slowness;
@@ -79,12 +80,12 @@ for (const loops of loopCounts) {
       a = await startNode('a');
       const { status, body } = await a.get('/ready'); // it serves nothing for seconds
       assert.deepEqual([status, `${body}`], [503, '{"status":"joining"}']);
-      [b, c] = await Promise.all([startNode('b'), startNode('c')]);
       await eventually(canCreate(a), 'A room at the first node');
+      [b, c] = await Promise.all([startNode('b'), startNode('c')]);
       for (const server of [b, c]) await eventually(canCreate(server), 'A room from another node');
       for (const server of [a, b, c]) assert.equal((await server.get('/ready')).status, 200);
-      for (const protocol of [1, 2, 3]) await talk(await party(protocol, [c, a, b, c]));
       for (const protocol of [1, 2, 3]) await talk(await party(protocol, [a, b, c]));
+      for (const protocol of [1, 2, 3]) await talk(await party(protocol, [c, a, b, c]));
     });
 
     it('The numbers of a node tell of its part in the cluster', async () => {
@@ -146,8 +147,8 @@ for (const loops of loopCounts) {
     it('Who leaves a room of another node and does not wait for the answer loses no word in silence', async () => {
       const [host, guest] = await party(3, [a, b]);
       guest.send({ type: 'leave' });
-      await guest.expect({ type: 'left' });
       for (let number = 0; number < 3; number++) guest.send({ type: 'is nobody there?' });
+      await guest.expect({ type: 'left' });
       // Each is answered, by the edge, or the client is closed.
       const answers = await guest.take(3).then((all) => all.map(({ code }) => code), () => guest.whenClosed());
       assert.ok(JSON.stringify(answers) === JSON.stringify(Array(3).fill('unknown-type')) || answers.code === 1012);

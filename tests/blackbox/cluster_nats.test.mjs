@@ -1,12 +1,13 @@
 // Three nats-servers that keep three copies of what the nodes agree on: any one of them may be killed.
 
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, before } from 'node:test';
 import { canCreate, enter, party, restarting, talk } from './support/cluster.mjs';
 import { eventually } from './support/deadline.mjs';
 import { lacksNats, NatsCluster } from './support/nats.mjs';
 import { Server } from './support/server.mjs';
 import { loopCounts } from './support/suite.mjs';
+import { describe, it } from './support/testing.mjs';
 
 const buckets = ['-map', '-leases'];
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { after, before } from 'node:test';
 import { folder, selfSigned, signedByAnother } from './support/certificates.mjs';
 import { canCreate, party, talk } from './support/cluster.mjs';
 import { eventually } from './support/deadline.mjs';
@@ -11,6 +11,7 @@ import { lacksNats, Nats } from './support/nats.mjs';
 import { makeOperator } from './support/nats_credentials.mjs';
 import { runToEnd, Server } from './support/server.mjs';
 import { loopCounts } from './support/suite.mjs';
+import { describe, it } from './support/testing.mjs';
 
 /** A node tries for 10 s, in case NATS is about to start. */
 const REFUSAL = 3;

@@ -3,11 +3,11 @@
 // their addresses; private ones may have ten times as much.
 
 import assert from 'node:assert/strict';
-import { it } from 'node:test';
 import { eventually, slowness } from './support/deadline.mjs';
 import { request } from './support/http.mjs';
 import { patience } from './support/server.mjs';
 import { describeAtOnce } from './support/suite.mjs';
+import { it } from './support/testing.mjs';
 
 const range = (count) => Array.from({ length: count }, (_, index) => index);
 /** Some clients answer no pings. */

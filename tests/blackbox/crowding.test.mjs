@@ -3,7 +3,6 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { it } from 'node:test';
 import tls from 'node:tls';
 import { selfSigned } from './support/certificates.mjs';
 import { eventually, withDeadline } from './support/deadline.mjs';
@@ -12,6 +11,7 @@ import { request } from './support/http.mjs';
 import { proxyLine } from './support/proxy.mjs';
 import { patience } from './support/server.mjs';
 import { describeAtOnce } from './support/suite.mjs';
+import { it } from './support/testing.mjs';
 
 const range = (count) => Array.from({ length: count }, (_, index) => index);
 const introducer = '127.0.0.2'; // speaks the PROXY protocol

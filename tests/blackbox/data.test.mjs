@@ -1,8 +1,8 @@
 // What may be written in a message, and that it arrives as the same JSON value.
 
 import assert from 'node:assert/strict';
-import { it } from 'node:test';
 import { describeWithServer } from './support/suite.mjs';
+import { it } from './support/testing.mjs';
 import { badUtf8 } from './support/utf8.mjs';
 
 const nested = (depth) => '['.repeat(depth) + ']'.repeat(depth);

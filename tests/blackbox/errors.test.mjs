@@ -1,7 +1,7 @@
 // The errors: their exact texts, the order of the checks, who hears them, and that nobody is lost.
 
-import { it } from 'node:test';
 import { describeWithServer } from './support/suite.mjs';
+import { it } from './support/testing.mjs';
 
 // Codes have no letter O, so this one can not be that of a live room.
 const impossibleCode = 'OOOO';

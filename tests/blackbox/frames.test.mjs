@@ -1,6 +1,5 @@
 // The WebSocket layer: frames, fragments, control frames, closing, and what each fault leads to.
 
-import { it } from 'node:test';
 import {
   close,
   closePayload,
@@ -14,6 +13,7 @@ import {
   text,
 } from './support/frames.mjs';
 import { describeWithOptions } from './support/suite.mjs';
+import { it } from './support/testing.mjs';
 import { badUtf8 } from './support/utf8.mjs';
 
 const messageLimit = 100_000;

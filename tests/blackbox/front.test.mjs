@@ -1,10 +1,10 @@
 // GET / and unknown paths: the status page, two lines for scripts, or the way to a dashboard.
 
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
 import { eventually } from './support/deadline.mjs';
 import { runToEnd } from './support/server.mjs';
 import { describeAtOnce, describeWithOptions, describeWithServer } from './support/suite.mjs';
+import { describe, it } from './support/testing.mjs';
 
 const paths = ['/', '/?a=b', '/index.html', '/a/b', '/abcdef', '/ABCD', '/%zz', '//'];
 const scripts = [undefined, '*/*', 'text/plain', 'application/json, */*;q=0.5', 'text/htm'];

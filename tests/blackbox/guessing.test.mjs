@@ -2,7 +2,6 @@
 // is told of no more codes than the budget of its address has.
 
 import assert from 'node:assert/strict';
-import { it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { deadlineMilliseconds, eventually } from './support/deadline.mjs';
 import { knock, privateBudgets } from './support/entrance.mjs';
@@ -11,6 +10,7 @@ import { request } from './support/http.mjs';
 import { proxyLine } from './support/proxy.mjs';
 import { RawConnection } from './support/raw.mjs';
 import { describeAtOnce } from './support/suite.mjs';
+import { it } from './support/testing.mjs';
 
 const range = (count) => Array.from({ length: count }, (_, index) => index);
 const proxy = '127.0.0.1';

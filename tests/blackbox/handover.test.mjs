@@ -9,10 +9,11 @@ import { once } from 'node:events';
 import { mkdtempSync, openSync, closeSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { after, describe, it } from 'node:test';
+import { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { withDeadline } from './support/deadline.mjs';
 import { binary } from './support/server.mjs';
+import { describe, it } from './support/testing.mjs';
 
 const read = (name) => readFileSync(fileURLToPath(new URL(`recorded/${name}`, import.meta.url)), 'latin1');
 const recorded = read('handover-1.jsonl');

@@ -2,11 +2,12 @@
 // plays, the loop has a third of its time for them: so some wait for longer than --request-timeout.
 
 import assert from 'node:assert/strict';
-import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import { after, afterEach, before, beforeEach } from 'node:test';
 import { selfSigned } from './support/certificates.mjs';
 import { slowness, withDeadline } from './support/deadline.mjs';
 import { recordHello } from './support/hello.mjs';
 import { patience, Server } from './support/server.mjs';
+import { describe, it } from './support/testing.mjs';
 
 const crowd = 40 + 20 * slowness; // a slow server takes longer for each of them anyway
 const requestTimeout = 200 * slowness; // milliseconds

@@ -3,11 +3,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
-import { after, describe, it } from 'node:test';
+import { after } from 'node:test';
 import { selfSigned } from './support/certificates.mjs';
 import { eventually, slowness } from './support/deadline.mjs';
 import { runToEnd } from './support/server.mjs';
 import { describeAtOnce } from './support/suite.mjs';
+import { describe, it } from './support/testing.mjs';
 
 const { options: tlsOptions, secure } = await selfSigned('health');
 

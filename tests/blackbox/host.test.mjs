@@ -1,12 +1,12 @@
 // Protocol 2: the host closes its room, or is gone for a while, or for good.
 
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { eventually, slowness } from './support/deadline.mjs';
 import { expectSilence, peerJoined, peerLeft, replaced, roomClosed } from './support/member.mjs';
-import { runToEnd } from './support/server.mjs';
+import { runToEnd, stopping } from './support/server.mjs';
 import { describeAtOnce, describeWithServer } from './support/suite.mjs';
+import { describe, it } from './support/testing.mjs';
 
 const join = (clientId, room) => ({ type: 'join', clientId, room });
 
@@ -361,7 +361,7 @@ describeAtOnce('The grace of a room whose host is gone', (withServer) => {
       }
       members[0].closeRoom();
       await expectRoomClosed(...members);
-      assert.equal((await outsider.whenClosed()).code, 1001);
+      assert.equal((await outsider.whenClosed()).code, stopping.code);
       await server.ended();
     }));
 });

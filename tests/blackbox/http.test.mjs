@@ -1,11 +1,11 @@
 // HTTP on the same port: /health, the status page, rejections, and the WebSocket handshake.
 
 import assert from 'node:assert/strict';
-import { it } from 'node:test';
 import { eventually } from './support/deadline.mjs';
 import { json, opcodes, ping } from './support/frames.mjs';
 import { request, sampleKey, upgradeRequest } from './support/http.mjs';
 import { describeWithOptions, describeWithServer } from './support/suite.mjs';
+import { it } from './support/testing.mjs';
 
 const healthBody = '{"status":"ok"}';
 

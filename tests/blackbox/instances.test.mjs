@@ -2,11 +2,11 @@
 // that the platform's proxy is asked to replay elsewhere.
 
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
 import { codeIn, codeOf, regionBits, regions } from './support/base58.mjs';
 import { knock } from './support/entrance.mjs';
 import { runToEnd } from './support/server.mjs';
 import { describeAtOnce, describeWithServer, describeWithSettings } from './support/suite.mjs';
+import { describe, it } from './support/testing.mjs';
 
 const range = (count) => Array.from({ length: count }, (_, index) => index);
 const afterReplay = { 'fly-replay-src': 'instance=somewhere;region=ams;t=1' };

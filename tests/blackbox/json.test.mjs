@@ -2,9 +2,9 @@
 // arrives as `data` equals what JSON.parse reads.
 
 import assert from 'node:assert/strict';
-import { it } from 'node:test';
 import { Random, seed } from './support/random.mjs';
 import { describeWithServer } from './support/suite.mjs';
+import { it } from './support/testing.mjs';
 
 const messageCount = 4_000;
 const batchSize = 100;

@@ -3,10 +3,10 @@
 
 import assert from 'node:assert/strict';
 import { setTimeout as pause } from 'node:timers/promises';
-import { it } from 'node:test';
 import { slowness } from './support/deadline.mjs';
 import { peerJoined, peerLeft, state } from './support/member.mjs';
 import { describeAtOnce } from './support/suite.mjs';
+import { it } from './support/testing.mjs';
 
 const range = (count) => Array.from({ length: count }, (_, index) => index);
 const attacker = '203.0.113.9';

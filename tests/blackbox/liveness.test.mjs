@@ -1,11 +1,11 @@
 // Silent connections: pings, and the end of those that do not answer.
 
 import assert from 'node:assert/strict';
-import { it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { slowness } from './support/deadline.mjs';
 import { close, json, opcodes, pong } from './support/frames.mjs';
 import { describeWithOptions } from './support/suite.mjs';
+import { it } from './support/testing.mjs';
 
 const pingInterval = 200 * slowness;
 const idleTimeout = 600 * slowness;

@@ -1,12 +1,12 @@
 // GET /room/:code: whether there is such a room, for rooms of both protocols.
 
 import assert from 'node:assert/strict';
-import { it } from 'node:test';
 import { eventually, slowness } from './support/deadline.mjs';
 import { freshLoopback, privateBudgets } from './support/entrance.mjs';
 import { request, upgradeRequest } from './support/http.mjs';
 import { peerLeft } from './support/member.mjs';
 import { describeAtOnce, describeWithServer, describeWithSettings } from './support/suite.mjs';
+import { it } from './support/testing.mjs';
 
 const range = (count) => Array.from({ length: count }, (_, index) => index);
 const notFoundBody = '{"error":"Room not found"}';

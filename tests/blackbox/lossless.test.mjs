@@ -4,12 +4,13 @@
 import assert from 'node:assert/strict';
 import { randomUUID, webcrypto } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { after, before, describe, it } from 'node:test';
+import { after, before } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import vm from 'node:vm';
 import WebSocket from 'ws';
 import { eventually } from './support/deadline.mjs';
 import { Server } from './support/server.mjs';
+import { describe, it } from './support/testing.mjs';
 
 const page = readFileSync(new URL('../../docs/protocol.md', import.meta.url), 'utf8');
 const [, client] = /^```js\n(\/\/ `who` has.*?)```/ms.exec(page);

@@ -2,11 +2,11 @@
 // honest upload, and everybody who plays, is left alone.
 
 import assert from 'node:assert/strict';
-import { it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { eventually, slowness } from './support/deadline.mjs';
 import { json, opcodes, text } from './support/frames.mjs';
 import { describeWithOptions } from './support/suite.mjs';
+import { it } from './support/testing.mjs';
 
 const budget = 8_000_000;
 const slack = 1_000_000; // what one turn may bring before the budget is looked at

@@ -3,7 +3,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
-import { it } from 'node:test';
 import { deadlineMilliseconds, eventually, slowness } from './support/deadline.mjs';
 import { freshLoopback, knock, privateBudgets } from './support/entrance.mjs';
 import { frame, json, opcodes } from './support/frames.mjs';
@@ -11,6 +10,7 @@ import { request } from './support/http.mjs';
 import { Metrics, readMetrics } from './support/metrics.mjs';
 import { patience } from './support/server.mjs';
 import { describeAtOnce, describeWithOptions } from './support/suite.mjs';
+import { it } from './support/testing.mjs';
 
 const range = (count) => Array.from({ length: count }, (_, index) => index);
 const manyEnoughForAnyLoop = 16;

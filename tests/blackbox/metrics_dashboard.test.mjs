@@ -5,10 +5,11 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { after, before } from 'node:test';
 import { parser } from '@prometheus-io/lezer-promql';
 import { readMetrics } from './support/metrics.mjs';
 import { Server } from './support/server.mjs';
+import { describe, it } from './support/testing.mjs';
 
 const read = (name) => readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8');
 const dashboard = JSON.parse(read('ops/grafana-dashboard.json'));

@@ -2,13 +2,13 @@
 // origins are there whatever comes, and the sums over all series are exact all the time.
 
 import assert from 'node:assert/strict';
-import { it } from 'node:test';
 import { eventually, slowness } from './support/deadline.mjs';
 import { upgradeRequest } from './support/http.mjs';
 import { Metrics, readMetrics } from './support/metrics.mjs';
 import { Random, seed } from './support/random.mjs';
 import { patience } from './support/server.mjs';
 import { describeAtOnce } from './support/suite.mjs';
+import { it } from './support/testing.mjs';
 
 const range = (count) => Array.from({ length: count }, (_, index) => index);
 const seriesMost = 100; // of a metric by origin, `__other__` among them

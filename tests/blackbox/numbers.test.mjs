@@ -3,12 +3,12 @@
 
 import assert from 'node:assert/strict';
 import http from 'node:http';
-import { it } from 'node:test';
 import { freshLoopback } from './support/entrance.mjs';
 import { proxyLine, proxyLocal } from './support/proxy.mjs';
 import { request } from './support/http.mjs';
 import { describeAtOnce, describeWithServer } from './support/suite.mjs';
 import { runToEnd } from './support/server.mjs';
+import { it } from './support/testing.mjs';
 
 const numbers = ['/metrics', '/stats'];
 const sentence = /^The relay tells its numbers to its own network only, or where --admin-listen says\n$/;

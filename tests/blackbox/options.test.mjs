@@ -7,13 +7,14 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
-import { afterEach, describe, it } from 'node:test';
+import { afterEach } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { folder, selfSigned } from './support/certificates.mjs';
 import { eventually, slowness } from './support/deadline.mjs';
 import { opcodes, text } from './support/frames.mjs';
 import { request } from './support/http.mjs';
 import { runToEnd, Server } from './support/server.mjs';
+import { describe, it } from './support/testing.mjs';
 
 const hasIpv6 = Object.values(os.networkInterfaces())
   .flat()

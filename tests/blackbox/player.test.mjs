@@ -3,11 +3,12 @@
 import assert from 'node:assert/strict';
 import { webcrypto } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { after, before, describe, it } from 'node:test';
+import { after, before } from 'node:test';
 import vm from 'node:vm';
 import WebSocket from 'ws';
 import { eventually } from './support/deadline.mjs';
 import { Server } from './support/server.mjs';
+import { describe, it } from './support/testing.mjs';
 
 const document = readFileSync(new URL('../../docs/protocol.md', import.meta.url), 'utf8');
 const [, snippet] = /## Without the SDK.*```js\n(.*?)```/s.exec(document);

@@ -2,12 +2,12 @@
 // address was understood shows in the limit of one connection an address: a second one gets 429.
 
 import assert from 'node:assert/strict';
-import { it } from 'node:test';
 import { eventually, slowness } from './support/deadline.mjs';
 import { freshLoopback, knock } from './support/entrance.mjs';
 import { request, upgradeRequest } from './support/http.mjs';
 import { proxyBinary, proxyExtra, proxyLine, proxyLocal } from './support/proxy.mjs';
 import { describeAtOnce, describeWithOptions } from './support/suite.mjs';
+import { it } from './support/testing.mjs';
 
 const proxy = '127.0.0.2';
 const introducer = '127.0.0.3'; // speaks the PROXY protocol

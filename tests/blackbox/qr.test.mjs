@@ -3,11 +3,11 @@
 
 import assert from 'node:assert/strict';
 import os from 'node:os';
-import { it } from 'node:test';
 import jsQR from 'jsqr';
 import { selfSigned } from './support/certificates.mjs';
 import { privateBudgets } from './support/entrance.mjs';
 import { describeAtOnce, describeWithServer, describeWithSettings } from './support/suite.mjs';
+import { it } from './support/testing.mjs';
 
 const scale = 4;
 

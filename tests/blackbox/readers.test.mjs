@@ -2,13 +2,13 @@
 // order up to some point, and are then closed with 1013; nobody else is affected.
 
 import assert from 'node:assert/strict';
-import { it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { eventually, slowness } from './support/deadline.mjs';
 import { opcodes } from './support/frames.mjs';
 import { request } from './support/http.mjs';
 import { patience } from './support/server.mjs';
 import { describeWithOptions, describeWithServer } from './support/suite.mjs';
+import { it } from './support/testing.mjs';
 
 const queueBytes = 1_000_000;
 const payload = 'x'.repeat(10_000);

@@ -5,12 +5,13 @@ import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, it } from 'node:test';
+import { afterEach, beforeEach } from 'node:test';
 import { promisify } from 'node:util';
 import WebSocket from 'ws';
 import { Party } from '../../client/party-sockets.js';
 import { eventually, slowness, withDeadline } from './support/deadline.mjs';
 import { runToEnd, Server } from './support/server.mjs';
+import { describe, it } from './support/testing.mjs';
 
 const protocols = 'party-sockets.v3';
 const loops = Number(process.env.LOOPS_UNDER_TEST ?? 1);

@@ -4,9 +4,10 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, it } from 'node:test';
+import { afterEach, beforeEach } from 'node:test';
 import { selfSigned } from './support/certificates.mjs';
 import { patience, Server } from './support/server.mjs';
+import { describe, it } from './support/testing.mjs';
 
 const loops = Number(process.env.LOOPS_UNDER_TEST ?? 1);
 const certificate = await selfSigned('restart');

@@ -1,11 +1,11 @@
 // Rooms: creating, joining, sending, leaving, coming back.
 
 import assert from 'node:assert/strict';
-import { it } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { eventually } from './support/deadline.mjs';
 import { text } from './support/frames.mjs';
 import { describeWithServer } from './support/suite.mjs';
+import { it } from './support/testing.mjs';
 
 const joined = (room, ...clients) => ({ type: 'joined', room, clients });
 const peerJoined = (clientId) => ({ type: 'peer_joined', clientId });

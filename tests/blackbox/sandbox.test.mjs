@@ -5,10 +5,10 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { describe, it } from 'node:test';
 import { folder, selfSigned } from './support/certificates.mjs';
 import { eventually } from './support/deadline.mjs';
 import { Server } from './support/server.mjs';
+import { describe, it } from './support/testing.mjs';
 
 const loops = 2;
 

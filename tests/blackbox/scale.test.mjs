@@ -1,12 +1,12 @@
 // Many clients, long messages, slow and vanishing ones, races.
 
 import assert from 'node:assert/strict';
-import { it } from 'node:test';
 import { eventually } from './support/deadline.mjs';
 import { frame, json, opcodes, text } from './support/frames.mjs';
 import { upgradeRequest } from './support/http.mjs';
 import { Random, seed } from './support/random.mjs';
 import { describeWithOptions, describeWithServer } from './support/suite.mjs';
+import { it } from './support/testing.mjs';
 
 const mebibyte = 2 ** 20;
 

@@ -3,11 +3,11 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { it } from 'node:test';
 import { WebSocket } from './support/client.mjs';
 import { eventually, slowness, withDeadline } from './support/deadline.mjs';
 import { close, json, text } from './support/frames.mjs';
 import { describeAtOnce, describeWithOptions } from './support/suite.mjs';
+import { it } from './support/testing.mjs';
 
 const protocols = 'party-sockets.v3';
 const idOf = (name) => `the secret of ${name}`;
@@ -40,6 +40,12 @@ describeWithOptions('--max-hold', '30s')('Seats', (server) => {
     return { host, guest, code };
   }
 
+  /** All that the host has said so far was handled: another node may have the room. */
+  async function wasHeard(host) {
+    host.relay('so far', 0);
+    await host.expectMessage(0, 'so far');
+  }
+
   const comeBack = (name, code, { epoch }, seen) => enter('join', name, { room: code, epoch, seen });
 
   it('A code has four letters or more, and may be typed in any way', async () => {
@@ -55,6 +61,7 @@ describeWithOptions('--max-hold', '30s')('Seats', (server) => {
     await host.expect({ type: 'peer_away', index: 1 });
     for (let number = 1; number <= 3; number++) host.relay(number);
     host.send({ type: 'send', data: 'late', volatile: true });
+    await wasHeard(host);
     for (let time = 0; time < 4; time++) {
       const again = await comeBack('guest', code, guest.answer, 0);
       await host.expect({ type: 'peer_back', index: 1 });
@@ -78,6 +85,7 @@ describeWithOptions('--max-hold', '30s')('Seats', (server) => {
     await again.terminate();
     host.relay('y'.repeat(70_000));
     await host.expect({ type: 'peer_back', index: 1 }, { type: 'peer_away', index: 1 });
+    await wasHeard(host);
     const third = await comeBack('guest', code, guest.answer, 1);
     const { recovered, seen, epoch } = third.answer;
     assert.deepEqual({ recovered, seen, epoch }, { recovered: false, seen: 2, epoch: guest.answer.epoch });

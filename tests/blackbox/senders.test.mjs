@@ -2,12 +2,12 @@
 // that, by not being read. Nothing is lost, nobody is thrown out, and nobody else has to wait.
 
 import assert from 'node:assert/strict';
-import { it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { eventually, slowness } from './support/deadline.mjs';
 import { continuation, frame, json, opcodes, ping, pong, text } from './support/frames.mjs';
 import { upgradeRequest } from './support/http.mjs';
 import { describeWithOptions } from './support/suite.mjs';
+import { it } from './support/testing.mjs';
 
 const rate = 100;
 const burst = 2 * rate;

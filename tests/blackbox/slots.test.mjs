@@ -1,7 +1,6 @@
 // Protocol 2: members are known by an index, and a clientId gives the place back.
 
 import assert from 'node:assert/strict';
-import { it } from 'node:test';
 import { numberOf } from './support/base58.mjs';
 import { eventually } from './support/deadline.mjs';
 import {
@@ -12,6 +11,7 @@ import {
   roomClosed,
 } from './support/member.mjs';
 import { describeAtOnce, describeWithOptions, describeWithServer } from './support/suite.mjs';
+import { it } from './support/testing.mjs';
 
 const version1 = ['party-sockets.v1'];
 const version2 = ['party-sockets.v2'];

@@ -1,10 +1,10 @@
 // Protocol 2: the snapshot that the host keeps with the server, for whoever joins later.
 
 import assert from 'node:assert/strict';
-import { it } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expectSilence, peerJoined, peerLeft, replaced, state } from './support/member.mjs';
 import { describeWithServer } from './support/suite.mjs';
+import { it } from './support/testing.mjs';
 
 const capBytes = 16_384;
 const spanBytes = 65_536;

@@ -1,10 +1,10 @@
 // GET /stats: the status page's numbers as JSON, of all loops whichever answers.
 
 import assert from 'node:assert/strict';
-import { it } from 'node:test';
 import { deadlineMilliseconds, eventually } from './support/deadline.mjs';
 import { upgradeRequest } from './support/http.mjs';
 import { describeAtOnce, describeWithServer, loopCounts } from './support/suite.mjs';
+import { it } from './support/testing.mjs';
 
 const intervalSeconds = 5;
 

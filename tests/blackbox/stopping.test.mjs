@@ -2,12 +2,13 @@
 // timeout, closes everybody.
 
 import assert from 'node:assert/strict';
-import { afterEach, describe, it } from 'node:test';
+import { afterEach } from 'node:test';
 import { deadlineMilliseconds, eventually, slowness } from './support/deadline.mjs';
 import { text } from './support/frames.mjs';
 import { request } from './support/http.mjs';
-import { Server } from './support/server.mjs';
+import { Server, stopping } from './support/server.mjs';
 import { loopCounts } from './support/suite.mjs';
+import { describe, it } from './support/testing.mjs';
 
 for (const loops of loopCounts) {
   describe(`Stopping, with --loops ${loops}`, () => {
@@ -44,11 +45,11 @@ for (const loops of loopCounts) {
     }
 
     for (const signal of ['SIGTERM', 'SIGINT']) {
-      it(`${signal} without a room closes everyone with 1001 and ends with 0`, async () => {
+      it(`${signal} without a room closes everyone and ends with 0`, async () => {
         const server = await start();
         const outsiders = await server.clients(3);
         server.signal(signal);
-        for (const outsider of outsiders) assert.equal((await outsider.whenClosed()).code, 1001);
+        for (const outsider of outsiders) assert.equal((await outsider.whenClosed()).code, stopping.code);
         await server.ended();
       });
 
@@ -77,11 +78,11 @@ for (const loops of loopCounts) {
         );
         await late.expectMessage('late', 'alone');
         await late.close();
-        assert.equal((await newcomer.whenClosed()).code, 1001);
+        assert.equal((await newcomer.whenClosed()).code, stopping.code);
         await server.ended();
       });
 
-      it(`A second ${signal} closes everyone with 1001, and what was sent arrives first`, async () => {
+      it(`A second ${signal} closes everyone, and what was sent arrives first`, async () => {
         const server = await start();
         const { members } = await server.room(['host', 'zoe', 'adam']);
         const [outsider] = await server.clients(1);
@@ -91,7 +92,7 @@ for (const loops of loopCounts) {
         await members[1].expectMessage('host', big);
         server.signal(signal);
         for (const client of [...members, outsider])
-          assert.equal((await client.whenClosed()).code, 1001);
+          assert.equal((await client.whenClosed()).code, stopping.code);
         await server.ended();
       });
     }
@@ -143,7 +144,7 @@ for (const loops of loopCounts) {
       const { members } = await server.room(['host', 'zoe']);
       const begin = Date.now();
       server.signal('SIGTERM');
-      for (const member of members) await member.expectClosed(1001, 'server is stopping');
+      for (const member of members) await member.expectClosed(stopping.code, stopping.reason);
       await server.ended();
       assert.ok(Date.now() - begin >= timeout);
     });
@@ -163,8 +164,8 @@ for (const loops of loopCounts) {
       const begin = Date.now();
       server.signal('SIGTERM');
       server.signal('SIGINT');
-      await deaf.expectClose(1001);
-      await halfMessage.expectClose(1001);
+      await deaf.expectClose(stopping.code);
+      await halfMessage.expectClose(stopping.code);
       await server.ended();
       assert.ok(Date.now() - begin < deadlineMilliseconds);
     });

@@ -1,8 +1,8 @@
 // Protocol 2: `url` at create, the template for the page that a controller should load.
 
 import assert from 'node:assert/strict';
-import { it } from 'node:test';
 import { describeWithServer, describeWithSettings } from './support/suite.mjs';
+import { it } from './support/testing.mjs';
 
 const invalid = 'url is not a valid URL';
 const notHttps = 'url must be an https URL';

@@ -6,7 +6,6 @@ import { once } from 'node:events';
 import { copyFileSync, rmSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
 import path from 'node:path';
-import { it } from 'node:test';
 import tls from 'node:tls';
 import { Client } from './support/client.mjs';
 import { folder, openssl, selfSigned, signedByAnother } from './support/certificates.mjs';
@@ -16,8 +15,9 @@ import { close, json, opcodes, text } from './support/frames.mjs';
 import { request, upgradeRequest } from './support/http.mjs';
 import { proxyBinary, proxyLine } from './support/proxy.mjs';
 import { RawConnection } from './support/raw.mjs';
-import { patience, runToEnd } from './support/server.mjs';
+import { patience, runToEnd, stopping } from './support/server.mjs';
 import { describeAtOnce, describeWithOptions, describeWithSettings } from './support/suite.mjs';
+import { it } from './support/testing.mjs';
 import { Wire } from './support/wire.mjs';
 
 const mebibyte = 2 ** 20;
@@ -897,11 +897,11 @@ describeAtOnce('Other rules over TLS', (withServer) => {
       await members[1].expectMessage('host', 'still here');
     }));
 
-  it('SIGTERM closes everyone with 1001', () =>
+  it('SIGTERM closes everyone', () =>
     withServer(secureSettings(ec), async (server) => {
       const clients = await server.clients(4);
       server.signal('SIGTERM');
-      for (const client of clients) await client.expectClosed(1001, 'server is stopping');
+      for (const client of clients) await client.expectClosed(stopping.code, stopping.reason);
       await server.ended();
     }));
 });

@@ -5,8 +5,9 @@ import { createHmac, generateKeyPairSync, sign } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { after, it } from 'node:test';
+import { after } from 'node:test';
 import { describeWithOptions } from './support/suite.mjs';
+import { it } from './support/testing.mjs';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'tokens-'));
 after(() => rmSync(folder, { recursive: true }));

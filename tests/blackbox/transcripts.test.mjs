@@ -24,8 +24,8 @@
 
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
-import { it } from 'node:test';
 import { describeAtOnce } from './support/suite.mjs';
+import { it } from './support/testing.mjs';
 
 const folder = new URL('transcripts/', import.meta.url);
 const files = readdirSync(folder).filter((name) => name.endsWith('.txt'));

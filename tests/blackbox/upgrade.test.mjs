@@ -8,11 +8,12 @@ import {
 import { open } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { afterEach, beforeEach, describe, it } from 'node:test';
+import { afterEach, beforeEach } from 'node:test';
 import { eventually, withDeadline } from './support/deadline.mjs';
 import { frame, json, opcodes } from './support/frames.mjs';
 import { expectSilence } from './support/member.mjs';
 import { binary, patience, runToEnd, Server } from './support/server.mjs';
+import { describe, it } from './support/testing.mjs';
 
 const protocols = 'party-sockets.v3';
 const loops = Number(process.env.LOOPS_UNDER_TEST ?? 1);

@@ -2,10 +2,11 @@
 // seats, with the session of before.
 
 import assert from 'node:assert/strict';
-import { afterEach, beforeEach, describe, it } from 'node:test';
+import { afterEach, beforeEach } from 'node:test';
 import { selfSigned } from './support/certificates.mjs';
 import { slowness, withDeadline } from './support/deadline.mjs';
 import { patience, runToEnd, Server } from './support/server.mjs';
+import { describe, it } from './support/testing.mjs';
 
 const loops = Number(process.env.LOOPS_UNDER_TEST ?? 1);
 const players = 12;

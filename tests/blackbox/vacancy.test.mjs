@@ -1,12 +1,12 @@
 // Protocol 2: a room whose last connection ended without a farewell lives on for a while.
 
 import assert from 'node:assert/strict';
-import { it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { numberOf } from './support/base58.mjs';
 import { eventually, slowness } from './support/deadline.mjs';
 import { expectSilence, peerJoined, peerLeft, state } from './support/member.mjs';
 import { describeAtOnce, describeWithServer } from './support/suite.mjs';
+import { it } from './support/testing.mjs';
 
 const url = 'https://game.example/?room={room}';
 

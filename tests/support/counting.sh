@@ -89,7 +89,7 @@ node_run() {
     [ $# -gt 0 ] || set -- "$folder"/*.test.mjs
     (
         cd "$folder" &&
-            timeout "${SUITE_SECONDS:-800}" "${NODE:-node}" --test --test-concurrency=1 --test-reporter=tap "${@##*/}"
+            timeout "${SUITE_SECONDS:-800}" "${NODE:-node}" --test --test-concurrency="${SUITE_FILES_AT_ONCE:-1}" --test-reporter=tap "${@##*/}"
     ) >"$log" 2>&1
     echo "status $?" >>"$log"
 }

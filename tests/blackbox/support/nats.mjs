@@ -83,6 +83,13 @@ export class Nats {
     await withDeadline(this.#end, 'The end of nats-server');
   }
 
+  /** Nobody waits for its end, and it ends when this process does. */
+  endWithProcess() {
+    this.#process.unref();
+    this.#process.stderr.unref();
+    process.once('exit', () => rmSync(this.#folder, { recursive: true, force: true, maxRetries: 3 }));
+  }
+
   /** Ends it, and removes the folder; nothing if it was never started. */
   async remove() {
     if (!this.#process) return;

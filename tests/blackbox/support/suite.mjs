@@ -2,8 +2,9 @@
 // default). Each run has a server of its own; its connections are closed after every test, and the
 // last test of the group is that the server stops cleanly.
 
-import { after, afterEach, before, describe, it } from 'node:test';
+import { after, afterEach, before } from 'node:test';
 import { Server } from './server.mjs';
+import { describe, it, nodesOf } from './testing.mjs';
 
 export const loopCounts = (process.env.LOOPS_UNDER_TEST ?? '1,4').split(',').map(Number);
 
@@ -13,7 +14,8 @@ export const describeWithSettings =
   (subject, body) => {
     for (const loops of loopCounts) {
       describe(`${subject}, with --loops ${loops}`, () => {
-        const server = new Server({ loops, ...settings });
+        const server = new Server({ loops, nodes: nodesOf(subject), ...settings });
+        server.prepare?.();
         before(() => server.start());
         afterEach(() => server.disconnectAll());
         after(() => server.kill());
@@ -37,7 +39,7 @@ export const describeWithServer = describeWithOptions();
 export function describeAtOnce(subject, body) {
   for (const loops of loopCounts) {
     describe(`${subject}, with --loops ${loops}`, { concurrency: true }, () => {
-      body((settings, work) => withServer({ loops, ...settings }, work), loops);
+      body((settings, work) => withServer({ loops, nodes: nodesOf(subject), ...settings }, work), loops);
     });
   }
 }
