@@ -51,6 +51,7 @@ export const notAtAll = {
   health_check: [[ALL, 'home']],
   host: [[/^The grace/, 'home']],
   http: [[/^The status page/, 'home']],
+  keeping: [[/^What rooms keep/, 'home']],
   lookup: [[/^Guessing codes/, 'one']],
   memory: [[ALL, 'home']],
   metrics: [[ALL, 'home']],

@@ -9,6 +9,7 @@ import { nodeCount } from './nodes.mjs';
 import { OneServer } from './one_server.mjs';
 import { Random, seed } from './random.mjs';
 import { nodesOf } from './testing.mjs';
+import { Turns } from './turns.mjs';
 
 const SLICES = 256;
 /** So many clusters of a file start at the same time. */
@@ -35,20 +36,7 @@ async function startNats() {
   return nats;
 }
 
-/** The starts under way, and who waits for one of them. */
-const starts = { count: 0, waiting: [] };
-
-async function inTurn(start) {
-  if (starts.count === STARTS_MAX) await new Promise((resolve) => starts.waiting.push(resolve));
-  else starts.count++;
-  try {
-    return await start();
-  } finally {
-    const next = starts.waiting.shift();
-    if (next) next();
-    else starts.count--;
-  }
-}
+const starts = new Turns(STARTS_MAX);
 
 /** What a node has said last of the cluster: `{ own, peers, owned }`. */
 function figures(node) {
@@ -75,7 +63,7 @@ export class Cluster extends OneServer {
 
   /** Begins to start; `start` then waits for that. */
   prepare() {
-    this.#ready ??= inTurn(() => this.#start());
+    this.#ready ??= starts.take(() => this.#start());
     this.#ready.catch(() => {});
   }
 

@@ -3,8 +3,10 @@
 // last test of the group is that the server stops cleanly.
 
 import { after, afterEach, before } from 'node:test';
+import { nodeCount } from './nodes.mjs';
 import { Server } from './server.mjs';
 import { describe, it, nodesOf } from './testing.mjs';
+import { Turns } from './turns.mjs';
 
 export const loopCounts = (process.env.LOOPS_UNDER_TEST ?? '1,4').split(',').map(Number);
 
@@ -44,7 +46,12 @@ export function describeAtOnce(subject, body) {
   }
 }
 
-async function withServer(settings, work) {
+/** Of tests that run at the same time: more clusters would take each other's time. */
+const turns = new Turns(nodeCount > 1 ? 6 : Infinity);
+
+const withServer = (settings, work) => turns.take(() => withServerNow(settings, work));
+
+async function withServerNow(settings, work) {
   const server = new Server(settings);
   try {
     await server.start();
