@@ -81,10 +81,11 @@ export class Cluster extends OneServer {
     natsStarting ??= startNats();
     const { url } = await natsStarting;
     const { options = [] } = this.#settings;
+    const ending = which === 'home' ? ['--on-stop', 'drain'] : []; // as one process that keeps no rooms
     const name = `${process.pid}-${this.#number}-${this.#random.below(1_000_000)}`;
     const startNode = (node) => {
       const cluster = ['--cluster', url, '--cluster-name', name, '--node-name', node];
-      return OneServer.start({ ...this.#settings, options: [...options, ...cluster] });
+      return OneServer.start({ ...this.#settings, options: [...ending, ...options, ...cluster] });
     };
     const isSpread = this.#random.below(SPREAD_OF) === 0 && which !== 'home';
     const first = isSpread ? await startNode('first') : undefined;
