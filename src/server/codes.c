@@ -58,6 +58,10 @@ void codes_fill(struct loop *loop)
     struct links *links = loop->links;
     if (links->own_slices == 0 || loop->relay.is_draining || loop->is_stopping)
         return;
+    /* Codes of the few slices that open first would be easy to guess. */
+    bool are_few = links->opening_slices > 0 && loop->now_ms - links->opened_ms < CODES_WAIT_MS;
+    if (are_few)
+        return;
     for (enum code_kind kind = 0; kind < CODE_KINDS; kind++) {
         struct code_request *request = &links->code_requests[kind];
         bool is_due = (int32_t)(loop->now_ms - request->due_ms) >= 0;
@@ -70,6 +74,19 @@ void codes_fill(struct loop *loop)
         request->is_out = true;
         mailbox_post(loop->server->recorder, &request->mail);
     }
+}
+
+/* The first time tells that the loop can make rooms. */
+static void note_stock(struct loop *loop)
+{
+    struct links *links = loop->links;
+    bool has_all = true;
+    for (enum code_kind kind = 0; kind < CODE_KINDS; kind++)
+        has_all = has_all && links->codes[kind].count > 0;
+    if (!has_all || links->had_codes)
+        return;
+    links->had_codes = true;
+    atomic_fetch_add(&loop->server->peers->stocked_loops, 1);
 }
 
 void codes_receive(struct loop *loop, struct code_request *request)
@@ -85,6 +102,7 @@ void codes_receive(struct loop *loop, struct code_request *request)
     }
     if (is_any_good)
         request->due_ms = loop->now_ms; /* more may be asked for at once */
+    note_stock(loop);
 }
 
 static uint32_t letters_of(uint64_t code)

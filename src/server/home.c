@@ -130,6 +130,21 @@ static bool is_served(void *context, uint64_t code)
     return peers_is_own(before) && peers_is_own(now) && peers_term(before) == peers_term(now);
 }
 
+static void take_picture(struct loop *loop)
+{
+    struct links *links = loop->links;
+    bool had_none = links->own_slices == 0;
+    links->own_slices = links->opening_slices = 0;
+    for (uint32_t slice = 0; slice < MAP_SLICES; slice++) {
+        struct ownership_word owner = peers_owner(loop->server->peers, slice);
+        links->owners[slice] = owner;
+        links->own_slices += peers_place(owner) == PEER_HERE;
+        links->opening_slices += peers_place(owner) == PEER_OPENING;
+    }
+    if (had_none)
+        links->opened_ms = loop->now_ms;
+}
+
 void home_check_owners(struct loop *loop)
 {
     struct effects effects;
@@ -138,10 +153,5 @@ void home_check_owners(struct loop *loop)
     while (relay_give_up_next(&loop->relay, &bucket, is_served, loop, &effects))
         perform_effects(loop, &effects);
     loop->links->gives_up = false;
-    loop->links->own_slices = 0;
-    for (uint32_t slice = 0; slice < MAP_SLICES; slice++) {
-        struct ownership_word owner = peers_owner(loop->server->peers, slice);
-        loop->links->owners[slice] = owner;
-        loop->links->own_slices += peers_place(owner) == PEER_HERE;
-    }
+    take_picture(loop);
 }

@@ -59,9 +59,10 @@ struct attachment {
 };
 
 /* Codes of new rooms, see codes.h. */
-#define CODES_KEPT 64
-#define CODES_ASKED 32
+#define CODES_KEPT 128
+#define CODES_ASKED 64
 #define CODES_RETRY_MS 250
+#define CODES_WAIT_MS 5000 /* for the other slices of a node that has its first ones */
 
 enum code_kind { CODES_1, CODES_2, CODES_3, CODES_3_NEAR, CODE_KINDS };
 
@@ -98,8 +99,11 @@ struct links {
     uint32_t advanced_ms;  /* the loop's time when this one was advanced */
     unsigned changes_seen; /* of the peers' picture */
     struct ownership_word owners[MAP_SLICES]; /* as they were then */
-    uint32_t own_slices;                      /* of these, so many are PEER_HERE */
+    uint32_t own_slices;                      /* of these, so many are PEER_HERE, */
+    uint32_t opening_slices;                  /* and so many PEER_OPENING */
+    uint32_t opened_ms;                       /* when there were the first own ones */
     struct code_stock codes[CODE_KINDS];
+    bool had_codes; /* of each kind, once */
     struct code_request code_requests[CODE_KINDS];
     enum link_outcome entering; /* of the client that is entering just now */
     /* Rooms end here whose slices were lost: they are their new owner's, and so is their record. */

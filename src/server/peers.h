@@ -45,6 +45,7 @@ struct peers {
      * was read shortly before.
      */
     _Atomic uint64_t fresh_until_ns;
+    atomic_uint stocked_loops; /* that have had codes for rooms of each kind */
     /* For the figures: */
     atomic_uint own_slices;
     atomic_uint owned_slices; /* that this process serves, or one that is known owns */

@@ -90,11 +90,18 @@ static bool store_is_failing(const struct loop *loop)
     return status.is_failing;
 }
 
-/* Whether a node of a cluster knows nobody yet who has slices: it would close all who enter. */
-static bool knows_no_owner(const struct loop *loop)
+/*
+ * Whether a node of a cluster knows nobody yet who has slices, or has some and no codes for rooms
+ * yet: it would close those who enter.
+ */
+static bool is_joining(const struct loop *loop)
 {
     const struct peers *peers = loop->server->peers;
-    return peers != NULL && atomic_load(&peers->owned_slices) == 0;
+    if (peers == NULL)
+        return false;
+    bool lacks_codes = atomic_load(&peers->stocked_loops) < loop->server->loop_count;
+    return atomic_load(&peers->owned_slices) == 0 ||
+           (atomic_load(&peers->own_slices) > 0 && lacks_codes);
 }
 
 /* Answers whether the server accepts new rooms. It does while its store fails. */
@@ -102,7 +109,7 @@ static void send_readiness(struct loop *loop, struct conn *conn, const struct ht
 {
     if (loop->relay.is_draining)
         send_json(loop, conn, request, 503, BYTES("{\"status\":\"draining\"}"));
-    else if (knows_no_owner(loop))
+    else if (is_joining(loop))
         send_json(loop, conn, request, 503, BYTES("{\"status\":\"joining\"}"));
     else if (store_is_failing(loop))
         send_json(loop, conn, request, 200, BYTES("{\"status\":\"ready\",\"store\":\"failing\"}"));

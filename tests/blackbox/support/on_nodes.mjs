@@ -13,7 +13,6 @@ const OWN_DEBT = 'a debt stays at the node of the connection, and the seat is at
 const NO_SHARES = 'what comes from another node has no shares of a turn';
 const FEW_CODES = 'a loop has some codes that were reserved before, and no more at once';
 const MORE_ROOMS = 'codes are drawn before they are needed, for some more rooms';
-const FIRST_SLICES = 'not mended yet: a loop draws its first codes when only its first slices are open';
 const NO_ANSWER = 'the edge closes before the home has answered';
 
 /** Left out: why it means nothing on a cluster, or what is known to be different there. */
@@ -29,7 +28,6 @@ export const leftOut = {
   options: [[ALL, ONE_PROCESS]],
   records: [[ALL, NO_STATE]],
   restart_tls: [[ALL, NO_STATE]],
-  rooms: [[/^Codes of live rooms are unique/, FIRST_SLICES]],
   sandbox: [[ALL, ONE_PROCESS]],
   seats: [
     [/^is 5 in the first room/, MORE_ROOMS],

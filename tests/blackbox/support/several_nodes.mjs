@@ -99,6 +99,7 @@ export class Cluster extends OneServer {
         await first.stop();
       }
       await eventually(() => this.#isWhole(), 'All slices have owners that all nodes know', START_DEADLINES);
+      for (const node of this.#nodes) await eventually(async () => (await node.get('/ready')).status === 200, 'Codes for rooms');
       if (which === 'one') this.#only = this.#random.pick(this.#nodes);
       if (which === 'home') this.#only = this.#nodes.find((node) => figures(node).own === SLICES);
     } catch (error) {
