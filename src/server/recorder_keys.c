@@ -43,13 +43,13 @@ static bool read_number(struct bytes word, uint64_t most, uint64_t *ret_number)
     return number <= most;
 }
 
-bool record_key_read(struct bytes text, struct record_key *ret_key)
+static bool read_key(struct bytes text, struct record_key *ret_key)
 {
     uint64_t slice;
     struct bytes slice_word = take_word(&text);
     struct bytes code = take_word(&text);
     struct bytes term = take_word(&text);
-    *ret_key = (struct record_key){.kind = RECORD_KIND_ROOM};
+    *ret_key = (struct record_key){.kind = RECORD_KIND_ROOM, .code = RECORDER_NO_CODE};
     if (!read_number(slice_word, MAP_SLICES - 1, &slice) ||
         !read_number(term, MAP_NUMBER_MAX, &ret_key->term) || ret_key->term == 0)
         return false;
@@ -63,6 +63,16 @@ bool record_key_read(struct bytes text, struct record_key *ret_key)
     else if (text.length > 0)
         return false;
     return code_read(code, &ret_key->code) && peers_slice_of(ret_key->code) == slice;
+}
+
+/* Numbers and codes can be spelled in several ways: two keys would be taken for one. */
+bool record_key_read(struct bytes text, struct record_key *ret_key)
+{
+    char written[RECORDER_KEY_MAX];
+    if (!read_key(text, ret_key))
+        return false;
+    record_key_write(ret_key, written);
+    return bytes_equal(text, bytes_of_string(written));
 }
 
 static int compare_numbers(uint64_t a, uint64_t b)

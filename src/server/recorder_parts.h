@@ -7,7 +7,8 @@
 #include "store/store.h"
 #include "store/store_engine.h"
 
-#define RECORDER_KEY_MAX 64 /* bytes, with its NUL */
+#define RECORDER_KEY_MAX 64         /* bytes, with its NUL */
+#define RECORDER_NO_CODE UINT64_MAX /* of a mark; 0 is the code AAAA */
 
 /* What a key is about. */
 enum record_kind {
@@ -19,7 +20,7 @@ enum record_kind {
 struct record_key {
     enum record_kind kind;
     uint32_t slice;
-    uint64_t code; /* 0 of a mark */
+    uint64_t code;
     uint64_t term;
 };
 
@@ -77,8 +78,9 @@ struct recorder {
 };
 
 /* recorder_keys.c */
+/* The code of a mark does not matter. */
 void record_key_write(const struct record_key *key, char ret_text[RECORDER_KEY_MAX]);
-/* False: it is none of ours. */
+/* False: it is none that record_key_write() writes. */
 bool record_key_read(struct bytes text, struct record_key *ret_key);
 int record_key_compare(const void *a, const void *b);
 
