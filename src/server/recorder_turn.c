@@ -111,17 +111,24 @@ static bool reserve(struct recorder *recorder, struct known_code *known)
     return outcome != BUS_UNKNOWN;
 }
 
-/* confirm: the map is read after the last acknowledgement. */
-static void confirm(struct recorder *recorder, struct code_request *request)
+/* Reserves codes until the keyed store does not answer; returns whether it always did. */
+static bool reserve_all(struct recorder *recorder, struct code_request *request)
 {
-    const struct recorder_owners *owners = &recorder->owners;
-    bool is_answered = recorder->now_ms >= recorder->retry_ms;
+    bool is_answered = true;
     for (uint32_t i = 0; i < request->count; i++) {
         if (!is_answered)
             request->codes[i].term = 0;
         else
             is_answered = reserve(recorder, &request->codes[i]);
     }
+    return is_answered;
+}
+
+/* confirm: the map is read after the last acknowledgement. */
+static void confirm(struct recorder *recorder, struct code_request *request)
+{
+    const struct recorder_owners *owners = &recorder->owners;
+    bool is_answered = reserve_all(recorder, request);
     bool was_read = owners->look(owners->context);
     for (uint32_t i = 0; i < request->count; i++) {
         struct known_code *known = &request->codes[i];
@@ -133,6 +140,16 @@ static void confirm(struct recorder *recorder, struct code_request *request)
     }
     if (!is_answered || !was_read)
         recorder->retry_ms = recorder->now_ms + RECORDER_RETRY_MS;
+}
+
+/* Nothing is asked while the keyed store is left alone, or loops that ask would put that off. */
+static void answer(struct recorder *recorder, struct code_request *request)
+{
+    if (recorder->now_ms >= recorder->retry_ms)
+        confirm(recorder, request);
+    else
+        for (uint32_t i = 0; i < request->count; i++)
+            request->codes[i].term = 0;
     mailbox_post(&recorder->server->loops[request->loop]->mailbox, &request->mail);
 }
 
@@ -149,7 +166,7 @@ static bool read_mail(struct recorder *recorder)
             recorder_was_revived(recorder, CONTAINER_OF(mail, struct revival, mail));
             continue;
         }
-        confirm(recorder, CONTAINER_OF(mail, struct code_request, mail));
+        answer(recorder, CONTAINER_OF(mail, struct code_request, mail));
         has_confirmed = true;
     }
     return recorder->unread != NULL;
