@@ -591,6 +591,92 @@ static void unknown_fields_are_kept(void **state)
     world_release(&world);
 }
 
+/* A copy without the moment, in memory of exactly as many bytes as the record has; to be freed. */
+static char *copy_without_moment(const char *record)
+{
+    uint8_t *bytes = malloc(strlen(record));
+    struct writer writer = writer_over(bytes, strlen(record));
+    assert_non_null(bytes);
+    record_copy_without_moment(&writer, bytes_of_string(record));
+    assert_true(writer.length <= strlen(record));
+    char *copy = strndup((const char *)bytes, writer.length);
+    assert_non_null(copy);
+    free(bytes);
+    return copy;
+}
+
+static void expect_copy(const char *record, bool has_moment, const char *expected)
+{
+    assert_int_equal(record_has_moment(bytes_of_string(record)), has_moment);
+    char *copy = copy_without_moment(record);
+    assert_string_equal(copy, expected);
+    assert_false(record_has_moment(bytes_of_string(copy)));
+    free(copy);
+}
+
+/* As if the room had been recorded at that moment, but not of a stop. */
+static void a_copy_without_the_moment_is_a_record(void **state)
+{
+    (void)state;
+    struct world world;
+    struct record_fault fault;
+    init_party_3(&world, 3, ",\"password\":\"x\",\"maxAudience\":2");
+    say(&world, 1, "{\"type\":\"set_state\",\"data\":{\"a\":[1]}}");
+    say(&world, 1, "{\"type\":\"send\",\"to\":\"others\",\"data\":1}");
+    for (uint32_t client = 1; client <= 3; client++)
+        cut_off(&world, client);
+    forget_texts(&world);
+    char *plain = record_of(&world, "BBBC");
+    world.is_of_stop = true;
+    char *final = record_of(&world, "BBBC");
+    assert_true(strlen(final) > strlen(plain));
+    expect_copy(final, true, plain);
+    expect_copy(plain, false, plain);
+    forget_texts(&world);
+    world_release(&world);
+    world_init_3(&world);
+    assert_true(restore(&world, plain, &fault));
+    world_release(&world);
+    free(plain);
+    free(final);
+}
+
+/* Rooms of protocols 1 and 2 have none. */
+static void few_records_have_a_moment(void **state)
+{
+    (void)state;
+    struct world world;
+    init_party(&world, 3);
+    set_state(&world, 1, "[2]");
+    for (uint32_t client = 1; client <= 3; client++)
+        cut_off(&world, client);
+    forget_texts(&world);
+    world.is_of_stop = true;
+    char *record = record_of(&world, "111112");
+    expect_copy(record, false, record);
+    free(record);
+    world_release(&world);
+}
+
+static void a_copy_keeps_what_is_not_known(void **state)
+{
+    (void)state;
+    expect_copy("{\"version\":1}", false, "{\"version\":1}");
+    expect_copy("{\"moment\":{\"moment\":1},\"version\":1}", true, "{\"version\":1}");
+    expect_copy(" { \"l\\u0061ter\" : [ 1 ] , \"mom\\u0065nt\" : 4, \"hold\":{\"moment\":2},"
+                "\"version\" : 1,\"m\":null}",
+                true, "{\"version\":1,\"hold\":{\"moment\":2},\"l\\u0061ter\":[ 1 ],\"m\":null}");
+    static const char *const others[] = {"",
+                                         "x",
+                                         "[]",
+                                         "{}",
+                                         "{\"version\":2,\"moment\":1}",
+                                         "{\"version\":1,\"moment\":1",
+                                         "{\"moment\":1}"};
+    for (size_t i = 0; i < ARRAY_LENGTH(others); i++)
+        expect_copy(others[i], false, "");
+}
+
 /* Numbers that this server does not allow become those that it does. */
 static void settings_are_those_of_the_server(void **state)
 {
@@ -713,6 +799,9 @@ int main(void)
         cmocka_unit_test(what_is_kept_is_bounded),
         cmocka_unit_test(memory_may_be_short_anywhere),
         cmocka_unit_test(unknown_fields_are_kept),
+        cmocka_unit_test(a_copy_without_the_moment_is_a_record),
+        cmocka_unit_test(few_records_have_a_moment),
+        cmocka_unit_test(a_copy_keeps_what_is_not_known),
         cmocka_unit_test(settings_are_those_of_the_server),
         cmocka_unit_test(indices_are_rounded_up),
         cmocka_unit_test(what_is_shown_has_no_secrets),
