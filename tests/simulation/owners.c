@@ -137,10 +137,10 @@ void owners_kill(uint32_t server)
     owner->is_dead = true;
 }
 
-void owners_take(uint32_t dead)
+void owners_take(uint32_t server)
 {
     for (uint32_t slice = 0; slice < MAP_SLICES; slice++) {
-        if (owners.owner_of[slice] == dead)
+        if (owners.owner_of[slice] == server)
             give_slice(slice, draw_living());
     }
     tell_all();

@@ -21,8 +21,8 @@ void owners_share(void);
 /* A server dies: what it has not recorded is lost. */
 void owners_kill(uint32_t server);
 
-/* Each slice of a dead server goes to one that lives. */
-void owners_take(uint32_t dead);
+/* Each slice of a server that is dead, or taken for dead, goes to one that lives. */
+void owners_take(uint32_t server);
 
 /* Recorders have their turns; when the next one is due, by the network's clock. */
 void owners_act(void);

@@ -38,19 +38,36 @@ static void expect_life(struct guest *guest)
         continue;
 }
 
-/* Says that it comes to this room, or creates one (NULL), and is told of its seat. */
+static const char *session_of(int protocol)
+{
+    return protocol == 3 ? "\"session\":\"session of a guest\",\"attempt\":1," : "";
+}
+
+/* Says that it comes to this room, and is told of its seat. */
 static struct guest *seat_guest(int protocol, const char *name, const char *code)
 {
     struct guest *guest = guest_come(protocol, name);
-    const char *session = protocol == 3 ? "\"session\":\"session of a guest\",\"attempt\":1," : "";
-    if (code == NULL)
-        guest_say(guest, "{\"type\":\"create\",\"clientId\":\"%s\",%s\"maxClients\":%u}", name,
-                  session, MEMBERS);
-    else
-        guest_say(guest, "{\"type\":\"join\",\"clientId\":\"%s\",%s\"room\":\"%s\"}", name, session,
-                  code);
+    guest_say(guest, "{\"type\":\"join\",\"clientId\":\"%s\",%s\"room\":\"%s\"}", name,
+              session_of(protocol), code);
     guest_take_seat(guest, guest_hear(guest, PROMPT_NS));
     return guest;
+}
+
+/* Creates a room; again where a node has no codes yet for slices that it got just now. */
+static struct guest *seat_host(int protocol, const char *name)
+{
+    for (int tries = 0; tries < TRIES_MAX; tries++) {
+        struct guest *guest = guest_come(protocol, name);
+        guest_say(guest, "{\"type\":\"create\",\"clientId\":\"%s\",%s\"maxClients\":%u}", name,
+                  session_of(protocol), MEMBERS);
+        const char *text = guest_hear_if(guest, PROMPT_NS);
+        if (text != NULL) {
+            guest_take_seat(guest, text);
+            return guest;
+        }
+        scene_wait(RETRY_NS);
+    }
+    scene_fails("%s can't create a room%s", name, "");
 }
 
 static int protocol_of(uint32_t party)
@@ -60,7 +77,7 @@ static int protocol_of(uint32_t party)
 
 static void gather(struct gathering *gathering, int protocol)
 {
-    gathering->members[0] = seat_guest(protocol, names[0], NULL);
+    gathering->members[0] = seat_host(protocol, names[0]);
     const char *code = guest_code(gathering->members[0]);
     for (uint32_t i = 1; i < MEMBERS; i++)
         gathering->members[i] = seat_guest(protocol, names[i], code);
@@ -204,6 +221,27 @@ static void expect_death(struct gathering gatherings[PARTIES], uint32_t dead, bo
     }
 }
 
+/* A node that lives loses its slices, as one that others have judged dead: its rooms go on
+ * elsewhere. */
+static void expect_loss(struct gathering gatherings[PARTIES], uint32_t loser)
+{
+    world_take_slices(loser);
+    for (uint32_t i = 0; i < PARTIES; i++) {
+        for (uint32_t member = 0; member < MEMBERS; member++) {
+            struct guest *guest = gatherings[i].members[member];
+            if (gatherings[i].home == loser)
+                guest_expect_close_at_last(guest, 1012, "server is restarting", NOTICED_NS);
+            else
+                expect_life(guest);
+        }
+    }
+    scene_wait(NETWORK_S); /* or some would come to loops that have not looked yet */
+    for (uint32_t i = 0; i < PARTIES; i++) {
+        if (gatherings[i].home == loser)
+            expect_return(&gatherings[i], protocol_of(i), loser, true);
+    }
+}
+
 void scene_node_dies(bool is_traced)
 {
     struct gathering gatherings[PARTIES];
@@ -212,6 +250,10 @@ void scene_node_dies(bool is_traced)
     for (uint32_t i = 0; i < PARTIES; i++)
         gather(&gatherings[i], protocol_of(i));
     scene_wait(RECORDED_NS);
+    if (network_once_in(2)) {
+        expect_loss(gatherings, gatherings[network_below(PARTIES)].home);
+        scene_wait(RECORDED_NS);
+    }
     bool is_held = true;
     do {
         expect_death(gatherings, gatherings[network_below(PARTIES)].home, is_held);
