@@ -92,7 +92,7 @@ static void tell_of_length(struct recorder *recorder, uint64_t code)
 }
 
 /* The end is there before the record goes, so nobody revives the room. */
-static bool write_end(struct recorder *recorder, const struct recorded *recorded)
+static bool write_end(struct recorder *recorder, struct recorded *recorded)
 {
     struct bus *bus = recorder->bus;
     struct record_key key = {.kind = RECORD_KIND_END,
@@ -109,7 +109,7 @@ static bool write_end(struct recorder *recorder, const struct recorded *recorded
     recorder_discard(&recorder->ends, &key, recorder->now_ms + RECORDER_END_MS);
     key.kind = RECORD_KIND_ROOM;
     recorder_discard(&recorder->others, &key, recorder->now_ms);
-    recorder_forget(recorder, recorded->code);
+    recorded->has_ended = true;
     return true;
 }
 
@@ -119,7 +119,7 @@ static bool put(struct store_engine *engine, uint64_t code, struct bytes text)
     struct recorded *recorded = recorder_find(recorder, code);
     uint64_t term;
     memcpy(&term, text.data, RECORDER_TERM_BYTES);
-    if (recorded == NULL || recorded->term != term)
+    if (recorded == NULL || recorded->term != term || recorded->has_ended)
         return true; /* the slice is somebody else's by now, or was */
     struct bytes record =
         bytes_of(text.data + RECORDER_TERM_BYTES, text.length - RECORDER_TERM_BYTES);

@@ -126,6 +126,7 @@ struct recorded *recorder_note(struct recorder *recorder, uint64_t code, uint64_
     }
     recorded->term = term;
     recorded->revision = revision;
+    recorded->has_ended = false;
     return recorded;
 }
 
@@ -171,6 +172,17 @@ static void drop_first(struct garbage_queue *queue)
     free(garbage);
 }
 
+/* A code whose end was removed is free again. */
+static void free_code(struct recorder *recorder, const char *name)
+{
+    struct record_key key;
+    if (!record_key_read(bytes_of_string(name), &key) || key.kind != RECORD_KIND_END)
+        return;
+    const struct recorded *recorded = recorder_find(recorder, key.code);
+    if (recorded != NULL && recorded->has_ended && recorded->term == key.term)
+        recorder_forget(recorder, key.code);
+}
+
 static bool clean(struct recorder *recorder, struct garbage_queue *queue, uint32_t *left)
 {
     struct bus *bus = recorder->bus;
@@ -178,6 +190,7 @@ static bool clean(struct recorder *recorder, struct garbage_queue *queue, uint32
         --*left;
         if (bus->functions->record_remove(bus, queue->first->key, RECORDER_CALLS_MS) == BUS_UNKNOWN)
             return false;
+        free_code(recorder, queue->first->key);
         drop_first(queue);
     }
     return true;

@@ -29,6 +29,9 @@ struct recorded {
     uint64_t code;
     uint64_t term;
     uint64_t revision;
+    /* The room has ended, and its end is there still: a room that got this code now would be taken
+     * for ended by who gets the slice next. */
+    bool has_ended;
 };
 
 /* A key that is to be removed. */
@@ -86,7 +89,8 @@ int record_key_compare(const void *a, const void *b);
 
 /* The record of a code; NULL: there is none of this node. */
 struct recorded *recorder_find(struct recorder *recorder, uint64_t code);
-/* Adds one, or changes the term and the revision. NULL: memory is short. */
+/* Adds one, or makes it one of a room that lives, with this term and revision. NULL: memory is
+ * short. */
 struct recorded *recorder_note(struct recorder *recorder, uint64_t code, uint64_t term,
                                uint64_t revision);
 void recorder_forget(struct recorder *recorder, uint64_t code);
