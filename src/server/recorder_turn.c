@@ -83,6 +83,7 @@ static void look_at_slices(struct recorder *recorder)
         if (term == recorder->terms[slice])
             continue;
         recorder_forget_slice(recorder, slice);
+        atomic_store(&recorder->opened[slice], 0); /* an era may bring the same term again */
         recorder->terms[slice] = term;
         recorder->is_read[slice] = false;
     }

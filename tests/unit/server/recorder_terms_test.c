@@ -180,10 +180,29 @@ static void a_code_is_free_when_the_end_of_its_room_is_forgotten(void **state)
     end_scene(scene);
 }
 
+/* So it is when an era begins, in which terms begin anew. */
+static void a_slice_that_was_lost_is_opened_anew_at_the_same_term(void **state)
+{
+    struct scene *scene = begin_scene();
+    (void)state;
+    give_slice(scene, TERM);
+    assert_true(recorder_has_opened(scene->recorder, SLICE, TERM));
+    give_slice(scene, 0);
+    assert_false(recorder_has_opened(scene->recorder, SLICE, TERM));
+    scene->keys.is_away = true;
+    give_slice(scene, TERM);
+    assert_false(recorder_has_opened(scene->recorder, SLICE, TERM));
+    scene->keys.is_away = false;
+    take_turns(scene);
+    assert_true(recorder_has_opened(scene->recorder, SLICE, TERM));
+    end_scene(scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_code_is_free_when_the_end_of_its_room_is_forgotten),
+        cmocka_unit_test(a_slice_that_was_lost_is_opened_anew_at_the_same_term),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
