@@ -147,9 +147,7 @@ static bool show(struct node *node, uint32_t slice, uint8_t place, uint64_t term
 static bool show_own_slice(struct node *node, uint32_t slice, uint64_t term)
 {
     bool is_open = recorder_has_opened(node->recorder, slice, term);
-    bool has_changed = show(node, slice, is_open ? PEER_HERE : PEER_OPENING, term);
-    recorder_give(node->recorder, slice, term);
-    return has_changed;
+    return show(node, slice, is_open ? PEER_HERE : PEER_OPENING, term);
 }
 
 static bool show_slice(struct node *node, uint32_t slice)
@@ -158,7 +156,6 @@ static bool show_slice(struct node *node, uint32_t slice)
     uint64_t term = ownership_term(&node->ownership, slice);
     if (term != 0)
         return show_own_slice(node, slice, term);
-    recorder_give(node->recorder, slice, 0);
     if (!ownership_find_owner(&node->ownership, slice, &owner, &term) ||
         owner.incarnation == node->id.incarnation)
         return show(node, slice, PEER_NOBODY, 0);
@@ -176,6 +173,18 @@ static void tell_loops(struct node *node)
     }
 }
 
+/*
+ * Tells the recorder which slices are this node's. The loops can see so before: a loop drops a room
+ * of a slice that it does not know as its own.
+ */
+static void give_slices(struct node *node)
+{
+    for (uint32_t i = 0; i < MAP_SLICES; i++) {
+        struct ownership_word owner = peers_owner(&node->peers, i);
+        recorder_give(node->recorder, i, peers_is_own(owner) ? peers_term(owner) : 0);
+    }
+}
+
 /* Takes all events, and shows the loops who owns what now. */
 static void show_owners(struct node *node)
 {
@@ -184,7 +193,6 @@ static void show_owners(struct node *node)
     while (ownership_next_event(&node->ownership, &event)) {
         if (event.kind == OWNERSHIP_LOST) {
             has_changed |= show(node, event.slice, PEER_NOBODY, 0);
-            recorder_give(node->recorder, event.slice, 0);
         } else if (event.kind == OWNERSHIP_ENDED) {
             atomic_store(&node->has_ended, true);
         }
@@ -193,8 +201,10 @@ static void show_owners(struct node *node)
     /* See node.h: while it must look, it shows what it had. */
     for (uint32_t i = 0; !ownership_must_look(&node->ownership) && i < MAP_SLICES; i++)
         has_changed |= show_slice(node, i);
-    if (has_changed)
+    if (has_changed) {
         tell_loops(node);
+        give_slices(node);
+    }
 }
 
 static void ask(struct node *node, uint64_t now_ms)

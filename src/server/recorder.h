@@ -70,7 +70,7 @@ void recorder_free(struct recorder *recorder);
 
 /*
  * The slice is this node's at this term from now on; 0: it is not. The picture of the loops
- * (server/peers.h) shows that already. From any one thread.
+ * (server/peers.h) shows that already, and that it has changed. From any one thread.
  */
 void recorder_give(struct recorder *recorder, uint32_t slice, uint64_t term);
 
