@@ -19,6 +19,7 @@
 struct stage {
     struct server server;
     struct mailbox recorder;
+    struct peers peers;
     struct loop loop;
     struct links links;
     uint64_t random_state;
@@ -49,6 +50,9 @@ static struct stage *begin(void)
     assert_true(mailbox_init(&stage->recorder, &kernel_linux));
     stage->server.recorder = &stage->recorder;
     stage->server.loop_count = 2;
+    stage->server.peers = &stage->peers;
+    atomic_store(&stage->peers.fresh_until_ns, UINT64_MAX);
+    stage->loop.kernel = &kernel_linux;
     stage->loop.server = &stage->server;
     stage->loop.index = 1;
     stage->loop.now_ms = UINT32_MAX - 100; /* it wraps soon */
@@ -210,6 +214,38 @@ static void who_has_no_slice_or_ends_asks_for_none(void **state)
     end(stage);
 }
 
+/* Codes of the few slices that open first would be easy to guess; other slices may never open. */
+static void codes_wait_for_slices_that_open(void **state)
+{
+    (void)state;
+    struct stage *stage = begin();
+    stage->links.opening_slices = 1;
+    stage->links.opened_ms = stage->loop.now_ms;
+    codes_fill(&stage->loop);
+    stage->loop.now_ms += CODES_WAIT_MS - 1;
+    codes_fill(&stage->loop);
+    assert_int_equal(answer(stage, 1), 0);
+    stage->loop.now_ms++;
+    codes_fill(&stage->loop);
+    assert_int_equal(answer(stage, 1), CODE_KINDS);
+    end(stage);
+}
+
+/* The slices may be another node's by now. */
+static void no_code_is_there_by_a_map_that_is_old(void **state)
+{
+    (void)state;
+    struct stage *stage = begin();
+    fill(stage);
+    atomic_store(&stage->peers.fresh_until_ns, kernel_linux.now_ns() - 1);
+    for (enum protocol protocol = PROTOCOL_1; protocol <= PROTOCOL_3; protocol++)
+        assert_false(codes_has(&stage->loop, protocol));
+    atomic_store(&stage->peers.fresh_until_ns, UINT64_MAX);
+    for (enum protocol protocol = PROTOCOL_1; protocol <= PROTOCOL_3; protocol++)
+        assert_true(codes_has(&stage->loop, protocol));
+    end(stage);
+}
+
 /* Another owner may give them away, or this node at another term, or they are being restored. */
 static void codes_of_lost_slices_are_forgotten(void **state)
 {
@@ -302,6 +338,8 @@ int main(void)
         cmocka_unit_test(no_code_is_given_twice),
         cmocka_unit_test(only_what_was_confirmed_is_kept),
         cmocka_unit_test(who_has_no_slice_or_ends_asks_for_none),
+        cmocka_unit_test(codes_wait_for_slices_that_open),
+        cmocka_unit_test(no_code_is_there_by_a_map_that_is_old),
         cmocka_unit_test(codes_of_lost_slices_are_forgotten),
         cmocka_unit_test(a_code_on_a_network_of_ones_own_is_short),
         cmocka_unit_test(a_code_may_be_too_short_by_now),

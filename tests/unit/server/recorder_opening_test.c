@@ -319,7 +319,7 @@ static void a_slice_may_be_lost_meanwhile(void **state)
 {
     (void)state;
     struct stage *stage = stage_begin();
-    uint32_t count = RECORDER_ROOMS_PER_TURN + 3;
+    uint32_t count = RECORDER_REVIVING_MAX + 3;
     for (uint32_t i = 0; i < count; i++)
         stage_keep(stage, stage_key(room(i), 2), PLAIN);
     stage_give(stage, SLICE, TERM);
@@ -328,7 +328,7 @@ static void a_slice_may_be_lost_meanwhile(void **state)
     stage_give(stage, SLICE, 0);
     (void)stage_turn(stage);
     assert_null(recorder_find(stage->recorder, room(0)));
-    assert_int_equal(stage_answer(stage), RECORDER_ROOMS_PER_TURN);
+    assert_int_equal(stage_answer(stage), RECORDER_REVIVING_MAX);
     clean_up(stage);
     assert_int_equal(stage_answer(stage), 0);
     assert_false(recorder_has_opened(stage->recorder, SLICE, TERM));
@@ -336,7 +336,7 @@ static void a_slice_may_be_lost_meanwhile(void **state)
     stage_open(stage, SLICE, TERM + 3);
     assert_false(recorder_has_opened(stage->recorder, SLICE, TERM));
     clean_up(stage);
-    assert_int_equal(stage->revived_count, count + RECORDER_ROOMS_PER_TURN);
+    assert_int_equal(stage->revived_count, count + RECORDER_REVIVING_MAX);
     for (uint32_t i = 0; i < count; i++)
         stage_expect(stage, stage_key(room(i), TERM + 3), PLAIN);
     assert_int_equal(stage->bus.count, count + 1);
@@ -450,7 +450,7 @@ static void what_is_under_way_is_freed(void **state)
 {
     (void)state;
     struct stage *stage = stage_begin();
-    for (uint32_t i = 0; i < RECORDER_ROOMS_PER_TURN + 3; i++)
+    for (uint32_t i = 0; i < RECORDER_REVIVING_MAX + 3; i++)
         stage_keep(stage, stage_key(room(i), 2), PLAIN);
     stage_give(stage, SLICE, TERM);
     (void)stage_turn(stage);
