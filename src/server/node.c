@@ -170,24 +170,27 @@ void node_drain(struct node *node)
         atomic_store(&node->must_drain, true);
 }
 
-/* Whoever gets the slices is to find the last records. */
-static void wait_for_records(struct node *node)
+/* Whoever gets the slices is to find the last records. False: they are not all written. */
+static bool wait_for_records(struct node *node)
 {
     struct store_status status;
     uint64_t began_ms = node_now_ms();
     do {
         store_get_status(node->server->store, &status);
         if (status.pending == 0)
-            return;
+            return true;
         nanosleep(&(struct timespec){.tv_nsec = END_LOOK_MS * 1000000L}, NULL);
     } while (!status.is_failing && node_now_ms() - began_ms < NODE_RECORDS_END_MS);
+    return false;
 }
 
 void node_end(struct node *node)
 {
     if (node == NULL || !node->has_keeper)
         return;
-    wait_for_records(node);
+    /* A lease that says that the node has ended says that its records are the last ones, too. */
+    if (!wait_for_records(node))
+        return;
     uint64_t began_ms = node_now_ms();
     atomic_store(&node->must_end, true);
     while (!atomic_load(&node->has_ended) && node_now_ms() - began_ms < NODE_END_MS)

@@ -53,7 +53,8 @@ void node_drain(struct node *node);
 
 /*
  * After the loops have ended: waits until the last records are written, gives all slices up, and
- * waits until the other nodes can know it, but not long.
+ * waits until the other nodes can know it, but not long. If they can't be written, the others have
+ * to find out that the node is gone.
  */
 void node_end(struct node *node);
 

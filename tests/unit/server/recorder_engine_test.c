@@ -163,7 +163,7 @@ static void an_end_takes_the_place_of_a_room(void **state)
     uint64_t ended_ms = scene.stage->now_ms;
     stage_expect(scene.stage, end_key(&scene), "{}");
     stage_expect(scene.stage, scene.key, RECORDER_RESERVED); /* never without the other */
-    assert_null(recorder_find(scene.stage->recorder, scene.code));
+    assert_true(recorder_find(scene.stage->recorder, scene.code)->has_ended);
     (void)stage_turn(scene.stage);
     stage_expect_none(scene.stage, scene.key);
     assert_true(put(&scene, TERM, "{\"n\":1}")); /* late */
