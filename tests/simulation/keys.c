@@ -8,7 +8,8 @@
 #include "refusals.h"
 #include "world.h"
 
-#define FAULT_ONCE_IN 60 /* calls */
+#define FAULT_ONCE_IN \
+    400 /* calls: a request for codes makes 32, and an opening waits after each fault */
 
 struct kept {
     char *key;

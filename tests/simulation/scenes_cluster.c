@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "guests.h"
+#include "keys.h"
 #include "wire.h"
 #include "world.h"
 
@@ -190,13 +191,17 @@ void scene_hasty_guests(void)
     free(answer);
 }
 
-/* In protocol 1 a room ends with its last member, if it is there to notice. */
-static bool has_ended(const struct gathering *gathering, int protocol, uint32_t dead)
+/*
+ * Whether a room that was there to notice may have ended: in protocol 1 with its last member, in
+ * protocol 2 when the host was away for longer than the room waits.
+ */
+static bool may_have_ended(const struct gathering *gathering, int protocol, uint32_t dead)
 {
     bool is_anybody_left = gathering->home == dead || protocol != 1;
     for (uint32_t i = 0; i < MEMBERS; i++)
         is_anybody_left = is_anybody_left || gathering->edges[i] != dead;
-    return !is_anybody_left;
+    bool may_lack_host = protocol == 2 && gathering->home != dead && gathering->edges[0] == dead;
+    return !is_anybody_left || may_lack_host;
 }
 
 /* A node dies, and its slices are taken. `is_held`: all have had their seats for long. */
@@ -214,7 +219,7 @@ static void expect_death(struct gathering gatherings[PARTIES], uint32_t dead, bo
     scene_wait(network_random() % (5 * NETWORK_S));
     world_take_slices(dead);
     for (uint32_t i = 0; i < PARTIES; i++) {
-        if (has_ended(&gatherings[i], protocol_of(i), dead))
+        if (may_have_ended(&gatherings[i], protocol_of(i), dead))
             gather(&gatherings[i], protocol_of(i));
         else
             expect_return(&gatherings[i], protocol_of(i), dead, is_held);
@@ -237,7 +242,12 @@ static void expect_loss(struct gathering gatherings[PARTIES], uint32_t loser)
     }
     scene_wait(NETWORK_S); /* or some would come to loops that have not looked yet */
     for (uint32_t i = 0; i < PARTIES; i++) {
-        if (gatherings[i].home == loser)
+        if (gatherings[i].home != loser)
+            continue;
+        /* A room of protocol 1 has ended if its owner saw all go before it knew that it is none. */
+        if (protocol_of(i) == 1)
+            gather(&gatherings[i], 1);
+        else
             expect_return(&gatherings[i], protocol_of(i), loser, true);
     }
 }
@@ -250,6 +260,8 @@ void scene_node_dies(bool is_traced)
     for (uint32_t i = 0; i < PARTIES; i++)
         gather(&gatherings[i], protocol_of(i));
     scene_wait(RECORDED_NS);
+    if (network_once_in(2)) /* not sooner: while loops have no codes, clients are closed */
+        keys_begin_faults();
     if (network_once_in(2)) {
         expect_loss(gatherings, gatherings[network_below(PARTIES)].home);
         scene_wait(RECORDED_NS);
@@ -261,6 +273,7 @@ void scene_node_dies(bool is_traced)
         if (is_held) /* else the next one has only what it was given */
             scene_wait(RECORDED_NS);
     } while (--left > 1);
+    keys_end_faults();
     for (uint32_t i = 0; i < PARTIES; i++)
         gather(&gatherings[i], protocol_of(i));
     guests_begin(NULL, false);

@@ -1040,15 +1040,11 @@ void world_begin(const struct world_plan *plan)
     network_tell_of_wakes(wake);
     if (plan->nodes > 1)
         open_slices();
-    bool has_key_faults = plan->nodes > 1 && plan->has_faults && network_once_in(2);
-    if (has_key_faults)
-        keys_begin_faults();
     trace("poller %s", first->server.poller == POLLER_EPOLL ? "epoll" : "io_uring");
     trace("TLS %s", plan->speaks_tls ? "on" : "off");
     trace("stand-stills %s", stands_still ? "on" : "off");
     trace("refusals of memory %s", refuses ? "on" : "off");
     trace("faults of links %s", world.has_link_faults ? "on" : "off");
-    trace("faults of the keyed store %s", has_key_faults ? "on" : "off");
     trace("loops without a core %s", world.lacks_cores ? "on" : "off");
     trace("turns in others' turns %s", world.hurries ? "on" : "off");
     trace("lack of descriptors %s", lacks_descriptors ? "on" : "off");
