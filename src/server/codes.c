@@ -53,19 +53,44 @@ static void draw(struct loop *loop, enum code_kind kind, struct code_request *re
     }
 }
 
+/* Milliseconds until so much time has passed, at least 0. */
+static int milliseconds_until(const struct loop *loop, uint32_t due_ms)
+{
+    int32_t left_ms = (int32_t)(due_ms - loop->now_ms);
+    return left_ms < 0 ? 0 : left_ms;
+}
+
+/* Milliseconds until codes of this kind are to be asked for; -1: they are not. */
+static int wait_ms(const struct loop *loop, enum code_kind kind)
+{
+    const struct links *links = loop->links;
+    const struct code_request *request = &links->code_requests[kind];
+    bool wants_none = links->own_slices == 0 || loop->relay.is_draining || loop->is_stopping;
+    if (wants_none || request->is_out || links->codes[kind].count > CODES_KEPT - CODES_ASKED)
+        return -1;
+    int due_ms = milliseconds_until(loop, request->due_ms);
+    /* Codes of the few slices that open first would be easy to guess. */
+    int open_ms =
+        links->opening_slices == 0 ? 0 : milliseconds_until(loop, links->opened_ms + CODES_WAIT_MS);
+    return due_ms > open_ms ? due_ms : open_ms;
+}
+
+int codes_wait_ms(const struct loop *loop)
+{
+    int least_ms = -1;
+    for (enum code_kind kind = 0; kind < CODE_KINDS; kind++) {
+        int kind_ms = wait_ms(loop, kind);
+        if (kind_ms >= 0 && (least_ms < 0 || kind_ms < least_ms))
+            least_ms = kind_ms;
+    }
+    return least_ms;
+}
+
 void codes_fill(struct loop *loop)
 {
-    struct links *links = loop->links;
-    if (links->own_slices == 0 || loop->relay.is_draining || loop->is_stopping)
-        return;
-    /* Codes of the few slices that open first would be easy to guess. */
-    bool are_few = links->opening_slices > 0 && loop->now_ms - links->opened_ms < CODES_WAIT_MS;
-    if (are_few)
-        return;
     for (enum code_kind kind = 0; kind < CODE_KINDS; kind++) {
-        struct code_request *request = &links->code_requests[kind];
-        bool is_due = (int32_t)(loop->now_ms - request->due_ms) >= 0;
-        if (request->is_out || !is_due || links->codes[kind].count > CODES_KEPT - CODES_ASKED)
+        struct code_request *request = &loop->links->code_requests[kind];
+        if (wait_ms(loop, kind) != 0)
             continue;
         request->due_ms = loop->now_ms + CODES_RETRY_MS;
         draw(loop, kind, request);

@@ -17,6 +17,9 @@
 /* Asks the recorder for codes, where less than half are left. Once a turn. */
 void codes_fill(struct loop *loop);
 
+/* Milliseconds until codes_fill() has something to ask for; -1: it is not known. */
+int codes_wait_ms(const struct loop *loop);
+
 /* Takes what was confirmed into the loop's codes. */
 void codes_receive(struct loop *loop, struct code_request *request);
 

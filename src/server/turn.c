@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "server/budget.h"
+#include "server/codes.h"
 #include "server/conn_in.h"
 #include "server/conn_life.h"
 #include "server/conn_out.h"
@@ -236,6 +237,14 @@ static void serve_handshakes(struct loop *loop)
         loop->handshakes.due_ns = now_ns + HANDSHAKES_REST * (now_ns - began_ns);
 }
 
+/* Of two times to wait, of which a negative one means: as long as you like. */
+static int sooner_of(int a_ms, int b_ms)
+{
+    if (a_ms < 0 || b_ms < 0)
+        return a_ms < 0 ? b_ms : a_ms;
+    return a_ms < b_ms ? a_ms : b_ms;
+}
+
 /*
  * Flushes each connection with new output once. A connection that fails leaves its room, which
  * queues new output for the other members.
@@ -265,22 +274,12 @@ int turn_wait_ms(const struct loop *loop)
     if (loop->first_dirty != NULL || loop->first_ending != CLIENT_NONE ||
         loop->first_dead != CLIENT_NONE || loop->mail_is_due)
         return 0;
-    int wait_ms = deadlines_wait_ms(loop);
-    int drain_ms = drain_wait_ms(loop);
-    if (drain_ms >= 0 && (wait_ms < 0 || drain_ms < wait_ms))
-        wait_ms = drain_ms;
-    int rest_ms = resting_wait_ms(loop);
-    if (rest_ms >= 0 && (wait_ms < 0 || rest_ms < wait_ms))
-        wait_ms = rest_ms;
-    int handshakes_ms = time_to_handshake(loop);
-    if (handshakes_ms >= 0 && (wait_ms < 0 || handshakes_ms < wait_ms))
-        wait_ms = handshakes_ms;
-    int links_ms = loop->links == NULL ? -1 : links_wait_ms(loop);
-    if (links_ms >= 0 && (wait_ms < 0 || links_ms < wait_ms))
-        wait_ms = links_ms;
-    int records_ms = records_wait_ms(loop);
-    if (records_ms >= 0 && (wait_ms < 0 || records_ms < wait_ms))
-        wait_ms = records_ms;
+    int wait_ms = sooner_of(deadlines_wait_ms(loop), drain_wait_ms(loop));
+    wait_ms = sooner_of(wait_ms, resting_wait_ms(loop));
+    wait_ms = sooner_of(wait_ms, time_to_handshake(loop));
+    if (loop->links != NULL)
+        wait_ms = sooner_of(wait_ms, sooner_of(links_wait_ms(loop), codes_wait_ms(loop)));
+    wait_ms = sooner_of(wait_ms, records_wait_ms(loop));
     bool must_trim = outbox_pool_keeps_any(&loop->pool) || answer_cache_has_any(&loop->answers);
     int32_t due_ms = must_trim ? POOL_TRIM_INTERVAL_MS : INT32_MAX;
     if (loop->is_stopping)

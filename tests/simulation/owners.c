@@ -163,6 +163,17 @@ static void show_opened(const struct owner *owner)
         tell_loops(owner);
 }
 
+bool owners_are_ready(void)
+{
+    for (uint32_t slice = 0; slice < MAP_SLICES; slice++) {
+        const struct owner *owner = &owners.owners[owners.owner_of[slice]];
+        if (!owners.are_open[slice] ||
+            atomic_load(&owner->peers->stocked_loops) < owner->server->loop_count)
+            return false;
+    }
+    return true;
+}
+
 static void take_turn(struct owner *owner)
 {
     uint64_t now_ns = network_now_ns();

@@ -24,6 +24,9 @@ void owners_kill(uint32_t server);
 /* Each slice of a server that is dead, or taken for dead, goes to one that lives. */
 void owners_take(uint32_t server);
 
+/* Whether all slices are served, and all loops of their owners have codes for rooms. */
+bool owners_are_ready(void);
+
 /* Recorders have their turns; when the next one is due, by the network's clock. */
 void owners_act(void);
 uint64_t owners_next_ns(void);

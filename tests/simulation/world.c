@@ -44,7 +44,7 @@
 #define UNWRITTEN_NS (400 * NETWORK_MS) /* RECORDS_INTERVAL_MS, and that loops wait for a core */
 #define GOES_ON_NS (500 * NETWORK_MS)   /* while the engine writes */
 #define WRITING_NS (20 * NETWORK_S)     /* until all is written, when the disk works */
-#define OPENING_NS (2 * NETWORK_S)      /* until slices are served */
+#define OPENING_NS (30 * NETWORK_S)     /* until slices are served, and loops have codes */
 #define HOLD_LEAST_S 20                 /* that players of protocol 3 ask for */
 
 /* A process, and its loops. */
@@ -988,7 +988,9 @@ void world_take_slices(uint32_t dead)
 static void open_slices(void)
 {
     uint64_t end_ns = network_now_ns() + OPENING_NS;
-    while (network_now_ns() < end_ns) {
+    while (!owners_are_ready()) {
+        if (network_now_ns() >= end_ns)
+            world_fail("nodes do not get ready to make rooms", 0);
         owners_act();
         if (!run_one_loop())
             network_advance(least(end_ns, least(next_turn_ns(), owners_next_ns())));
