@@ -17,6 +17,7 @@
 #define STATE_TEXT "what the room keeps"
 /* Then a room is recorded, however slow its node is; and a seat is held as long as it was taken. */
 #define RECORDED_NS (26 * NETWORK_S)
+#define WRITTEN_NS (4 * NETWORK_S) /* the former alone */
 #define RETRY_NS (NETWORK_S / 2)
 #define TRIES_MAX 20
 #define NOTICED_NS (8 * NETWORK_S) /* an edge hears no more of a home for 5 s, and then says so */
@@ -270,8 +271,7 @@ void scene_node_dies(bool is_traced)
     do {
         expect_death(gatherings, gatherings[network_below(PARTIES)].home, is_held);
         is_held = network_once_in(2);
-        if (is_held) /* else the next one has only what it was given */
-            scene_wait(RECORDED_NS);
+        scene_wait(is_held ? RECORDED_NS : WRITTEN_NS); /* else seats are held for a few seconds */
     } while (--left > 1);
     keys_end_faults();
     for (uint32_t i = 0; i < PARTIES; i++)
