@@ -17,8 +17,8 @@ static void close_for_restart(struct loop *loop, struct conn *conn)
     conn_out_close(loop, conn, WS_CLOSE_SERVICE_RESTART, BYTES("server is restarting"));
 }
 
-/* Where a create goes: here, if this node has slices and does not drain; else to one that has. */
-static uint32_t slice_to_create_in(const struct loop *loop)
+/* Where a create goes: here, if this node has slices and it may; else to one that has. */
+static uint32_t slice_to_create_in(const struct loop *loop, bool may_be_here)
 {
     uint32_t first = loop->links->next_create++;
     uint32_t elsewhere = MAP_SLICES;
@@ -26,7 +26,7 @@ static uint32_t slice_to_create_in(const struct loop *loop)
     for (uint32_t i = 0; i < MAP_SLICES; i++) {
         uint32_t slice = (first + i) % MAP_SLICES;
         uint8_t place = peers_place(loop->links->owners[slice]);
-        if (place == PEER_HERE && !loop->relay.is_draining)
+        if (place == PEER_HERE && may_be_here)
             return slice;
         if (place == PEER_HERE)
             here = slice;
@@ -37,12 +37,13 @@ static uint32_t slice_to_create_in(const struct loop *loop)
 }
 
 /* The slice that a message is for, and a number that says which of the owner's loops. */
-static bool find_slice(const struct loop *loop, const struct envelope *envelope,
+static bool find_slice(struct loop *loop, enum protocol protocol, const struct envelope *envelope,
                        uint32_t *ret_slice, uint64_t *ret_code)
 {
     *ret_code = loop->index;
     if (envelope->type == ENVELOPE_CREATE) {
-        *ret_slice = slice_to_create_in(loop);
+        bool may_be_here = !loop->relay.is_draining && codes_has(loop, protocol);
+        *ret_slice = slice_to_create_in(loop, may_be_here);
         return true;
     }
     if (envelope->type != ENVELOPE_JOIN || envelope->room.kind != JSON_STRING ||
@@ -73,7 +74,7 @@ enum edge_answer edge_enter(struct loop *loop, struct conn *conn, const struct e
 {
     uint32_t slice;
     uint64_t code;
-    if (!find_slice(loop, envelope, &slice, &code))
+    if (!find_slice(loop, conn_protocol(conn), envelope, &slice, &code))
         return EDGE_NONE; /* the relay says what is wrong */
     bool is_owned = slice < MAP_SLICES;
     bool is_here = is_owned && peers_place(loop->links->owners[slice]) == PEER_HERE;

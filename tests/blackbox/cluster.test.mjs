@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
-import { canCreate, dialects, enter, enterOnce, hasSlices, party, restarting, talk } from './support/cluster.mjs';
+import { canCreate, dialects, enter, enterOnce, hasSlices, isReady, party, restarting, talk } from './support/cluster.mjs';
 import { deadlineMilliseconds, eventually, slowness } from './support/deadline.mjs';
 import { lacksNats, Nats } from './support/nats.mjs';
 import { runToEnd, Server } from './support/server.mjs';
@@ -80,7 +80,7 @@ for (const loops of loopCounts) {
       a = await startNode('a');
       const { status, body } = await a.get('/ready'); // it serves nothing for seconds
       assert.deepEqual([status, `${body}`], [503, '{"status":"joining"}']);
-      await eventually(canCreate(a), 'A room at the first node');
+      await eventually(isReady(a), 'Codes for rooms at the first node', 2);
       [b, c] = await Promise.all([startNode('b'), startNode('c')]);
       for (const server of [b, c]) await eventually(canCreate(server), 'A room from another node');
       for (const server of [a, b, c]) assert.equal((await server.get('/ready')).status, 200);

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
-import { canCreate, enter, party, restarting, talk } from './support/cluster.mjs';
+import { canCreate, enter, isReady, party, restarting, talk } from './support/cluster.mjs';
 import { eventually } from './support/deadline.mjs';
 import { lacksNats, NatsCluster } from './support/nats.mjs';
 import { Server } from './support/server.mjs';
@@ -10,6 +10,12 @@ import { loopCounts } from './support/suite.mjs';
 import { describe, it } from './support/testing.mjs';
 
 const buckets = ['-map', '-leases'];
+
+/** Whether clients of each protocol can create a room there. Not while the map can't be read. */
+const canMakeRooms = (server) => async () => {
+  for (const protocol of [1, 2, 3]) if (!(await canCreate(server, protocol, 1)())) return false;
+  return true;
+};
 
 /** Reads what the member hears until that message. False: it was closed with 1012. */
 async function hears(member, data) {
@@ -34,7 +40,8 @@ for (const loops of loopCounts) {
       const server = new Server({ loops, options });
       servers.push(server);
       await server.start();
-      await eventually(canCreate(server), `A room at ${name}`, 3);
+      await eventually(isReady(server), `Codes for rooms at ${name}, three copies of each`, 6);
+      await eventually(canMakeRooms(server), `Rooms at ${name}`, 3);
       return server;
     }
 
@@ -81,6 +88,7 @@ for (const loops of loopCounts) {
         return leaders.every((one) => one !== undefined && one !== leader);
       };
       await eventually(led, 'Another leader, while people play', 3);
+      await eventually(canMakeRooms(b), 'Rooms again', 3);
       for (const protocol of [1, 2, 3]) parties.push(await party(protocol, [b, a]));
       for (const members of parties) await talk(members);
       await nats.servers[leader].start();
@@ -108,9 +116,11 @@ for (const loops of loopCounts) {
         back.relay('here as well');
         for (const member of [host, guest]) assert.ok(await hears(member, 'here as well'));
       }
+      await eventually(canMakeRooms(b), 'Rooms again', 3);
       for (const protocol of [1, 2, 3]) await talk(await party(protocol, [b, a, b]));
       await nats.servers[used].start();
       await eventually(isCopied, 'Three copies again', 3);
+      await eventually(canMakeRooms(a), 'Rooms still', 3);
       for (const protocol of [1, 2, 3]) await talk(await party(protocol, [a, b]));
     });
 

@@ -5,7 +5,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before } from 'node:test';
 import { folder, selfSigned, signedByAnother } from './support/certificates.mjs';
-import { canCreate, party, talk } from './support/cluster.mjs';
+import { canCreate, isReady, party, talk } from './support/cluster.mjs';
 import { eventually } from './support/deadline.mjs';
 import { lacksNats, Nats } from './support/nats.mjs';
 import { makeOperator } from './support/nats_credentials.mjs';
@@ -47,6 +47,7 @@ async function play(loops, environment) {
       const server = new Server({ loops, options: ['--node-name', name], environment });
       servers.push(server);
       await server.start();
+      await eventually(isReady(server), `Codes for rooms at ${name}`, 2);
       await eventually(canCreate(server), `A room at ${name}`, 2);
     }
     for (const protocol of [1, 2, 3]) await talk(await party(protocol, [...servers, ...servers]));

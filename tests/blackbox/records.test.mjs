@@ -401,7 +401,7 @@ describe('Rooms with --state-dir', () => {
     assert.equal(bad.status, 1);
     assert.match(bad.stderr, /--state-dir \/proc\/none\/such: /);
     const lone = await runToEnd(['--port', 0, '--on-stop', 'keep']);
-    assert.deepEqual([lone.status, lone.stderr], [2, 'party-sockets: --on-stop keep needs a --state-dir\n']);
+    assert.deepEqual([lone.status, lone.stderr], [2, 'party-sockets: --on-stop keep needs a --state-dir or a --cluster\n']);
   });
 
   it('lose no message and double none, when the process is told to stop and another one begins', async () => {

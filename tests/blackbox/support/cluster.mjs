@@ -99,3 +99,6 @@ export const canCreate = (server, protocol = 1, times = 8) => async () => {
   }
   return true;
 };
+
+/** Whether the node knows who has slices, and each of its loops has codes for rooms, for `eventually`. */
+export const isReady = (server) => async () => (await server.get('/ready')).status === 200;
