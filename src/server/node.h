@@ -5,6 +5,8 @@
  * second by CLOCK_BOOTTIME, and writes the picture that the loops read (server/peers.h).
  * - The *clerk* carries requests to the keyed store out, one after the other, since a call may wait
  *   for a second, which the keeper may not.
+ * - The *recorder* (server/recorder.h) keeps the records of rooms, and restores rooms of slices
+ * that the node gets.
  * - A *reader* for each loop waits for messages to the loop, and posts them to its mailbox.
  * - The *sender* publishes what loops have for other nodes. A loop never publishes itself: libnats
  *   writes to a socket that may be full, and holds its lock while it connects anew, so a call may
