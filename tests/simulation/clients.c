@@ -135,6 +135,8 @@ static void hear_close(void *owner, unsigned code, const char *reason)
     is_expected |= (code == 1012 || code == 4000) && world_may_void_links();
     player_trace(player, "is closed with %u %s", code, reason);
     note(player, bytes_of_string(reason));
+    if (code == 1012)
+        party_host_leaves(player->party); /* as all, of which nobody hears who comes back later */
     if (code == 4001)
         forget_room(player);
     else if (!is_expected)

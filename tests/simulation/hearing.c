@@ -41,17 +41,23 @@ static void meet(struct player *player, uint32_t number, bool came_later)
     *peer = (struct peer){.is_here = true, .is_complete = came_later};
 }
 
+void party_host_leaves(struct party *party)
+{
+    const struct player *host = &party->players[0];
+    if (party->host_left != host->connections) {
+        party->host_left = host->connections;
+        party->host_left_ns = network_now_ns();
+    }
+}
+
 static void part(struct player *player, uint32_t number)
 {
     struct peer *peer = peer_of(player, number);
     if (!peer->is_here)
         player_fails(player, "is told that %u has left, who was not here", number);
     peer->is_here = false;
-    const struct player *host = &player->party->players[0];
-    if (number == host->index && player->party->host_left != host->connections) {
-        player->party->host_left = host->connections;
-        player->party->host_left_ns = network_now_ns();
-    }
+    if (number == player->party->players[0].index)
+        party_host_leaves(player->party);
 }
 
 /* The number that follows some text, such as `"index":`; in protocol 1 that of an id `"pN"`. */
