@@ -104,8 +104,8 @@ MUST_CHECK bool poller_detach(struct poller *poller, struct poller_socket *socke
 
 /*
  * Nothing is attached any more, and all sockets are about to be detached. A poller that can lets go
- * of them by this one call, and then reports nothing any more. Others go on as before. In either
- * case each socket is detached as above.
+ * of them by this one call, and then reports nothing any more. Others go on as before, with more of
+ * the kernel's work in each wait. In either case each socket is detached as above.
  */
 void poller_retire(struct poller *poller);
 

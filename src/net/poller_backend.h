@@ -14,7 +14,7 @@ struct poller_operations {
     bool (*watch)(struct poller *poller, int wake_fd);
     bool (*attach)(struct poller *poller, struct poller_socket *socket);
     bool (*detach)(struct poller *poller, struct poller_socket *socket);
-    void (*retire)(struct poller *poller); /* NULL: detaching costs little, or has to wait */
+    void (*retire)(struct poller *poller); /* NULL: detaching costs little */
     void (*pause)(struct poller *poller, struct poller_socket *socket);
     void (*resume)(struct poller *poller, struct poller_socket *socket);
     ssize_t (*send)(struct poller *poller, struct poller_socket *socket, const struct iovec *parts,

@@ -92,6 +92,7 @@ struct uring_poller {
     bool is_accepting; /* an accept or poll request for the listener is under way */
     bool is_watching;  /* a poll request for the wake descriptor is under way */
     bool is_short;     /* there was no place for the last request that was wanted */
+    bool is_retired;   /* all sockets are being detached */
     struct acceptor acceptor;
     int message_count;
     union message messages[MESSAGES_PER_BATCH];
@@ -362,6 +363,11 @@ static bool uring_detach(struct poller *base, struct poller_socket *socket)
     return true;
 }
 
+static void uring_retire(struct poller *base)
+{
+    uring_of(base)->is_retired = true;
+}
+
 static void uring_pause(struct poller *base, struct poller_socket *socket)
 {
     socket->state &= (uint8_t)~WANTED;
@@ -453,14 +459,16 @@ static void repeat_requests(struct uring_poller *poller)
 }
 
 /*
- * Since Linux 6.14 a call does the work of twenty completions, or of as many as it waits for. So
- * the rest is asked for, without waiting.
+ * Since Linux 6.14 a call does the work of twenty completions, or of as many as it waits for. Once
+ * all sockets are detached, the rest is asked for, without waiting. At other times that would have
+ * the kernel receive more of those who flood the server, and everybody else wait for it.
  */
 static void take_more(struct uring_poller *poller)
 {
     struct __kernel_timespec no_time = {0};
     struct io_uring_cqe *first;
-    if ((IO_URING_READ_ONCE(*poller->ring.sq.kflags) & IORING_SQ_TASKRUN) == 0)
+    if (!poller->is_retired ||
+        (IO_URING_READ_ONCE(*poller->ring.sq.kflags) & IORING_SQ_TASKRUN) == 0)
         return;
     unsigned wanted = io_uring_cq_ready(&poller->ring) + COMPLETIONS_PER_WAIT;
     (void)io_uring_wait_cqes(&poller->ring, &first, wanted, &no_time, NULL);
@@ -726,6 +734,7 @@ static const struct poller_operations operations = {
     .watch = uring_watch,
     .attach = uring_attach,
     .detach = uring_detach,
+    .retire = uring_retire,
     .pause = uring_pause,
     .resume = uring_resume,
     .send = uring_send,
