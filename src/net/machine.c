@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -16,6 +17,9 @@
 #include "base/attributes.h"
 
 #define CGROUP_ROOT "/sys/fs/cgroup"
+#define PAGE_BYTES 4096
+#define HEAP_BLOCK_BYTES (60 * 1024)      /* below what malloc() maps apart, see main.c */
+#define TRIM_THRESHOLD_BYTES (128 * 1024) /* of malloc() itself */
 
 /* Returns the number in a file; UINT64_MAX if there is no such file, or it says `max`. */
 static uint64_t read_limit(const char *path)
@@ -140,6 +144,35 @@ uint64_t machine_heap_bytes(void)
 {
     struct mallinfo2 info = mallinfo2();
     return info.uordblks + info.hblkhd;
+}
+
+/* The kernel gives the whole pages of a block. One that can't (before Linux 5.14) changes nothing.
+ */
+static void populate(uint8_t *block, size_t bytes)
+{
+    uintptr_t first = ((uintptr_t)block + PAGE_BYTES - 1) & ~(uintptr_t)(PAGE_BYTES - 1);
+    uintptr_t end = ((uintptr_t)block + bytes) & ~(uintptr_t)(PAGE_BYTES - 1);
+    if (end > first)
+        (void)madvise((void *)first, end - first, MADV_POPULATE_WRITE);
+}
+
+void machine_prepare_heap(size_t bytes)
+{
+    uint8_t *blocks[MACHINE_HEAP_BYTES_MAX / HEAP_BLOCK_BYTES];
+    size_t wanted = bytes / HEAP_BLOCK_BYTES;
+    size_t count = 0;
+    if (wanted > ARRAY_LENGTH(blocks))
+        wanted = ARRAY_LENGTH(blocks);
+    mallopt(M_TRIM_THRESHOLD, INT_MAX);
+    while (count < wanted && (blocks[count] = malloc(HEAP_BLOCK_BYTES)) != NULL)
+        populate(blocks[count++], HEAP_BLOCK_BYTES);
+    while (count > 0)
+        free(blocks[--count]);
+}
+
+void machine_settle_heap(void)
+{
+    mallopt(M_TRIM_THRESHOLD, TRIM_THRESHOLD_BYTES);
 }
 
 /*

@@ -3,6 +3,7 @@
 #define PARTY_NET_MACHINE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Bytes of memory: the machine's, or the lowest limit of a control group around the process. */
@@ -19,6 +20,17 @@ uint64_t machine_resident_bytes(void);
 
 /* Bytes that the process has allocated and not freed. */
 uint64_t machine_heap_bytes(void);
+
+/*
+ * Gets so many bytes for what the calling thread allocates next, at most MACHINE_HEAP_BYTES_MAX, in
+ * some calls of the kernel. Each page by itself, when it is used first, takes ten times as long in
+ * a virtual machine. The process gives back no freed memory from then on, until
+ * machine_settle_heap().
+ */
+void machine_prepare_heap(size_t bytes);
+void machine_settle_heap(void);
+
+#define MACHINE_HEAP_BYTES_MAX (64 * 1024 * 1024)
 
 #define MACHINE_ADDRESS_BYTES_MAX 16 /* an IPv4 address as text, with its NUL */
 

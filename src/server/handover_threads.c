@@ -2,6 +2,11 @@
 
 #include <stdio.h>
 
+#include "net/machine.h"
+
+/* What is restored needs four fifths of the bytes of its text. Less than that is never too much. */
+#define HEAP_BYTES_OF(length) ((length) / 4 * 3)
+
 /* The part of a loop, and what became of it. */
 struct work {
     struct server *server;
@@ -16,6 +21,7 @@ struct work {
 static void *restore(void *argument)
 {
     struct work *work = argument;
+    machine_prepare_heap(HEAP_BYTES_OF(work->part.lines.length));
     work->is_restored = handover_restore_part(work->server, &work->part, &work->counts, work->why);
     return NULL;
 }
@@ -80,6 +86,7 @@ bool handover_restore_in_threads(struct server *server, const struct handover_he
         lines = bytes_of(lines.data + length, lines.length - length);
     }
     restore_all(works, header->part_count);
+    machine_settle_heap();
     return sum_up(works, header->part_count, ret_counts, ret_why) &&
            (is_rehearsal || handover_check(server, ret_why));
 }

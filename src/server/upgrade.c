@@ -206,19 +206,10 @@ void upgrade_hold(struct server *server)
     post_all(server, hold_mail);
 }
 
-static void free_pollers(const struct server *server)
-{
-    for (uint32_t i = 0; i < server->loop_count; i++) {
-        poller_free(server->loops[i]->poller);
-        server->loops[i]->poller = NULL;
-    }
-}
-
 void upgrade_execute(struct server *server)
 {
     char why[PROCESS_WHY_MAX] = "the rooms can't be handed over";
     if (seal(server, server->handover_fd)) {
-        free_pollers(server);
         process_keep_descriptor(server->listener_fd, true);
         if (server->admin_fd >= 0)
             process_keep_descriptor(server->admin_fd, true);
