@@ -183,12 +183,56 @@ static void free_code(struct recorder *recorder, const char *name)
         recorder_forget(recorder, key.code);
 }
 
+/* Lists keys of the end's code with earlier terms: their count, at most RECORDER_GHOSTS_MAX. False:
+ * the keyed store does not answer. */
+static bool list_ghosts(struct recorder *recorder, const struct record_key *end,
+                        char ret_names[RECORDER_GHOSTS_MAX][RECORDER_KEY_MAX], uint32_t *ret_count)
+{
+    struct bus *bus = recorder->bus;
+    struct bus_entries entries;
+    char prefix[RECORDER_KEY_MAX];
+    uint8_t code[CODE_LENGTH_MAX];
+    *ret_count = 0;
+    snprintf(prefix, sizeof prefix, "%u.%.*s", end->slice, (int)code_write(end->code, code),
+             (const char *)code);
+    if (bus->functions->records_list(bus, prefix, RECORDER_CALLS_MS, &entries) != BUS_DONE)
+        return false;
+    for (uint32_t i = 0; i < entries.count && *ret_count < RECORDER_GHOSTS_MAX; i++) {
+        struct record_key key;
+        if (record_key_read(entries.entries[i].key, &key) && key.term < end->term)
+            record_key_write(&key, ret_names[(*ret_count)++]);
+    }
+    return true;
+}
+
+/*
+ * An owner of before that stood still may have written its record late. Without the end beside it
+ * the next owner would take that for a room.
+ */
+static bool remove_ghosts(struct recorder *recorder, const char *name)
+{
+    struct bus *bus = recorder->bus;
+    char names[RECORDER_GHOSTS_MAX][RECORDER_KEY_MAX];
+    struct record_key end;
+    uint32_t count;
+    if (!record_key_read(bytes_of_string(name), &end) || end.kind != RECORD_KIND_END)
+        return true;
+    if (!list_ghosts(recorder, &end, names, &count))
+        return false;
+    for (uint32_t i = 0; i < count; i++) {
+        if (bus->functions->record_remove(bus, names[i], RECORDER_CALLS_MS) == BUS_UNKNOWN)
+            return false;
+    }
+    return true;
+}
+
 static bool clean(struct recorder *recorder, struct garbage_queue *queue, uint32_t *left)
 {
     struct bus *bus = recorder->bus;
     while (*left > 0 && queue->first != NULL && queue->first->due_ms <= recorder->now_ms) {
         --*left;
-        if (bus->functions->record_remove(bus, queue->first->key, RECORDER_CALLS_MS) == BUS_UNKNOWN)
+        if (!remove_ghosts(recorder, queue->first->key) ||
+            bus->functions->record_remove(bus, queue->first->key, RECORDER_CALLS_MS) == BUS_UNKNOWN)
             return false;
         free_code(recorder, queue->first->key);
         drop_first(queue);

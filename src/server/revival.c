@@ -6,6 +6,12 @@
 #include "server/records.h"
 #include "server/remote.h"
 
+/* An opening that began anew gives rooms again that are there: they are played in, and newer. */
+static bool is_there(struct loop *loop, uint64_t code)
+{
+    return room_table_find(&loop->relay.rooms, code) != NULL;
+}
+
 static bool is_given(const struct loop *loop, const struct revival *revival)
 {
     struct ownership_word owner = loop->links->owners[peers_slice_of(revival->code)];
@@ -18,7 +24,7 @@ void revival_receive(struct loop *loop, struct revival *revival)
                                         .ending = revival->is_final ? ENDING_STOP : ENDING_ANY};
     char why[RECORDS_WHY_MAX] = "";
     remote_look_at_owners(loop); /* it may have had rooms there at an earlier term */
-    if (is_given(loop, revival)) {
+    if (is_given(loop, revival) && !is_there(loop, revival->code)) {
         bool is_made = records_make_room(loop->server, bytes_of(revival->text, revival->length),
                                          revival->code, restoring, why);
         if (is_made)

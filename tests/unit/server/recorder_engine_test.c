@@ -176,6 +176,28 @@ static void an_end_takes_the_place_of_a_room(void **state)
     stage_end(scene.stage);
 }
 
+/* What an owner of before wrote late would be a room again for whoever opens the slice next. */
+static void an_end_takes_late_records_of_earlier_terms_along(void **state)
+{
+    (void)state;
+    struct scene scene = begin();
+    const char *later = stage_key(scene.code, TERM + 1);
+    stage_keep(scene.stage, later, "{\"n\":3}");
+    assert_true(put(&scene, TERM, ""));
+    stage_keep(scene.stage, stage_key(scene.code, TERM - 1), "{\"n\":1}");
+    (void)stage_turn(scene.stage);
+    stage_expect(scene.stage, stage_key(scene.code, TERM - 1), "{\"n\":1}");
+    scene.stage->now_ms += RECORDER_END_MS;
+    scene.stage->bus.fails_at = scene.stage->bus.calls + 2; /* the removal has no answer */
+    (void)stage_turn(scene.stage);
+    stage_expect(scene.stage, end_key(&scene), "{}");
+    (void)stage_turn(scene.stage);
+    stage_expect_none(scene.stage, stage_key(scene.code, TERM - 1));
+    stage_expect_none(scene.stage, end_key(&scene));
+    stage_expect(scene.stage, stage_key(scene.code, TERM + 1), "{\"n\":3}");
+    stage_end(scene.stage);
+}
+
 static void an_end_without_answer_is_tried_again(void **state)
 {
     (void)state;
@@ -262,6 +284,7 @@ int main(void)
         cmocka_unit_test(a_refusal_for_ever_is_left),
         cmocka_unit_test(a_record_of_another_term_is_nobodys),
         cmocka_unit_test(an_end_takes_the_place_of_a_room),
+        cmocka_unit_test(an_end_takes_late_records_of_earlier_terms_along),
         cmocka_unit_test(an_end_without_answer_is_tried_again),
         cmocka_unit_test(a_record_may_be_too_long),
         cmocka_unit_test(a_turn_writes_what_loops_have_handed_over),
