@@ -27,6 +27,7 @@
     FUNCTION(natsConnection_Connect)                  \
     FUNCTION(natsConnection_Destroy)                  \
     FUNCTION(natsConnection_FlushTimeout)             \
+    FUNCTION(natsConnection_GetMaxPayload)            \
     FUNCTION(natsConnection_JetStream)                \
     FUNCTION(natsConnection_Publish)                  \
     FUNCTION(natsConnection_SubscribeSync)            \

@@ -1,5 +1,6 @@
 /* A connection to NATS: how it is set, and what its threads tell. */
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -13,6 +14,7 @@
 #define CONNECT_MS BUS_WRITE_MS
 #define CLOSE_MS 1000 /* as long libnats may take to tell that a connection has ended */
 #define CLOSE_LOOK_MS 1
+#define PAYLOAD_LEAST (BUS_RECORD_TEXT_MAX + 4096) /* the longest text, with its headers */
 
 static void note_disconnect(natsConnection *connection, void *closure)
 {
@@ -131,6 +133,18 @@ static natsStatus connect_quietly(struct nats_link *link, natsOptions *set)
     return status;
 }
 
+/* A server that refuses what is long would refuse it for ever, and what waits behind it. */
+static bool takes_long_messages(const struct nats_link *link, char why[BUS_WHY_MAX])
+{
+    int64_t most = link->library->natsConnection_GetMaxPayload(link->connection);
+    if (most >= PAYLOAD_LEAST)
+        return true;
+    snprintf(why, BUS_WHY_MAX,
+             "NATS takes messages of %lld bytes at most, and %d are needed (max_payload)",
+             (long long)most, PAYLOAD_LEAST);
+    return false;
+}
+
 bool nats_link_open(struct nats_link *link, const struct nats_library *library,
                     const struct bus_nats_options *options, uint64_t end_ms, char why[BUS_WHY_MAX])
 {
@@ -156,7 +170,7 @@ bool nats_link_open(struct nats_link *link, const struct nats_library *library,
         nats_note_why(library, what, status, why);
     library->natsOptions_Destroy(set);
     atomic_store(&link->is_connected, status == NATS_OK);
-    return status == NATS_OK;
+    return status == NATS_OK && takes_long_messages(link, why);
 }
 
 bool nats_link_close(struct nats_link *link)

@@ -1,4 +1,5 @@
-// Who may join a cluster: NATS asks for a password or for credentials, and proves by a certificate who it is.
+// Who may join a cluster: NATS asks for a password or for credentials, proves by a certificate who it is, and must
+// take messages that are long enough.
 
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
@@ -110,6 +111,12 @@ addCluster('NATS without TLS', '', {
     ['a node that asks for TLS', { variables: { NATS_CA: authority } }, /Secure Connection not available/],
   ],
 });
+
+addCluster('NATS that takes 256 KiB at a time', 'max_payload: 262144', {
+  refused: [['whose records may be longer', {}, /NATS takes messages of 262144 bytes at most, and 528384 are needed \(max_payload\)/]],
+});
+
+addCluster('NATS that takes as much as records need', 'max_payload: 528384', { joined: [['need no more', {}]] });
 
 describe('A node of a cluster', { skip: lacksNats }, () => {
   before(() => Promise.all(clusters.map(({ nats }) => nats.start())));
