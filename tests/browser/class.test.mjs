@@ -8,8 +8,9 @@ import { pack } from '../../web/play/state.js';
 import { colors, soloMax, teamCount } from '../../web/play/teams.js';
 import { describeWithBrowser, takeScreenshot } from './support/browser.mjs';
 import {
-  becomes, closeAll, closeRoom, haveLines, heightOf, introduce, join, joinPlain, laptop, lines, look, lying,
-  openPhone, openRoom, origin, red, screen, smallPhone, statesUntil, television, text, throwOut, tinyPhone,
+  becomes, closeAll, closeRoom, endCountdown, haveLines, heightOf, introduce, join, joinPlain,
+  laptop, lines, look, lying, openPhone, openRoom, origin, red, screen, skipToRound, smallPhone,
+  statesUntil, television, text, throwOut, tinyPhone,
 } from './support/game.mjs';
 
 const frameMilliseconds = 1000 / 60;
@@ -45,17 +46,9 @@ const framesLater = (page, count) =>
 const colorsOf = (page, selector) =>
   page.locator(selector).evaluateAll((items) => items.map((item) => item.style.getPropertyValue('--color')));
 
-async function skipRound(host) {
-  await host.click('#skip');
-  await screen(host, 'countdown');
-  await host.click('#skip');
-  await host.waitForSelector('#countdown', { state: 'hidden' });
-}
-
 /** To the results, from the middle of round 1. */
 async function skipToResults(host) {
-  await skipRound(host);
-  await skipRound(host);
+  for (const round of [2, 3]) await skipToRound(host, round);
   await host.click('#skip');
   await screen(host, 'results');
 }
@@ -108,7 +101,7 @@ describeWithBrowser('The game in a class', (browser) => {
     const teams = await lines(host, '#arena-teams li');
     assert.equal(teams.length, teamCount(playersMax));
     await look(host, 'class-countdown', television, laptop);
-    await host.click('#skip');
+    await endCountdown(host);
     await screen(ada, 'pad');
     const turns = members.map((member) => {
       const turn = () => member.relay({ type: 'turn', turn: Math.floor(Math.random() * 3) - 1, held: 400 }, 0);
@@ -186,7 +179,7 @@ describeWithBrowser('The game in a class', (browser) => {
     assert.equal(new Set(await colorsOf(host, '#players li')).size, soloMax);
     await host.click('#start');
     await haveLines(host, '#arena-players .name', ...'1234567'.replace(/./g, 'P$& ').trim().split(' '), 'Nina');
-    await host.click('#skip');
+    await endCountdown(host);
     await screen(ninth, 'pad');
 
     // One more comes during this game, which has no colour left, and plays in the next one.
@@ -195,15 +188,15 @@ describeWithBrowser('The game in a class', (browser) => {
       tom, '#status-text', 'A game for eight is under way. You play in the next one, in teams.',
     );
     await look(tom, 'class-next-game', smallPhone, tinyPhone);
-    await skipRound(host);
+    await skipToRound(host, 2);
     assert.ok(await tom.isVisible('#status'));
-    await skipRound(host);
+    await skipToRound(host, 3);
     await host.click('#skip');
     await becomes(tom, '#status-text', 'You did not play this time.');
     assert.match(await text(host, '#winner'), /^(P\d|Nina|Nobody)/);
     await host.click('#start');
     await host.waitForSelector('#arena-teams li:nth-child(3)');
-    await host.click('#skip');
+    await endCountdown(host);
     await screen(tom, 'pad');
     await closeAll(browser, server);
   });
@@ -215,7 +208,7 @@ describeWithBrowser('The game in a class', (browser) => {
     assert.ok(await host.isVisible('party-screen[phase=lobby]'), 'between games there is none');
     await host.click('#start');
     await screen(host, 'countdown');
-    await host.click('#skip');
+    await endCountdown(host);
     await screen(ada, 'pad');
     await ada.keyboard.down('ArrowLeft');
     await host.keyboard.press('Control+p');
@@ -247,7 +240,7 @@ describeWithBrowser('The game in a class', (browser) => {
     assert.ok(await ada.isVisible('#status'));
     await host.click('#go-on');
     await screen(host, 'countdown');
-    await host.click('#skip');
+    await endCountdown(host);
     await screen(ada, 'pad');
     const seconds = Number(await text(host, '#arena-time'));
     assert.ok(seconds <= left && seconds > left - 5, `${seconds} s of ${left}`);
@@ -332,7 +325,7 @@ describeWithBrowser('The game in a class', (browser) => {
     await host.click('#start');
     await hears(host, /^Round 1 of 3: Warm-up\. Grab stars\. Bump into nobody\.$/);
     await hears(ada, /^Look up!/);
-    await host.click('#skip');
+    await endCountdown(host);
     await hears(host, /^Go!$/);
     await hears(ada, /^Go!$/);
     await hears(host, /^10 seconds left\. Ada \d+ points?\.$/);

@@ -8,9 +8,10 @@ import { playersMax } from '../../web/play/game.js';
 import { colors } from '../../web/play/teams.js';
 import { describeWithBrowser, desktop } from './support/browser.mjs';
 import {
-  becomes, calm, closeAll, closeRoom, haveLines, heightOf, hide, holdLeft, introduce, isLockShown, join,
-  joinPlain, joinSilent, laptop, lines, look, lying, nameIn, openPhone, openRoom, origin, phone, pointsIn, red,
-  reopen, screen, smallPhone, statesUntil, television, text, throwOut, throwOutButton, tinyPhone,
+  becomes, calm, closeAll, closeRoom, endCountdown, haveLines, heightOf, hide, holdLeft, introduce,
+  isLockShown, join, joinPlain, joinSilent, laptop, lines, look, lying, nameIn, openPhone,
+  openRoom, origin, phone, pointsIn, red, reopen, screen, skipToRound, smallPhone, statesUntil,
+  television, text, throwOut, throwOutButton, tinyPhone,
 } from './support/game.mjs';
 
 describeWithBrowser('The game', (browser) => {
@@ -83,7 +84,7 @@ describeWithBrowser('The game', (browser) => {
     await screen(host, 'countdown');
     await look(host, 'break');
     await host.evaluate(() => (Math.random = window.realRandom));
-    await host.click('#skip');
+    await endCountdown(host);
     await Promise.all([ada2, ben, cem, dia].map((page) => screen(page, 'pad')));
     await ben.context().setOffline(true);
     await ben.evaluate(() => dispatchEvent(new Event('pageshow'))); // it wakes up, and is offline
@@ -104,7 +105,7 @@ describeWithBrowser('The game', (browser) => {
     assert.deepEqual(after.map(nameIn), before.map(nameIn));
     after.forEach((line, i) => assert.ok(pointsIn(line) >= pointsIn(before[i]), line));
     await host.evaluate(() => (Math.random = window.realRandom));
-    await host.click('#skip');
+    await endCountdown(host);
     await Promise.all([ada2, ben, cem, dia].map((page) => screen(page, 'pad')));
 
     await host.click('#skip');
@@ -112,7 +113,7 @@ describeWithBrowser('The game', (browser) => {
     // Round 3: one leaves for good, and nobody waits for them.
     await screen(host, 'countdown');
     await becomes(host, '#round-number', 'Round 3 of 3');
-    await host.click('#skip');
+    await endCountdown(host);
     await screen(ada2, 'pad');
     await cem.close();
     await host.click('#skip');
@@ -315,7 +316,7 @@ describeWithBrowser('The game', (browser) => {
     // The same in the midst of a game.
     await host.click('#start');
     await screen(host, 'countdown');
-    await host.click('#skip');
+    await endCountdown(host);
     await screen(ada, 'pad');
     await host.click('#arena-lock');
     await host.waitForSelector('#arena-lock[aria-pressed=true]');
@@ -354,7 +355,7 @@ describeWithBrowser('The game', (browser) => {
     await ben.click('#ready');
     await becomes(eve, '#watch-title', 'Warm-up');
     await becomes(eve, '#watch-text', 'Round 1 of 3 begins. Grab stars. Bump into nobody.');
-    await host.click('#skip');
+    await endCountdown(host);
     await eventually(async () => / 5\d s left$/.test(await text(eve, '#watch-text')), 'Seconds that go by');
     await eventually(async () => {
       const scores = await lines(host, '#arena-players .detail');
@@ -369,12 +370,7 @@ describeWithBrowser('The game', (browser) => {
     await isLockShown(eve, false);
 
     // The end, and a seat after all.
-    for (const round of [2, 3]) {
-      await host.click('#skip');
-      await becomes(host, '#round-number', `Round ${round} of 3`);
-      await host.click('#skip');
-      await host.waitForSelector('#countdown', { state: 'hidden' });
-    }
+    for (const round of [2, 3]) await skipToRound(host, round);
     await host.click('#skip');
     await screen(host, 'results');
     await becomes(eve, '#watch-title', await text(host, '#winner'));
@@ -394,7 +390,7 @@ describeWithBrowser('The game', (browser) => {
     const ada = await join(browser, server, code, 'Ada');
     await host.click('#start');
     await screen(host, 'countdown');
-    await host.click('#skip');
+    await endCountdown(host);
     await screen(ada, 'pad');
     await eventually(async () => pointsIn((await lines(host, '#arena-players li'))[0]) > 0, 'Points');
     await host.close();
@@ -408,7 +404,7 @@ describeWithBrowser('The game', (browser) => {
     await haveLines(again, '#arena-players .name', 'Ada');
     assert.ok(Number(await text(again, '#arena-players .detail')) >= score);
     await ada.waitForSelector('#banner', { state: 'hidden' });
-    await again.click('#skip');
+    await endCountdown(again);
     await screen(ada, 'pad');
     await closeAll(browser, server);
   });
@@ -447,7 +443,7 @@ describeWithBrowser('The game', (browser) => {
     await host.click('#start');
     await screen(host, 'countdown');
     await becomes(tab, '#status-title', 'Look up!');
-    await host.click('#skip');
+    await endCountdown(host);
     await screen(tab, 'pad');
     const isHeldByClick = () => {
       document.getElementById('right').click(); // as by Enter, or by what reads the page
@@ -514,18 +510,13 @@ describeWithBrowser('The game', (browser) => {
     for (const member of [ada, ben]) await member.terminate();
     const areAllAway = async () => (await host.locator('#arena-players .away').count()) === 3;
     await eventually(areAllAway, 'Nobody who is here');
-    await host.click('#skip');
+    await endCountdown(host);
     const isLater = ({ phase, secondsLeft }) => phase === 'round' && secondsLeft < 59;
     const seconds = (await statesUntil(watcher, isLater)).map(({ secondsLeft }) => secondsLeft);
     assert.deepEqual([...new Set(seconds)].slice(-3), [60, 59, 58]);
 
     // All are away until the end, and somebody comes late.
-    for (const round of [2, 3]) {
-      await host.click('#skip');
-      await becomes(host, '#round-number', `Round ${round} of 3`);
-      await host.click('#skip');
-      await host.waitForSelector('#countdown', { state: 'hidden' });
-    }
+    for (const round of [2, 3]) await skipToRound(host, round);
     const late = await join(browser, server, code, 'Late');
     await becomes(late, '#status-text', 'The last round is under way. Play again is next.');
     await host.click('#skip');

@@ -31,6 +31,25 @@ const views = {
   status: '#status:not([hidden]):has(#status-title:not(:empty))', // the screen knows the player
 };
 export const screen = (page, name) => page.waitForSelector(views[name] ?? `#${name}:not([hidden])`);
+/**
+ * Ends the countdown of a screen, unless it has ended by itself: it takes a few seconds, and a slow machine may need
+ * them to find the button. Looking and pressing are one step of the page, so the round is not ended instead.
+ */
+export async function endCountdown(host) {
+  await host.evaluate(() => {
+    if (!document.getElementById('countdown').hidden) document.getElementById('skip').click();
+  });
+  await host.waitForSelector('#countdown', { state: 'hidden' });
+}
+
+/** Ends the round of a screen, and the countdown after it. Then round `number` is played, from 1. */
+export async function skipToRound(host, number) {
+  await host.click('#skip');
+  await screen(host, 'countdown');
+  await becomes(host, '#round-number', `Round ${number} of 3`);
+  await endCountdown(host);
+}
+
 export const text = (page, selector) => page.locator(selector).innerText();
 export const pointsIn = (line) => Number(/\d+$/.exec(line));
 export const nameIn = (line) => line.replace(/ \d+$/, '');
