@@ -244,7 +244,8 @@ struct loop {
     uint32_t crowds[ORIGINS_MAX + 1]; /* members of rooms, by the origin of the room */
     struct history history;
     struct answer_cache answers;
-    atomic_uint load; /* stats.connections, for loops that look for the emptiest one */
+    atomic_uint load;    /* stats.connections, for loops that look for the emptiest one */
+    atomic_uint clients; /* in a cluster: stats.clients after the last turn, for the node's lease */
     bool is_listening;
     bool is_stopping;
     bool is_resting;        /* no socket is attached: between two programs */

@@ -114,6 +114,7 @@ enum node_opening node_open(const struct config *config, struct node **ret_node,
             opening = open_buses(node, config, ret_why);
             if (opening == NODE_OPEN) {
                 peers_init(&node->peers, node->id.incarnation);
+                memcpy(node->peers.name, node->id.name, sizeof node->peers.name);
                 node->peers.publish = node_publish;
                 node->peers.context = node;
                 *ret_node = node;

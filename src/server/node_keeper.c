@@ -59,6 +59,21 @@ static const struct node_known *find_known(const struct node_known *known, uint3
     return NULL;
 }
 
+/* For the list of nodes: what a lease says that was renewed, or is the last one. */
+static void list_peer(struct node *node, const struct node_known *known, const struct lease *lease,
+                      uint64_t now_ms)
+{
+    uint8_t place = peers_find(&node->peers, known->incarnation);
+    if (place == PEER_NOBODY)
+        return;
+    if (known->has_ended) {
+        peers_set_state(&node->peers, place, PEER_UNLISTED);
+    } else if (known->renewed_ms == now_ms) {
+        node->listed_ms[place] = now_ms;
+        peers_list(&node->peers, place, lease);
+    }
+}
+
 /* Notes who is there beside this node, how many loops it has, and whether it renews its lease. */
 static void note_leases(struct node *node, const struct bus_entries *entries)
 {
@@ -84,6 +99,7 @@ static void note_leases(struct node *node, const struct bus_entries *entries)
         /* Whose messages loops take. Leases of the dead stay; only one that is renewed counts. */
         if (known.renewed_ms != 0 && !known.has_ended)
             (void)peers_add(&node->peers, known.incarnation, known.loops);
+        list_peer(node, &known, &lease, now_ms);
     }
 }
 
@@ -237,6 +253,28 @@ static void tell_figures(struct node *node, uint32_t own, uint32_t owned, uint32
                 own, MAP_SLICES, peers, owned);
 }
 
+/* A node that was killed says nothing of it, and its lease stays: time tells. */
+static void list_silent_ones(struct node *node, uint64_t now_ms)
+{
+    struct peer_view view;
+    for (uint32_t place = 0; place < node->peers.count; place++) {
+        uint64_t silent_ms = now_ms - node->listed_ms[place];
+        if (silent_ms <= NODE_ALIVE_MS || !peers_look(&node->peers, place, &view))
+            continue;
+        bool is_recent = silent_ms <= NODE_LISTED_MS;
+        peers_set_state(&node->peers, (uint8_t)place, is_recent ? PEER_SILENT : PEER_UNLISTED);
+    }
+}
+
+/* Open WebSockets, as /stats counts them. */
+static uint64_t count_clients(const struct server *server)
+{
+    uint64_t clients = 0;
+    for (uint32_t i = 0; i < server->loop_count; i++)
+        clients += atomic_load_explicit(&server->loops[i]->clients, memory_order_relaxed);
+    return clients;
+}
+
 static void count_figures(struct node *node, uint64_t now_ms)
 {
     const struct server *server = node->server;
@@ -254,8 +292,8 @@ static void count_figures(struct node *node, uint64_t now_ms)
         owned += peers_place(owner) == PEER_HERE || peers_is_other(owner);
     }
     tell_figures(node, own, owned, peers);
-    ownership_set_figures(&node->ownership, atomic_load(&server->rooms),
-                          atomic_load(&server->connection_count));
+    list_silent_ones(node, now_ms);
+    ownership_set_figures(&node->ownership, atomic_load(&server->rooms), count_clients(server));
 }
 
 /* Tells the operator when the bus is away, and when it is back. */

@@ -13,6 +13,7 @@
 #define NODE_LEASES_MS 2000       /* between two looks at all leases ... */
 #define NODE_LEASES_SOON_MS 500   /* ... and while an owner is not known by its lease */
 #define NODE_ALIVE_MS 6000        /* so long after its last renewal a node counts in the figures */
+#define NODE_LISTED_MS 600000     /* as long the list of nodes has a silent one */
 #define NODE_FRESH_MS 3000        /* after a read of the map rooms may be made, */
 #define NODE_END_MS 2000          /* as long node_end() waits, */
 #define NODE_RECORDS_END_MS 10000 /* and before that for the last records */
@@ -105,6 +106,7 @@ struct node {
     struct ownership ownership;
     struct node_known known[BUS_LEASES_MAX];
     uint32_t known_count;
+    uint64_t listed_ms[PEERS_MAX]; /* when a listed peer's last renewal was seen */
     uint64_t leases_asked_ms;
     bool has_stranger; /* an owner whose lease is not known */
     bool is_bus_known_away;

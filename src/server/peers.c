@@ -1,6 +1,8 @@
 /* A word has the place in its lowest byte, and the term above that: see peers_place(). */
 #include "server/peers.h"
 
+#include <string.h>
+
 #define PLACE_BITS 8
 
 void peers_init(struct peers *peers, uint64_t incarnation)
@@ -12,9 +14,12 @@ void peers_init(struct peers *peers, uint64_t incarnation)
 
 uint8_t peers_find(const struct peers *peers, uint64_t incarnation)
 {
-    for (uint32_t place = 0; place < peers->count; place++) {
-        if (atomic_load(&peers->peers[place].incarnation) == incarnation)
+    for (uint32_t place = 0; incarnation != 0 && place < PEERS_MAX; place++) {
+        uint64_t there = atomic_load(&peers->peers[place].incarnation);
+        if (there == incarnation)
             return (uint8_t)place;
+        if (there == 0) /* so are all behind it */
+            break;
     }
     return PEER_NOBODY;
 }
@@ -26,12 +31,65 @@ uint8_t peers_add(struct peers *peers, uint64_t incarnation, uint32_t loops)
         atomic_store(&peers->peers[place].loops, loops);
         return place;
     }
-    if (peers->count == PEERS_MAX)
+    if (incarnation == 0 || peers->count == PEERS_MAX)
         return PEER_NOBODY;
     struct peer *peer = &peers->peers[peers->count];
     atomic_store(&peer->incarnation, incarnation);
     atomic_store(&peer->loops, loops);
     return (uint8_t)peers->count++;
+}
+
+static void forget_silent_namesake(struct peers *peers, uint8_t place)
+{
+    for (uint32_t i = 0; i < peers->count; i++) {
+        struct peer *peer = &peers->peers[i];
+        if (i != place && atomic_load(&peer->state) == PEER_SILENT &&
+            strcmp(peer->name, peers->peers[place].name) == 0)
+            atomic_store(&peer->state, PEER_UNLISTED);
+    }
+}
+
+void peers_list(struct peers *peers, uint8_t place, const struct lease *lease)
+{
+    struct peer *peer = &peers->peers[place];
+    /* A stranger may write a lease with the incarnation of another one: the first name stays. */
+    if (peer->name[0] == '\0')
+        memcpy(peer->name, lease->node.name, sizeof peer->name);
+    atomic_store(&peer->rooms, lease->rooms);
+    atomic_store(&peer->clients, lease->clients);
+    peers_set_state(peers, place, lease->is_draining ? PEER_LEAVING : PEER_SERVING);
+    forget_silent_namesake(peers, place);
+}
+
+void peers_set_state(struct peers *peers, uint8_t place, enum peer_state state)
+{
+    atomic_store(&peers->peers[place].state, (unsigned)state);
+}
+
+bool peers_look(const struct peers *peers, uint32_t place, struct peer_view *ret_view)
+{
+    const struct peer *peer = &peers->peers[place];
+    enum peer_state state = (enum peer_state)atomic_load(&peer->state);
+    if (state == PEER_UNLISTED)
+        return false;
+    *ret_view = (struct peer_view){
+        .name = peer->name,
+        .state = state,
+        .rooms = atomic_load(&peer->rooms),
+        .clients = atomic_load(&peer->clients),
+    };
+    return true;
+}
+
+void peers_look_at_all(const struct peers *peers, struct peers_view *ret_view)
+{
+    ret_view->name = peers->name;
+    ret_view->own_slices = atomic_load(&peers->own_slices);
+    ret_view->live_peers = atomic_load(&peers->live_peers);
+    ret_view->is_connected = atomic_load(&peers->is_connected);
+    ret_view->count = 0;
+    for (uint32_t place = 0; place < PEERS_MAX; place++)
+        ret_view->count += peers_look(peers, place, &ret_view->peers[ret_view->count]);
 }
 
 void peers_set_owner(struct peers *peers, uint32_t slice, uint8_t place, uint64_t term)

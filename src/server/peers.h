@@ -13,6 +13,7 @@
 
 #include "base/attributes.h"
 #include "base/bytes.h"
+#include "cluster/lease.h"
 #include "cluster/map.h"
 #include "server/limits.h"
 
@@ -23,13 +24,48 @@
 #define PEER_HERE 254   /* this process */
 #define PEER_NOBODY 255 /* nobody who is known */
 
+/* What the list of nodes says of a peer. */
+enum peer_state {
+    PEER_UNLISTED, /* it has ended, is silent for long, or never renewed its lease in our time */
+    PEER_SERVING,  /* it renews its lease */
+    PEER_LEAVING,  /* so it does, and it drains */
+    PEER_SILENT,   /* it renewed its lease once, and does so no more, or nobody can read it now */
+};
+
 struct peer {
     _Atomic uint64_t incarnation;
     atomic_uint loops; /* that it has */
+    /*
+     * For the list. The name is written once, before the peer is listed for the first time: so
+     * whoever has read that it is listed may read the name.
+     */
+    char name[NODE_NAME_MAX + 1];
+    atomic_uint state; /* enum peer_state */
+    _Atomic uint64_t rooms;
+    _Atomic uint64_t clients;
+};
+
+/* A peer as the list shows it. */
+struct peer_view {
+    const char *name; /* as long as the peers are there */
+    enum peer_state state;
+    uint64_t rooms;
+    uint64_t clients;
+};
+
+/* The cluster at one moment, for /stats. */
+struct peers_view {
+    const char *name; /* of this node */
+    uint32_t own_slices;
+    uint32_t live_peers;
+    bool is_connected;
+    uint32_t count;
+    struct peer_view peers[PEERS_MAX]; /* in the order in which this node met them */
 };
 
 struct peers {
     uint64_t incarnation;                /* of this process */
+    char name[NODE_NAME_MAX + 1];        /* of this node; written before the loops run */
     _Atomic uint64_t slices[MAP_SLICES]; /* read with peers_owner() */
     struct peer peers[PEERS_MAX];
     uint32_t count;      /* only the writer reads it */
@@ -62,11 +98,22 @@ struct ownership_word {
 /* Nobody owns anything at first. */
 void peers_init(struct peers *peers, uint64_t incarnation);
 
-/* The place of a process. PEER_NOBODY: it has none. */
+/* The place of a process, for any thread. PEER_NOBODY: it has none. */
 uint8_t peers_find(const struct peers *peers, uint64_t incarnation);
 
 /* The place of a process, which gets one if it has none. PEER_NOBODY: all places are taken. */
 uint8_t peers_add(struct peers *peers, uint64_t incarnation, uint32_t loops);
+
+/*
+ * Lists a peer with what its lease says, as serving or leaving. A silent one of the same name is
+ * listed no more: it is the process that this one follows.
+ */
+void peers_list(struct peers *peers, uint8_t place, const struct lease *lease);
+void peers_set_state(struct peers *peers, uint8_t place, enum peer_state state);
+
+/* What is listed at a place, from any thread. False: nothing is. */
+bool peers_look(const struct peers *peers, uint32_t place, struct peer_view *ret_view);
+void peers_look_at_all(const struct peers *peers, struct peers_view *ret_view);
 
 /*
  * Notes who owns a slice: a place, or PEER_HERE or PEER_OPENING if it is this process at this term,

@@ -374,8 +374,10 @@ void turn_take(struct loop *loop)
     loop_begin_phase(loop);
     flush_all(loop);
     settle_reap(loop, REAPED_BYTES_PER_TURN);
-    if (loop->links != NULL)
+    if (loop->links != NULL) {
         links_flush(loop);
+        atomic_store_explicit(&loop->clients, (unsigned)loop->stats.clients, memory_order_relaxed);
+    }
     budget_settle(loop);
     records_write(loop);
     trim_memory(loop);

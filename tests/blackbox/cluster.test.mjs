@@ -52,6 +52,12 @@ async function keepState([host, ...guests], state) {
   for (const guest of guests) await guest.expect({ type: 'state', data: state });
 }
 
+/** The list of nodes, by name. */
+async function nodesOf(server) {
+  const { nodes } = (await server.stats()).cluster;
+  return Object.fromEntries(nodes.map(({ name, ...rest }) => [name, rest]));
+}
+
 for (const loops of loopCounts) {
   describe(`A cluster, with --loops ${loops}`, { skip: lacksNats }, () => {
     const nats = new Map();
@@ -91,11 +97,33 @@ for (const loops of loopCounts) {
     it('The numbers of a node tell of its part in the cluster', async () => {
       const cluster = async (server) => (await server.stats()).cluster;
       await eventually(async () => (await cluster(a)).peers === 2, 'The other nodes');
-      assert.deepEqual(await cluster(a), { slices: 256, peers: 2, connected: true });
+      const { nodes, ...numbers } = await cluster(a);
+      assert.deepEqual(numbers, { slices: 256, peers: 2, connected: true });
+      assert.equal(nodes.length, 3);
       assert.deepEqual((await cluster(b)).slices, 0);
       const { body } = await a.get('/metrics');
       for (const line of [/cluster_slices\{.*\} 256$/m, /cluster_peers\{.*\} 2$/m, /cluster_connected\{.*\} 1$/m])
         assert.match(body, line);
+    });
+
+    it('Each node lists all nodes, with the rooms and clients of each', async () => {
+      const members = await party(2, [a, b, b]);
+      const own = async (server) => {
+        const { rooms, clients } = await server.stats();
+        return { rooms, clients };
+      };
+      const list = async (server, here) =>
+        assert.deepEqual(await nodesOf(server), {
+          a: { state: here === 'a' ? 'here' : 'serving', ...(await own(a)) },
+          b: { state: here === 'b' ? 'here' : 'serving', ...(await own(b)) },
+          c: { state: 'serving', ...(await own(c)) },
+        });
+      for (const [here, server] of Object.entries({ a, b })) {
+        await eventually(() => list(server, here).then(() => true, () => false), `The list of ${here}`).catch(() => list(server, here));
+      }
+      assert.ok((await own(a)).rooms > 0 && (await own(b)).clients >= 2);
+      for (const member of members) await member.terminate();
+      await eventually(async () => (await nodesOf(a)).b.clients === (await own(b)).clients, 'Two clients less at the other node');
     });
 
     it('Long messages go from node to node, more of them than may wait there', async () => {
@@ -204,6 +232,13 @@ for (const loops of loopCounts) {
       for (const protocol of [1, 2, 3]) await talk(await party(protocol, [c, b]));
     });
 
+    it('A node that was killed is listed as silent', async () => {
+      for (const [server, other] of [[b, 'c'], [c, 'b']]) {
+        await eventually(async () => (await nodesOf(server)).a.state === 'silent', 'The word for a node that is dead', 2);
+        assert.equal((await nodesOf(server))[other].state, 'serving');
+      }
+    });
+
     it('Each loop of a node that has half of all slices makes rooms', async () => {
       for (let count = 0; count < 4 * loops; count++) await talk(await party(2, [count % 2 ? b : c, b]));
     });
@@ -240,6 +275,7 @@ b.kill();
       assert.ok(hasSlices(c, 0));
       await eventually(() => hasSlices(d, 256), 'All slices at the last node', TAKEOVER);
       assert.ok(Date.now() - began < HANDOVER_MILLISECONDS, `It took ${Date.now() - began} ms`);
+      assert.equal((await nodesOf(d)).c, undefined, 'It said that it ended');
       for (const members of parties) await talk(await comeBackTo([d], members, 'the last one'));
       await expectRecovery(d, absent, 1, ['first', 'second'].map((data) => dialects[3].message(speaker, data)));
       await talk(await party(3, [d, d]));

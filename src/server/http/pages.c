@@ -86,6 +86,10 @@ static void write_metrics(struct writer *writer, const void *metrics)
 void pages_send_stats(struct loop *loop, struct conn *conn, const struct answer *answer)
 {
     static __thread struct origin_counts origins[ORIGINS_MAX + 1];
+    static __thread struct peers_view cluster;
+    const struct peers *peers = loop->server->peers;
+    if (peers != NULL)
+        peers_look_at_all(peers, &cluster);
     const struct stats_json stats = {
         .total = &answer->total,
         .history = &answer->history,
@@ -95,7 +99,7 @@ void pages_send_stats(struct loop *loop, struct conn *conn, const struct answer 
         .poller = loop->server->poller,
         .protocol = (enum protocol)loop->server->config->protocol,
         .is_draining = loop->relay.is_draining,
-        .peers = loop->server->peers,
+        .cluster = peers == NULL ? NULL : &cluster,
         .origins = origins,
         .origin_count = origins_list(&loop->server->origins, origins, ORIGINS_MAX + 1),
     };

@@ -96,15 +96,45 @@ static void write_history(struct writer *writer, const struct stats_json *stats)
     WRITER_PUT(writer, "]}");
 }
 
-static void write_cluster(struct writer *writer, const struct peers *peers)
+static void write_node(struct writer *writer, const char *state, const struct peer_view *node)
 {
-    if (peers == NULL)
+    WRITER_PUT(writer, "{\"name\":\"");
+    writer_put_string(writer, node->name); /* of letters, digits, `-` and `_` */
+    WRITER_PUT(writer, "\",\"state\":\"");
+    writer_put_string(writer, state);
+    writer_put_number(writer, "\",\"rooms\":", node->rooms);
+    writer_put_number(writer, ",\"clients\":", node->clients);
+    writer_put_byte(writer, '}');
+}
+
+/* This node first, and then the others as they were met. */
+static void write_nodes(struct writer *writer, const struct stats_json *stats)
+{
+    static const char *const states[] = {
+        [PEER_SERVING] = "serving", [PEER_LEAVING] = "leaving", [PEER_SILENT] = "silent"};
+    const struct peers_view *cluster = stats->cluster;
+    const struct peer_view here = {
+        .name = cluster->name, .rooms = stats->total->rooms, .clients = stats->total->clients};
+    WRITER_PUT(writer, ",\"nodes\":[");
+    write_node(writer, "here", &here);
+    for (uint32_t i = 0; i < cluster->count; i++) {
+        writer_put_byte(writer, ',');
+        write_node(writer, states[cluster->peers[i].state], &cluster->peers[i]);
+    }
+    writer_put_byte(writer, ']');
+}
+
+static void write_cluster(struct writer *writer, const struct stats_json *stats)
+{
+    const struct peers_view *cluster = stats->cluster;
+    if (cluster == NULL)
         return;
     WRITER_PUT(writer, ",\"cluster\":{");
-    write_number(writer, "slices", atomic_load(&peers->own_slices));
+    write_number(writer, "slices", cluster->own_slices);
     writer_put_byte(writer, ',');
-    write_number(writer, "peers", atomic_load(&peers->live_peers));
-    writer_put_flag(writer, ",\"connected\":", atomic_load(&peers->is_connected));
+    write_number(writer, "peers", cluster->live_peers);
+    writer_put_flag(writer, ",\"connected\":", cluster->is_connected);
+    write_nodes(writer, stats);
     writer_put_byte(writer, '}');
 }
 
@@ -129,7 +159,7 @@ void stats_json_write(struct writer *writer, const struct stats_json *stats)
     write_number(writer, "messages", total->counters[COUNTER_MESSAGES_IN]);
     writer_put_byte(writer, ',');
     write_number(writer, "deliveries", total->counters[COUNTER_DELIVERIES]);
-    write_cluster(writer, stats->peers);
+    write_cluster(writer, stats);
     write_origins(writer, stats);
     write_counts(writer, total);
     write_history(writer, stats);

@@ -15,7 +15,8 @@ struct stats_json {
     enum poller_kind poller;
     enum protocol protocol;
     bool is_draining;
-    const struct peers *peers; /* NULL: there is no cluster */
+    /* NULL: there is none. A copy, since the text is written twice, and must be the same. */
+    const struct peers_view *cluster;
     const struct origin_counts *origins;
     size_t origin_count;
 };

@@ -54,12 +54,65 @@ static void test_nobody_owns_a_slice_at_first(void **state)
     assert_false(peers_is_same(before, peers_owner(&peers, 5)));
 }
 
+static void list(uint8_t place, const char *name, uint64_t rooms, bool is_draining)
+{
+    struct lease lease = {.rooms = rooms, .clients = rooms + 1, .is_draining = is_draining};
+    assert_true(node_id_set(&lease.node, bytes_of_string(name), 100u + place));
+    peers_list(&peers, place, &lease);
+}
+
+static void test_a_peer_is_listed_with_what_its_lease_says(void **state)
+{
+    static struct peers_view view;
+    (void)state;
+    peers_init(&peers, 1);
+    for (uint64_t i = 0; i < 3; i++)
+        assert_int_equal(peers_add(&peers, 100 + i, 2), i);
+    peers_look_at_all(&peers, &view);
+    assert_int_equal(view.count, 0);
+    list(2, "c", 5, false);
+    list(1, "b", 7, true);
+    list(1, "another", 7, true); /* somebody else's lease with this incarnation */
+    peers_look_at_all(&peers, &view);
+    assert_int_equal(view.count, 2);
+    assert_string_equal(view.peers[0].name, "b");
+    assert_int_equal(view.peers[0].state, PEER_LEAVING);
+    assert_int_equal(view.peers[0].rooms, 7);
+    assert_int_equal(view.peers[0].clients, 8);
+    assert_string_equal(view.peers[1].name, "c");
+    assert_int_equal(view.peers[1].state, PEER_SERVING);
+}
+
+static void test_a_node_that_was_started_again_is_listed_once(void **state)
+{
+    static struct peers_view view;
+    (void)state;
+    peers_init(&peers, 1);
+    for (uint64_t i = 0; i < 3; i++)
+        assert_int_equal(peers_add(&peers, 100 + i, 2), i);
+    list(0, "b", 1, false);
+    list(1, "c", 1, false);
+    list(2, "b", 2, false); /* two processes with one name: nobody knows which one is right */
+    peers_look_at_all(&peers, &view);
+    assert_int_equal(view.count, 3);
+    peers_set_state(&peers, 0, PEER_SILENT);
+    peers_set_state(&peers, 1, PEER_SILENT);
+    list(2, "b", 3, false);
+    peers_look_at_all(&peers, &view);
+    assert_int_equal(view.count, 2);
+    assert_int_equal(view.peers[0].state, PEER_SILENT);
+    assert_string_equal(view.peers[0].name, "c");
+    assert_int_equal(view.peers[1].rooms, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_slice_has_codes_of_each_loop),
         cmocka_unit_test(test_a_process_has_one_place_until_all_are_taken),
         cmocka_unit_test(test_nobody_owns_a_slice_at_first),
+        cmocka_unit_test(test_a_peer_is_listed_with_what_its_lease_says),
+        cmocka_unit_test(test_a_node_that_was_started_again_is_listed_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
