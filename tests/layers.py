@@ -44,7 +44,7 @@ SERVER_ORDER = """
     handover_restore handover_threads remote stopping
     resting revival
     mail node_parts
-    node_keeper node_keys node_messages node_recorder
+    node_keeper node_keys node_messages node_pulse node_recorder
     node
     turn
     hold

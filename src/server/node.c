@@ -148,11 +148,18 @@ static bool begin_readers(struct node *node)
     return true;
 }
 
+static bool begin_pulses(struct node *node)
+{
+    node->has_pulse_thread = node_pulse_open(node) &&
+                             pthread_create(&node->pulse_thread, NULL, node_run_pulse, node) == 0;
+    return node->has_pulse_thread;
+}
+
 bool node_begin(struct node *node, struct server *server)
 {
     node->server = server;
     node->has_sender = pthread_create(&node->sender, NULL, node_run_sender, node) == 0;
-    if (!node->has_sender || !begin_readers(node))
+    if (!node->has_sender || !begin_readers(node) || !begin_pulses(node))
         return false;
     uint64_t random;
     kernel_linux.random(&random, sizeof random);
@@ -213,6 +220,10 @@ void node_stop(struct node *node)
         pthread_join(node->sender, NULL);
     if (node->has_recorder)
         pthread_join(node->recorder_thread, NULL);
+    if (node->has_pulse_thread)
+        pthread_join(node->pulse_thread, NULL);
+    node_pulse_close(node);
+    node->has_pulse_thread = false;
     node->has_keeper = node->has_clerk = node->has_sender = node->has_recorder = false;
     if (node->recorder != NULL)
         records_end(node->server);

@@ -8,6 +8,8 @@
  * - The *recorder* (server/recorder.h) keeps the records of rooms, and restores rooms of slices
  * that the node gets.
  * - A *reader* for each loop waits for messages to the loop, and posts them to its mailbox.
+ * - The *pulse* measures round trips to other nodes, for the list of nodes in /stats. It hears and
+ *   says some small messages a second.
  * - The *sender* publishes what loops have for other nodes. A loop never publishes itself: libnats
  *   writes to a socket that may be full, and holds its lock while it connects anew, so a call may
  *   wait for a second. A loop only appends to the sender's queue. None of these threads is in the

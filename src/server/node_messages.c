@@ -64,22 +64,28 @@ static bool append(struct node_outbox *outbox, struct node_letter *letter)
     return has_place;
 }
 
+void node_post(struct node *node, const char *subject, struct bytes message)
+{
+    struct node_letter *letter = malloc(sizeof *letter + message.length);
+    if (letter == NULL)
+        return;
+    letter->next = NULL;
+    letter->length = message.length;
+    snprintf(letter->subject, sizeof letter->subject, "%s", subject);
+    memcpy(letter->message, message.data, message.length);
+    if (!append(&node->outbox, letter))
+        free(letter);
+}
+
 /*
  * Always true, also for what is lost at once: its link notices in 2 s, as when the engine loses it.
  * A link that began anew at once would find the same, and so on, in each turn.
  */
 bool node_publish(void *context, uint64_t incarnation, uint32_t loop, struct bytes message)
 {
-    struct node *node = context;
-    struct node_letter *letter = malloc(sizeof *letter + message.length);
-    if (letter == NULL)
-        return true;
-    letter->next = NULL;
-    letter->length = message.length;
-    write_subject(letter->subject, incarnation, loop);
-    memcpy(letter->message, message.data, message.length);
-    if (!append(&node->outbox, letter))
-        free(letter);
+    char subject[NODE_SUBJECT_MAX];
+    write_subject(subject, incarnation, loop);
+    node_post(context, subject, message);
     return true;
 }
 

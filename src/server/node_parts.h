@@ -6,6 +6,7 @@
 
 #include "bus/bus.h"
 #include "cluster/ownership.h"
+#include "cluster/pulse.h"
 #include "server/loop.h"
 #include "server/recorder.h"
 
@@ -22,6 +23,9 @@
 #define NODE_OUT_BYTES_MAX ((size_t)32 << 20) /* that wait for the sender */
 #define NODE_IN_MESSAGES_MAX 8192             /* that wait for a reader */
 #define NODE_IN_BYTES_MAX (16 << 20)
+#define NODE_PULSE_MS 1000     /* between two rounds of pulses, */
+#define NODE_PULSES_OUT_MAX 16 /* of which each goes to so many nodes at most */
+#define NODE_PULSES_IN_MAX 1024
 #define NODE_SUBJECT_MAX 64
 
 /* What the clerk is asked for: requests of the machine, and the keeper's own look at all leases. */
@@ -125,6 +129,12 @@ struct node {
     pthread_t sender;
     bool has_sender;
 
+    struct bus_subscription *pulses;
+    struct pulse_end pulse_ends[PEERS_MAX]; /* these two are the thread's */
+    uint32_t next_pulse;
+    pthread_t pulse_thread;
+    bool has_pulse_thread;
+
     struct bus *records_bus;
     struct recorder *recorder;
     struct map recorder_map; /* that the recorder has read last */
@@ -167,11 +177,19 @@ bool node_recorder_begin(struct node *node);
 bool node_outbox_init(struct node_outbox *outbox);
 void node_outbox_release(struct node_outbox *outbox);
 void node_outbox_stop(struct node_outbox *outbox);
+/* Hands a message to the sender, from any thread. It may be lost. */
+void node_post(struct node *node, const char *subject, struct bytes message);
 bool node_publish(void *context, uint64_t incarnation, uint32_t loop, struct bytes message);
 void *node_run_sender(void *argument);
 /* Begins the subscription for the reader's loop. False: it can't be. */
 bool node_reader_open(struct node_reader *reader);
 void node_reader_close(struct node_reader *reader);
 void *node_run_reader(void *argument);
+
+/* node_pulse.c */
+/* Begins the subscription for pulses. False: it can't be. */
+bool node_pulse_open(struct node *node);
+void node_pulse_close(struct node *node);
+void *node_run_pulse(void *argument);
 
 #endif

@@ -10,6 +10,8 @@ void peers_init(struct peers *peers, uint64_t incarnation)
     *peers = (struct peers){.incarnation = incarnation};
     for (uint32_t slice = 0; slice < MAP_SLICES; slice++)
         atomic_init(&peers->slices[slice], PEER_NOBODY);
+    for (uint32_t place = 0; place < PEERS_MAX; place++)
+        atomic_init(&peers->peers[place].round_trip_us, PEER_NO_ROUND_TRIP);
 }
 
 uint8_t peers_find(const struct peers *peers, uint64_t incarnation)
@@ -66,6 +68,11 @@ void peers_set_state(struct peers *peers, uint8_t place, enum peer_state state)
     atomic_store(&peers->peers[place].state, (unsigned)state);
 }
 
+void peers_set_round_trip(struct peers *peers, uint8_t place, uint64_t round_trip_us)
+{
+    atomic_store(&peers->peers[place].round_trip_us, round_trip_us);
+}
+
 bool peers_look(const struct peers *peers, uint32_t place, struct peer_view *ret_view)
 {
     const struct peer *peer = &peers->peers[place];
@@ -77,6 +84,7 @@ bool peers_look(const struct peers *peers, uint32_t place, struct peer_view *ret
         .state = state,
         .rooms = atomic_load(&peer->rooms),
         .clients = atomic_load(&peer->clients),
+        .round_trip_us = atomic_load(&peer->round_trip_us),
     };
     return true;
 }

@@ -23,6 +23,7 @@
                          */
 #define PEER_HERE 254   /* this process */
 #define PEER_NOBODY 255 /* nobody who is known */
+#define PEER_NO_ROUND_TRIP UINT64_MAX /* none was measured lately */
 
 /* What the list of nodes says of a peer. */
 enum peer_state {
@@ -43,6 +44,7 @@ struct peer {
     atomic_uint state; /* enum peer_state */
     _Atomic uint64_t rooms;
     _Atomic uint64_t clients;
+    _Atomic uint64_t round_trip_us; /* over the bus to the peer and back; PEER_NO_ROUND_TRIP */
 };
 
 /* A peer as the list shows it. */
@@ -51,6 +53,7 @@ struct peer_view {
     enum peer_state state;
     uint64_t rooms;
     uint64_t clients;
+    uint64_t round_trip_us;
 };
 
 /* The cluster at one moment, for /stats. */
@@ -110,6 +113,9 @@ uint8_t peers_add(struct peers *peers, uint64_t incarnation, uint32_t loops);
  */
 void peers_list(struct peers *peers, uint8_t place, const struct lease *lease);
 void peers_set_state(struct peers *peers, uint8_t place, enum peer_state state);
+
+/* For a place that need not be taken, from one thread, which may be another one than the writer. */
+void peers_set_round_trip(struct peers *peers, uint8_t place, uint64_t round_trip_us);
 
 /* What is listed at a place, from any thread. False: nothing is. */
 bool peers_look(const struct peers *peers, uint32_t place, struct peer_view *ret_view);

@@ -52,10 +52,15 @@ async function keepState([host, ...guests], state) {
   for (const guest of guests) await guest.expect({ type: 'state', data: state });
 }
 
-/** The list of nodes, by name. */
+/** The list of nodes, by name; round trips, which change all the time, are a list of their own. */
 async function nodesOf(server) {
   const { nodes } = (await server.stats()).cluster;
-  return Object.fromEntries(nodes.map(({ name, ...rest }) => [name, rest]));
+  return Object.fromEntries(nodes.map(({ name, roundTripMs, ...rest }) => [name, rest]));
+}
+
+async function roundTripsOf(server) {
+  const { nodes } = (await server.stats()).cluster;
+  return Object.fromEntries(nodes.map(({ name, roundTripMs }) => [name, roundTripMs]));
 }
 
 for (const loops of loopCounts) {
@@ -124,6 +129,16 @@ for (const loops of loopCounts) {
       assert.ok((await own(a)).rooms > 0 && (await own(b)).clients >= 2);
       for (const member of members) await member.terminate();
       await eventually(async () => (await nodesOf(a)).b.clients === (await own(b)).clients, 'Two clients less at the other node');
+    });
+
+    it('Each node measures the round trip to each other one', async () => {
+      const isMeasured = (trips, here) => Object.entries(trips).every(([name, trip]) => name === here ? trip === null : trip !== null);
+      for (const [here, server] of Object.entries({ a, b, c })) {
+        await eventually(async () => isMeasured(await roundTripsOf(server), here), `The round trips of ${here}`, 2);
+        for (const [name, trip] of Object.entries(await roundTripsOf(server))) {
+          if (name !== here) assert.ok(trip > 0 && trip < 1000 * slowness, `${trip} ms from ${here} to ${name}`);
+        }
+      }
     });
 
     it('Long messages go from node to node, more of them than may wait there', async () => {
@@ -236,6 +251,8 @@ for (const loops of loopCounts) {
       for (const [server, other] of [[b, 'c'], [c, 'b']]) {
         await eventually(async () => (await nodesOf(server)).a.state === 'silent', 'The word for a node that is dead', 2);
         assert.equal((await nodesOf(server))[other].state, 'serving');
+        await eventually(async () => (await roundTripsOf(server)).a === null, 'No round trip to a node that is dead');
+        assert.notEqual((await roundTripsOf(server))[other], null);
       }
     });
 

@@ -1,16 +1,19 @@
 /*
- * What a node of a cluster reads from the bus, which may be anything: entries of the map, and
- * leases.
+ * What a node of a cluster reads from the bus, which may be anything: entries of the map, leases,
+ * and pulses.
  *
- * - What is read as an entry or a lease is the same again when it is written and read.
+ * - What is read as an entry, a lease or a pulse is the same again when it is written and read.
  * - The machine of a node takes a history with this entry, and these leases, at any moment. It then
  *   serves only what the map that it knows gives it, and what it wants to write can be read, and
  *   takes no term back.
  *
+ * - A pulse measures no round trip that is longer than a pulse may be old.
+ *
  * Input: a byte of how the revision fits, one of how the leases are ordered; a text. It is an entry
- * of the map and a lease at once, since whatever is not the one may be the other.
+ * of the map, a lease and a pulse at once, since whatever is not the one may be the other.
  */
 #include "cluster/ownership.h"
+#include "cluster/pulse.h"
 #include "fuzz/fuzz_input.h"
 
 #define TURNS 60
@@ -49,6 +52,23 @@ static void check_lease(struct bytes text)
     assert(is_read);
     lease_write(&second, &again);
     assert(bytes_equal(writer_view(&first), writer_view(&second)));
+}
+
+static void check_pulse(struct bytes message)
+{
+    const uint64_t now_us = UINT64_C(1) << 40;
+    struct pulse_end end = {0};
+    struct pulse pulse;
+    uint64_t round_trip_us;
+    struct writer writer = writer_over(first_text, PULSE_BYTES);
+    if (!pulse_read(message, &pulse))
+        return;
+    pulse_write(&writer, &pulse);
+    assert(writer_fits(&writer) && bytes_equal(writer_view(&writer), message));
+    pulse_take(&end, &pulse, now_us);
+    assert(!pulse_round_trip(&end, now_us, &round_trip_us) || round_trip_us <= PULSE_OLD_US);
+    struct pulse next = pulse_next(&end, now_us + 1);
+    assert(next.heard_us == pulse.sent_us && next.kept_us == 1);
 }
 
 /* The node serves what the map gives it, at that term. */
@@ -129,6 +149,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct bytes text = bytes_of(copy.data, copy.length);
     check_entry(text, &map);
     check_lease(text);
+    check_pulse(text);
     play(text, revision, order);
     free(copy.data);
     return 0;

@@ -104,6 +104,11 @@ static void write_node(struct writer *writer, const char *state, const struct pe
     writer_put_string(writer, state);
     writer_put_number(writer, "\",\"rooms\":", node->rooms);
     writer_put_number(writer, ",\"clients\":", node->clients);
+    writer_put_byte(writer, ',');
+    if (node->round_trip_us == PEER_NO_ROUND_TRIP)
+        WRITER_PUT(writer, "\"roundTripMs\":null");
+    else
+        write_thousandths(writer, "roundTripMs", node->round_trip_us);
     writer_put_byte(writer, '}');
 }
 
@@ -114,7 +119,11 @@ static void write_nodes(struct writer *writer, const struct stats_json *stats)
         [PEER_SERVING] = "serving", [PEER_LEAVING] = "leaving", [PEER_SILENT] = "silent"};
     const struct peers_view *cluster = stats->cluster;
     const struct peer_view here = {
-        .name = cluster->name, .rooms = stats->total->rooms, .clients = stats->total->clients};
+        .name = cluster->name,
+        .rooms = stats->total->rooms,
+        .clients = stats->total->clients,
+        .round_trip_us = PEER_NO_ROUND_TRIP,
+    };
     WRITER_PUT(writer, ",\"nodes\":[");
     write_node(writer, "here", &here);
     for (uint32_t i = 0; i < cluster->count; i++) {

@@ -81,6 +81,11 @@ static void test_a_peer_is_listed_with_what_its_lease_says(void **state)
     assert_int_equal(view.peers[0].clients, 8);
     assert_string_equal(view.peers[1].name, "c");
     assert_int_equal(view.peers[1].state, PEER_SERVING);
+    assert_true(view.peers[1].round_trip_us == PEER_NO_ROUND_TRIP);
+    peers_set_round_trip(&peers, 2, 417);
+    peers_look_at_all(&peers, &view);
+    assert_true(view.peers[0].round_trip_us == PEER_NO_ROUND_TRIP);
+    assert_true(view.peers[1].round_trip_us == 417);
 }
 
 static void test_a_node_that_was_started_again_is_listed_once(void **state)
