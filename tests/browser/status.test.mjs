@@ -114,6 +114,42 @@ describeWithBrowser('The status page', (browser) => {
     await Promise.all(guests.map((guest) => guest.terminate()));
   });
 
+  /** Opens the page where the relay's numbers have these of a cluster, too. */
+  async function openNode(cluster, view) {
+    const page = await browser.page(new URL(addressOf(server)).origin, view);
+    await page.route('**/stats', async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, json: { ...(await response.json()), cluster } });
+    });
+    await page.goto(addressOf(server));
+    await page.locator('#nodes tr').first().waitFor();
+    return page;
+  }
+
+  it('A node of a cluster shows all nodes, and another relay shows no such list', async () => {
+    const longest = 'node-with-a-name-as-long-as-can-';
+    const nodes = [
+      { name: 'b', state: 'here', rooms: 3, clients: 12, roundTripMs: null },
+      { name: longest, state: 'serving', rooms: 1234, clients: 56789, roundTripMs: 0.412 },
+      { name: 'c', state: 'silent', rooms: 1, clients: 2, roundTripMs: null },
+      { name: 'a', state: 'leaving', rooms: 0, clients: 0, roundTripMs: 0.012 },
+    ];
+    for (const [name, view] of Object.entries(views)) {
+      const page = await openNode({ slices: 256, peers: 3, connected: true, nodes }, view);
+      assert.deepEqual(await page.locator('#nodes tr').allInnerTexts(), [
+        'a\tleaving\t0\t0\t< 0.1 ms', 'b\there\t3\t12\t–', 'c\tsilent\t1\t2\t–', `${longest}\tserving\t1,234\t56,789\t0.4 ms`,
+      ]);
+      assert.equal(await page.locator('#apart').isVisible(), false);
+      assert.deepEqual(await findOverflow(page), []);
+      await takeScreenshot(page, `status-${name}-cluster`);
+    }
+    const apart = await openNode({ slices: 0, peers: 0, connected: false, nodes: nodes.slice(0, 1) });
+    await apart.locator('#apart').waitFor();
+    const alone = await browser.open(addressOf(server));
+    await isLive(alone);
+    assert.equal(await alone.locator('#cluster').isVisible(), false);
+  });
+
   it('The round trip is measured again by the button', async () => {
     const page = await browser.open(addressOf(server));
     const trip = page.locator('#trip', { hasText: /^(< 0\.1|[\d.]+) ms$/ });
