@@ -89,7 +89,7 @@ static void write_one(struct writer *writer, const struct metrics *metrics,
 static void write_gauges(struct writer *writer, const struct metrics *metrics)
 {
     const struct loop_stats *total = metrics->total;
-    const struct peers *peers = metrics->peers;
+    const struct peers_view *cluster = metrics->cluster;
     const struct {
         struct family family;
         uint64_t value;
@@ -112,11 +112,11 @@ static void write_gauges(struct writer *writer, const struct metrics *metrics)
         {{"party_sockets_draining", "gauge", "1 after SIGTERM, while rooms end."},
          metrics->is_draining},
         {{"party_sockets_cluster_slices", "gauge", "Slices of the rooms that this node serves."},
-         peers != NULL ? atomic_load(&peers->own_slices) : 0},
+         cluster != NULL ? cluster->own_slices : 0},
         {{"party_sockets_cluster_peers", "gauge", "Other nodes that renew their leases."},
-         peers != NULL ? atomic_load(&peers->live_peers) : 0},
+         cluster != NULL ? cluster->live_peers : 0},
         {{"party_sockets_cluster_connected", "gauge", "1 while this node is connected to NATS."},
-         peers != NULL && atomic_load(&peers->is_connected)},
+         cluster != NULL && cluster->is_connected},
         {{"process_resident_memory_bytes", "gauge", "Memory of the process, by the kernel."},
          metrics->resident_bytes},
         {{"process_heap_used_bytes", "gauge",

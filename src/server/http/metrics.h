@@ -18,7 +18,8 @@ struct metrics {
     uint64_t heap_bytes;
     uint64_t retained_bytes;          /* by rooms: states, URLs, absent members */
     const struct store_status *store; /* NULL: there is none */
-    const struct peers *peers;        /* NULL: there is no cluster */
+    /* NULL: there is none. A copy, since the text is written twice, and must be the same. */
+    const struct peers_view *cluster;
     uint32_t loop_count;
     enum poller_kind poller;
     bool is_draining;

@@ -83,13 +83,19 @@ static void write_metrics(struct writer *writer, const void *metrics)
     metrics_write(writer, metrics);
 }
 
+/* The cluster as it is now. NULL: there is none. */
+static const struct peers_view *look_at_cluster(const struct loop *loop)
+{
+    static __thread struct peers_view view;
+    if (loop->server->peers == NULL)
+        return NULL;
+    peers_look_at_all(loop->server->peers, &view);
+    return &view;
+}
+
 void pages_send_stats(struct loop *loop, struct conn *conn, const struct answer *answer)
 {
     static __thread struct origin_counts origins[ORIGINS_MAX + 1];
-    static __thread struct peers_view cluster;
-    const struct peers *peers = loop->server->peers;
-    if (peers != NULL)
-        peers_look_at_all(peers, &cluster);
     const struct stats_json stats = {
         .total = &answer->total,
         .history = &answer->history,
@@ -99,7 +105,7 @@ void pages_send_stats(struct loop *loop, struct conn *conn, const struct answer 
         .poller = loop->server->poller,
         .protocol = (enum protocol)loop->server->config->protocol,
         .is_draining = loop->relay.is_draining,
-        .cluster = peers == NULL ? NULL : &cluster,
+        .cluster = look_at_cluster(loop),
         .origins = origins,
         .origin_count = origins_list(&loop->server->origins, origins, ORIGINS_MAX + 1),
     };
@@ -154,7 +160,7 @@ void pages_send_metrics(struct loop *loop, struct conn *conn, const struct answe
         .resident_bytes = machine_resident_bytes(),
         .heap_bytes = heap_bytes(loop),
         .retained_bytes = atomic_load(&loop->server->retained_bytes),
-        .peers = loop->server->peers,
+        .cluster = look_at_cluster(loop),
         .store = store == NULL ? NULL : &store_status,
         .loop_count = loop->server->loop_count,
         .poller = loop->server->poller,
