@@ -163,16 +163,16 @@ void machine_prepare_heap(size_t bytes)
     size_t count = 0;
     if (wanted > ARRAY_LENGTH(blocks))
         wanted = ARRAY_LENGTH(blocks);
-    mallopt(M_TRIM_THRESHOLD, INT_MAX);
     while (count < wanted && (blocks[count] = malloc(HEAP_BLOCK_BYTES)) != NULL)
         populate(blocks[count++], HEAP_BLOCK_BYTES);
     while (count > 0)
         free(blocks[--count]);
 }
 
-void machine_settle_heap(void)
+void machine_keep_freed(bool is_kept)
 {
-    mallopt(M_TRIM_THRESHOLD, TRIM_THRESHOLD_BYTES);
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread */
+    mallopt(M_TRIM_THRESHOLD, is_kept ? INT_MAX : TRIM_THRESHOLD_BYTES);
 }
 
 /*

@@ -24,11 +24,15 @@ uint64_t machine_heap_bytes(void);
 /*
  * Gets so many bytes for what the calling thread allocates next, at most MACHINE_HEAP_BYTES_MAX, in
  * some calls of the kernel. Each page by itself, when it is used first, takes ten times as long in
- * a virtual machine. The process gives back no freed memory from then on, until
- * machine_settle_heap().
+ * a virtual machine. Call machine_keep_freed() before, or the bytes are given back at once.
  */
 void machine_prepare_heap(size_t bytes);
-void machine_settle_heap(void);
+
+/*
+ * Whether the process keeps all memory that is freed from now on, for what is allocated later. Call
+ * it while there is one thread.
+ */
+void machine_keep_freed(bool is_kept);
 
 #define MACHINE_HEAP_BYTES_MAX (64 * 1024 * 1024)
 

@@ -85,8 +85,9 @@ bool handover_restore_in_threads(struct server *server, const struct handover_he
         };
         lines = bytes_of(lines.data + length, lines.length - length);
     }
+    machine_keep_freed(true);
     restore_all(works, header->part_count);
-    machine_settle_heap();
+    machine_keep_freed(false);
     return sum_up(works, header->part_count, ret_counts, ret_why) &&
            (is_rehearsal || handover_check(server, ret_why));
 }
