@@ -51,10 +51,11 @@ for (const loops of loopCounts) {
       return [...new Set(told?.connections.map(({ name }) => name))].sort();
     };
 
-    /** All copies of both streams are there and have everything. */
+    /** All copies of both streams are there and have everything. Who has just started knows of none for a moment. */
     const isCopied = async () => {
       const streams = await Promise.all(buckets.map((name) => nats.stream(name)));
-      return streams.every((one) => one?.cluster.replicas.length === 2 && one.cluster.replicas.every(({ current }) => current));
+      const copies = streams.map((one) => one?.cluster?.replicas ?? []);
+      return copies.every((replicas) => replicas.length === 2 && replicas.every(({ current }) => current));
     };
 
     before(() => nats.start());
