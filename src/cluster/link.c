@@ -3,21 +3,9 @@
 
 #include <assert.h>
 
+#include "cluster/numbers.h"
+
 #define HEADER_MARK "link\1" /* and the version */
-
-static uint64_t read_number(const uint8_t *data)
-{
-    uint64_t number = 0;
-    for (uint32_t i = 8; i-- > 0;)
-        number = number << 8 | data[i];
-    return number;
-}
-
-static void write_number(struct writer *writer, uint64_t number)
-{
-    for (uint32_t i = 0; i < 8; i++)
-        writer_put_byte(writer, (uint8_t)(number >> 8 * i));
-}
 
 bool link_header_read(struct bytes message, struct link_header *ret_header,
                       struct bytes *ret_stream)
@@ -28,12 +16,12 @@ bool link_header_read(struct bytes message, struct link_header *ret_header,
         return false;
     const uint8_t *fields = message.data + mark.length;
     *ret_header = (struct link_header){
-        .from = read_number(fields),
+        .from = number_read(fields),
         .loop = fields[8],
-        .session = read_number(fields + 9),
-        .answers = read_number(fields + 17),
-        .number = read_number(fields + 25),
-        .received = read_number(fields + 33),
+        .session = number_read(fields + 9),
+        .answers = number_read(fields + 17),
+        .number = number_read(fields + 25),
+        .received = number_read(fields + 33),
     };
     *ret_stream = bytes_of(message.data + LINK_HEADER_BYTES, message.length - LINK_HEADER_BYTES);
     return ret_header->session != 0;
@@ -42,12 +30,12 @@ bool link_header_read(struct bytes message, struct link_header *ret_header,
 void link_header_write(struct writer *writer, const struct link_header *header)
 {
     WRITER_PUT(writer, HEADER_MARK);
-    write_number(writer, header->from);
+    number_write(writer, header->from);
     writer_put_byte(writer, header->loop);
-    write_number(writer, header->session);
-    write_number(writer, header->answers);
-    write_number(writer, header->number);
-    write_number(writer, header->received);
+    number_write(writer, header->session);
+    number_write(writer, header->answers);
+    number_write(writer, header->number);
+    number_write(writer, header->received);
 }
 
 void link_begin(struct link *link, uint64_t session, uint64_t now_ms)

@@ -2,22 +2,10 @@
 
 #include <assert.h>
 
+#include "cluster/numbers.h"
+
 #define PULSE_MARK "pulse\1" /* and the version */
 #define NUMBERS 4
-
-static uint64_t read_number(const uint8_t *data)
-{
-    uint64_t number = 0;
-    for (uint32_t i = 8; i-- > 0;)
-        number = number << 8 | data[i];
-    return number;
-}
-
-static void write_number(struct writer *writer, uint64_t number)
-{
-    for (uint32_t i = 0; i < 8; i++)
-        writer_put_byte(writer, (uint8_t)(number >> 8 * i));
-}
 
 bool pulse_read(struct bytes message, struct pulse *ret_pulse)
 {
@@ -27,10 +15,10 @@ bool pulse_read(struct bytes message, struct pulse *ret_pulse)
         return false;
     const uint8_t *numbers = message.data + mark.length;
     *ret_pulse = (struct pulse){
-        .from = read_number(numbers),
-        .sent_us = read_number(numbers + 8),
-        .heard_us = read_number(numbers + 16),
-        .kept_us = read_number(numbers + 24),
+        .from = number_read(numbers),
+        .sent_us = number_read(numbers + 8),
+        .heard_us = number_read(numbers + 16),
+        .kept_us = number_read(numbers + 24),
     };
     return ret_pulse->sent_us != 0;
 }
@@ -38,10 +26,10 @@ bool pulse_read(struct bytes message, struct pulse *ret_pulse)
 void pulse_write(struct writer *writer, const struct pulse *pulse)
 {
     WRITER_PUT(writer, PULSE_MARK);
-    write_number(writer, pulse->from);
-    write_number(writer, pulse->sent_us);
-    write_number(writer, pulse->heard_us);
-    write_number(writer, pulse->kept_us);
+    number_write(writer, pulse->from);
+    number_write(writer, pulse->sent_us);
+    number_write(writer, pulse->heard_us);
+    number_write(writer, pulse->kept_us);
 }
 
 /* Whether the pulse names one that this node can have sent, and a time that can have passed. */

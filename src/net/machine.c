@@ -146,8 +146,7 @@ uint64_t machine_heap_bytes(void)
     return info.uordblks + info.hblkhd;
 }
 
-/* The kernel gives the whole pages of a block. One that can't (before Linux 5.14) changes nothing.
- */
+/* Has the kernel give a block's whole pages. Before Linux 5.14 it can't, and changes nothing. */
 static void populate(uint8_t *block, size_t bytes)
 {
     uintptr_t first = ((uintptr_t)block + PAGE_BYTES - 1) & ~(uintptr_t)(PAGE_BYTES - 1);

@@ -459,9 +459,9 @@ static void repeat_requests(struct uring_poller *poller)
 }
 
 /*
- * Since Linux 6.14 a call does the work of twenty completions, or of as many as it waits for. Once
- * all sockets are detached, the rest is asked for, without waiting. At other times that would have
- * the kernel receive more of those who flood the server, and everybody else wait for it.
+ * Since Linux 6.14 a call does the work of twenty completions, or of as many as it waits for. While
+ * all sockets are being detached, the rest is asked for, without waiting. At other times that would
+ * have the kernel receive more of those who flood the server, and everybody else wait for it.
  */
 static void take_more(struct uring_poller *poller)
 {

@@ -209,7 +209,7 @@ void hold(struct loop *loop)
     if (loop->index == 0)
         tell_of_cut_off(loop->server);
     keep_connections(loop);
-    poller_free(
-        loop->poller); /* by each thread its own: with io_uring it takes some milliseconds */
+    /* By each thread its own: with io_uring it takes some milliseconds. */
+    poller_free(loop->poller);
     loop->poller = NULL;
 }

@@ -183,8 +183,10 @@ static void free_code(struct recorder *recorder, const char *name)
         recorder_forget(recorder, key.code);
 }
 
-/* Lists keys of the end's code with earlier terms: their count, at most RECORDER_GHOSTS_MAX. False:
- * the keyed store does not answer. */
+/*
+ * Names keys of the end's code with earlier terms, at most RECORDER_GHOSTS_MAX. False: the keyed
+ * store does not answer.
+ */
 static bool list_ghosts(struct recorder *recorder, const struct record_key *end,
                         char ret_names[RECORDER_GHOSTS_MAX][RECORDER_KEY_MAX], uint32_t *ret_count)
 {

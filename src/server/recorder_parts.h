@@ -8,7 +8,7 @@
 #include "store/store_engine.h"
 
 #define RECORDER_KEY_MAX 64         /* bytes, with its NUL */
-#define RECORDER_GHOSTS_MAX 8       /* late records that go with an end */
+#define RECORDER_GHOSTS_MAX 8       /* that go with an end: one an owner that stood still */
 #define RECORDER_NO_CODE UINT64_MAX /* of a mark; 0 is the code AAAA */
 
 /* What a key is about. */
