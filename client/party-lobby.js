@@ -501,6 +501,7 @@ export class PartyScreen extends Lobby {
 
 export class PartyPhone extends Lobby {
   #hello = {}; // how this phone introduces itself: { name, fields, isReady }
+  #helloBefore; // how it did in this room before the page was loaded
   #isEditing = false;
   #isAnswered = false; // whether the screen has said if it knows us
 
@@ -535,8 +536,8 @@ export class PartyPhone extends Lobby {
     return this.enter(Party.join, [code], { ...(password && { password }), audience: this.hasAttribute('audience') });
   }
 
-  prepare({ room }) {
-    const { name = '', fields = {} } = this.known;
+  prepare({ room, hadSeat }) {
+    const { name = '', fields = {}, room: lastRoom } = this.known;
     this.at.name.value = name;
     for (const field of this.#fields) {
       const given = fields[field.name];
@@ -545,6 +546,7 @@ export class PartyPhone extends Lobby {
         else one.value = given;
     }
     this.#hello = {};
+    this.#helloBefore = hadSeat && room === lastRoom && name ? { name, fields } : null;
     this.#isEditing = this.#isAnswered = false;
     this.known = { name, fields, room };
     const address = new URL(location);
@@ -586,8 +588,12 @@ export class PartyPhone extends Lobby {
   hear({ ask, you, isStarted }, from) {
     if (from !== this.party.host) return;
     this.isStarted = isStarted === true;
-    if (you !== undefined) this.#isAnswered = true;
     if (you) this.#hello = you;
+    // The room held the seat no longer, and the screen has forgotten a player who has told all before.
+    if (you === null && this.#helloBefore) {
+      [this.#hello, this.#helloBefore] = [this.#helloBefore, null];
+      this.greet();
+    } else if (you !== undefined) this.#isAnswered = true;
     if (isStarted) this.#hello.isReady = this.#isEditing = false;
     if (ask) this.greet();
     this.update();

@@ -280,6 +280,11 @@ export class Party<In = any, Out = any, State = any, Id extends PeerId = number>
   readonly room: string;
   /** This member's own id in the room. */
   readonly id: Id;
+  /**
+   * Whether this player has come with the secret id of an earlier seat in the room. If the room holds that seat no
+   * longer, `id` is another one. With the option `clientId`, true.
+   */
+  readonly hadSeat: boolean;
   /** The host's id, or null: there is none at the moment (in protocol 1, others don't know it). */
   readonly host: Id | null;
   /** Whether this member is the host: in protocols 1 and 2, whether it created the room. */

@@ -608,6 +608,7 @@ export class Party {
   #room;
   #instance;
   #id;
+  #hadSeat; // before this party
   #view = { peers: [], away: [], host: null, settings: {} }; // of the room
   #state;
   #agreed = {}; // the last states that the relay has for certain: { shared, private }
@@ -693,6 +694,10 @@ export class Party {
 
   get id() {
     return this.#id;
+  }
+
+  get hadSeat() {
+    return this.#hadSeat;
   }
 
   get host() {
@@ -882,6 +887,7 @@ export class Party {
 
   async #enter(code, asHost = false) {
     const isKnown = await this.#seat.take(normalCode(code), this.#options.clientId, asHost);
+    this.#hadSeat = isKnown;
     if ((asHost && !isKnown) || this.#entrance.isLeft) {
       this.#seat.release();
       throw new PartyError('room-not-found', 'Another tab has the room');

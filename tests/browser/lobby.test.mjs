@@ -37,6 +37,7 @@ window.refusing = (code, message) => class {
 if (query.has('lang')) element.lang = query.get('lang');
 if (query.has('audience')) element.setAttribute('audience', '5');
 if (query.has('own')) element.options = { storage: sessionStorage };
+if (query.has('hold')) element.setAttribute('hold', query.get('hold'));
 if (query.has('seats')) element.setAttribute('max-clients', query.get('seats'));
 if (query.has('join-url')) element.setAttribute('join-url', query.get('join-url'));
 if (query.has('two')) document.body.append(element.cloneNode(true));
@@ -166,6 +167,29 @@ describeWithBrowser('The ready lobby', (browser) => {
     for (const page of [screen, ada]) assert.equal(await told(page, 'start'), 1);
     await screen.evaluate(() => element.stop());
     await phase(ada, 'lobby');
+  });
+
+  it('takes a player who comes back behind the end of the seat for the same one', async () => {
+    const { screen, code } = await openScreen('?hold=0');
+    const ada = await enter(code, 'Ada');
+    await ada.click('#change');
+    await ada.selectOption('select', 'blue');
+    await ada.click('#form button');
+    await phase(ada, 'lobby');
+    await ada.reload();
+    await phase(ada, 'lobby');
+    await becomes(ada, '#hello', 'Hi, Ada!');
+    const again = { name: 'Ada', fields: { color: 'blue' }, isReady: false, isAway: false };
+    assert.deepEqual(await players(screen), [{ index: 2, ...again }], 'in another seat');
+
+    // Another tab beside that one is another player, and another room has not heard of Ada.
+    const asksWho = async (page, code) => {
+      await page.goto(`${pages.origin}/?room=${code}`);
+      await phase(page, 'name');
+      assert.equal(await page.inputValue('#name'), 'Ada');
+    };
+    await asksWho(await ada.context().newPage(), code);
+    await asksWho(ada, (await openScreen()).code);
   });
 
   it('has the names of a screen that forgot them from the phones', async () => {
