@@ -501,7 +501,7 @@ export class PartyScreen extends Lobby {
 
 export class PartyPhone extends Lobby {
   #hello = {}; // how this phone introduces itself: { name, fields, isReady }
-  #helloBefore; // how it did in this room before the page was loaded
+  #before; // the same in this room, before the page was loaded
   #isEditing = false;
   #isAnswered = false; // whether the screen has said if it knows us
 
@@ -546,7 +546,7 @@ export class PartyPhone extends Lobby {
         else one.value = given;
     }
     this.#hello = {};
-    this.#helloBefore = hadSeat && room === lastRoom && name ? { name, fields } : null;
+    this.#before = hadSeat && room === lastRoom ? { name, fields } : {};
     this.#isEditing = this.#isAnswered = false;
     this.known = { name, fields, room };
     const address = new URL(location);
@@ -588,12 +588,12 @@ export class PartyPhone extends Lobby {
   hear({ ask, you, isStarted }, from) {
     if (from !== this.party.host) return;
     this.isStarted = isStarted === true;
-    if (you) this.#hello = you;
-    // The room held the seat no longer, and the screen has forgotten a player who has told all before.
-    if (you === null && this.#helloBefore) {
-      [this.#hello, this.#helloBefore] = [this.#helloBefore, null];
-      this.greet();
-    } else if (you !== undefined) this.#isAnswered = true;
+    if (you !== undefined) {
+      this.#isAnswered = true;
+      // Null: the room held the seat no longer, and the screen has forgotten who had it.
+      this.#hello = you ?? this.#before;
+      ask = !you && this.#before.name;
+    }
     if (isStarted) this.#hello.isReady = this.#isEditing = false;
     if (ask) this.greet();
     this.update();
