@@ -38,13 +38,13 @@ SERVER_ORDER = """
     budget conn_life edge perform transport http/gather http/response
     handover handover_fields handover_output
     handover_write messages records http/assets http/instances http/lookup http/pages
-    http/routes
+    http/routes yielding
     conn_in home
     deadlines settle
     handover_restore handover_threads remote stopping
     resting revival
     mail node_parts
-    node_keeper node_keys node_messages node_pulse node_recorder
+    node_keeper node_keys node_messages node_pulse node_recorder node_yields
     node
     turn
     hold

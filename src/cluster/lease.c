@@ -7,6 +7,7 @@ enum field {
     FIELD_VERSION,
     FIELD_NODE,
     FIELD_DRAINING,
+    FIELD_EDGE_ONLY,
     FIELD_ENDED,
     FIELD_LOOPS,
     FIELD_READS,
@@ -16,8 +17,8 @@ enum field {
     FIELDS
 };
 
-static const char *const names[FIELDS] = {"version", "node",   "draining", "ended",  "loops",
-                                          "reads",   "writes", "rooms",    "clients"};
+static const char *const names[FIELDS] = {"version", "node",  "draining", "edgeOnly", "ended",
+                                          "loops",   "reads", "writes",   "rooms",    "clients"};
 
 static bool read_flag(const struct json_value *value, bool *ret_flag)
 {
@@ -53,6 +54,7 @@ bool lease_read(struct bytes text, struct lease *ret_lease)
     return read_number(&values[FIELD_VERSION], &version) && version == LEASE_VERSION &&
            node_id_read_json(&values[FIELD_NODE], &ret_lease->node) &&
            read_flag(&values[FIELD_DRAINING], &ret_lease->is_draining) &&
+           read_flag(&values[FIELD_EDGE_ONLY], &ret_lease->is_edge_only) &&
            read_flag(&values[FIELD_ENDED], &ret_lease->has_ended) &&
            read_loops(&values[FIELD_LOOPS], &ret_lease->loops) &&
            read_number(&values[FIELD_READS], &ret_lease->reads) &&
@@ -67,6 +69,7 @@ void lease_write(struct writer *writer, const struct lease *lease)
     WRITER_PUT(writer, ",\"node\":\"");
     node_id_write(writer, &lease->node);
     writer_put_flag(writer, "\",\"draining\":", lease->is_draining);
+    writer_put_flag(writer, ",\"edgeOnly\":", lease->is_edge_only);
     writer_put_flag(writer, ",\"ended\":", lease->has_ended);
     writer_put_number(writer, ",\"loops\":", lease->loops);
     writer_put_number(writer, ",\"reads\":", lease->reads);

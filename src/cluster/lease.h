@@ -2,8 +2,8 @@
  * A lease: the text that a node rewrites each second, under a key of its process. That it is
  * rewritten says that the process is alive. One JSON object:
  *
- *     {"version":1,"node":"a.0000000000000001","draining":false,"ended":false,
- *      "loops":4,"reads":1,"writes":1,"rooms":12,"clients":340}
+ *     {"version":1,"node":"a.0000000000000001","draining":false,"edgeOnly":false,
+ *      "ended":false,"loops":4,"reads":1,"writes":1,"rooms":12,"clients":340}
  */
 #ifndef PARTY_CLUSTER_LEASE_H
 #define PARTY_CLUSTER_LEASE_H
@@ -17,13 +17,14 @@
 
 struct lease {
     struct node_id node;
-    bool is_draining; /* it gets no slices */
-    bool has_ended;   /* it owns and serves nothing any more, and never will */
-    uint32_t loops;   /* that the process has, 1 at least: a code's number modulo this is the loop
-                         of its room */
-    uint64_t reads;   /* the highest version of entries and messages that it reads */
-    uint64_t writes;  /* the one that it writes */
-    uint64_t rooms;   /* for the status page */
+    bool is_draining;  /* it gets no slices */
+    bool is_edge_only; /* the same, by its options */
+    bool has_ended;    /* it owns and serves nothing any more, and never will */
+    uint32_t loops;    /* that the process has, 1 at least: a code's number modulo this is the loop
+                          of its room */
+    uint64_t reads;    /* the highest version of entries and messages that it reads */
+    uint64_t writes;   /* the one that it writes */
+    uint64_t rooms;    /* for the status page */
     uint64_t clients;
 };
 

@@ -10,6 +10,11 @@ void ownership_init(struct ownership *ownership, const struct node_id *self, uin
     *ownership = (struct ownership){.self = *self, .loops = loops, .random = random};
 }
 
+void ownership_be_edge_only(struct ownership *ownership)
+{
+    ownership->is_edge_only = true;
+}
+
 void ownership_set_figures(struct ownership *ownership, uint64_t rooms, uint64_t clients)
 {
     ownership->rooms = rooms < LEASE_NUMBER_MAX ? rooms : LEASE_NUMBER_MAX;
@@ -141,9 +146,11 @@ static void open_slices(struct ownership *ownership)
         ownership->was_read && ownership->now_ms - ownership->map_read_ms <= OWNERSHIP_FRESH_MS;
     for (uint32_t i = 0; i < MAP_SLICES; i++) {
         struct ownership_slice *slice = &ownership->slices[i];
+        if (slice->known_ms == 0)
+            slice->known_ms = ownership->now_ms;
         if (slice->state == SLICE_GIVEN) {
             slice->state = SLICE_WAITING;
-            slice->opens_ms = ownership->now_ms + OWNERSHIP_WAIT_MS;
+            slice->opens_ms = ownership->now_ms + (slice->is_moved ? 0 : OWNERSHIP_WAIT_MS);
         } else if (slice->state == SLICE_WAITING && ownership->now_ms >= slice->opens_ms &&
                    is_fresh && !ownership->must_look) {
             slice->state = SLICE_OPEN;
@@ -163,6 +170,19 @@ void ownership_begin_turn(struct ownership *ownership, uint64_t now_ms)
     ownership->has_turned = true;
     expire(ownership);
     open_slices(ownership);
+    ownership_share(ownership);
+}
+
+void ownership_is_serving(struct ownership *ownership, uint32_t slice, uint64_t term)
+{
+    struct ownership_slice *own = &ownership->slices[slice];
+    own->is_served |= own->state == SLICE_OPEN && own->term == term;
+}
+
+void ownership_has_handed_over(struct ownership *ownership, uint32_t slice, uint64_t term)
+{
+    struct ownership_slice *own = &ownership->slices[slice];
+    own->is_handed_over |= own->state == SLICE_YIELDED && own->term == term && own->told_term == 0;
 }
 
 void ownership_drain(struct ownership *ownership)
@@ -291,6 +311,7 @@ static struct bytes write_lease(struct ownership *ownership)
     const struct lease lease = {
         .node = ownership->self,
         .is_draining = ownership->is_draining,
+        .is_edge_only = ownership->is_edge_only,
         .has_ended = ownership->is_ending,
         .loops = ownership->loops,
         .reads = MAP_VERSION,
@@ -358,6 +379,12 @@ uint64_t ownership_term(const struct ownership *ownership, uint32_t slice)
 {
     const struct ownership_slice *own = &ownership->slices[slice];
     return own->state == SLICE_OPEN && !ownership_must_look(ownership) ? own->term : 0;
+}
+
+uint64_t ownership_yielded_term(const struct ownership *ownership, uint32_t slice)
+{
+    const struct ownership_slice *own = &ownership->slices[slice];
+    return own->state == SLICE_YIELDED ? own->term : 0;
 }
 
 bool ownership_find_last_read(const struct ownership *ownership, uint64_t *ret_ms)

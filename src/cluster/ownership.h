@@ -21,7 +21,10 @@
  *   that was sent since then has succeeded, or 2 s of tries have failed.
  * - wait: a slice opens 3 s after the node read the entry that gave it. The 3 s begin with the next
  *   turn, whose clock was surely read after the entry. It also opens only if the map was read
- *   within the last 2 s: who is cut off meanwhile opens nothing.
+ *   within the last 2 s: who is cut off meanwhile opens nothing. A slice that its owner has given
+ *   (SLICE_MOVED) opens with the next turn: that one served it no more before it wrote the entry,
+ *   or before its lease said that it had ended. In the latter case it had the slice for 3 s: else
+ *   the owner before it might still serve.
  * - own-entry: what became of a term of this node is read from the entry that raised it.
  * - terms: a slice opens only at a term that is higher than any at which another node owned it.
  * - hasty: a node is dead when five renewals of this node's own lease, sent a second apart, each
@@ -36,10 +39,15 @@
  *   gives all slices of the dead away in one entry, each to the heir that then has the fewest. If
  *   it does not, the second one does so a second later, and so on.
  *
- * What this machine does not do: it moves no slice. The fields of a move are kept, but cleared when
- * the slice is taken from a dead node. So a node that joins a running cluster owns nothing until
- * another one dies or ends; it then gets more than the others. A node that drains keeps its slices,
- * with their rooms, until it ends.
+ * - sharing (not in the model): who has two slices more than the heir with the fewest yields some,
+ *   of those whose rooms it has. It serves them no more from then on, and its rooms' last records
+ * are written: the caller says so. Only then it writes the entry that gives them to the heirs that
+ * have the fewest by now. It may be one of these itself; only a new term brings a slice back. So at
+ * each moment one node serves at most, whatever becomes of the entry.
+ *
+ * A move with `next` (map.h) has no part in this: the rooms go through the records, and not from
+ * node to node. Its fields are kept, but cleared when the slice gets another owner. A node that
+ * drains keeps its slices, with their rooms, until it ends.
  */
 #ifndef PARTY_CLUSTER_OWNERSHIP_H
 #define PARTY_CLUSTER_OWNERSHIP_H
@@ -60,6 +68,10 @@
 #define OWNERSHIP_HEIR_MS 1000     /* each heir waits so long for those before it, ... */
 #define OWNERSHIP_HEIRS_WAITED 4   /* ... but for no more than so many */
 #define OWNERSHIP_FOUND_MS 10000   /* so long does nothing stand before a new era begins */
+#define OWNERSHIP_YIELD_ROOMS                                                                  \
+    128                         /* sharing: a node yields slices with about so many rooms, ... \
+                                 */
+#define OWNERSHIP_YIELDS_MAX 64 /* ... and at most so many, before the next ones */
 #define OWNERSHIP_LEASES_MAX 128
 
 enum ownership_request_kind {
@@ -102,6 +114,8 @@ enum ownership_loss {
     OWNERSHIP_LOST_UNKNOWN, /* the entry that raised the term is gone; `to` is the owner now */
     OWNERSHIP_LOST_ERA,     /* a new era began; `to` is the owner in it */
     OWNERSHIP_LOST_NOBODY,  /* the map can't be read any more, or this node ends: no `to` */
+    /* This node will give it to another one: see ownership_has_handed_over(); no `to` yet. */
+    OWNERSHIP_LOST_YIELDED,
 };
 
 struct ownership_event {
@@ -133,13 +147,18 @@ enum ownership_slice_state {
     SLICE_GIVEN,   /* the entry was read in this turn */
     SLICE_WAITING, /* until `opens_ms` */
     SLICE_OPEN,
+    SLICE_YIELDED, /* not served any more, until an entry gives it to somebody */
 };
 
 struct ownership_slice {
-    uint8_t state;    /* enum ownership_slice_state */
-    uint8_t lost_why; /* enum ownership_loss */
-    uint64_t term;    /* of this node, unless it is foreign */
+    uint8_t state;       /* enum ownership_slice_state */
+    uint8_t lost_why;    /* enum ownership_loss */
+    bool is_moved;       /* given: by its owner */
+    bool is_served;      /* open: the caller has its rooms */
+    bool is_handed_over; /* yielded: its rooms are recorded */
+    uint64_t term;       /* of this node, unless it is foreign */
     uint64_t opens_ms;
+    uint64_t known_ms;     /* the first turn since it was read who owns it now; 0: in this turn */
     uint64_t foreign_term; /* the highest at which another node owned it */
     uint64_t told_term;    /* it is open, as the events have said; 0: it is not */
     uint64_t lost_term;    /* what became of told_term: the owner's term, and the owner */
@@ -202,6 +221,7 @@ struct ownership {
     bool has_dead;
     uint64_t dead_since_ms;
 
+    bool is_edge_only;
     bool is_draining;
     bool is_ending;
     bool has_ended;
@@ -225,6 +245,9 @@ struct ownership {
  */
 void ownership_init(struct ownership *ownership, const struct node_id *self, uint32_t loops,
                     uint64_t random);
+
+/* The node never gets slices: call it behind ownership_init(). */
+void ownership_be_edge_only(struct ownership *ownership);
 
 /* For the status page; they go with the next renewal. */
 void ownership_set_figures(struct ownership *ownership, uint64_t rooms, uint64_t clients);
@@ -252,6 +275,16 @@ void ownership_leases_were_read(struct ownership *ownership, uint64_t serial,
                                 const struct ownership_lease *leases, uint32_t count);
 void ownership_leases_were_not_read(struct ownership *ownership, uint64_t serial);
 
+/* The node has all rooms of a slice that is open at this term, so it may yield the slice. */
+void ownership_is_serving(struct ownership *ownership, uint32_t slice, uint64_t term);
+
+/*
+ * The last records of all rooms of a yielded slice are where the next owner will find them, and
+ * nothing more of this node will come there at this term. Ignored for a slice that is not yielded
+ * at this term any more.
+ */
+void ownership_has_handed_over(struct ownership *ownership, uint32_t slice, uint64_t term);
+
 /* Gets no slices from now on; keeps those that it has. */
 void ownership_drain(struct ownership *ownership);
 
@@ -271,6 +304,9 @@ bool ownership_must_look(const struct ownership *ownership);
 
 /* The term at which this node may mint and serve; 0: it may not. */
 uint64_t ownership_term(const struct ownership *ownership, uint32_t slice);
+
+/* The term at which this node has yielded the slice, and nobody has it yet; 0: it has not. */
+uint64_t ownership_yielded_term(const struct ownership *ownership, uint32_t slice);
 
 /*
  * When the last read of the map that succeeded was sent. False: none has. A node that has not read

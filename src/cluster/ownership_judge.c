@@ -49,7 +49,7 @@ static struct ownership_node read_lease(const struct node_id *id,
         .id = *id,
         .sequence = entry->sequence,
         .has_ended = is_read && lease.has_ended,
-        .may_inherit = is_read && !lease.has_ended && !lease.is_draining,
+        .may_inherit = is_read && !lease.has_ended && !lease.is_draining && !lease.is_edge_only,
     };
 }
 
@@ -101,7 +101,7 @@ static void find_heirs(const struct ownership *ownership, struct heirs *ret_heir
         if (!node_id_equal(&node->id, &ownership->self) && is_heir(ownership, node))
             add_heir(ret_heirs, &node->id);
     }
-    if (!ownership->is_draining)
+    if (!ownership->is_draining && !ownership->is_edge_only)
         add_heir(ret_heirs, &ownership->self);
 }
 
@@ -144,31 +144,158 @@ static uint8_t next_heir(struct heirs *heirs)
     return heirs->places[least];
 }
 
+/* Takes a slice from its owner. */
+static void free_slice(struct map_slice *slice, enum slice_how how)
+{
+    *slice = (struct map_slice){
+        .term = slice->term + 1, .owner = MAP_NO_NODE, .next = MAP_NO_NODE, .how = (uint8_t)how};
+}
+
+/* Gives the slices without an owner to heirs. False: there are no such slices, or no heirs. */
+static bool give_to_heirs(struct map *map, struct heirs *heirs)
+{
+    uint32_t count = 0;
+    map_forget_nodes(map); /* makes places for heirs */
+    seat_heirs(map, heirs);
+    for (uint32_t i = 0; i < MAP_SLICES && heirs->count > 0; i++) {
+        if (map->slices[i].owner != MAP_NO_NODE)
+            continue;
+        map->slices[i].owner = next_heir(heirs);
+        count++;
+    }
+    return count > 0;
+}
+
+/* Whether the owner of a slice has given it by its end. */
+static bool is_left(const struct ownership *ownership, uint32_t slice, const struct node_id *owner)
+{
+    const struct ownership_node *node = find_node(&ownership->judgement, owner);
+    uint64_t known_ms = ownership->slices[slice].known_ms;
+    return node != NULL && node->has_ended && known_ms != 0 &&
+           ownership->now_ms - known_ms >= OWNERSHIP_WAIT_MS;
+}
+
 static bool take_slices(const struct ownership *ownership, struct map *map)
 {
-    bool is_taken[MAP_SLICES];
     struct heirs heirs;
-    uint32_t count = 0;
     find_heirs(ownership, &heirs);
     if (heirs.count == 0 || !is_ones_turn(ownership, &heirs))
         return false;
     for (uint32_t i = 0; i < MAP_SLICES; i++) {
         struct map_slice *slice = &map->slices[i];
-        is_taken[i] = slice->term < MAP_NUMBER_MAX && is_dead(ownership, &map->nodes[slice->owner]);
-        count += is_taken[i];
-        if (is_taken[i])
-            *slice = (struct map_slice){.term = slice->term + 1,
-                                        .owner = MAP_NO_NODE,
-                                        .next = MAP_NO_NODE,
-                                        .how = SLICE_TAKEN};
+        const struct node_id *owner = &map->nodes[slice->owner];
+        if (slice->term < MAP_NUMBER_MAX && is_dead(ownership, owner))
+            free_slice(slice, is_left(ownership, i, owner) ? SLICE_MOVED : SLICE_TAKEN);
     }
-    map_forget_nodes(map); /* makes places for heirs */
-    seat_heirs(map, &heirs);
-    for (uint32_t i = 0; i < MAP_SLICES && heirs.count > 0; i++) {
-        if (is_taken[i])
-            map->slices[i].owner = next_heir(&heirs);
+    return give_to_heirs(map, &heirs);
+}
+
+/* Gives away what was yielded, and has been handed over. */
+static bool give_yielded(const struct ownership *ownership, struct map *map)
+{
+    struct heirs heirs;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < MAP_SLICES; i++) {
+        const struct ownership_slice *own = &ownership->slices[i];
+        struct map_slice *slice = &map->slices[i];
+        if (own->state != SLICE_YIELDED || !own->is_handed_over || slice->term == MAP_NUMBER_MAX)
+            continue;
+        free_slice(slice, SLICE_MOVED);
+        count++;
     }
-    return count > 0 && heirs.count > 0;
+    find_heirs(ownership, &heirs);
+    return count > 0 && give_to_heirs(map, &heirs);
+}
+
+static bool is_judged(const struct ownership *ownership)
+{
+    const struct ownership_judgement *judgement = &ownership->judgement;
+    return ownership->has_map && judgement->is_valid &&
+           ownership->now_ms - judgement->asked_ms <= OWNERSHIP_JUDGED_MS;
+}
+
+static void yield_one(struct ownership *ownership, struct ownership_slice *slice)
+{
+    slice->state = SLICE_YIELDED;
+    slice->is_handed_over = false;
+    slice->lost_why = OWNERSHIP_LOST_YIELDED;
+    slice->lost_term = 0;
+    slice->lost_to = (struct node_id){0};
+    ownership->has_changes = true;
+}
+
+static uint32_t count_own(const struct ownership *ownership)
+{
+    uint8_t self = map_find_node(&ownership->map, &ownership->self);
+    uint32_t own = 0;
+    for (uint32_t i = 0; i < MAP_SLICES; i++)
+        own += self != MAP_NO_NODE && ownership->map.slices[i].owner == self;
+    return own;
+}
+
+/* How many of them are to be yielded at once: their rooms stand still together. */
+static uint32_t slices_at_once(const struct ownership *ownership, uint32_t own)
+{
+    uint64_t rooms = own == 0 ? 0 : (ownership->rooms + own - 1) / own; /* of a slice */
+    uint64_t slices = rooms == 0 ? OWNERSHIP_YIELDS_MAX : OWNERSHIP_YIELD_ROOMS / rooms;
+    if (slices > OWNERSHIP_YIELDS_MAX)
+        slices = OWNERSHIP_YIELDS_MAX;
+    return slices == 0 ? 1 : (uint32_t)slices;
+}
+
+static bool has_yielded(const struct ownership *ownership)
+{
+    for (uint32_t i = 0; i < MAP_SLICES; i++) {
+        if (ownership->slices[i].state == SLICE_YIELDED)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * How many slices this node has too many: with so many less it still has as many as the heirs that
+ * got them.
+ */
+static uint32_t count_surplus(const struct ownership *ownership, uint32_t own)
+{
+    struct heirs heirs;
+    struct map map = ownership->map;
+    uint8_t self = map_find_node(&map, &ownership->self);
+    uint32_t surplus = 0;
+    find_heirs(ownership, &heirs);
+    seat_heirs(&map, &heirs);
+    while (heirs.count > 0) {
+        uint32_t least = 0;
+        for (uint32_t i = 1; i < heirs.count; i++) {
+            if (heirs.slices[i] < heirs.slices[least])
+                least = i;
+        }
+        if (heirs.places[least] == self || own < heirs.slices[least] + 2)
+            break;
+        heirs.slices[least]++;
+        own--;
+        surplus++;
+    }
+    return surplus;
+}
+
+void ownership_share(struct ownership *ownership)
+{
+    bool may_share = is_judged(ownership) && !ownership->has_dead && !ownership->must_look &&
+                     !ownership->is_ending && !ownership->is_draining && !ownership->is_outdated;
+    if (!may_share || has_yielded(ownership))
+        return;
+    uint32_t own = count_own(ownership);
+    uint32_t surplus = count_surplus(ownership, own);
+    uint32_t at_once = slices_at_once(ownership, own);
+    uint32_t left = surplus < at_once ? surplus : at_once;
+    for (uint32_t i = 0; i < MAP_SLICES && left > 0; i++) {
+        struct ownership_slice *slice = &ownership->slices[i];
+        if (slice->state != SLICE_OPEN || !slice->is_served)
+            continue;
+        yield_one(ownership, slice);
+        left--;
+    }
 }
 
 /* A number that looks random (splitmix64). */
@@ -185,7 +312,7 @@ static bool begin_anew(struct ownership *ownership, struct map *map)
 {
     if (ownership->has_map)
         return true;
-    if (ownership->is_draining)
+    if (ownership->is_draining || ownership->is_edge_only)
         return false;
     /* Somebody else may know what stood. */
     if (ownership->last_revision > 0 &&
@@ -196,16 +323,24 @@ static bool begin_anew(struct ownership *ownership, struct map *map)
     return true;
 }
 
+/* Makes the next map of this one. False: there is nothing to change. */
+static bool change_map(struct ownership *ownership, struct map *map)
+{
+    *map = ownership->map;
+    if (ownership->is_bare)
+        return begin_anew(ownership, map);
+    if (ownership->has_dead && take_slices(ownership, map))
+        return true;
+    *map = ownership->map;
+    return give_yielded(ownership, map);
+}
+
 bool ownership_plan_entry(struct ownership *ownership, struct map *ret_map)
 {
-    const struct ownership_judgement *judgement = &ownership->judgement;
-    bool is_judged = ownership->has_map && ownership->has_dead && judgement->is_valid &&
-                     ownership->now_ms - judgement->asked_ms <= OWNERSHIP_JUDGED_MS;
     if (!ownership->was_read || ownership->must_read || ownership->is_outdated ||
-        (!ownership->is_bare && !is_judged))
+        (!ownership->is_bare && !is_judged(ownership)))
         return false;
-    *ret_map = ownership->map;
-    if (!(ownership->is_bare ? begin_anew(ownership, ret_map) : take_slices(ownership, ret_map)))
+    if (!change_map(ownership, ret_map))
         return false;
     ret_map->by = ownership->self;
     ret_map->based_on = ownership->last_revision;

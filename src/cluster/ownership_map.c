@@ -4,7 +4,8 @@
 static void lose(struct ownership *ownership, struct ownership_slice *slice,
                  enum ownership_loss why)
 {
-    if (slice->state == SLICE_OPEN && slice->told_term == slice->term) {
+    bool was_served = slice->state == SLICE_OPEN || slice->state == SLICE_YIELDED;
+    if (was_served && slice->told_term == slice->term) {
         slice->lost_why = (uint8_t)why;
         slice->lost_term = 0;
         slice->lost_to = (struct node_id){0};
@@ -26,7 +27,7 @@ static void lose_by_entry(struct ownership *ownership, struct ownership_slice *s
                           const struct map *map, const struct map_slice *entry)
 {
     bool is_known = entry->term == slice->term + 1;
-    bool is_told = slice->state == SLICE_OPEN && slice->told_term == slice->term;
+    bool is_told = slice->state != SLICE_FOREIGN && slice->told_term == slice->term;
     if (!is_known)
         lose(ownership, slice, OWNERSHIP_LOST_UNKNOWN);
     else
@@ -51,6 +52,8 @@ static void take_in_slice(struct ownership *ownership, struct ownership_slice *s
         return;
     slice->state = SLICE_GIVEN;
     slice->term = entry->term;
+    slice->is_moved = entry->how == SLICE_MOVED;
+    slice->is_served = false;
 }
 
 /* Terms of one era say nothing of those of another one. */
@@ -67,8 +70,11 @@ static void take_in_entry(struct ownership *ownership, uint64_t revision, const 
 {
     if (ownership->map_revision > 0 && ownership->map.era != map->era)
         end_era(ownership);
-    for (uint32_t i = 0; i < MAP_SLICES; i++)
+    for (uint32_t i = 0; i < MAP_SLICES; i++) {
+        if (!ownership->has_map || ownership->map.slices[i].term != map->slices[i].term)
+            ownership->slices[i].known_ms = 0;
         take_in_slice(ownership, &ownership->slices[i], map, &map->slices[i]);
+    }
     ownership->map = *map;
     ownership->has_map = true;
     ownership->is_outdated = false;

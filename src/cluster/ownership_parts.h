@@ -10,6 +10,9 @@ bool ownership_take_in(struct ownership *ownership, const struct map_history *hi
 /* This node owns nothing from now on, as far as it knows; the owner, if there is one, is told. */
 void ownership_lose_all(struct ownership *ownership, enum ownership_loss why);
 
+/* Yields slices, if others have so few that it is time. */
+void ownership_share(struct ownership *ownership);
+
 /* Whether there is an entry to write now; makes it. */
 bool ownership_plan_entry(struct ownership *ownership, struct map *ret_map);
 

@@ -262,12 +262,14 @@ uint32_t relay_count_busy_rooms(const struct relay *relay, uint32_t most);
 bool relay_read_code(const struct json_value *string, uint64_t *ret_code);
 
 /*
- * Ends the next room whose code this relay does not serve any more, as `serves` says. False: there
- * is none. `bucket` is where the search goes on, 0 at first.
+ * The next room whose code this relay does not serve any more, as `serves` says; NULL: there is
+ * none. The caller ends it. `bucket` is where the search goes on, 0 at first.
  */
-bool relay_give_up_next(struct relay *relay, uint32_t *bucket,
-                        bool (*serves)(void *context, uint64_t code), void *context,
-                        struct effects *ret_effects);
+struct room *relay_find_unserved(const struct relay *relay, uint32_t *bucket,
+                                 bool (*serves)(void *context, uint64_t code), void *context);
+
+/* Ends a room here that is another relay's. */
+void relay_give_up(struct relay *relay, struct room *room, struct effects *ret_effects);
 
 uint64_t relay_count_changed(const struct relay *relay);
 

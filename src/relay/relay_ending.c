@@ -76,24 +76,24 @@ static struct room *find_unserved(struct room *room, bool (*serves)(void *contex
     return room;
 }
 
-bool relay_give_up_next(struct relay *relay, uint32_t *bucket,
-                        bool (*serves)(void *context, uint64_t code), void *context,
-                        struct effects *ret_effects)
+struct room *relay_find_unserved(const struct relay *relay, uint32_t *bucket,
+                                 bool (*serves)(void *context, uint64_t code), void *context)
+{
+    for (; *bucket < relay->rooms.bucket_count; (*bucket)++) {
+        struct room *room = find_unserved(relay->rooms.buckets[*bucket], serves, context);
+        if (room != NULL)
+            return room;
+    }
+    return NULL;
+}
+
+void relay_give_up(struct relay *relay, struct room *room, struct effects *ret_effects)
 {
     ret_effects->count = 0;
     relay_free_departed(relay);
-    while (*bucket < relay->rooms.bucket_count) {
-        struct room *room = find_unserved(relay->rooms.buckets[*bucket], serves, context);
-        if (room == NULL) {
-            (*bucket)++;
-            continue;
-        }
-        if (unseat_all(relay, room))
-            effects_add_room_lost(ret_effects, (struct effect_room_lost){room});
-        relay_end_room(relay, room, ret_effects);
-        return true;
-    }
-    return false;
+    if (unseat_all(relay, room))
+        effects_add_room_lost(ret_effects, (struct effect_room_lost){room});
+    relay_end_room(relay, room, ret_effects);
 }
 
 void relay_close_room(struct relay *relay, struct speaker speaker, struct effects *effects)

@@ -66,6 +66,7 @@ struct config {
     const char *nats_credentials; /* file; NULL: none */
     const char *nats_authority;   /* file, PEM; NULL: none */
     uint64_t nats_replicas;
+    uint64_t is_edge_only;
     const char *options_file;  /* NULL: none */
     struct bytes options_text; /* what is in it */
     char *options_lines;       /* the same in parts, to which strings above may point */

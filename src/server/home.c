@@ -7,6 +7,7 @@
 #include "server/conn_out.h"
 #include "server/messages.h"
 #include "server/perform.h"
+#include "server/yielding.h"
 
 static void close_for_restart(struct loop *loop, struct conn *conn)
 {
@@ -121,22 +122,38 @@ void home_say_goodbye(struct loop *loop)
     }
 }
 
+/* Who owned what when the loop looked last, and who does now. */
+struct change_of_owners {
+    const struct ownership_word *before;
+    struct ownership_word now[MAP_SLICES];
+};
+
 static bool is_served(void *context, uint64_t code)
 {
-    const struct loop *loop = context;
+    const struct change_of_owners *change = context;
     uint32_t slice = peers_slice_of(code);
-    struct ownership_word before = loop->links->owners[slice];
-    struct ownership_word now = peers_owner(loop->server->peers, slice);
+    struct ownership_word before = change->before[slice];
+    struct ownership_word now = change->now[slice];
     return peers_is_own(before) && peers_is_own(now) && peers_term(before) == peers_term(now);
 }
 
-static void take_picture(struct loop *loop)
+/* Whether this node had the room until now, and gives it to another one. */
+static bool is_yielded(const struct change_of_owners *change, uint64_t code)
+{
+    uint32_t slice = peers_slice_of(code);
+    struct ownership_word before = change->before[slice];
+    struct ownership_word now = change->now[slice];
+    return peers_is_own(before) && peers_place(now) == PEER_YIELDED &&
+           peers_term(before) == peers_term(now);
+}
+
+static void take_picture(struct loop *loop, const struct change_of_owners *change)
 {
     struct links *links = loop->links;
     bool had_none = links->own_slices == 0;
     links->own_slices = links->opening_slices = 0;
     for (uint32_t slice = 0; slice < MAP_SLICES; slice++) {
-        struct ownership_word owner = peers_owner(loop->server->peers, slice);
+        struct ownership_word owner = change->now[slice];
         links->owners[slice] = owner;
         links->own_slices += peers_place(owner) == PEER_HERE;
         links->opening_slices += peers_place(owner) == PEER_OPENING;
@@ -145,13 +162,27 @@ static void take_picture(struct loop *loop)
         links->opened_ms = loop->now_ms;
 }
 
-void home_check_owners(struct loop *loop)
+static void give_up(struct loop *loop, struct room *room)
 {
     struct effects effects;
-    uint32_t bucket = 0;
     loop->links->gives_up = true;
-    while (relay_give_up_next(&loop->relay, &bucket, is_served, loop, &effects))
-        perform_effects(loop, &effects);
+    relay_give_up(&loop->relay, room, &effects);
+    perform_effects(loop, &effects);
     loop->links->gives_up = false;
-    take_picture(loop);
+}
+
+void home_check_owners(struct loop *loop)
+{
+    struct change_of_owners change = {.before = loop->links->owners};
+    struct room *room;
+    uint32_t bucket = 0;
+    for (uint32_t slice = 0; slice < MAP_SLICES; slice++)
+        change.now[slice] = peers_owner(loop->server->peers, slice);
+    while ((room = relay_find_unserved(&loop->relay, &bucket, is_served, &change)) != NULL) {
+        if (is_yielded(&change, room->code))
+            room = yielding_hand_over(loop, room);
+        if (room != NULL)
+            give_up(loop, room);
+    }
+    take_picture(loop, &change);
 }

@@ -26,7 +26,7 @@ void home_leave(struct loop *loop, const struct link_end *end, const struct link
 void home_void(struct loop *loop, const struct link_end *end);
 
 /* Takes the turn's picture of who owns what. Ends all rooms of slices that this node does not serve
- * any more, and closes their members. */
+ * any more, and closes their members; rooms of those that it yields are handed over before. */
 void home_check_owners(struct loop *loop);
 
 /* Closes all members behind all ends, at a stop. */

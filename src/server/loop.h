@@ -209,6 +209,8 @@ struct loop {
     bool is_held;                      /* the thread takes no more turns: see hold */
     atomic_bool vacant_mail_is_posted; /* a loop has posted vacant_mail, which is not handled yet */
     atomic_bool owners_mail_is_posted; /* the same of owners_mail, which the node posts */
+    /* The last picture (peers.changes) with which the loop has done all that follows from it. */
+    atomic_uint owners_handled;
     /* Bytes of MAIL_REMOTE that were handled, in all, each with REMOTE_MAIL_OVERHEAD; it wraps. */
     atomic_size_t remote_handled;
     struct links *links; /* to other nodes; NULL without a cluster */

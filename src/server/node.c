@@ -164,6 +164,8 @@ bool node_begin(struct node *node, struct server *server)
     uint64_t random;
     kernel_linux.random(&random, sizeof random);
     ownership_init(&node->ownership, &node->id, server->loop_count, random);
+    if (server->config->is_edge_only)
+        ownership_be_edge_only(&node->ownership);
     if (!node_recorder_begin(node))
         return false;
     node->has_clerk = pthread_create(&node->clerk, NULL, node_run_clerk, node) == 0;

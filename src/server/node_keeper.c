@@ -163,6 +163,8 @@ static bool show(struct node *node, uint32_t slice, uint8_t place, uint64_t term
 static bool show_own_slice(struct node *node, uint32_t slice, uint64_t term)
 {
     bool is_open = recorder_has_opened(node->recorder, slice, term);
+    if (is_open)
+        ownership_is_serving(&node->ownership, slice, term);
     return show(node, slice, is_open ? PEER_HERE : PEER_OPENING, term);
 }
 
@@ -172,6 +174,9 @@ static bool show_slice(struct node *node, uint32_t slice)
     uint64_t term = ownership_term(&node->ownership, slice);
     if (term != 0)
         return show_own_slice(node, slice, term);
+    term = ownership_yielded_term(&node->ownership, slice);
+    if (term != 0)
+        return show(node, slice, PEER_YIELDED, term);
     if (!ownership_find_owner(&node->ownership, slice, &owner, &term) ||
         owner.incarnation == node->id.incarnation)
         return show(node, slice, PEER_NOBODY, 0);
@@ -197,7 +202,9 @@ static void give_slices(struct node *node)
 {
     for (uint32_t i = 0; i < MAP_SLICES; i++) {
         struct ownership_word owner = peers_owner(&node->peers, i);
-        recorder_give(node->recorder, i, peers_is_own(owner) ? peers_term(owner) : 0);
+        /* The last records of what is yielded are still to be written. */
+        bool is_own = peers_is_own(owner) || peers_place(owner) == PEER_YIELDED;
+        recorder_give(node->recorder, i, is_own ? peers_term(owner) : 0);
     }
 }
 
@@ -207,7 +214,10 @@ static void show_owners(struct node *node)
     struct ownership_event event;
     bool has_changed = false;
     while (ownership_next_event(&node->ownership, &event)) {
-        if (event.kind == OWNERSHIP_LOST) {
+        if (event.kind == OWNERSHIP_LOST && event.why == OWNERSHIP_LOST_YIELDED) {
+            has_changed |= show(node, event.slice, PEER_YIELDED, event.term);
+            node_note_yield(node, event.slice, event.term);
+        } else if (event.kind == OWNERSHIP_LOST) {
             has_changed |= show(node, event.slice, PEER_NOBODY, 0);
         } else if (event.kind == OWNERSHIP_ENDED) {
             atomic_store(&node->has_ended, true);
@@ -219,6 +229,7 @@ static void show_owners(struct node *node)
         has_changed |= show_slice(node, i);
     if (has_changed) {
         tell_loops(node);
+        node_yields_are_shown(node);
         give_slices(node);
     }
 }
@@ -235,22 +246,22 @@ static void ask(struct node *node, uint64_t now_ms)
     node_ask(&node->desk, NODE_LOOK_AT_LEASES, &(struct ownership_request){0});
 }
 
-/* Notes a figure, and says whether it was another one. */
-static bool note(atomic_uint *figure, uint32_t value)
+/* At most once in NODE_FIGURES_MS: while slices move there are others all the time. */
+static void tell_figures(struct node *node, uint64_t now_ms, uint32_t own, uint32_t owned,
+                         uint32_t peers)
 {
-    return atomic_exchange(figure, value) != value;
-}
-
-static void tell_figures(struct node *node, uint32_t own, uint32_t owned, uint32_t peers)
-{
-    bool has_changed = note(&node->peers.own_slices, own);
-    has_changed |= note(&node->peers.owned_slices, owned);
-    has_changed |= note(&node->peers.live_peers, peers);
-    if (has_changed)
-        fprintf(stderr,
-                "party-sockets: this node has %u of %d slices now (other nodes: %u, slices of "
-                "owners it knows: %u)\n",
-                own, MAP_SLICES, peers, owned);
+    struct node_figures *told = &node->figures_told;
+    bool has_changed = own != told->own || owned != told->owned || peers != told->peers;
+    atomic_store(&node->peers.own_slices, own);
+    atomic_store(&node->peers.owned_slices, owned);
+    atomic_store(&node->peers.live_peers, peers);
+    if (!has_changed || now_ms - told->at_ms < NODE_FIGURES_MS)
+        return;
+    *told = (struct node_figures){now_ms, own, owned, peers};
+    fprintf(stderr,
+            "party-sockets: this node has %u of %d slices now (other nodes: %u, slices of "
+            "owners it knows: %u)\n",
+            own, MAP_SLICES, peers, owned);
 }
 
 /* A node that was killed says nothing of it, and its lease stays: time tells. */
@@ -291,7 +302,7 @@ static void count_figures(struct node *node, uint64_t now_ms)
         own += peers_place(owner) == PEER_HERE;
         owned += peers_place(owner) == PEER_HERE || peers_is_other(owner);
     }
-    tell_figures(node, own, owned, peers);
+    tell_figures(node, now_ms, own, owned, peers);
     list_silent_ones(node, now_ms);
     ownership_set_figures(&node->ownership, atomic_load(&server->rooms), count_clients(server));
 }
@@ -337,6 +348,7 @@ static void take_turn(struct node *node)
         take_outcome(node, &outcome);
         node_outcome_taken(&node->desk);
     }
+    node_follow_yields(node);
     if (atomic_load(&node->must_drain))
         ownership_drain(&node->ownership);
     if (atomic_load(&node->must_end))

@@ -15,6 +15,7 @@
 #define NODE_LEASES_SOON_MS 500   /* ... and while an owner is not known by its lease */
 #define NODE_ALIVE_MS 6000        /* so long after its last renewal a node counts in the figures */
 #define NODE_LISTED_MS 600000     /* as long the list of nodes has a silent one */
+#define NODE_FIGURES_MS 500       /* between two lines for the operator about slices */
 #define NODE_FRESH_MS 3000        /* after a read of the map rooms may be made, */
 #define NODE_END_MS 2000          /* as long node_end() waits, */
 #define NODE_RECORDS_END_MS 10000 /* and before that for the last records */
@@ -101,6 +102,26 @@ struct node_known {
     bool has_ended;
 };
 
+/* What the operator was told of the cluster, and when. */
+struct node_figures {
+    uint64_t at_ms;
+    uint32_t own;
+    uint32_t owned;
+    uint32_t peers;
+};
+
+/*
+ * Slices that this node yields: first all loops hand their rooms over, then the recorder writes
+ * what they handed over.
+ */
+struct node_yields {
+    bool are_any;
+    bool are_written; /* the recorder has been asked for it: `flush` */
+    unsigned changes; /* of the picture that shows them as yielded */
+    uint64_t flush;
+    uint64_t terms[MAP_SLICES]; /* 0: it is not yielded */
+};
+
 struct node {
     struct bus *bus;
     struct server *server; /* NULL before node_begin() */
@@ -110,9 +131,11 @@ struct node {
     struct ownership ownership;
     struct node_known known[BUS_LEASES_MAX];
     uint32_t known_count;
+    struct node_yields yields;
     uint64_t listed_ms[PEERS_MAX]; /* when a listed peer's last renewal was seen */
     uint64_t leases_asked_ms;
     bool has_stranger; /* an owner whose lease is not known */
+    struct node_figures figures_told;
     bool is_bus_known_away;
     pthread_t keeper;
     bool has_keeper;
@@ -169,6 +192,13 @@ void *node_run_clerk(void *argument);
 struct map_history node_history_of(const struct bus_entries *read,
                                    struct map_entry ret_entries[BUS_MAP_HISTORY_MAX]);
 void *node_run_keeper(void *argument);
+
+/* node_yields.c */
+void node_note_yield(struct node *node, uint32_t slice, uint64_t term);
+/* The picture was published, with what was noted. */
+void node_yields_are_shown(struct node *node);
+/* Tells the machine when the rooms of the slices that were shown are handed over. Once a turn. */
+void node_follow_yields(struct node *node);
 
 /* node_recorder.c */
 bool node_recorder_begin(struct node *node);

@@ -18,6 +18,7 @@
 #include "server/limits.h"
 
 #define PEERS_MAX 240
+#define PEER_YIELDED 252 /* this process, which hands the rooms over to who gets the slice next */
 #define PEER_OPENING                                                                            \
     253                 /* this process, which restores the rooms of the slice, and serves none \
                          */
@@ -122,15 +123,15 @@ bool peers_look(const struct peers *peers, uint32_t place, struct peer_view *ret
 void peers_look_at_all(const struct peers *peers, struct peers_view *ret_view);
 
 /*
- * Notes who owns a slice: a place, or PEER_HERE or PEER_OPENING if it is this process at this term,
- * or PEER_NOBODY. The caller calls peers_publish_changes() behind the last one.
+ * Notes who owns a slice: a place, or PEER_HERE, PEER_OPENING or PEER_YIELDED if it is this process
+ * at this term, or PEER_NOBODY. The caller calls peers_publish_changes() behind the last one.
  */
 void peers_set_owner(struct peers *peers, uint32_t slice, uint8_t place, uint64_t term);
 void peers_publish_changes(struct peers *peers);
 
 struct ownership_word peers_owner(const struct peers *peers, uint32_t slice);
 
-/* The place in a word: of a peer, or one of the other three. */
+/* The place in a word: of a peer, or one of the other four. */
 static inline uint8_t peers_place(struct ownership_word owner)
 {
     return (uint8_t)owner.word;

@@ -77,6 +77,13 @@ void recorder_give(struct recorder *recorder, uint32_t slice, uint64_t term);
 /* Whether the rooms of the slice are there, so that it can be served at this term. Any thread. */
 bool recorder_has_opened(const struct recorder *recorder, uint32_t slice, uint64_t term);
 
+/*
+ * Asks for all to be written that loops have handed over until now, and whether that is done: the
+ * first one returns a number for the second one. From any one thread.
+ */
+uint64_t recorder_flush(struct recorder *recorder);
+bool recorder_has_flushed(const struct recorder *recorder, uint64_t flush);
+
 /* `now_ms` is of a clock that goes on. Returns whether there is more to do at once. */
 bool recorder_turn(struct recorder *recorder, uint64_t now_ms);
 

@@ -70,10 +70,12 @@ struct recorder {
     uint64_t store_retry_ms;             /* the same for what loops have handed over */
     _Atomic uint64_t wanted[MAP_SLICES]; /* terms of this node; 0: it is not this node's */
     _Atomic uint64_t opened[MAP_SLICES]; /* those at which the slice may be served */
-    uint64_t terms[MAP_SLICES];          /* as `wanted` was when the recorder looked last */
-    uint32_t reviving[MAP_SLICES];       /* rooms on their way to loops; */
-    bool is_read[MAP_SLICES];            /* all rooms of the slice are on their way, or there */
-    uint32_t reviving_count;             /* of all slices */
+    _Atomic uint64_t flushes_asked;
+    _Atomic uint64_t flushed;      /* the last of these that is done */
+    uint64_t terms[MAP_SLICES];    /* as `wanted` was when the recorder looked last */
+    uint32_t reviving[MAP_SLICES]; /* rooms on their way to loops; */
+    bool is_read[MAP_SLICES];      /* all rooms of the slice are on their way, or there */
+    uint32_t reviving_count;       /* of all slices */
     struct opening opening;
     void *recorded[MAP_SLICES];  /* trees of struct recorded, see tsearch(3) */
     struct garbage_queue ends;   /* in the order of their times */

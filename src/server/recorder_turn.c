@@ -75,6 +75,28 @@ bool recorder_has_opened(const struct recorder *recorder, uint32_t slice, uint64
     return atomic_load(&recorder->opened[slice]) == term;
 }
 
+uint64_t recorder_flush(struct recorder *recorder)
+{
+    return atomic_fetch_add(&recorder->flushes_asked, 1) + 1;
+}
+
+bool recorder_has_flushed(const struct recorder *recorder, uint64_t flush)
+{
+    return atomic_load(&recorder->flushed) >= flush;
+}
+
+/* What was handed over before a flush was asked for is in the store by now. */
+static void write_records(struct recorder *recorder)
+{
+    uint64_t asked = atomic_load(&recorder->flushes_asked);
+    if (recorder->now_ms < recorder->store_retry_ms)
+        return;
+    if (store_write(recorder->server->store))
+        atomic_store(&recorder->flushed, asked);
+    else
+        recorder->store_retry_ms = recorder->now_ms + RECORDER_RETRY_MS;
+}
+
 /* Forgets what this node had in slices that it has lost, or has at another term. */
 static void look_at_slices(struct recorder *recorder)
 {
@@ -177,8 +199,7 @@ bool recorder_turn(struct recorder *recorder, uint64_t now_ms)
 {
     recorder->now_ms = now_ms;
     look_at_slices(recorder);
-    if (now_ms >= recorder->store_retry_ms && !store_write(recorder->server->store))
-        recorder->store_retry_ms = now_ms + RECORDER_RETRY_MS;
+    write_records(recorder);
     bool has_more = read_mail(recorder);
     if (now_ms < recorder->retry_ms)
         return has_more;

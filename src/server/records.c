@@ -189,6 +189,9 @@ static bool hand_over(struct loop *loop, const struct room *room, write_record *
         before = RECORDER_TERM_BYTES;
     }
     write(&measure, &loop->relay, room);
+    if (before > 0 && measure.length > BUS_RECORD_TEXT_MAX && write != record_write)
+        return hand_over(loop, room,
+                         record_write); /* the room is worth more than what was missed */
     uint8_t *text = malloc(before + measure.length);
     if (text == NULL)
         return false;
@@ -241,13 +244,19 @@ void records_write_last(struct loop *loop)
 }
 
 /* Without a place in the store, the record of before stands, and counts begin anew. */
+void records_write_final(struct loop *loop, const struct room *room)
+{
+    bool has_moment = room_protocol(room) == PROTOCOL_3 && room->member_count == 0;
+    (void)!hand_over(loop, room, has_moment ? record_write_at_stop : record_write);
+}
+
 void records_write_at_stop(struct loop *loop)
 {
     const struct room_table *rooms = &loop->relay.rooms;
     for (uint32_t i = 0; loop->server->keeps_rooms && i < rooms->bucket_count; i++) {
         for (struct room *room = rooms->buckets[i]; room != NULL; room = room->next_in_bucket) {
             if (room_protocol(room) == PROTOCOL_3 && room->member_count == 0)
-                (void)!hand_over(loop, room, record_write_at_stop);
+                records_write_final(loop, room);
         }
     }
 }

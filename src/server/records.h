@@ -59,6 +59,12 @@ int records_wait_ms(const struct loop *loop);
  */
 void records_write_last(struct loop *loop);
 
+/*
+ * Hands the last record of a room over, before another node has it: of protocol 3, if all members
+ * are away, with what they missed.
+ */
+void records_write_final(struct loop *loop, const struct room *room);
+
 /* After all connections have ended: rooms of protocol 3 are handed over with what was missed. */
 void records_write_at_stop(struct loop *loop);
 

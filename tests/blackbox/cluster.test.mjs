@@ -2,7 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
-import { canCreate, dialects, enter, enterOnce, hasSlices, isReady, party, restarting, talk } from './support/cluster.mjs';
+import {
+  canCreate, dialects, enter, enterOnce, hasSlices, haveShares, isReady, party, restarting, talk,
+} from './support/cluster.mjs';
 import { deadlineMilliseconds, eventually, slowness } from './support/deadline.mjs';
 import { lacksNats, Nats } from './support/nats.mjs';
 import { runToEnd, Server } from './support/server.mjs';
@@ -14,6 +16,9 @@ const TAKEOVER_MILLISECONDS = 20_000 * slowness;
 /** The same after a node that said that it ended: nobody has to find out that it is dead. */
 const HANDOVER_MILLISECONDS = 7_000 * slowness;
 const TAKEOVER = TAKEOVER_MILLISECONDS / deadlineMilliseconds;
+/** Until a node that joins has its share of the slices. */
+const SHARING_MILLISECONDS = 15_000 * slowness;
+const SHARING = SHARING_MILLISECONDS / deadlineMilliseconds;
 
 /** As enter(), as soon as a node serves the room; in protocol 3 with another attempt. */
 async function comeBack(server, { protocol, name, room, index }) {
@@ -85,14 +90,16 @@ for (const loops of loopCounts) {
 
     let a, b, c, d;
 
-    it('The first node owns all, and rooms have members at each node', async () => {
+    it('Each node has its share, and rooms have members at each node', async () => {
       nats.set('one', new Nats());
       await nats.get('one').start();
       a = await startNode('a');
       const { status, body } = await a.get('/ready'); // it serves nothing for seconds
       assert.deepEqual([status, `${body}`], [503, '{"status":"joining"}']);
       await eventually(isReady(a), 'Codes for rooms at the first node', 2);
+      await eventually(() => hasSlices(a, 256), 'All slices at the first node');
       [b, c] = await Promise.all([startNode('b'), startNode('c')]);
+      await eventually(() => haveShares(a, b, c), 'A third of all slices at each node', SHARING);
       for (const server of [b, c]) await eventually(canCreate(server), 'A room from another node');
       for (const server of [a, b, c]) assert.equal((await server.get('/ready')).status, 200);
       for (const protocol of [1, 2, 3]) await talk(await party(protocol, [a, b, c]));
@@ -102,12 +109,12 @@ for (const loops of loopCounts) {
     it('The numbers of a node tell of its part in the cluster', async () => {
       const cluster = async (server) => (await server.stats()).cluster;
       await eventually(async () => (await cluster(a)).peers === 2, 'The other nodes');
-      const { nodes, ...numbers } = await cluster(a);
-      assert.deepEqual(numbers, { slices: 256, peers: 2, connected: true });
+      const { nodes, slices, ...numbers } = await cluster(a);
+      assert.deepEqual(numbers, { peers: 2, connected: true });
       assert.equal(nodes.length, 3);
-      assert.deepEqual((await cluster(b)).slices, 0);
+      assert.equal(slices + (await cluster(b)).slices + (await cluster(c)).slices, 256);
       const { body } = await a.get('/metrics');
-      for (const line of [/cluster_slices\{.*\} 256$/m, /cluster_peers\{.*\} 2$/m, /cluster_connected\{.*\} 1$/m])
+      for (const line of [new RegExp(`cluster_slices\\{.*\\} ${slices}$`, 'm'), /cluster_peers\{.*\} 2$/m, /cluster_connected\{.*\} 1$/m])
         assert.match(body, line);
     });
 
@@ -260,12 +267,45 @@ for (const loops of loopCounts) {
       for (let count = 0; count < 4 * loops; count++) await talk(await party(2, [count % 2 ? b : c, b]));
     });
 
-    it('A room at a node that lives goes on when another one is killed', async () => {
+    it('A node that joins gets its share, and the rooms in it are there just as they were', async () => {
+      const parties = [];
+      for (const protocol of [1, 2, 3]) {
+        for (let count = 0; count < 8; count++) parties.push(await party(protocol, count % 2 ? [b, c] : [c, b]));
+      }
+      const unread = [];
+      for (let count = 0; count < 16; count++) {
+        const [speaker, absent] = await party(3, count % 2 ? [b, c] : [c, b]);
+        speaker.relay('read');
+        await absent.expect(dialects[3].message(speaker, 'read'));
+        await absent.terminate();
+        await speaker.expect({ type: 'peer_away', index: absent.index });
+        for (const data of ['first', 'second']) speaker.relay(data);
+        unread.push([speaker, absent]);
+      }
+      for (const members of parties) await keepState(members, 'before the move');
+      const began = Date.now();
       d = await startNode('d');
+      await eventually(() => haveShares(b, c, d), 'A third of all slices at each node', SHARING);
+      assert.ok(Date.now() - began < SHARING_MILLISECONDS, `It took ${Date.now() - began} ms`);
       await eventually(canCreate(d), 'A room from the new node');
+      const hasMoved = ([member]) => !member.isOpen;
+      const moved = parties.filter(hasMoved);
+      assert.ok(moved.length > 0 && moved.length < parties.length, `${moved.length} of ${parties.length} rooms have moved`);
+      for (const members of parties.filter((one) => !hasMoved(one))) await talk(members);
+      for (const members of moved) {
+        for (const member of members) assert.deepEqual(await member.whenClosed(), restarting);
+        await talk(await comeBackTo([d, b, c], members, 'before the move'));
+      }
+      assert.ok(unread.some(hasMoved));
+      for (const [speaker, absent] of unread)
+        await expectRecovery(d, absent, 1, ['first', 'second'].map((data) => dialects[3].message(speaker, data)));
+      for (const [speaker] of unread) await speaker.terminate();
+    });
+
+    it('A room at a node that lives goes on when another one is killed', async () => {
       const atB = await party(2, [b, d]); // who has slices makes rooms itself
       const atC = await party(2, [c, d, c]);
-b.kill();
+      b.kill();
       assert.deepEqual(await atB[1].whenClosed(), restarting);
       await talk(atC);
       for (const server of [c, d])

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
-import { canCreate, enter, isReady, party, restarting, talk } from './support/cluster.mjs';
+import { canCreate, enter, haveShares, isReady, party, restarting, talk } from './support/cluster.mjs';
 import { eventually } from './support/deadline.mjs';
 import { lacksNats, NatsCluster } from './support/nats.mjs';
 import { Server } from './support/server.mjs';
@@ -75,6 +75,7 @@ for (const loops of loopCounts) {
       leader = await nats.leader('-map');
       a = await startNode('a', leader + 1);
       b = await startNode('b', leader + 1);
+      await eventually(() => haveShares(a, b), 'Half of all slices at each node', 3);
       assert.deepEqual(await users((leader + 1) % 3), ['a', 'b']);
     });
 

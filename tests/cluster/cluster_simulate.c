@@ -3,8 +3,8 @@
  *
  *     cluster_simulate [--seed N] [--seeds N | --for SECONDS] [--trace]
  *
- * A seed plays a minute of faults. Then all heals, and soon every slice must be served; then a node
- * dies, and soon every slice must be served again.
+ * A seed plays a minute of faults. Then all heals, and soon every slice must be served, and each
+ * node have as many as another one; then a node dies, and soon every slice must be served again.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,8 @@
 
 #define FAULTS_MS 150000
 #define FIRST_FAULT_MS 10000
-#define HEALING_MS 30000
+#define HEALING_MS 10000
+#define SHARING_MS 20000
 /* Until all that a node had is served again: five renewals, three exchanges, a period of reading,
  * the wait. */
 #define DEATH_MS 10500
@@ -179,6 +180,17 @@ static void let_one_die(void)
     world.outcome.healed_ms = world.now_ms - began_ms;
 }
 
+/* Who has fewer slices than others gets some. */
+static void let_all_share(void)
+{
+    uint64_t began_ms = world.now_ms;
+    while (!(truth_is_shared() && truth_is_healed()) && world.now_ms < began_ms + SHARING_MS)
+        tick();
+    if (!truth_is_shared())
+        broken("some nodes have more slices than others after %d ms", SHARING_MS);
+    world.outcome.shared_ms = world.now_ms - began_ms;
+}
+
 static void play(char *summary, size_t capacity)
 {
     static const char *const names[] = {"a", "b", "c", "d"};
@@ -201,6 +213,7 @@ static void play(char *summary, size_t capacity)
     if (any_node(&living) == NULL)
         node_start("z");
     run_until(world.now_ms + HEALING_MS);
+    let_all_share();
     truth_check_healed();
     let_one_die();
     for (uint32_t i = 0; i < world.node_count; i++) {
@@ -210,10 +223,11 @@ static void play(char *summary, size_t capacity)
     engine_release();
     const struct outcome *outcome = &world.outcome;
     snprintf(summary, capacity,
-             "%u entries, %u ignored, %u slices taken, %u openings, %u losses, %u looks, %u eras, "
-             "healed after %llu ms",
-             outcome->entries, outcome->entries_ignored, outcome->slices_taken, outcome->openings,
-             outcome->losses, outcome->looks, outcome->eras,
+             "%u entries, %u ignored, %u slices taken, %u given, %u openings, %u losses, %u looks, "
+             "%u eras, shared after %llu ms, healed after %llu ms",
+             outcome->entries, outcome->entries_ignored, outcome->slices_taken,
+             outcome->slices_moved, outcome->openings, outcome->losses, outcome->looks,
+             outcome->eras, (unsigned long long)outcome->shared_ms,
              (unsigned long long)outcome->healed_ms);
 }
 

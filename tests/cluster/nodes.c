@@ -10,6 +10,7 @@
 #define YIELDS_ONCE_IN 12
 #define YIELDS_WITH_EVENTS_ONCE_IN 300 /* of which there may be one for each slice */
 #define SLOW_TURN_MS 500
+#define HANDING_OVER_MS 1500 /* at most; the rooms of a slice */
 
 const char *name_of(const struct node *node)
 {
@@ -132,14 +133,37 @@ static void end_if_due(struct node *node)
     truth_check_end(node);
 }
 
+static void lose(struct node *node, const struct ownership_event *event)
+{
+    node->told[event->slice] = 0;
+    if (event->why != OWNERSHIP_LOST_YIELDED)
+        return;
+    node->yielded[event->slice] = event->term;
+    node->handed_ms[event->slice] = world.now_ms + draw(HANDING_OVER_MS);
+}
+
+/* The rooms of some slices that the node has yielded are handed over. */
+static void hand_over(struct node *node)
+{
+    for (uint32_t i = 0; i < MAP_SLICES; i++) {
+        if (node->yielded[i] == 0 || node->handed_ms[i] > world.now_ms)
+            continue;
+        node->handed[i] = node->yielded[i];
+        node->yielded[i] = 0;
+        ownership_has_handed_over(&node->ownership, i, node->handed[i]);
+    }
+}
+
 static void take_event(struct node *node, const struct ownership_event *event)
 {
     truth_check_event(node, event);
-    if (event->kind == OWNERSHIP_OPENED)
+    if (event->kind == OWNERSHIP_OPENED) {
         node->told[event->slice] = event->term;
-    else if (event->kind == OWNERSHIP_LOST)
-        node->told[event->slice] = 0;
-    else if (event->kind == OWNERSHIP_ENDED)
+        ownership_is_serving(&node->ownership, event->slice, event->term);
+    }
+    if (event->kind == OWNERSHIP_LOST)
+        lose(node, event);
+    if (event->kind == OWNERSHIP_ENDED)
         node->is_alive = false;
 }
 
@@ -164,6 +188,7 @@ static bool step(struct node *node)
     case STAGE_BEGIN:
         end_if_due(node);
         ownership_begin_turn(&node->ownership, node->clock_ms);
+        hand_over(node);
         break;
     case STAGE_INBOX:
         if (node->inbox_count == 0)

@@ -53,12 +53,13 @@ void truth_read(struct true_entry *entry, uint64_t revision)
     entry->era = strtoull(era, NULL, 16);
     for (uint32_t i = 0; i < MAP_SLICES; i++) {
         unsigned owner;
+        unsigned how = SLICE_TAKEN;
         unsigned long long term;
         at = strchr(at, '[');
-        if (at == NULL || sscanf(at, "[%u,%llu", &owner, &term) != 2 || owner >= count ||
+        if (at == NULL || sscanf(at, "[%u,%llu,%u", &owner, &term, &how) < 2 || owner >= count ||
             nodes[owner] == NO_NODE)
             broken("slice %u of an entry is not what it should be: %.40s", i, at);
-        entry->slices[i] = (struct true_slice){nodes[owner], term};
+        entry->slices[i] = (struct true_slice){nodes[owner], term, how == SLICE_MOVED};
         at++;
     }
 }
@@ -88,6 +89,16 @@ static void check_death(const struct node *owner, const struct letter *letter)
         broken("%s takes slices from %s, which is well since %llu ms", name_of(writer), name,
                (unsigned long long)owner->good_ms);
     }
+}
+
+/* A slice is given by its owner, which has handed its rooms over, or has ended. */
+static void check_giving(uint32_t slice, const struct true_slice *before,
+                         const struct letter *letter)
+{
+    const struct node *owner = &world.nodes[before->owner];
+    bool is_handed_over = before->owner == letter->node && owner->handed[slice] == before->term;
+    if (!is_handed_over && !owner->has_ended)
+        broken("slice %u of %s is said to be given, and is not", slice, name_of(owner));
 }
 
 /* Who gets a slice does not drain, as far as the writer could know. */
@@ -141,14 +152,20 @@ void truth_check_entry(const struct stream *stream, const struct letter *letter)
         const struct true_slice *old = &before->slices[i];
         const struct true_slice *new = &after->slices[i];
         bool is_same = old->owner == new->owner;
-        if (new->term != old->term + !is_same)
+        bool is_given_back = is_same && new->is_moved &&new->term == old->term + 1;
+        if (new->term != old->term + !is_same && !is_given_back)
             broken("the term of slice %u goes from %llu to %llu", i, (unsigned long long)old->term,
                    (unsigned long long)new->term);
-        if (is_same)
+        if (new->term == old->term)
             continue;
-        world.outcome.slices_taken++;
-        check_death(&world.nodes[old->owner], letter);
         check_heir(&world.nodes[new->owner], letter);
+        if (new->is_moved) {
+            world.outcome.slices_moved++;
+            check_giving(i, old, letter);
+        } else {
+            world.outcome.slices_taken++;
+            check_death(&world.nodes[old->owner], letter);
+        }
     }
     check_shares(before, after, letter);
 }
@@ -166,6 +183,19 @@ static const struct true_entry *find_giving(uint32_t slice, uint64_t term, uint6
         }
     }
     return NULL;
+}
+
+/* Who gave the slice serves it no more, whatever it knows. */
+static void check_giver(const struct node *node, uint32_t slice, uint64_t term)
+{
+    for (uint32_t i = 0; i < world.node_count; i++) {
+        const struct node *other = &world.nodes[i];
+        if (other != node && other->is_alive && !other->is_ending &&
+            ownership_term(&other->ownership, slice) + 1 == term &&
+            other->ownership.map.era == node->ownership.map.era)
+            broken("slice %u is opened at term %llu, and is still served at the one before", slice,
+                   (unsigned long long)term);
+    }
 }
 
 void truth_check_opening(struct node *node, uint32_t slice, uint64_t term)
@@ -187,7 +217,9 @@ void truth_check_opening(struct node *node, uint32_t slice, uint64_t term)
     if (node->clock_ms > node->read_ms + OWNERSHIP_FRESH_MS)
         broken("%s opens slice %u and has read no map since %llu ms", name_of(node), slice,
                (unsigned long long)node->read_ms);
-    if (world.now_ms < entry->at_ms + OWNERSHIP_WAIT_MS)
+    if (entry->slices[slice].is_moved)
+        check_giver(node, slice, term);
+    else if (world.now_ms < entry->at_ms + OWNERSHIP_WAIT_MS)
         broken("%s opens slice %u %llu ms after the entry", name_of(node), slice,
                (unsigned long long)(world.now_ms - entry->at_ms));
 }
@@ -339,6 +371,24 @@ bool truth_is_healed(void)
 {
     char text[128];
     return wound(text, sizeof text) == NULL;
+}
+
+bool truth_is_shared(void)
+{
+    const struct true_entry *now = truth_now();
+    uint32_t least = MAP_SLICES;
+    uint32_t most = 0;
+    for (uint32_t i = 0; i < world.node_count && now != NULL; i++) {
+        const struct node *node = &world.nodes[i];
+        uint32_t count = 0;
+        for (uint32_t slice = 0; slice < MAP_SLICES; slice++)
+            count += now->slices[slice].owner == i;
+        if (!node->is_alive || node->is_draining)
+            continue;
+        least = count < least ? count : least;
+        most = count > most ? count : most;
+    }
+    return now != NULL && most <= least + 1;
 }
 
 void truth_check_healed(void)

@@ -24,6 +24,7 @@
 struct true_slice {
     uint32_t owner; /* index of the node */
     uint64_t term;
+    bool is_moved; /* its owner of before has given it */
 };
 
 struct true_entry {
@@ -101,16 +102,21 @@ struct node {
     uint64_t told[MAP_SLICES];      /* terms that are open, by the events */
     uint64_t seen[MAP_SLICES];      /* the same, by ownership_term() after each step */
     uint64_t served_ms[MAP_SLICES]; /* when it last was served */
+    uint64_t yielded[MAP_SLICES];   /* terms at which its rooms are being handed over, */
+    uint64_t handed_ms[MAP_SLICES]; /* until then, */
+    uint64_t handed[MAP_SLICES];    /* and at which they have been */
 };
 
 struct outcome {
     uint32_t entries;
     uint32_t entries_ignored;
     uint32_t slices_taken;
+    uint32_t slices_moved;
     uint32_t openings;
     uint32_t losses;
     uint32_t looks;
     uint32_t eras;
+    uint64_t shared_ms; /* after the healing, until each node had its share */
     uint64_t healed_ms; /* the death at the end, until all was served again */
 };
 
@@ -159,6 +165,8 @@ void truth_check_knowledge(const struct node *node);
 void truth_check_end(const struct node *node);
 bool truth_is_healed(void);
 void truth_check_healed(void);
+/* Whether no node that stays has two slices more than another one. */
+bool truth_is_shared(void);
 const struct true_entry *truth_now(void);
 
 #endif

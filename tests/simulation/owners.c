@@ -20,6 +20,12 @@ struct owner {
     struct recorder *recorder;
     uint64_t due_ns;
     bool is_dead;
+    /* As the keeper of a node follows what it yields. */
+    bool yields;
+    bool yields_are_written;
+    unsigned yield_changes;
+    uint64_t yield_flush;
+    uint64_t yielded[MAP_SLICES]; /* terms */
 };
 
 static struct {
@@ -146,13 +152,68 @@ void owners_take(uint32_t server)
     tell_all();
 }
 
+void owners_yield(uint32_t server)
+{
+    struct owner *owner = &owners.owners[server];
+    if (owner->is_dead || owner->yields)
+        return;
+    for (uint32_t slice = 0; slice < MAP_SLICES; slice++) {
+        if (owners.owner_of[slice] != server || !owners.are_open[slice] || network_once_in(2))
+            continue;
+        owners.are_open[slice] = false;
+        owner->yields = true;
+        owner->yields_are_written = false;
+        owner->yielded[slice] = owners.terms[slice];
+        peers_set_owner(owner->peers, slice, PEER_YIELDED, owners.terms[slice]);
+    }
+    tell_loops(owner);
+    owner->yield_changes = atomic_load(&owner->peers->changes);
+}
+
+bool owners_yielded(uint32_t slice)
+{
+    return owners.owners[owners.owner_of[slice]].yielded[slice] != 0;
+}
+
+static bool loops_are_done(const struct owner *owner)
+{
+    bool are_done = true;
+    for (uint32_t i = 0; i < owner->server->loop_count; i++)
+        are_done &= atomic_load(&owner->server->loops[i]->owners_handled) == owner->yield_changes;
+    return are_done;
+}
+
+static void follow_yields(struct owner *owner)
+{
+    if (!owner->yields)
+        return;
+    owner->yield_changes = atomic_load(&owner->peers->changes);
+    if (!owner->yields_are_written) {
+        owner->yields_are_written = loops_are_done(owner);
+        if (owner->yields_are_written)
+            owner->yield_flush = recorder_flush(owner->recorder);
+        return;
+    }
+    if (!recorder_has_flushed(owner->recorder, owner->yield_flush))
+        return;
+    owner->yields = false;
+    for (uint32_t slice = 0; slice < MAP_SLICES; slice++) {
+        uint64_t term = owner->yielded[slice];
+        owner->yielded[slice] = 0;
+        if (term != 0 && &owners.owners[owners.owner_of[slice]] == owner &&
+            owners.terms[slice] == term)
+            give_slice(slice, draw_living());
+    }
+    tell_all();
+}
+
 /* Shows the loops what the recorder has opened. */
 static void show_opened(const struct owner *owner)
 {
     bool has_changed = false;
     for (uint32_t slice = 0; slice < MAP_SLICES; slice++) {
         bool is_own = &owners.owners[owners.owner_of[slice]] == owner;
-        if (!is_own || owners.are_open[slice] ||
+        if (!is_own || owners.are_open[slice] || owner->yielded[slice] != 0 ||
             !recorder_has_opened(owner->recorder, slice, owners.terms[slice]))
             continue;
         owners.are_open[slice] = true;
@@ -181,6 +242,7 @@ static void take_turn(struct owner *owner)
     uint64_t late_ns = network_once_in(10) ? network_random() % LATE_NS : 0;
     owner->due_ns = network_now_ns() + (has_more ? NETWORK_MS : TURN_NS) + late_ns;
     show_opened(owner);
+    follow_yields(owner);
 }
 
 void owners_act(void)

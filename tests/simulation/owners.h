@@ -24,6 +24,12 @@ void owners_kill(uint32_t server);
 /* Each slice of a server that is dead, or taken for dead, goes to one that lives. */
 void owners_take(uint32_t server);
 
+/* A server that lives yields some of its slices, which go to others when their rooms are recorded.
+ */
+void owners_yield(uint32_t server);
+/* Whether the slice of a code is just on its way. */
+bool owners_yielded(uint32_t slice);
+
 /* Whether all slices are served, and all loops of their owners have codes for rooms. */
 bool owners_are_ready(void);
 

@@ -1,4 +1,4 @@
-/* What happens to rooms and their members when a node dies. */
+/* What happens to rooms and their members when a node dies, or gives slices to others. */
 #include "scenes.h"
 
 #include <stdio.h>
@@ -253,6 +253,28 @@ static void expect_loss(struct gathering gatherings[PARTIES], uint32_t loser)
     }
 }
 
+/* A node that lives gives some slices to others: their rooms go on there, just as they were. */
+static void expect_move(struct gathering gatherings[PARTIES], uint32_t giver)
+{
+    bool are_moved[PARTIES];
+    world_yield_slices(giver);
+    for (uint32_t i = 0; i < PARTIES; i++)
+        are_moved[i] = world_room_is_yielded(guest_code(gatherings[i].members[0]));
+    for (uint32_t i = 0; i < PARTIES; i++) {
+        for (uint32_t member = 0; member < MEMBERS; member++) {
+            struct guest *guest = gatherings[i].members[member];
+            if (are_moved[i])
+                guest_expect_close_at_last(guest, 1012, "server is restarting", NOTICED_NS);
+            else
+                expect_life(guest);
+        }
+    }
+    for (uint32_t i = 0; i < PARTIES; i++) {
+        if (are_moved[i])
+            expect_return(&gatherings[i], protocol_of(i), giver, true);
+    }
+}
+
 void scene_node_dies(bool is_traced)
 {
     struct gathering gatherings[PARTIES];
@@ -263,6 +285,10 @@ void scene_node_dies(bool is_traced)
     scene_wait(RECORDED_NS);
     if (network_once_in(2)) /* not sooner: while loops have no codes, clients are closed */
         keys_begin_faults();
+    if (network_once_in(2)) {
+        expect_move(gatherings, gatherings[network_below(PARTIES)].home);
+        scene_wait(RECORDED_NS);
+    }
     if (network_once_in(2)) {
         expect_loss(gatherings, gatherings[network_below(PARTIES)].home);
         scene_wait(RECORDED_NS);

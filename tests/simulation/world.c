@@ -984,6 +984,18 @@ void world_take_slices(uint32_t dead)
     owners_take(dead);
 }
 
+void world_yield_slices(uint32_t node)
+{
+    trace("node %u yields slices", node);
+    owners_yield(node);
+}
+
+bool world_room_is_yielded(const char *code)
+{
+    uint64_t number;
+    return code_read(bytes_of_string(code), &number) && owners_yielded(peers_slice_of(number));
+}
+
 /* Before anybody comes: until there are codes for rooms. */
 static void open_slices(void)
 {

@@ -72,6 +72,9 @@ uint32_t world_node_of_room(const char *code);
 uint32_t world_node_of_link(const struct link *link);
 void world_kill_node(uint32_t node);
 void world_take_slices(uint32_t dead);
+/* A node that lives gives some of its slices away; whether a room's is just on its way. */
+void world_yield_slices(uint32_t node);
+bool world_room_is_yielded(const char *code);
 
 /* With what code a server that stops closes everybody. */
 unsigned world_stop_code(void);

@@ -91,8 +91,8 @@ static bool store_is_failing(const struct loop *loop)
 }
 
 /*
- * Whether a node of a cluster knows nobody yet who has slices, or has some and no codes for rooms
- * yet: it would close those who enter.
+ * Whether a node of a cluster knows nobody yet who has slices, or has all of them and no codes for
+ * rooms yet: it would close those who enter. One that has some lets others make rooms until then.
  */
 static bool is_joining(const struct loop *loop)
 {
@@ -100,8 +100,8 @@ static bool is_joining(const struct loop *loop)
     if (peers == NULL)
         return false;
     bool lacks_codes = atomic_load(&peers->stocked_loops) < loop->server->loop_count;
-    return atomic_load(&peers->owned_slices) == 0 ||
-           (atomic_load(&peers->own_slices) > 0 && lacks_codes);
+    unsigned owned = atomic_load(&peers->owned_slices);
+    return owned == 0 || (atomic_load(&peers->own_slices) == owned && lacks_codes);
 }
 
 /* Answers whether the server accepts new rooms. It does while its store fails. */

@@ -33,9 +33,16 @@ export const dialects = {
   },
 };
 
+const slicesOf = (server) => Number(server.stderr.match(/(?<=this node has )\d+(?= of 256 slices now)/g)?.at(-1));
+
 /** Whether the server has said last that it has so many slices of the rooms. */
-export const hasSlices = (server, count) =>
-  Number(server.stderr.match(/(?<=this node has )\d+(?= of 256 slices now)/g)?.at(-1)) === count;
+export const hasSlices = (server, count) => slicesOf(server) === count;
+
+/** Whether these servers have shared all slices out among each other. */
+export const haveShares = (...servers) => {
+  const shares = servers.map(slicesOf);
+  return shares.reduce((sum, share) => sum + share, 0) === 256 && Math.max(...shares) - Math.min(...shares) <= 1;
+};
 
 let attempts = 0;
 const seatOf = (name) => ({ clientId: `the secret of ${name}`, session: `session of ${name}`, attempt: ++attempts });

@@ -15,8 +15,8 @@ const SLICES = 256;
 /** So many clusters of a file start at the same time. */
 const STARTS_MAX = 4;
 /**
- * In one of so many clusters each node has slices: a node more has made the map, and has ended. In
- * the others the first node has all slices. The former take some seconds more to start.
+ * In one of so many clusters each node has its share of the slices. In the others the first node has all
+ * slices, and the others are edges alone. The former take some seconds more to start.
  */
 const SPREAD_OF = 3;
 /** A start may take so many of the usual deadlines. */
@@ -83,27 +83,20 @@ export class Cluster extends OneServer {
     const { options = [] } = this.#settings;
     const ending = which === 'home' ? ['--on-stop', 'drain'] : []; // as one process that keeps no rooms
     const name = `${process.pid}-${this.#number}-${this.#random.below(1_000_000)}`;
-    const startNode = (node) => {
-      const cluster = ['--cluster', url, '--cluster-name', name, '--node-name', node];
-      return OneServer.start({ ...this.#settings, options: [...ending, ...options, ...cluster] });
-    };
     const isSpread = this.#random.below(SPREAD_OF) === 0 && which !== 'home';
-    const first = isSpread ? await startNode('first') : undefined;
-    const has = (node, count) => () => figures(node).own >= count;
+    const startNode = (number) => {
+      const edge = number > 0 && !isSpread ? ['--edge-only'] : [];
+      const cluster = ['--cluster', url, '--cluster-name', name, '--node-name', `node-${number}`];
+      return OneServer.start({ ...this.#settings, options: [...ending, ...options, ...edge, ...cluster] });
+    };
     try {
-      if (first) await eventually(has(first, SLICES), 'All slices at the first node', START_DEADLINES);
-      const names = Array.from({ length: nodeCount }, (_, number) => `node-${number}`);
-      this.#nodes = await Promise.all(names.map(startNode));
-      if (first) {
-        await eventually(() => this.#nodes.every((node) => figures(node).peers === nodeCount), 'All nodes', START_DEADLINES);
-        await first.stop();
-      }
+      this.#nodes = await Promise.all(Array.from({ length: nodeCount }, (_, number) => startNode(number)));
       await eventually(() => this.#isWhole(), 'All slices have owners that all nodes know', START_DEADLINES);
+      if (isSpread) await eventually(() => this.#isShared(), 'As many slices at each node', START_DEADLINES);
       for (const node of this.#nodes) await eventually(async () => (await node.get('/ready')).status === 200, 'Codes for rooms');
       if (which === 'one') this.#only = this.#random.pick(this.#nodes);
       if (which === 'home') this.#only = this.#nodes.find((node) => figures(node).own === SLICES);
     } catch (error) {
-      first?.kill();
       this.kill();
       throw new Error(`${error.message}\n${this.#nodes.map(({ stderr }) => stderr).join('')}`);
     }
@@ -113,6 +106,10 @@ export class Cluster extends OneServer {
     const all = this.#nodes.map(figures);
     const served = all.reduce((sum, { own }) => sum + own, 0);
     return served === SLICES && all.every(({ peers, owned }) => peers === nodeCount - 1 && owned === SLICES);
+  }
+
+  #isShared() {
+    return this.#isWhole() && this.#nodes.every((node) => figures(node).own >= Math.floor(SLICES / nodeCount));
   }
 
   get port() {

@@ -25,7 +25,7 @@ static void the_longest_lease_fits_and_is_read_as_it_was(void **state)
 {
     uint8_t text[LEASE_TEXT_MAX];
     struct writer writer = writer_over(text, sizeof text);
-    struct lease longest = {.is_draining = true,
+    struct lease longest = {.is_edge_only = true,
                             .loops = LEASE_LOOPS_MAX,
                             .reads = LEASE_NUMBER_MAX,
                             .writes = LEASE_NUMBER_MAX - 1,
@@ -37,7 +37,8 @@ static void the_longest_lease_fits_and_is_read_as_it_was(void **state)
     assert_true(writer_fits(&writer));
     assert_true(lease_read(writer_view(&writer), &lease));
     assert_true(node_id_equal(&lease.node, &longest.node));
-    assert_true(lease.is_draining);
+    assert_false(lease.is_draining);
+    assert_true(lease.is_edge_only);
     assert_false(lease.has_ended);
     assert_int_equal(lease.loops, longest.loops);
     assert_true(lease.reads == longest.reads);
@@ -48,7 +49,7 @@ static void the_longest_lease_fits_and_is_read_as_it_was(void **state)
 
 #define LEASE(version, node, draining, numbers)                             \
     "{\"version\":" version ",\"node\":\"" node "\",\"draining\":" draining \
-    ",\"ended\":true,\"reads\":1,\"writes\":1," numbers "}"
+    ",\"edgeOnly\":false,\"ended\":true,\"reads\":1,\"writes\":1," numbers "}"
 #define NODE "a.0000000000000001"
 #define FIGURES "\"rooms\":0,\"clients\":0"
 #define NUMBERS "\"loops\":4," FIGURES
@@ -65,6 +66,8 @@ static void leases_that_are_wrong_are_refused(void **state)
         LEASE("1", "a", "false", NUMBERS),
         LEASE("1", NODE, "0", NUMBERS),
         LEASE("1", NODE, "null", NUMBERS),
+        "{\"version\":1,\"node\":\"" NODE "\",\"draining\":false,\"edgeOnly\":1,\"ended\":true,"
+        "\"reads\":1,\"writes\":1," NUMBERS "}",
         LEASE("1", NODE, "false", "\"loops\":4,\"rooms\":0"),
         LEASE("1", NODE, "false", "\"loops\":4,\"rooms\":-1,\"clients\":0"),
         LEASE("1", NODE, "false", "\"loops\":4,\"rooms\":0,\"clients\":9007199254740992"),

@@ -245,6 +245,181 @@ static void a_node_that_joins_owns_nothing(void **state)
     assert_int_equal(openings, 0);
 }
 
+/* Of nodes that have renewed their leases just now: this one, and those with the numbers 2 to
+ * `last`. */
+static void leases_are_read(uint64_t last)
+{
+    struct ownership_lease leases[8];
+    const struct ownership_request *request = NULL;
+    for (int i = 0; i <= OWNERSHIP_RENEWALS && request == NULL; i++) {
+        renew();
+        request = request_of(OWNERSHIP_READ_LEASES);
+    }
+    assert_non_null(request);
+    leases[0] = lease_of(SELF, lease_sequence, false);
+    for (uint64_t number = 2; number <= last; number++)
+        leases[number - 1] = lease_of(number, lease_sequence, false);
+    ownership_leases_were_read(&machine, request->serial, leases, (uint32_t)last);
+}
+
+static void serve_all(void)
+{
+    for (uint32_t i = 0; i < MAP_SLICES; i++)
+        ownership_is_serving(&machine, i, ownership_term(&machine, i));
+}
+
+static uint32_t count_yielded(void)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < MAP_SLICES; i++)
+        count += ownership_yielded_term(&machine, i) != 0;
+    return count;
+}
+
+/* sharing */
+static void who_has_more_yields_what_it_serves(void **state)
+{
+    (void)state;
+    begin_with_all();
+    lease_sequence = 0;
+    leases_are_read(2);
+    turn();
+    assert_int_equal(count_yielded(), 0); /* it has no rooms there yet */
+    serve_all();
+    turn();
+    assert_int_equal(count_yielded(), OWNERSHIP_YIELDS_MAX);
+    assert_int_equal(losses, OWNERSHIP_YIELDS_MAX);
+    assert_int_equal(last_loss.why, OWNERSHIP_LOST_YIELDED);
+    assert_int_equal(last_loss.term, 1);
+    assert_true(ownership_term(&machine, last_loss.slice) == 0);
+    assert_true(ownership_yielded_term(&machine, last_loss.slice) == 1);
+    assert_null(request_of(OWNERSHIP_WRITE_MAP)); /* their rooms are here */
+    leases_are_read(2);
+    ownership_has_handed_over(&machine, last_loss.slice, 2); /* of another term */
+    assert_null(request_of(OWNERSHIP_WRITE_MAP));
+    ownership_has_handed_over(&machine, last_loss.slice, 1);
+    const struct map map = written_map(request_of(OWNERSHIP_WRITE_MAP));
+    for (uint32_t i = 0; i < MAP_SLICES; i++) {
+        bool is_given = i == last_loss.slice;
+        assert_true(map.slices[i].term == (is_given ? 2 : 1));
+        assert_true(map.nodes[map.slices[i].owner].incarnation == (is_given ? 2 : SELF));
+        assert_int_equal(map.slices[i].how, is_given ? SLICE_MOVED : SLICE_TAKEN);
+    }
+    /* No more are yielded before these are given. */
+    assert_int_equal(count_yielded(), OWNERSHIP_YIELDS_MAX);
+}
+
+static void few_rooms_move_at_once(void **state)
+{
+    (void)state;
+    begin_with_all();
+    serve_all();
+    ownership_set_figures(&machine, 10 * MAP_SLICES, 0);
+    lease_sequence = 0;
+    leases_are_read(2);
+    turn();
+    assert_int_equal(count_yielded(), OWNERSHIP_YIELD_ROOMS / 10);
+}
+
+/* One slice more than others is no reason. */
+static void who_has_its_share_yields_nothing(void **state)
+{
+    (void)state;
+    begin();
+    struct map map = map_of(SELF, 1);
+    struct node_id other = node(2);
+    uint8_t place = map_add_node(&map, &other);
+    for (uint32_t i = 0; i < MAP_SLICES / 2; i++)
+        map.slices[i].owner = place;
+    map.slices[0].owner = map.slices[MAP_SLICES - 1].owner;
+    append(&map);
+    for (int i = 0; i < 6; i++)
+        read_map();
+    serve_all();
+    lease_sequence = 0;
+    leases_are_read(2);
+    turn();
+    assert_int_equal(count_yielded(), 1); /* 129 and 127 */
+    ownership_has_handed_over(&machine, last_loss.slice, 1);
+    const struct ownership_request *request = request_of(OWNERSHIP_WRITE_MAP);
+    append_text(request->text);
+    ownership_map_was_written(&machine, request->serial, OWNERSHIP_ACKNOWLEDGED);
+    read_map();
+    leases_are_read(2);
+    turn();
+    assert_int_equal(count_yielded(), 0);
+}
+
+/* wait */
+static void what_its_owner_has_given_opens_at_once(void **state)
+{
+    (void)state;
+    begin();
+    append_map_of(2, 1);
+    read_map();
+    struct map map = map_of(SELF, 2);
+    for (uint32_t i = 0; i < MAP_SLICES; i++)
+        map.slices[i].how = i % 2 == 0 ? SLICE_MOVED : SLICE_TAKEN;
+    append(&map);
+    read_map();
+    assert_int_equal(openings, 0);
+    for (int i = 0; i < 2; i++)
+        turn();
+    assert_int_equal(openings, MAP_SLICES / 2);
+    assert_true(ownership_term(&machine, 0) == 2 && ownership_term(&machine, 1) == 0);
+}
+
+/* How the slices of a node that has ended are given on. `has_had_them`: for long enough. */
+static uint8_t how_of_who_ended(bool has_had_them)
+{
+    uint8_t text[LEASE_TEXT_MAX];
+    struct writer writer = writer_over(text, sizeof text);
+    const struct lease ended = {.node = node(2), .has_ended = true, .loops = 1};
+    begin();
+    lease_sequence = 0;
+    append_map_of(has_had_them ? 2 : 3, 1);
+    for (int i = 0; i < OWNERSHIP_RENEWALS; i++) {
+        renew();
+        if (i == OWNERSHIP_RENEWALS - 1 && !has_had_them)
+            append_map_of(2, 2);
+        read_map();
+    }
+    const uint64_t serial = wait_for(OWNERSHIP_READ_LEASES)->serial;
+    struct ownership_lease leases[] = {lease_of(SELF, lease_sequence, false),
+                                       lease_of(2, lease_sequence, false)};
+    lease_write(&writer, &ended);
+    leases[1].text = writer_view(&writer);
+    ownership_leases_were_read(&machine, serial, leases, 2);
+    return written_map(request_of(OWNERSHIP_WRITE_MAP)).slices[7].how;
+}
+
+static void who_ends_has_given_what_it_had_for_long_enough(void **state)
+{
+    (void)state;
+    assert_int_equal(how_of_who_ended(true), SLICE_MOVED);
+    assert_int_equal(how_of_who_ended(false), SLICE_TAKEN);
+}
+
+static void an_edge_alone_gets_nothing(void **state)
+{
+    (void)state;
+    begin();
+    ownership_be_edge_only(&machine);
+    read_map();
+    assert_null(request_of(OWNERSHIP_WRITE_MAP)); /* it begins no era */
+    append_map_of(9, 1);
+    read_map();
+    lease_sequence = 0;
+    leases_are_read(2); /* 9 is dead */
+    turn();
+    for (int i = 0; i < 20; i++)
+        turn();
+    leases_are_read(2);
+    const struct map map = written_map(request_of(OWNERSHIP_WRITE_MAP));
+    for (uint32_t i = 0; i < MAP_SLICES; i++)
+        assert_true(map.nodes[map.slices[i].owner].incarnation == 2);
+}
+
 static void one_request_of_a_kind_is_outstanding(void **state)
 {
     (void)state;
@@ -733,6 +908,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_node_that_starts_alone_takes_all),
         cmocka_unit_test(a_node_that_joins_owns_nothing),
+        cmocka_unit_test(who_has_more_yields_what_it_serves),
+        cmocka_unit_test(few_rooms_move_at_once),
+        cmocka_unit_test(who_has_its_share_yields_nothing),
+        cmocka_unit_test(what_its_owner_has_given_opens_at_once),
+        cmocka_unit_test(who_ends_has_given_what_it_had_for_long_enough),
+        cmocka_unit_test(an_edge_alone_gets_nothing),
         cmocka_unit_test(one_request_of_a_kind_is_outstanding),
         cmocka_unit_test(tries_that_fail_at_once_are_paced),
         cmocka_unit_test(a_pause_is_looked_after),

@@ -828,9 +828,12 @@ static bool is_another(void *context, uint64_t code)
 bool give_up(struct world *world, uint64_t code)
 {
     uint32_t bucket = 0;
-    bool is_found = relay_give_up_next(&world->relay, &bucket, is_another, &code, &world->effects);
+    struct room *room = relay_find_unserved(&world->relay, &bucket, is_another, &code);
+    if (room == NULL)
+        return false;
+    relay_give_up(&world->relay, room, &world->effects);
     perform(world);
-    return is_found;
+    return true;
 }
 
 bool do_due(struct world *world)
