@@ -76,7 +76,8 @@ const nats = new Nats();
 await nats.start();
 const alone = await startNode();
 const nodes = [];
-for (const name of ['a', 'b']) nodes.push(await startNode('--cluster', nats.url, '--node-name', name));
+for (const own of [['a'], ['b', '--edge-only']])
+  nodes.push(await startNode('--cluster', nats.url, '--node-name', ...own));
 const balancer = startBalancer(nodes);
 const isUp = () => fetch(`http://${host}:${port}/health`).then(({ status }) => status === 200).catch(() => false);
 await eventually(isUp, 'HAProxy');

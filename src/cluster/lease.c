@@ -26,6 +26,13 @@ static bool read_flag(const struct json_value *value, bool *ret_flag)
     return value->kind == JSON_TRUE || value->kind == JSON_FALSE;
 }
 
+/* A lease may lack it: it is of an earlier release. */
+static bool read_edge_only(const struct json_value *value, bool *ret_flag)
+{
+    *ret_flag = false;
+    return value->kind == JSON_ABSENT || read_flag(value, ret_flag);
+}
+
 static bool read_number(const struct json_value *value, uint64_t *ret_number)
 {
     return json_member_whole(value, LEASE_NUMBER_MAX, ret_number);
@@ -54,7 +61,7 @@ bool lease_read(struct bytes text, struct lease *ret_lease)
     return read_number(&values[FIELD_VERSION], &version) && version == LEASE_VERSION &&
            node_id_read_json(&values[FIELD_NODE], &ret_lease->node) &&
            read_flag(&values[FIELD_DRAINING], &ret_lease->is_draining) &&
-           read_flag(&values[FIELD_EDGE_ONLY], &ret_lease->is_edge_only) &&
+           read_edge_only(&values[FIELD_EDGE_ONLY], &ret_lease->is_edge_only) &&
            read_flag(&values[FIELD_ENDED], &ret_lease->has_ended) &&
            read_loops(&values[FIELD_LOOPS], &ret_lease->loops) &&
            read_number(&values[FIELD_READS], &ret_lease->reads) &&

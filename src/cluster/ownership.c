@@ -173,6 +173,11 @@ void ownership_begin_turn(struct ownership *ownership, uint64_t now_ms)
     ownership_share(ownership);
 }
 
+void ownership_allow_yields(struct ownership *ownership, bool is_allowed)
+{
+    ownership->keeps_slices = !is_allowed;
+}
+
 void ownership_is_serving(struct ownership *ownership, uint32_t slice, uint64_t term)
 {
     struct ownership_slice *own = &ownership->slices[slice];

@@ -72,6 +72,7 @@
     128                         /* sharing: a node yields slices with about so many rooms, ... \
                                  */
 #define OWNERSHIP_YIELDS_MAX 64 /* ... and at most so many, before the next ones */
+#define OWNERSHIP_STRIDE 159    /* odd; 159 / 256 is nearly the golden ratio */
 #define OWNERSHIP_LEASES_MAX 128
 
 enum ownership_request_kind {
@@ -222,6 +223,7 @@ struct ownership {
     uint64_t dead_since_ms;
 
     bool is_edge_only;
+    bool keeps_slices; /* it may yield none */
     bool is_draining;
     bool is_ending;
     bool has_ended;
@@ -274,6 +276,12 @@ void ownership_lease_was_not_written(struct ownership *ownership, uint64_t seria
 void ownership_leases_were_read(struct ownership *ownership, uint64_t serial,
                                 const struct ownership_lease *leases, uint32_t count);
 void ownership_leases_were_not_read(struct ownership *ownership, uint64_t serial);
+
+/*
+ * Whether this node may yield slices: not while the last records of their rooms could not be
+ * written. It may at first.
+ */
+void ownership_allow_yields(struct ownership *ownership, bool is_allowed);
 
 /* The node has all rooms of a slice that is open at this term, so it may yield the slice. */
 void ownership_is_serving(struct ownership *ownership, uint32_t slice, uint64_t term);

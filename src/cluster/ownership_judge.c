@@ -282,15 +282,17 @@ static uint32_t count_surplus(const struct ownership *ownership, uint32_t own)
 void ownership_share(struct ownership *ownership)
 {
     bool may_share = is_judged(ownership) && !ownership->has_dead && !ownership->must_look &&
-                     !ownership->is_ending && !ownership->is_draining && !ownership->is_outdated;
+                     !ownership->is_ending && !ownership->is_draining && !ownership->is_outdated &&
+                     !ownership->keeps_slices;
     if (!may_share || has_yielded(ownership))
         return;
     uint32_t own = count_own(ownership);
     uint32_t surplus = count_surplus(ownership, own);
     uint32_t at_once = slices_at_once(ownership, own);
     uint32_t left = surplus < at_once ? surplus : at_once;
+    /* Rooms may be in neighbouring slices, those that were there first: so not these together. */
     for (uint32_t i = 0; i < MAP_SLICES && left > 0; i++) {
-        struct ownership_slice *slice = &ownership->slices[i];
+        struct ownership_slice *slice = &ownership->slices[i * OWNERSHIP_STRIDE % MAP_SLICES];
         if (slice->state != SLICE_OPEN || !slice->is_served)
             continue;
         yield_one(ownership, slice);

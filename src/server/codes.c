@@ -36,6 +36,19 @@ static bool is_good(const struct loop *loop, const struct known_code *known)
     return peers_place(owner) == PEER_HERE && peers_term(owner) == known->term;
 }
 
+void codes_check_owners(struct loop *loop)
+{
+    for (enum code_kind kind = 0; kind < CODE_KINDS; kind++) {
+        struct code_stock *stock = &loop->links->codes[kind];
+        uint32_t kept = 0;
+        for (uint32_t i = 0; i < stock->count; i++) {
+            if (is_good(loop, &stock->codes[i]))
+                stock->codes[kept++] = stock->codes[i];
+        }
+        stock->count = kept;
+    }
+}
+
 static void draw(struct loop *loop, enum code_kind kind, struct code_request *request)
 {
     uint64_t rooms = rooms_of(loop);

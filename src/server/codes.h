@@ -14,6 +14,12 @@
 
 #include "server/links.h"
 
+/*
+ * Forgets codes of slices that are not this node's any more, so that there are others before
+ * somebody creates a room. When the picture of who owns what has changed.
+ */
+void codes_check_owners(struct loop *loop);
+
 /* Asks the recorder for codes, where less than half are left. Once a turn. */
 void codes_fill(struct loop *loop);
 

@@ -80,6 +80,12 @@ static void handle_binary(struct loop *loop, struct conn *conn, struct bytes mes
 void messages_carry_out(struct loop *loop, struct conn *conn, const struct join *join)
 {
     struct effects effects;
+    uint32_t slice = peers_slice_of(join->code);
+    /* Another node may have the room by now, or this loop has not heard yet that it is here. */
+    if (loop->links != NULL && peers_place(loop->links->owners[slice]) != PEER_HERE) {
+        conn_out_close(loop, conn, WS_CLOSE_SERVICE_RESTART, BYTES("server is restarting"));
+        return;
+    }
     relay_carry_out(&loop->relay, speaker_of(conn), join, &effects);
     perform_for_speaker(loop, conn, NULL, &effects);
 }

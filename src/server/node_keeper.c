@@ -343,6 +343,7 @@ static void take_turn(struct node *node)
     uint64_t now_ms = node_now_ms();
     watch_bus(node);
     count_figures(node, now_ms);
+    node_allow_yields(node);
     ownership_begin_turn(&node->ownership, now_ms);
     if (has_outcome) {
         take_outcome(node, &outcome);

@@ -194,6 +194,8 @@ struct map_history node_history_of(const struct bus_entries *read,
 void *node_run_keeper(void *argument);
 
 /* node_yields.c */
+/* Tells the machine whether rooms can be recorded, so that slices may be yielded. Once a turn. */
+void node_allow_yields(struct node *node);
 void node_note_yield(struct node *node, uint32_t slice, uint64_t term);
 /* The picture was published, with what was noted. */
 void node_yields_are_shown(struct node *node);

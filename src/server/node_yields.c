@@ -1,5 +1,13 @@
 /* How the keeper follows the slices that this node gives to others. */
 #include "server/node_parts.h"
+#include "store/store.h"
+
+void node_allow_yields(struct node *node)
+{
+    struct store_status status;
+    store_get_status(node->server->store, &status);
+    ownership_allow_yields(&node->ownership, !status.is_failing);
+}
 
 void node_note_yield(struct node *node, uint32_t slice, uint64_t term)
 {

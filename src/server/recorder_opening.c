@@ -163,21 +163,49 @@ static bool revive(struct recorder *recorder, const struct record_key *key, stru
     return true;
 }
 
-/* The record that counts is the first of its code. False: come again. */
-static bool handle_record(struct recorder *recorder, const struct record_key *keys, uint32_t count)
+/* The text is valid until the next call. False: the keyed store does not answer. */
+static bool read_record(struct recorder *recorder, const struct record_key *key,
+                        struct bus_entries *ret_entries)
 {
     struct bus *bus = recorder->bus;
-    struct bus_entries entries;
     char name[RECORDER_KEY_MAX];
-    record_key_write(&keys[0], name);
-    if (bus->functions->record_read(bus, name, RECORDER_CALLS_MS, &entries) != BUS_DONE)
+    record_key_write(key, name);
+    return bus->functions->record_read(bus, name, RECORDER_CALLS_MS, ret_entries) == BUS_DONE;
+}
+
+/*
+ * The record that counts is the first of its code, whose revision is told. But if that is a copy
+ * which this opening made before it began anew, nobody has played in the room since: then what the
+ * owner of before wrote at its end says more. False: come again.
+ */
+static bool read_best(struct recorder *recorder, const struct record_key *keys, uint32_t count,
+                      struct bus_entries *ret_entries, uint64_t *ret_revision)
+{
+    bool is_copy =
+        keys[0].term == recorder->opening.term && count > 1 && keys[1].kind == RECORD_KIND_ROOM;
+    if (!read_record(recorder, &keys[0], ret_entries))
+        return false;
+    *ret_revision = ret_entries->count == 0 ? 0 : ret_entries->entries[0].revision;
+    if (!is_copy)
+        return true;
+    if (!read_record(recorder, &keys[1], ret_entries))
+        return false;
+    return (ret_entries->count > 0 && record_has_moment(ret_entries->entries[0].text)) ||
+           read_record(recorder, &keys[0], ret_entries);
+}
+
+/* Has the room of a code made. False: come again. */
+static bool handle_record(struct recorder *recorder, const struct record_key *keys, uint32_t count)
+{
+    struct bus_entries entries;
+    uint64_t revision;
+    if (!read_best(recorder, keys, count, &entries, &revision))
         return false;
     bool is_reserved =
         entries.count > 0 && bytes_equal(entries.entries[0].text, BYTES(RECORDER_RESERVED));
     if (is_reserved) /* of an owner of before; its room never was, or was not recorded */
         recorder_discard(&recorder->others, &keys[0], recorder->now_ms);
-    else if (entries.count > 0 &&
-             !revive(recorder, &keys[0], entries.entries[0].text, entries.entries[0].revision))
+    else if (entries.count > 0 && !revive(recorder, &keys[0], entries.entries[0].text, revision))
         return false;
     if (keys[0].term != recorder->opening.term && entries.count > 0 && !is_reserved)
         recorder_discard(&recorder->others, &keys[0], recorder->now_ms);

@@ -93,6 +93,7 @@ void remote_look_at_owners(struct loop *loop)
     links->changes_seen = changes;
     home_check_owners(loop);
     edge_check_owners(loop);
+    codes_check_owners(loop);
     atomic_store(&loop->owners_handled, changes);
 }
 

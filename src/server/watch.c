@@ -205,6 +205,7 @@ enum watch_end watch(struct server *server, int signal_fd)
             tell_of_drain(server, &schedule);
         } else if (is_stop && server->config->on_stop == ON_STOP_KEEP &&
                    records_can_be_kept(server)) {
+            node_drain(server->node); /* it must not get slices while it ends */
             server->keeps_rooms = true;
             return WATCH_STOP;
         } else if (is_stop) {

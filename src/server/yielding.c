@@ -11,9 +11,11 @@ static void close_all(struct loop *loop, const struct room *room)
     uint32_t at = 0;
     uint32_t client;
     while (room_next_client(room, &at, &client)) {
-        loop->stats.counters[COUNTER_RESTARTING]++;
-        conn_out_close(loop, loop_client(loop, client), WS_CLOSE_SERVICE_RESTART,
-                       BYTES("server is restarting"));
+        struct conn *conn = loop_client(loop, client);
+        /* If it is neither, it is closing for another reason. */
+        if (conn->state == CONN_OPEN || conn->state == CONN_REMOTE)
+            loop->stats.counters[COUNTER_RESTARTING]++;
+        conn_out_close(loop, conn, WS_CLOSE_SERVICE_RESTART, BYTES("server is restarting"));
     }
 }
 

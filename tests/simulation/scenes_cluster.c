@@ -241,7 +241,6 @@ static void expect_loss(struct gathering gatherings[PARTIES], uint32_t loser)
                 expect_life(guest);
         }
     }
-    scene_wait(NETWORK_S); /* or some would come to loops that have not looked yet */
     for (uint32_t i = 0; i < PARTIES; i++) {
         if (gatherings[i].home != loser)
             continue;
@@ -251,6 +250,30 @@ static void expect_loss(struct gathering gatherings[PARTIES], uint32_t loser)
         else
             expect_return(&gatherings[i], protocol_of(i), loser, true);
     }
+}
+
+/* A member of protocol 3 comes back with what it has, and gets all that it missed: its counts went
+ * along. */
+static void expect_recovery(const struct guest *member, const char *name)
+{
+    char code[16];
+    char epoch[32];
+    snprintf(code, sizeof code, "%s", guest_code(member));
+    snprintf(epoch, sizeof epoch, "%s", guest_epoch(member));
+    for (int tries = 0; tries < TRIES_MAX; tries++) {
+        struct guest *guest = guest_come(3, name);
+        guest_say(guest,
+                  "{\"type\":\"join\",\"clientId\":\"%s\",\"session\":\"session of a guest\","
+                  "\"attempt\":%llu,\"room\":\"%s\",\"epoch\":\"%s\",\"seen\":0}",
+                  name, (unsigned long long)(network_now_ns() / RETRY_NS), code, epoch);
+        const char *text = guest_hear_if(guest, PROMPT_NS);
+        if (text != NULL && strstr(text, "\"recovered\":true") == NULL)
+            scene_fails("%s lost something by a move: %s", name, text);
+        scene_wait(RETRY_NS);
+        if (text != NULL)
+            return;
+    }
+    scene_fails("%s can't come back to %s", name, code);
 }
 
 /* A node that lives gives some slices to others: their rooms go on there, just as they were. */
@@ -270,6 +293,8 @@ static void expect_move(struct gathering gatherings[PARTIES], uint32_t giver)
         }
     }
     for (uint32_t i = 0; i < PARTIES; i++) {
+        if (are_moved[i] && protocol_of(i) == 3)
+            expect_recovery(gatherings[i].members[MEMBERS - 1], names[MEMBERS - 1]);
         if (are_moved[i])
             expect_return(&gatherings[i], protocol_of(i), giver, true);
     }

@@ -83,6 +83,9 @@ static void leases_that_are_wrong_are_refused(void **state)
     assert_true(lease.has_ended);
     assert_int_equal(lease.loops, 4);
     assert_true(read_text(LEASE("1", NODE, "false", NUMBERS ",\"later\":[1]")));
+    assert_true(read_text("{\"version\":1,\"node\":\"" NODE "\",\"draining\":false,\"ended\":true,"
+                          "\"reads\":1,\"writes\":1," NUMBERS "}"));
+    assert_false(lease.is_edge_only);
     for (size_t i = 0; i < ARRAY_LENGTH(wrong); i++) {
         if (read_text(wrong[i]))
             fail_msg("%s is not refused", wrong[i]);

@@ -309,6 +309,37 @@ static void who_has_more_yields_what_it_serves(void **state)
     assert_int_equal(count_yielded(), OWNERSHIP_YIELDS_MAX);
 }
 
+static void neighbours_are_not_yielded_together(void **state)
+{
+    (void)state;
+    begin_with_all();
+    serve_all();
+    lease_sequence = 0;
+    leases_are_read(2);
+    turn();
+    for (uint32_t first = 0; first < MAP_SLICES; first += 16) {
+        uint32_t count = 0;
+        for (uint32_t i = first; i < first + 16; i++)
+            count += ownership_yielded_term(&machine, i) != 0;
+        assert_in_range(count, 3, 5); /* of 16, where 64 of 256 are yielded */
+    }
+}
+
+static void who_can_not_record_rooms_yields_none(void **state)
+{
+    (void)state;
+    begin_with_all();
+    serve_all();
+    ownership_allow_yields(&machine, false);
+    lease_sequence = 0;
+    leases_are_read(2);
+    turn();
+    assert_int_equal(count_yielded(), 0);
+    ownership_allow_yields(&machine, true);
+    turn();
+    assert_int_equal(count_yielded(), OWNERSHIP_YIELDS_MAX);
+}
+
 static void few_rooms_move_at_once(void **state)
 {
     (void)state;
@@ -909,6 +940,8 @@ int main(void)
         cmocka_unit_test(a_node_that_starts_alone_takes_all),
         cmocka_unit_test(a_node_that_joins_owns_nothing),
         cmocka_unit_test(who_has_more_yields_what_it_serves),
+        cmocka_unit_test(neighbours_are_not_yielded_together),
+        cmocka_unit_test(who_can_not_record_rooms_yields_none),
         cmocka_unit_test(few_rooms_move_at_once),
         cmocka_unit_test(who_has_its_share_yields_nothing),
         cmocka_unit_test(what_its_owner_has_given_opens_at_once),

@@ -277,6 +277,29 @@ static void codes_of_lost_slices_are_forgotten(void **state)
     }
 }
 
+/* So they are there before the next room. */
+static void others_come_for_those_of_lost_slices(void **state)
+{
+    (void)state;
+    struct stage *stage = begin();
+    uint64_t code;
+    fill(stage);
+    for (uint32_t slice = 1; slice < FEW_SLICES; slice += 2)
+        set_owner(stage, slice, PEER_YIELDED, TERM);
+    codes_check_owners(&stage->loop);
+    for (enum code_kind kind = 0; kind < CODE_KINDS; kind++)
+        assert_in_range(count(stage, kind), 10, CODES_KEPT - 10);
+    while (count(stage, CODES_2) > CODES_KEPT - CODES_ASKED)
+        assert_true(codes_take(&stage->loop, PROTOCOL_2, 0, &code));
+    fill(stage);
+    assert_in_range(count(stage, CODES_2), CODES_KEPT - CODES_ASKED + 1, CODES_KEPT);
+    for (uint32_t left = count(stage, CODES_2); left > 0; left--) {
+        assert_true(codes_take(&stage->loop, PROTOCOL_2, 0, &code));
+        assert_int_equal(peers_slice_of(code) % 2, 0);
+    }
+    end(stage);
+}
+
 static size_t letters(uint64_t code)
 {
     uint8_t text[CODE_LENGTH_MAX];
@@ -341,6 +364,7 @@ int main(void)
         cmocka_unit_test(codes_wait_for_slices_that_open),
         cmocka_unit_test(no_code_is_there_by_a_map_that_is_old),
         cmocka_unit_test(codes_of_lost_slices_are_forgotten),
+        cmocka_unit_test(others_come_for_those_of_lost_slices),
         cmocka_unit_test(a_code_on_a_network_of_ones_own_is_short),
         cmocka_unit_test(a_code_may_be_too_short_by_now),
     };

@@ -1,0 +1,128 @@
+// How long members of protocol 3 are away when rooms go from node to node, and whether they lose anything.
+//
+//     PARTY_SOCKETS_BINARY=build/release/party-sockets node bench/moves.mjs [ROOMS]
+//
+// Two members a room, at random nodes. First a second node joins and gets half of the rooms. Then the first one gets
+// SIGTERM. Who is closed comes back as the SDK does: after a random time of at most 0.5 s, then 1, 2, 4 s.
+
+import { Client } from '../tests/blackbox/support/client.mjs';
+import { hasSlices, haveShares, isReady } from '../tests/blackbox/support/cluster.mjs';
+import { eventually } from '../tests/blackbox/support/deadline.mjs';
+import { Nats } from '../tests/blackbox/support/nats.mjs';
+import { Server } from '../tests/blackbox/support/server.mjs';
+
+const [rooms = 500] = process.argv.slice(2).map(Number);
+const backoffMilliseconds = [500, 1000, 2000, 4000];
+const lastsMilliseconds = 8000; // until nobody is away any more
+const deadlines = 6;
+
+const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+const nats = new Nats();
+let nodes = [];
+let returns = []; // since the last report: { away, isRecovered }
+
+async function startNode(name) {
+  const limits = ['--max-message-rate', 0, '--max-connections-per-address', 0];
+  const server = await Server.start({ options: ['--cluster', nats.url, '--node-name', name, ...limits] });
+  await eventually(isReady(server), 'A node that is ready', deadlines);
+  return server;
+}
+
+class Player {
+  #name;
+  #attempt = 0;
+  #epoch;
+  #seen = 0;
+  room;
+
+  constructor(name) {
+    this.#name = name;
+  }
+
+  /** One attempt to have its seat; undefined if that fails. */
+  async sit() {
+    const { port } = nodes[Math.floor(Math.random() * nodes.length)];
+    const client = await Client.open(`ws://127.0.0.1:${port}/`, { protocols: ['party-sockets.v3'] }).catch(() => undefined);
+    const seat = { clientId: `the secret of ${this.#name}`, session: `session of ${this.#name}`, attempt: ++this.#attempt };
+    if (this.room) client?.send({ type: 'join', ...seat, room: this.room, epoch: this.#epoch, seen: this.#seen });
+    else client?.send({ type: 'create', ...seat, maxClients: 2, hold: 600 });
+    const answer = await client?.next().catch(() => undefined);
+    if (!['created', 'joined'].includes(answer?.type)) {
+      await client?.terminate();
+      return undefined;
+    }
+    this.room = answer.room;
+    this.#epoch = answer.epoch;
+    this.#seen = answer.seen ?? 0;
+    return Object.assign(client, { isRecovered: answer.recovered === true });
+  }
+
+  async stay(client) {
+    while (client.isOpen) {
+      const event = await client.next().catch(() => undefined); // also where nothing comes for long
+      if (event) this.#seen += event.type === 'skipped' ? event.count : 1;
+    }
+  }
+
+  async #seat() {
+    for (let tries = 0; ; tries++) {
+      const client = await this.sit();
+      if (client) return client;
+      await pause(Math.random() * backoffMilliseconds[Math.min(tries, backoffMilliseconds.length - 1)]);
+    }
+  }
+
+  async live(seated) {
+    let client = await this.#seat();
+    seated();
+    for (;;) {
+      await this.stay(client);
+      const began = Date.now();
+      await pause(Math.random() * backoffMilliseconds[0]);
+      client = await this.#seat();
+      returns.push({ away: Date.now() - began, isRecovered: client.isRecovered });
+    }
+  }
+}
+
+const begin = (player) => new Promise((resolve) => player.live(resolve));
+
+function report(what) {
+  const times = returns.map(({ away }) => away).sort((one, other) => one - other);
+  const at = (share) => times[Math.floor(share * (times.length - 1))];
+  const lost = returns.filter(({ isRecovered }) => !isRecovered).length;
+  console.log(`${what}: ${times.length} members were away, half of them for ${at(0.5)} ms or less, 99 in 100 for ${at(0.99)}, `
+    + `all for ${at(1)}; ${lost} not recovered`);
+  returns = [];
+}
+
+await nats.start();
+nats.endWithProcess();
+const first = await startNode('first');
+nodes = [first];
+for (let number = 0; number < rooms; number++) {
+  const [host, guest] = [new Player(`host ${number}`), new Player(`guest ${number}`)];
+  await begin(host);
+  guest.room = host.room;
+  await begin(guest);
+}
+await pause(lastsMilliseconds); // all is recorded
+let began = Date.now();
+const second = await startNode('second');
+nodes = [first, second];
+await eventually(() => haveShares(first, second), 'Half of all slices at each node', deadlines);
+console.log(`the second node has its share after ${Date.now() - began} ms`);
+await pause(lastsMilliseconds);
+report('join');
+began = Date.now();
+nodes = [second];
+first.signal('SIGTERM');
+await first.ended();
+await eventually(() => hasSlices(second, 256), 'All slices at the second node', deadlines);
+console.log(`the second node has all slices ${Date.now() - began} ms after SIGTERM`);
+await pause(lastsMilliseconds);
+report('SIGTERM');
+const { rooms: left } = await second.stats();
+console.log(`${left} of ${rooms} rooms are there`);
+second.kill();
+process.exit(left === rooms ? 0 : 1);
