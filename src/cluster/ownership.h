@@ -38,12 +38,11 @@
  * - heirs: nodes that renew their lease and do not drain, in the order of their ids. The first one
  *   gives all slices of the dead away in one entry, each to the heir that then has the fewest. If
  *   it does not, the second one does so a second later, and so on.
- *
  * - sharing (not in the model): who has two slices more than the heir with the fewest yields some,
- *   of those whose rooms it has. It serves them no more from then on, and its rooms' last records
- * are written: the caller says so. Only then it writes the entry that gives them to the heirs that
- * have the fewest by now. It may be one of these itself; only a new term brings a slice back. So at
- * each moment one node serves at most, whatever becomes of the entry.
+ *   of those whose rooms it has. It serves them no more from then on, and the rooms' last records
+ *   are written: the caller says when. Only then it writes the entry that gives them to the heirs
+ *   that have the fewest by now. It may be one of these itself; only a new term brings a slice
+ *   back. So at each moment one node serves at most, whatever becomes of the entry.
  *
  * A move with `next` (map.h) has no part in this: the rooms go through the records, and not from
  * node to node. Its fields are kept, but cleared when the slice gets another owner. A node that
@@ -68,11 +67,9 @@
 #define OWNERSHIP_HEIR_MS 1000     /* each heir waits so long for those before it, ... */
 #define OWNERSHIP_HEIRS_WAITED 4   /* ... but for no more than so many */
 #define OWNERSHIP_FOUND_MS 10000   /* so long does nothing stand before a new era begins */
-#define OWNERSHIP_YIELD_ROOMS                                                                  \
-    128                         /* sharing: a node yields slices with about so many rooms, ... \
-                                 */
-#define OWNERSHIP_YIELDS_MAX 64 /* ... and at most so many, before the next ones */
-#define OWNERSHIP_STRIDE 159    /* odd; 159 / 256 is nearly the golden ratio */
+#define OWNERSHIP_YIELD_ROOMS 128  /* sharing: so many rooms, about, are yielded at once, */
+#define OWNERSHIP_YIELDS_MAX 64    /* and so many slices at most */
+#define OWNERSHIP_STRIDE 159       /* odd; 159 / 256 is nearly the golden ratio */
 #define OWNERSHIP_LEASES_MAX 128
 
 enum ownership_request_kind {

@@ -132,14 +132,21 @@ static void seat_heirs(struct map *map, struct heirs *heirs)
     heirs->count = count;
 }
 
-/* The heir with the fewest slices, which gets one more. */
-static uint8_t next_heir(struct heirs *heirs)
+/* The heir with the fewest slices; there is one at least. */
+static uint32_t find_least(const struct heirs *heirs)
 {
     uint32_t least = 0;
     for (uint32_t i = 1; i < heirs->count; i++) {
         if (heirs->slices[i] < heirs->slices[least])
             least = i;
     }
+    return least;
+}
+
+/* The same, which gets one more. */
+static uint8_t next_heir(struct heirs *heirs)
+{
+    uint32_t least = find_least(heirs);
     heirs->slices[least]++;
     return heirs->places[least];
 }
@@ -265,11 +272,7 @@ static uint32_t count_surplus(const struct ownership *ownership, uint32_t own)
     find_heirs(ownership, &heirs);
     seat_heirs(&map, &heirs);
     while (heirs.count > 0) {
-        uint32_t least = 0;
-        for (uint32_t i = 1; i < heirs.count; i++) {
-            if (heirs.slices[i] < heirs.slices[least])
-                least = i;
-        }
+        uint32_t least = find_least(&heirs);
         if (heirs.places[least] == self || own < heirs.slices[least] + 2)
             break;
         heirs.slices[least]++;

@@ -51,7 +51,7 @@ struct revival {
     struct mail mail; /* MAIL_REVIVE */
     uint64_t code;
     uint64_t term;
-    bool is_final;              /* its process stopped in good order, and wrote this last */
+    bool is_final;              /* its owner of before wrote this last: it ended, or yielded it */
     char why[RECORDER_WHY_MAX]; /* in the answer: why there is no room; empty: there is one */
     size_t length;
     uint8_t text[];
