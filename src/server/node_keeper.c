@@ -246,7 +246,10 @@ static void ask(struct node *node, uint64_t now_ms)
     node_ask(&node->desk, NODE_LOOK_AT_LEASES, &(struct ownership_request){0});
 }
 
-/* At most once in NODE_FIGURES_MS: while slices move there are others all the time. */
+/*
+ * At most once in NODE_FIGURES_MS, since there are others all the time while slices move; but that
+ * it has none any more at once: a node that ends has no other time to say so.
+ */
 static void tell_figures(struct node *node, uint64_t now_ms, uint32_t own, uint32_t owned,
                          uint32_t peers)
 {
@@ -255,7 +258,8 @@ static void tell_figures(struct node *node, uint64_t now_ms, uint32_t own, uint3
     atomic_store(&node->peers.own_slices, own);
     atomic_store(&node->peers.owned_slices, owned);
     atomic_store(&node->peers.live_peers, peers);
-    if (!has_changed || now_ms - told->at_ms < NODE_FIGURES_MS)
+    bool must_wait = own > 0 && now_ms - told->at_ms < NODE_FIGURES_MS;
+    if (!has_changed || must_wait)
         return;
     *told = (struct node_figures){now_ms, own, owned, peers};
     fprintf(stderr,
