@@ -86,6 +86,7 @@ struct conn_input *conn_need_input(struct conn *conn, size_t message_bytes_max, 
      */
     buf_init(&input->unread, UNREAD_BYTES_MAX);
     input->join = NULL;
+    input->entrance = NULL;
     input->since_ms = now_ms;
     conn->input = input;
     return input;
@@ -99,6 +100,7 @@ void conn_drop_input(struct conn *conn)
     free(conn->input->parser);
     buf_release(&conn->input->unread);
     free(conn->input->join);
+    free(conn->input->entrance);
     free(conn->input);
     conn->input = NULL;
 }
@@ -108,12 +110,18 @@ static size_t join_bytes(const struct join *join)
     return join == NULL ? 0 : offsetof(struct join, id) + join->id_length;
 }
 
+static size_t entrance_bytes(const struct entrance *entrance)
+{
+    return entrance == NULL ? 0 : sizeof *entrance + entrance->length;
+}
+
 size_t conn_charge_all(const struct conn *conn)
 {
     size_t charge = 0;
     if (conn->input != NULL)
         charge += sizeof *conn->input + conn->input->reader.message.capacity +
-                  conn->input->unread.capacity + join_bytes(conn->input->join);
+                  conn->input->unread.capacity + join_bytes(conn->input->join) +
+                  entrance_bytes(conn->input->entrance);
     if (conn->tls != NULL)
         charge += tls_session_kept(conn->tls) +
                   (tls_session_is_open(conn->tls) ? TLS_SESSION_BYTES : TLS_HANDSHAKE_BYTES);

@@ -54,6 +54,17 @@ enum conn_refusal {
 
 struct link_end;
 
+/*
+ * A short `create` or `join` that another node is to answer. It is kept until that node has, since
+ * it may be that no node can answer yet.
+ */
+struct entrance {
+    uint32_t since_ms; /* when the client sent it */
+    bool is_waiting;   /* no node can answer: it is handled once more; else it was sent to one */
+    uint32_t length;
+    uint8_t text[];
+};
+
 /* State that a connection has only while some input is incomplete or waits. */
 struct conn_input {
     struct ws_reader reader;
@@ -63,6 +74,7 @@ struct conn_input {
     /* Part of a request head, or all input that came while the connection was not read. */
     struct buf unread;
     struct join *join; /* MOVING: the join that the new loop carries out first; from malloc() */
+    struct entrance *entrance; /* NULL: it waits for no node; from malloc() */
     uint32_t since_ms; /* when the last message was complete, or when this record was created */
 };
 

@@ -80,6 +80,8 @@ static void pause_reading(struct loop *loop, struct conn *conn, enum pause pause
     } else if (pause == PAUSE_SHARE) {
         loop->stats.counters[COUNTER_TURN_USED_UP]++;
         loop_set_deadline(loop, conn, DEADLINE_NEXT_TURN);
+    } else if (pause == PAUSE_ENTRANCE) {
+        loop_set_deadline(loop, conn, DEADLINE_ENTRANCE);
     } else if (pause == PAUSE_ANSWER) {
         loop_set_deadline(loop, conn, DEADLINE_LIVENESS);
     } else if (pause == PAUSE_HANDSHAKE) {
@@ -290,19 +292,25 @@ void conn_in_received(struct loop *loop, struct conn *conn, struct bytes_mut in)
     finish(loop, conn, charge);
 }
 
+/* Pauses the connection if it must. Whether it is read on. */
+static bool goes_on(struct loop *loop, struct conn *conn, enum pause pause)
+{
+    if (pause != PAUSE_NONE && reads(conn))
+        pause_reading(loop, conn, pause);
+    return reads(conn);
+}
+
 /*
- * Parses on a long message, carries out the join that made the connection move, and reads the input
- * that waited behind them.
+ * Lets a client enter that waited, parses on a long message, carries out the join that made the
+ * connection move, and reads the input that waited behind them.
  */
 static void read_on(struct loop *loop, struct conn *conn)
 {
-    if (conn->input != NULL) {
-        enum pause pause = messages_parse_on(loop, conn);
-        if (pause != PAUSE_NONE)
-            pause_reading(loop, conn, pause);
-        if (!reads(conn))
-            return;
-    }
+    if (conn->input != NULL && conn->input->entrance != NULL &&
+        !goes_on(loop, conn, messages_enter_again(loop, conn)))
+        return;
+    if (conn->input != NULL && !goes_on(loop, conn, messages_parse_on(loop, conn)))
+        return;
     struct join *join = NULL;
     if (conn->input != NULL) {
         join = conn->input->join;

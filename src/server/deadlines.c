@@ -34,6 +34,7 @@ void deadlines_init(struct loop *loop)
         [DEADLINE_REQUEST] = (uint32_t)config->request_timeout_ms,
         [DEADLINE_LIVENESS] = check_interval_ms(config),
         [DEADLINE_THROTTLE] = THROTTLE_MS,
+        [DEADLINE_ENTRANCE] = ENTRANCE_RETRY_MS,
         [DEADLINE_HANDSHAKE] = handshake_wait_ms(config),
         [DEADLINE_MORE_HANDSHAKES] = handshake_wait_ms(config),
         [DEADLINE_PENALTY] = JOIN_PENALTY_MS,
@@ -179,6 +180,15 @@ static void expire_throttle(struct loop *loop, struct conn *conn)
         loop_set_deadline(loop, conn, DEADLINE_THROTTLE);
 }
 
+/* As with the throttle, the poller does not report a broken socket. */
+static void expire_entrance(struct loop *loop, struct conn *conn)
+{
+    if (loop->kernel->is_broken(conn->socket.fd))
+        conn_out_lose_peer(loop, conn);
+    else
+        conn_in_resume(loop, conn);
+}
+
 static void expire_penalty(struct loop *loop, struct conn *conn)
 {
     if (conn->state == CONN_WAITING)
@@ -234,6 +244,7 @@ static void (*const expire[DEADLINE_KINDS])(struct loop *loop, struct conn *conn
     [DEADLINE_REQUEST] = expire_request,
     [DEADLINE_LIVENESS] = expire_liveness,
     [DEADLINE_THROTTLE] = expire_throttle,
+    [DEADLINE_ENTRANCE] = expire_entrance,
     [DEADLINE_HANDSHAKE] = give_up_request,
     [DEADLINE_MORE_HANDSHAKES] = give_up_request,
     [DEADLINE_PENALTY] = expire_penalty,

@@ -1,6 +1,9 @@
 /* A client that enters is not read before its home has answered, so what it says stays in order. */
 #include "server/edge.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "relay/code.h"
 #include "server/admission.h"
 #include "server/codes.h"
@@ -69,6 +72,45 @@ static void send_entrance(struct loop *loop, struct conn *conn, struct link_end 
     links_put_enter(end, &item);
 }
 
+/* Rooms that this node makes need codes; its refusal, when it drains, needs none. */
+static bool is_for_this_node(struct loop *loop, const struct conn *conn,
+                             const struct envelope *envelope)
+{
+    return envelope->type == ENVELOPE_JOIN || loop->relay.is_draining ||
+           codes_has(loop, conn_protocol(conn));
+}
+
+/* NULL: the text is too long to be kept, or memory is short. */
+static struct entrance *keep_entrance(struct loop *loop, struct conn *conn, struct bytes text)
+{
+    struct conn_input *input =
+        text.length <= ENTRANCE_BYTES_MAX ? loop_need_input(loop, conn) : NULL;
+    struct entrance *entrance = input == NULL ? NULL : malloc(sizeof *entrance + text.length);
+    if (entrance == NULL)
+        return NULL;
+    entrance->since_ms = loop->now_ms;
+    entrance->is_waiting = false;
+    entrance->length = (uint32_t)text.length;
+    memcpy(entrance->text, text.data, text.length);
+    input->entrance = entrance;
+    return entrance;
+}
+
+/*
+ * Nobody can answer the client at this moment: no node serves the slice, or none has codes. That is
+ * over soon as a rule, and a client that is closed takes longer to come back.
+ */
+static enum edge_answer wait_for_a_node(struct loop *loop, struct conn *conn,
+                                        struct entrance *entrance)
+{
+    if (entrance == NULL) {
+        close_for_restart(loop, conn);
+        return EDGE_LOST;
+    }
+    entrance->is_waiting = true;
+    return EDGE_WAITS;
+}
+
 enum edge_answer edge_enter(struct loop *loop, struct conn *conn, const struct envelope *envelope,
                             struct bytes text)
 {
@@ -78,15 +120,14 @@ enum edge_answer edge_enter(struct loop *loop, struct conn *conn, const struct e
         return EDGE_NONE; /* the relay says what is wrong */
     bool is_owned = slice < MAP_SLICES;
     bool is_here = is_owned && peers_place(loop->links->owners[slice]) == PEER_HERE;
-    if (is_here && (envelope->type == ENVELOPE_JOIN || codes_has(loop, conn_protocol(conn))))
+    if (is_here && is_for_this_node(loop, conn, envelope))
         return EDGE_NONE;
     is_owned = is_owned && !is_here;
     struct link_end *end = is_owned ? links_find_home(loop, slice, code) : NULL;
     struct attachment *attachment = links_attachment(loop, conn);
-    if (end == NULL || attachment == NULL || end->out.length > LINK_OUT_BYTES_ENOUGH) {
-        close_for_restart(loop, conn);
-        return EDGE_LOST;
-    }
+    struct entrance *entrance = keep_entrance(loop, conn, text);
+    if (end == NULL || attachment == NULL || end->out.length > LINK_OUT_BYTES_ENOUGH)
+        return wait_for_a_node(loop, conn, entrance);
     *attachment = (struct attachment){.end = end,
                                       .client = LINK_HANDLE_NONE,
                                       .slice = slice,
@@ -179,12 +220,29 @@ struct conn *edge_entered(struct loop *loop, struct link_end *end, const struct 
             links_put_leave(end, item->entered, DEPARTURE_CUT_OFF);
         return NULL;
     }
-    attachment_of(loop, conn)->client = item->entered;
+    struct attachment *attachment = attachment_of(loop, conn);
+    attachment->client = item->entered;
     if (item->entered == LINK_HANDLE_NONE)
         detach(loop, conn);
-    else
+    else if (peers_is_same(attachment->owner, loop->links->owners[attachment->slice]))
         note_seat(loop, conn);
+    else
+        close_for_restart(loop, conn); /* its slice has got another owner meanwhile */
     return conn;
+}
+
+/*
+ * The client is not in the room that it asked for. If what it entered with is kept, it waits for a
+ * node that can answer, and then enters once more.
+ */
+static bool enters_again(struct loop *loop, struct conn *conn)
+{
+    struct entrance *entrance = conn->input == NULL ? NULL : conn->input->entrance;
+    if (entrance == NULL || conn->state != CONN_OPEN)
+        return false;
+    entrance->is_waiting = true;
+    loop_set_deadline(loop, conn, DEADLINE_ENTRANCE);
+    return true;
 }
 
 void edge_frame(struct loop *loop, const struct link_end *end, const struct link_item *item)
@@ -208,7 +266,11 @@ void edge_close(struct loop *loop, const struct link_end *end, const struct link
     struct conn *conn = find_client(loop, end, item->client);
     if (conn == NULL)
         return;
+    bool is_refused_for_now = attachment_of(loop, conn)->client == LINK_HANDLE_NONE &&
+                              item->code == WS_CLOSE_SERVICE_RESTART;
     detach(loop, conn); /* the home knows */
+    if (is_refused_for_now && enters_again(loop, conn))
+        return;
     if (item->code == 0)
         conn_out_abandon(loop, conn);
     else
@@ -223,7 +285,8 @@ void edge_void(struct loop *loop, const struct link_end *end)
         if (!conn->is_away || attachment_of(loop, conn)->end != end)
             continue;
         detach(loop, conn);
-        close_for_restart(loop, conn);
+        if (link_is_open(&end->link) || !enters_again(loop, conn))
+            close_for_restart(loop, conn);
     }
 }
 
@@ -232,10 +295,9 @@ void edge_check_owners(struct loop *loop)
     uint32_t at = 0;
     struct conn *conn;
     while ((conn = loop_next_connection(loop, &at)) != NULL) {
-        if (!conn->is_away)
-            continue;
-        const struct attachment *attachment = attachment_of(loop, conn);
-        if (peers_is_same(attachment->owner, loop->links->owners[attachment->slice]))
+        const struct attachment *attachment = conn->is_away ? attachment_of(loop, conn) : NULL;
+        if (attachment == NULL || attachment->client == LINK_HANDLE_NONE ||
+            peers_is_same(attachment->owner, loop->links->owners[attachment->slice]))
             continue;
         close_for_restart(loop, conn);
     }

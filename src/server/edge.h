@@ -11,9 +11,10 @@
 
 /* What became of a message of a client that has no seat here. */
 enum edge_answer {
-    EDGE_NONE, /* nothing: it is for this node */
-    EDGE_SENT, /* it has gone to another node, which is to answer: read on when it has */
-    EDGE_LOST, /* nobody can answer it now, and the client is closed */
+    EDGE_NONE,  /* nothing: it is for this node */
+    EDGE_SENT,  /* it has gone to another node, which is to answer: read on when it has */
+    EDGE_WAITS, /* nobody can answer it yet: it is kept, to be handled once more */
+    EDGE_LOST,  /* nobody can answer it now, and the client is closed */
 };
 
 /*
@@ -46,10 +47,13 @@ struct conn *edge_entered(struct loop *loop, struct link_end *end, const struct 
 void edge_frame(struct loop *loop, const struct link_end *end, const struct link_item *item);
 void edge_close(struct loop *loop, const struct link_end *end, const struct link_item *item);
 
-/* Closes all clients behind a void end, with 1012: they come again. */
+/*
+ * Closes all clients behind a void end, with 1012: they come again. Who waits for an answer of a
+ * peer that has never been heard waits for another node.
+ */
 void edge_void(struct loop *loop, const struct link_end *end);
 
-/* Closes all whose room's slice has another owner by now. */
+/* Closes all whose room's slice has another owner by now. Who enters hears it of its home. */
 void edge_check_owners(struct loop *loop);
 
 #endif

@@ -122,6 +122,7 @@ enum deadline_kind {
     DEADLINE_REQUEST,   /* the client must complete its request, or read its response */
     DEADLINE_LIVENESS,
     DEADLINE_THROTTLE,  /* a connection out of tokens is read again */
+    DEADLINE_ENTRANCE,  /* no node could answer the client; it is asked for once more */
     DEADLINE_HANDSHAKE, /* a TLS hello must be answered; few handshakes of its address lately */
     DEADLINE_MORE_HANDSHAKES, /* the same, for an address with many handshakes */
     DEADLINE_PENALTY,         /* a delayed answer must be sent; see perform and lookup */

@@ -64,6 +64,8 @@ static enum pause handle_envelope(struct loop *loop, struct conn *conn, enum env
     enum edge_answer answer = may_go ? edge_enter(loop, conn, envelope, text) : EDGE_NONE;
     if (answer == EDGE_NONE)
         tell_relay(loop, conn, result, envelope);
+    if (answer == EDGE_WAITS)
+        return PAUSE_ENTRANCE;
     return answer == EDGE_SENT ? PAUSE_ANSWER : PAUSE_NONE;
 }
 
@@ -95,6 +97,30 @@ static enum pause handle_text(struct loop *loop, struct conn *conn, struct bytes
     struct envelope envelope;
     enum envelope_result result = envelope_parse(text, &envelope);
     return handle_envelope(loop, conn, result, &envelope, text);
+}
+
+/* It waits for as long as it has to since the client sent it, also if it is kept once more. */
+static enum pause handle_again(struct loop *loop, struct conn *conn,
+                               const struct entrance *entrance)
+{
+    loop->work++;
+    enum pause pause = handle_text(loop, conn, bytes_of(entrance->text, entrance->length));
+    if (conn->input != NULL && conn->input->entrance != NULL)
+        conn->input->entrance->since_ms = entrance->since_ms;
+    return pause;
+}
+
+enum pause messages_enter_again(struct loop *loop, struct conn *conn)
+{
+    struct entrance *entrance = conn->input->entrance;
+    enum pause pause = PAUSE_NONE;
+    conn->input->entrance = NULL;
+    if (entrance->is_waiting && loop->now_ms - entrance->since_ms >= ENTRANCE_WAIT_MS)
+        conn_out_close(loop, conn, WS_CLOSE_SERVICE_RESTART, BYTES("server is restarting"));
+    else if (entrance->is_waiting)
+        pause = handle_again(loop, conn, entrance);
+    free(entrance);
+    return pause;
 }
 
 void messages_receive(struct loop *loop, struct conn *conn, bool is_binary, struct bytes message)
@@ -241,7 +267,7 @@ void messages_drop_input_when_idle(struct conn *conn)
 {
     const struct conn_input *input = conn->input;
     if (input != NULL && ws_reader_is_idle(&input->reader) && input->unread.length == 0 &&
-        input->join == NULL && input->parser == NULL)
+        input->join == NULL && input->entrance == NULL && input->parser == NULL)
         conn_drop_input(conn);
 }
 

@@ -11,6 +11,7 @@ enum pause {
     PAUSE_SHARE, /* its share of the turn is used up: read on in the next turn */
     PAUSE_HANDSHAKE, /* its TLS hello must be answered: read on when the loop has time */
     PAUSE_ANSWER,    /* another node has to answer: read on when it has */
+    PAUSE_ENTRANCE,  /* no node can answer yet: handle the message once more a little later */
     PAUSE_BACKLOG,   /* its responses are not read: read on when they are sent */
 };
 
@@ -25,6 +26,13 @@ enum pause messages_read(struct loop *loop, struct conn *conn, struct bytes_mut 
  * message, and frees it in the turns that follow. The connection must have an input record.
  */
 enum pause messages_parse_on(struct loop *loop, struct conn *conn);
+
+/*
+ * Handles once more what the client entered with, if no node could answer it, and closes the client
+ * when it has waited for long. Forgets what was answered meanwhile. The connection's input record
+ * must have an entrance.
+ */
+enum pause messages_enter_again(struct loop *loop, struct conn *conn);
 
 /* Carries out a join that the connection sent on another loop; this loop owns the room's code. */
 void messages_carry_out(struct loop *loop, struct conn *conn, const struct join *join);

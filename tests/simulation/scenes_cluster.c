@@ -7,6 +7,7 @@
 
 #include "guests.h"
 #include "keys.h"
+#include "server/limits.h"
 #include "wire.h"
 #include "world.h"
 
@@ -20,6 +21,8 @@
 #define WRITTEN_NS (4 * NETWORK_S) /* the former alone */
 #define RETRY_NS (NETWORK_S / 2)
 #define TRIES_MAX 20
+/* A server lets a client wait for a node that can answer it, and then closes it. */
+#define ENTERED_NS (ENTRANCE_WAIT_MS * NETWORK_MS + PROMPT_NS)
 #define NOTICED_NS (8 * NETWORK_S) /* an edge hears no more of a home for 5 s, and then says so */
 
 /* A party before the node dies: where its room is, and where its members' connections are. */
@@ -62,7 +65,7 @@ static struct guest *seat_host(int protocol, const char *name)
         struct guest *guest = guest_come(protocol, name);
         guest_say(guest, "{\"type\":\"create\",\"clientId\":\"%s\",%s\"maxClients\":%u}", name,
                   session_of(protocol), MEMBERS);
-        const char *text = guest_hear_if(guest, PROMPT_NS);
+        const char *text = guest_hear_if(guest, ENTERED_NS);
         if (text != NULL) {
             guest_take_seat(guest, text);
             return guest;
@@ -126,7 +129,7 @@ static struct guest *come_back(int protocol, const char *name, const char *code)
                   "{\"type\":\"join\",\"clientId\":\"%s\",\"session\":\"session of a guest\","
                   "\"attempt\":%llu,\"room\":\"%s\"}",
                   name, (unsigned long long)(network_now_ns() / RETRY_NS), code);
-        const char *text = guest_hear_if(guest, PROMPT_NS);
+        const char *text = guest_hear_if(guest, ENTERED_NS);
         if (text != NULL) {
             guest_take_seat(guest, text);
             return guest;
@@ -266,7 +269,7 @@ static void expect_recovery(const struct guest *member, const char *name)
                   "{\"type\":\"join\",\"clientId\":\"%s\",\"session\":\"session of a guest\","
                   "\"attempt\":%llu,\"room\":\"%s\",\"epoch\":\"%s\",\"seen\":0}",
                   name, (unsigned long long)(network_now_ns() / RETRY_NS), code, epoch);
-        const char *text = guest_hear_if(guest, PROMPT_NS);
+        const char *text = guest_hear_if(guest, ENTERED_NS);
         if (text != NULL && strstr(text, "\"recovered\":true") == NULL)
             scene_fails("%s lost something by a move: %s", name, text);
         scene_wait(RETRY_NS);
@@ -276,13 +279,28 @@ static void expect_recovery(const struct guest *member, const char *name)
     scene_fails("%s can't come back to %s", name, code);
 }
 
+/* Says that it comes to a room, which is full. */
+static void ask_to_enter(struct guest *guest, const char *code)
+{
+    guest_say(guest,
+              "{\"type\":\"join\",\"clientId\":\"an onlooker\",\"session\":\"a session\","
+              "\"attempt\":1,\"room\":\"%s\"}",
+              code);
+}
+
 /* A node that lives gives some slices to others: their rooms go on there, just as they were. */
-static void expect_move(struct gathering gatherings[PARTIES], uint32_t giver)
+static void expect_move(struct gathering gatherings[PARTIES], uint32_t giver, bool has_faults)
 {
     bool are_moved[PARTIES];
-    world_yield_slices(giver);
+    struct guest *onlookers[PARTIES];
     for (uint32_t i = 0; i < PARTIES; i++)
-        are_moved[i] = world_room_is_yielded(guest_code(gatherings[i].members[0]));
+        onlookers[i] = guest_come(3, "an onlooker");
+    world_yield_slices(giver);
+    for (uint32_t i = 0; i < PARTIES; i++) {
+        const char *code = guest_code(gatherings[i].members[0]);
+        are_moved[i] = world_room_is_yielded(code);
+        ask_to_enter(onlookers[i], code);
+    }
     for (uint32_t i = 0; i < PARTIES; i++) {
         for (uint32_t member = 0; member < MEMBERS; member++) {
             struct guest *guest = gatherings[i].members[member];
@@ -291,6 +309,11 @@ static void expect_move(struct gathering gatherings[PARTIES], uint32_t giver)
             else
                 expect_life(guest);
         }
+    }
+    for (uint32_t i = 0; i < PARTIES; i++) {
+        if (!has_faults) /* who comes while its room is on its way waits for the next node */
+            (void)guest_hear(onlookers[i], ENTERED_NS);
+        guest_cut_off(onlookers[i]);
     }
     for (uint32_t i = 0; i < PARTIES; i++) {
         if (are_moved[i] && protocol_of(i) == 3)
@@ -308,10 +331,12 @@ void scene_node_dies(bool is_traced)
     for (uint32_t i = 0; i < PARTIES; i++)
         gather(&gatherings[i], protocol_of(i));
     scene_wait(RECORDED_NS);
-    if (network_once_in(2)) /* not sooner: while loops have no codes, clients are closed */
+    bool has_faults = network_once_in(2);
+    if (has_faults) /* not sooner: while loops have no codes, clients are closed */
         keys_begin_faults();
+    has_faults = has_faults || world_has_link_faults();
     if (network_once_in(2)) {
-        expect_move(gatherings, gatherings[network_below(PARTIES)].home);
+        expect_move(gatherings, gatherings[network_below(PARTIES)].home, has_faults);
         scene_wait(RECORDED_NS);
     }
     if (network_once_in(2)) {

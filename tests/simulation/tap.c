@@ -58,7 +58,7 @@ struct tapped {
 };
 
 /* A connection that enters a room at another node, by what that node knows of it. */
-struct entrance {
+struct home_entrance {
     uint64_t incarnation;
     uint32_t loop;
     uint32_t client;
@@ -67,7 +67,7 @@ struct entrance {
 };
 
 static struct {
-    struct entrance entrances[ENTRANCE_BUCKETS * ENTRANCES_IN_BUCKET]; /* the last of each */
+    struct home_entrance entrances[ENTRANCE_BUCKETS * ENTRANCES_IN_BUCKET]; /* the last of each */
     uint64_t entrance_count;
     struct witness *witnesses[WITNESSES_MAX];
     uint32_t witness_count;
@@ -185,7 +185,7 @@ static void leave_tap(const struct witness *witness, bool was_in_turn)
 }
 
 /* The first of the places in which an entrance may be. */
-static struct entrance *bucket_of(uint64_t incarnation, uint32_t loop, uint32_t client)
+static struct home_entrance *bucket_of(uint64_t incarnation, uint32_t loop, uint32_t client)
 {
     uint64_t mixed = (incarnation * 64 + loop) << 32 | client;
     mixed = (mixed ^ mixed >> 29) * 0xBF58476D1CE4E5B9u;
@@ -193,9 +193,10 @@ static struct entrance *bucket_of(uint64_t incarnation, uint32_t loop, uint32_t 
     return &tap.entrances[mixed % ENTRANCE_BUCKETS * ENTRANCES_IN_BUCKET];
 }
 
-static const struct entrance *find_entrance(uint64_t incarnation, uint32_t loop, uint32_t client)
+static const struct home_entrance *find_entrance(uint64_t incarnation, uint32_t loop,
+                                                 uint32_t client)
 {
-    const struct entrance *bucket = bucket_of(incarnation, loop, client);
+    const struct home_entrance *bucket = bucket_of(incarnation, loop, client);
     for (uint32_t i = 0; i < ENTRANCES_IN_BUCKET; i++) {
         if (bucket[i].incarnation == incarnation && bucket[i].loop == loop &&
             bucket[i].client == client)
@@ -205,10 +206,10 @@ static const struct entrance *find_entrance(uint64_t incarnation, uint32_t loop,
 }
 
 /* In place of the same client's last one, or of the oldest. */
-static void note_entrance(struct entrance entrance)
+static void note_entrance(struct home_entrance entrance)
 {
-    struct entrance *bucket = bucket_of(entrance.incarnation, entrance.loop, entrance.client);
-    struct entrance *oldest = bucket;
+    struct home_entrance *bucket = bucket_of(entrance.incarnation, entrance.loop, entrance.client);
+    struct home_entrance *oldest = bucket;
     for (uint32_t i = 0; i < ENTRANCES_IN_BUCKET; i++) {
         bool is_same = bucket[i].incarnation == entrance.incarnation &&
                        bucket[i].loop == entrance.loop && bucket[i].client == entrance.client;
@@ -247,10 +248,10 @@ enum edge_answer __wrap_edge_enter(struct loop *loop, struct conn *conn,
                                    const struct envelope *envelope, struct bytes text)
 {
     uint64_t incarnation = loop->server->peers->incarnation;
-    const struct entrance entrance = {.incarnation = incarnation,
-                                      .loop = loop->index,
-                                      .client = conn->handle,
-                                      .tapped = tapped_at_socket(conn)};
+    const struct home_entrance entrance = {.incarnation = incarnation,
+                                           .loop = loop->index,
+                                           .client = conn->handle,
+                                           .tapped = tapped_at_socket(conn)};
     enum edge_answer answer = __real_edge_enter(loop, conn, envelope, text);
     if (entrance.tapped.line != NULL)
         entrance.tapped.line->has_entered = answer == EDGE_SENT;
