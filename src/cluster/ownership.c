@@ -159,6 +159,16 @@ static void open_slices(struct ownership *ownership)
     }
 }
 
+static void follow_hint(struct ownership *ownership)
+{
+    uint64_t read_ms = ownership->pending[OWNERSHIP_READ_MAP].sent_ms;
+    if (!ownership->is_hinted || ownership->now_ms - read_ms < OWNERSHIP_RETRY_MS)
+        return;
+    ownership->is_hinted = false;
+    ownership->map_due_ms = ownership->now_ms;
+    ownership->wants_leases = ownership->renewal_count == OWNERSHIP_RENEWALS;
+}
+
 void ownership_begin_turn(struct ownership *ownership, uint64_t now_ms)
 {
     bool has_paused = !ownership->has_turned || (now_ms > ownership->now_ms &&
@@ -169,8 +179,14 @@ void ownership_begin_turn(struct ownership *ownership, uint64_t now_ms)
         begin_look(ownership);
     ownership->has_turned = true;
     expire(ownership);
+    follow_hint(ownership);
     open_slices(ownership);
     ownership_share(ownership);
+}
+
+void ownership_hint(struct ownership *ownership)
+{
+    ownership->is_hinted = true;
 }
 
 void ownership_allow_yields(struct ownership *ownership, bool is_allowed)

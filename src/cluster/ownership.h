@@ -199,6 +199,7 @@ struct ownership {
     uint64_t map_revision;
     uint64_t last_revision; /* of the stream, as far as it was read */
     uint64_t map_due_ms;
+    bool is_hinted;       /* the map and the leases are to be read soon */
     uint64_t map_read_ms; /* when the last read that succeeded was sent */
     bool was_read;
     bool must_read; /* since this node wrote: it writes no more before that */
@@ -299,6 +300,12 @@ void ownership_drain(struct ownership *ownership);
  * waiting. The process may exit at OWNERSHIP_ENDED; if it exits earlier, it is dead as any.
  */
 void ownership_end(struct ownership *ownership);
+
+/*
+ * Somebody says that the map or a lease has changed: both are read soon, and not only when a second
+ * is over. Whoever says so all the time has them read once in OWNERSHIP_RETRY_MS.
+ */
+void ownership_hint(struct ownership *ownership);
 
 /* False: there is none. */
 bool ownership_next_event(struct ownership *ownership, struct ownership_event *ret_event);

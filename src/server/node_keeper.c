@@ -103,16 +103,25 @@ static void note_leases(struct node *node, const struct bus_entries *entries)
     }
 }
 
+/* The last lease says that the others may have the slices. */
+static void lease_was_written(struct node *node, const struct node_outcome *outcome)
+{
+    if (outcome->outcome != BUS_DONE) {
+        ownership_lease_was_not_written(&node->ownership, outcome->serial);
+        return;
+    }
+    ownership_lease_was_written(&node->ownership, outcome->serial, outcome->revision);
+    if (atomic_load(&node->must_end))
+        node_hint(node);
+}
+
 static void take_outcome(struct node *node, const struct node_outcome *outcome)
 {
     struct ownership *ownership = &node->ownership;
     bool is_done = outcome->outcome == BUS_DONE;
     switch (outcome->kind) {
     case OWNERSHIP_WRITE_LEASE:
-        if (is_done)
-            ownership_lease_was_written(ownership, outcome->serial, outcome->revision);
-        else
-            ownership_lease_was_not_written(ownership, outcome->serial);
+        lease_was_written(node, outcome);
         break;
     case OWNERSHIP_READ_MAP:
         map_was_read(node, outcome);
@@ -122,6 +131,8 @@ static void take_outcome(struct node *node, const struct node_outcome *outcome)
                                   is_done                           ? OWNERSHIP_ACKNOWLEDGED
                                   : outcome->outcome == BUS_REFUSED ? OWNERSHIP_REFUSED
                                                                     : OWNERSHIP_UNKNOWN);
+        if (is_done)
+            node_hint(node);
         break;
     case OWNERSHIP_READ_LEASES:
         if (is_done)
@@ -348,6 +359,8 @@ static void take_turn(struct node *node)
     watch_bus(node);
     count_figures(node, now_ms);
     node_allow_yields(node);
+    if (atomic_exchange(&node->is_hinted, false))
+        ownership_hint(&node->ownership);
     ownership_begin_turn(&node->ownership, now_ms);
     if (has_outcome) {
         take_outcome(node, &outcome);

@@ -24,6 +24,7 @@
 #define NODE_OUT_BYTES_MAX ((size_t)32 << 20) /* that wait for the sender */
 #define NODE_IN_MESSAGES_MAX 8192             /* that wait for a reader */
 #define NODE_IN_BYTES_MAX (16 << 20)
+#define NODE_HINT "look\1"     /* to nodes: the map or a lease has changed, read them */
 #define NODE_PULSE_MS 1000     /* between two rounds of pulses, */
 #define NODE_PULSES_OUT_MAX 16 /* of which each goes to so many nodes at most */
 #define NODE_PULSES_IN_MAX 1024
@@ -140,6 +141,7 @@ struct node {
     pthread_t keeper;
     bool has_keeper;
     atomic_bool is_stopping;
+    atomic_bool is_hinted; /* by another node */
     atomic_bool must_drain;
     atomic_bool must_end;
     atomic_bool has_ended;
@@ -223,5 +225,7 @@ void *node_run_reader(void *argument);
 bool node_pulse_open(struct node *node);
 void node_pulse_close(struct node *node);
 void *node_run_pulse(void *argument);
+/* Tells all nodes that are there that the map or this node's lease has changed. */
+void node_hint(struct node *node);
 
 #endif

@@ -1,7 +1,8 @@
 /*
  * Pulses: how long a message takes to each other node and back, for the list of nodes. See
  * cluster/pulse.h. A thread of its own hears and sends them, and the loops know nothing of it: a
- * loop's turn is not part of the figure.
+ * loop's turn is not part of the figure. It also hears hints, which spare the keeper a wait: what
+ * is true is what it reads then.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -40,6 +41,8 @@ void node_pulse_close(struct node *node)
 static void hear(struct node *node, struct bytes message)
 {
     struct pulse pulse;
+    if (bytes_equal(message, BYTES(NODE_HINT)))
+        atomic_store(&node->is_hinted, true);
     if (!pulse_read(message, &pulse))
         return;
     uint8_t place = peers_find(&node->peers, pulse.from);
@@ -64,6 +67,17 @@ static bool is_there(const struct peers *peers, uint32_t place)
 {
     struct peer_view view;
     return peers_look(peers, place, &view) && view.state != PEER_SILENT;
+}
+
+void node_hint(struct node *node)
+{
+    char subject[NODE_SUBJECT_MAX];
+    for (uint32_t place = 0; place < PEERS_MAX; place++) {
+        if (!is_there(&node->peers, place))
+            continue;
+        write_subject(subject, atomic_load(&node->peers.peers[place].incarnation));
+        node_post(node, subject, BYTES(NODE_HINT));
+    }
 }
 
 /* In a large cluster one after the other has its turn. */

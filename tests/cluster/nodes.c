@@ -9,6 +9,7 @@
 
 #define YIELDS_ONCE_IN 12
 #define YIELDS_WITH_EVENTS_ONCE_IN 300 /* of which there may be one for each slice */
+#define HINTS_ONCE_IN 6
 #define SLOW_TURN_MS 500
 #define HANDING_OVER_MS 1500 /* at most; the rooms of a slice */
 
@@ -187,6 +188,8 @@ static bool step(struct node *node)
         break;
     case STAGE_BEGIN:
         end_if_due(node);
+        if (once_in(HINTS_ONCE_IN)) /* of another node, or of a stranger */
+            ownership_hint(&node->ownership);
         ownership_begin_turn(&node->ownership, node->clock_ms);
         hand_over(node);
         break;

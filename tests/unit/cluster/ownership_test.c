@@ -245,6 +245,23 @@ static void a_node_that_joins_owns_nothing(void **state)
     assert_int_equal(openings, 0);
 }
 
+static void a_hint_has_the_map_and_the_leases_read(void **state)
+{
+    (void)state;
+    begin_with_all();
+    lease_sequence = 0;
+    (void)renew_five_times();
+    read_map();
+    uint64_t read_ms = now_ms;
+    ownership_hint(&machine);
+    while (request_of(OWNERSHIP_READ_MAP) == NULL)
+        turn();
+    assert_in_range(now_ms - read_ms, OWNERSHIP_RETRY_MS, OWNERSHIP_RETRY_MS + TURN_MS);
+    read_map();
+    ownership_hint(&machine);
+    assert_non_null(wait_for(OWNERSHIP_READ_LEASES));
+}
+
 /* Of nodes that have renewed their leases just now: this one, and those with the numbers 2 to
  * `last`. */
 static void leases_are_read(uint64_t last)
@@ -938,6 +955,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_node_that_starts_alone_takes_all),
+        cmocka_unit_test(a_hint_has_the_map_and_the_leases_read),
         cmocka_unit_test(a_node_that_joins_owns_nothing),
         cmocka_unit_test(who_has_more_yields_what_it_serves),
         cmocka_unit_test(neighbours_are_not_yielded_together),
