@@ -12,6 +12,7 @@ void relay_init(struct relay *relay, const struct relay_config *config)
     assert(config->id_bytes_max <= CLIENT_ID_BYTES_LIMIT);
     *relay = (struct relay){.config = *config};
     list_init(&relay->changed);
+    list_init(&relay->resting);
     list_init(&relay->hostless);
     list_init(&relay->pairing);
     list_init(&relay->deserted);

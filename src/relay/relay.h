@@ -66,6 +66,8 @@ struct relay_config {
     uint32_t log_bytes_max; /* of each room's log */
     uint32_t *crowds;       /* present members of rooms, counted by origin; NULL: not counted */
     bool notes_changes;     /* the owner writes records: relay.changed lists rooms */
+    /* A room whose record was written just now is listed again only when so long has passed. */
+    uint32_t record_rest_ms;
 
     /* Callbacks to the owner; tests may have predictable ones. */
     uint32_t (*random)(void *context); /* returns 32 unpredictable bits */
@@ -124,6 +126,7 @@ struct relay {
     struct relay_config config;
     struct room_table rooms;
     struct list changed;  /* rooms whose record would be another one now; the owner empties it */
+    struct list resting;  /* rooms that were there, for record_rest_ms; the first one first */
     struct list hostless; /* rooms without their host, in the order in which it left */
     /*
      * Rooms with several members and without proof, in the order in which they got the second one.
@@ -271,10 +274,19 @@ struct room *relay_find_unserved(const struct relay *relay, uint32_t *bucket,
 /* Ends a room here that is another relay's. */
 void relay_give_up(struct relay *relay, struct room *room, struct effects *ret_effects);
 
+/* Also those that rest. */
 uint64_t relay_count_changed(const struct relay *relay);
 
-/* The first of the changed rooms, which is not among them any more; NULL: there is none. */
+/* Milliseconds until relay_take_changed() has to be asked; -1: nothing has changed. */
+int32_t relay_changed_left_ms(const struct relay *relay);
+
+/*
+ * The first of the changed rooms that do not rest, which is not among them any more, and rests from
+ * now on; NULL: there is none.
+ */
 struct room *relay_take_changed(struct relay *relay);
+/* The same before a stop: no room rests. */
+struct room *relay_take_changed_at_last(struct relay *relay);
 
 /* The room of this loop with this code; NULL: there is none. */
 const struct room *relay_find_room(const struct relay *relay, uint64_t code);

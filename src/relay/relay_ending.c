@@ -31,22 +31,6 @@ void relay_end_room(struct relay *relay, struct room *room, struct effects *effe
     config->dismiss_room(config->context, room->maker);
 }
 
-uint64_t relay_count_changed(const struct relay *relay)
-{
-    uint64_t count = 0;
-    LIST_FOR_EACH(link, &relay->changed)
-    {
-        count++;
-    }
-    return count;
-}
-
-struct room *relay_take_changed(struct relay *relay)
-{
-    struct list *link = list_pop_first(&relay->changed);
-    return link == NULL ? NULL : CONTAINER_OF(link, struct room, changed);
-}
-
 /* Takes all seats of a room away. Returns whether anybody had one. */
 static bool unseat_all(struct relay *relay, const struct room *room)
 {

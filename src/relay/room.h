@@ -83,7 +83,9 @@ struct room {
     struct list pairing;    /* in the relay's list of rooms without proof */
     bool is_proven;         /* it has had several members for proof_ms */
     uint16_t origin_number; /* the server's number for the creator's origin */
-    struct list changed;    /* in `changes`, since the room's record was written last */
+    struct list changed;    /* in `changes`, or among the relay's rooms that rest */
+    uint32_t taken_ms;      /* rests: since when; its record was written then */
+    bool has_changed;       /* since its record was written last */
     struct list *changes;   /* the relay's list of changed rooms; NULL: nobody writes records */
 };
 
@@ -128,7 +130,10 @@ static inline struct member **room_absent(const struct room *room)
 /* Notes that the room's record would be another one now. */
 static inline void room_note_change(struct room *room)
 {
-    if (room->changes != NULL && list_is_empty(&room->changed))
+    if (room->changes == NULL)
+        return;
+    room->has_changed = true;
+    if (list_is_empty(&room->changed))
         list_append(room->changes, &room->changed);
 }
 

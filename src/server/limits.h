@@ -95,10 +95,11 @@
 /* Queues of dead connections that one turn frees, since freeing takes time. */
 #define REAPED_BYTES_PER_TURN (4 * 1024 * 1024)
 #define EXPIRIES_PER_TURN 256   /* deadlines of one kind, so that they do not delay messages */
-#define RECORDS_INTERVAL_MS 200 /* a loop hands the record of a room over so often, at most */
-#define RECORDS_INTERVAL_CLUSTER_MS 1000 /* the same where records go over the network */
-#define STORE_STOP_MS 5000               /* time for the last records at a stop */
-#define TURN_LONGEST_MS 100 /* a longer turn means that the process itself stood still */
+#define RECORDS_INTERVAL_MS 200 /* a loop hands records over so often, at most */
+#define RECORDS_INTERVAL_CLUSTER_MS 20 /* the same where records go over the network, */
+#define RECORDS_REST_CLUSTER_MS 1000   /* and that of one room so often, at most */
+#define STORE_STOP_MS 5000             /* time for the last records at a stop */
+#define TURN_LONGEST_MS 100            /* a longer turn means that the process itself stood still */
 
 #define POOL_TRIM_INTERVAL_MS 1000    /* a loop frees chunks that it did not reuse for so long */
 #define HEAP_TRIM_INTERVAL_MS 5000    /* at least, between two trims of the heap */

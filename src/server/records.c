@@ -174,6 +174,9 @@ void records_end(struct server *server)
     server->store = NULL;
 }
 
+/* Which room is next: relay_take_changed(), or relay_take_changed_at_last(). */
+typedef struct room *take_room(struct relay *relay);
+
 /* How a record is written: record_write(), or record_write_at_stop(). */
 typedef void write_record(struct writer *writer, const struct relay *relay,
                           const struct room *room);
@@ -207,10 +210,10 @@ static bool hand_over(struct loop *loop, const struct room *room, write_record *
  * Hands at most so many over; the rest waits for the next turn. What the store does not take now
  * comes again with all that changes meanwhile.
  */
-static void write_some(struct loop *loop, uint32_t most)
+static void write_some(struct loop *loop, uint32_t most, take_room *take)
 {
     for (uint32_t i = 0; i < most; i++) {
-        struct room *room = relay_take_changed(&loop->relay);
+        struct room *room = take(&loop->relay);
         bool is_taken = room != NULL && hand_over(loop, room, record_write);
         if (room != NULL && !is_taken)
             room_note_change(room);
@@ -223,23 +226,24 @@ static void write_some(struct loop *loop, uint32_t most)
 
 int records_wait_ms(const struct loop *loop)
 {
-    if (!loop->writes_records || list_is_empty(&loop->relay.changed))
+    int32_t changed_left_ms = relay_changed_left_ms(&loop->relay);
+    if (!loop->writes_records || changed_left_ms < 0)
         return -1;
     uint32_t interval_ms = loop->links == NULL ? RECORDS_INTERVAL_MS : RECORDS_INTERVAL_CLUSTER_MS;
     int32_t left_ms = (int32_t)(loop->recorded_ms + interval_ms - loop->now_ms);
-    return left_ms < 0 ? 0 : left_ms;
+    return left_ms < changed_left_ms ? changed_left_ms : left_ms;
 }
 
 void records_write(struct loop *loop)
 {
     if (records_wait_ms(loop) == 0)
-        write_some(loop, RECORDS_PER_TURN);
+        write_some(loop, RECORDS_PER_TURN, relay_take_changed);
 }
 
 void records_write_last(struct loop *loop)
 {
     if (loop->writes_records)
-        write_some(loop, UINT32_MAX);
+        write_some(loop, UINT32_MAX, relay_take_changed_at_last);
     loop->writes_records = false;
 }
 
