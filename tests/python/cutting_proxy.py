@@ -1,6 +1,7 @@
 """A TCP proxy for tests that cuts connections, at random bytes and at random times.
 
-It listens at 127.0.0.1, at a port that the kernel chooses, and connects to 127.0.0.1 only. These are its cuts:
+It listens at 127.0.0.1, at a port that the kernel chooses, and connects to 127.0.0.1 only, to one of some ports.
+These are its cuts:
 
     reset        both sides are reset, perhaps in the middle of a frame
     silence      nothing passes any more, and both sockets stay open
@@ -44,6 +45,7 @@ class Link:
         self._bytes_left = random.randrange(EARLY_BYTES_MOST) if random.random() < EARLY_CHANCE else None
         self._is_up, self._is_down = True, True  # whether bytes pass
         self._held = None  # bytes to the server that will come late
+        self._has_ended = False  # the client, and the server was told
         self._is_cut = asyncio.Event()
 
     async def pass_on(self):
@@ -77,6 +79,7 @@ class Link:
                 await self._write(writer, data, is_up)
             if self._passes(is_up) and not writer.transport.is_closing():
                 writer.write_eof()
+                self._has_ended |= is_up
         except OSError:
             if self._passes(is_up):
                 reset(writer)
@@ -130,7 +133,7 @@ class Link:
         await asyncio.sleep(self._random.uniform(0, HOLD_SECONDS_MOST))
         reset(self._client)
         await asyncio.sleep(self._random.uniform(0, LATE_SECONDS_MOST))
-        if not self._server.transport.is_closing():
+        if not self._server.transport.is_closing() and not self._has_ended:
             self._server.write(bytes(self._held))
             await asyncio.sleep(self._random.uniform(0, 0.2))
 
@@ -138,8 +141,8 @@ class Link:
 class CuttingProxy:
     """`start()` it; clients connect to `address`. It cuts while `is_cutting` is true, at most `cuts_most` times."""
 
-    def __init__(self, port, random, mean_seconds, cuts_most=10_000):
-        self._port, self._random, self._mean_seconds = port, random, mean_seconds
+    def __init__(self, ports, random, mean_seconds, cuts_most=10_000):
+        self._ports, self._random, self._mean_seconds = ports, random, mean_seconds
         self._cuts_most = cuts_most
         self._tasks = set()
         self.address = None
@@ -161,7 +164,7 @@ class CuttingProxy:
         task = asyncio.current_task()
         self._tasks.add(task)
         try:
-            server = await asyncio.open_connection('127.0.0.1', self._port)
+            server = await asyncio.open_connection('127.0.0.1', self._random.choice(self._ports))
             await Link((reader, writer), server, self._random, self._mean_seconds, self._note_cut).pass_on()
         except OSError:
             reset(writer)

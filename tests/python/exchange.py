@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Members of rooms exchange numbered messages over a proxy that cuts, and each checks what it gets.
 
-    exchange.py PORT [--seconds 8] [--rooms 1] [--members 5] [--rate 20] [--cut-every 2] [--seed 1] ...
+    exchange.py PORT... [--seconds 8] [--rooms 1] [--members 5] [--rate 20] [--cut-every 2] [--seed 1] ...
 
-PORT is that of a relay on this machine. A message that is not volatile must come exactly once and in order, to
-everybody whom it was for; a volatile one at most once. A member that was told `recovered: false` knows that it may
-have missed something; no other one may. The last line is a JSON object with figures and the `violations`. The
-status is 1 if there are any.
+Each PORT is one of a relay on this machine; a connection goes to any of them. A message that is not volatile must
+come exactly once and in order, to everybody whom it was for; a volatile one at most once. A member that was told
+`recovered: false` knows that it may have missed something; no other one may. The last line is a JSON object with
+figures and the `violations`. The status is 1 if there are any.
 """
 
 import argparse
@@ -56,6 +56,10 @@ REFUSED = (
 )
 
 
+def state_note(number):
+    return f'state {number}'
+
+
 class Due:
     """Message `number` of a sender, which is due to come to a receiver."""
 
@@ -83,7 +87,7 @@ class Player:
         self.random = room.random
         self.streams = collections.defaultdict(Stream)  # by sender
         self.said = 0
-        self.may_double = set()  # numbers of what was unconfirmed when an epoch ended
+        self.may_double = set()  # notes of what was unconfirmed when an epoch ended
         self.errors_due = collections.deque()
         self.present, self.away = set(), set()
         self.state, self.is_state_fresh = 0, False
@@ -119,6 +123,10 @@ class Player:
         for stream in self.streams.values():
             for due in stream.due:
                 due.must_come = False
+        if self.place == HOST:
+            self._set_state()  # a node that died may have lost the last one
+        else:
+            self.state = 0
 
     def back(self, event):
         self.room.world.figures['recovered'] += 1
@@ -155,7 +163,8 @@ class Player:
             if number > self.state or not self.is_state_fresh:
                 self.violate(f'state {number}, where the last one was {self.state}')
             return
-        if number < self.state or (number == self.state and not self.is_state_fresh):
+        is_old = number < self.state or (number == self.state and not self.is_state_fresh)
+        if is_old and state_note(number) not in self.room.players[HOST].may_double:
             self.violate(f'state {number} behind {self.state}')
         self.state = number
 
@@ -272,7 +281,7 @@ class Player:
 
     def _set_state(self):
         self.state += 1
-        self.member.say({'type': 'set_state', 'data': self.state})
+        self.member.say({'type': 'set_state', 'data': self.state}, state_note(self.state))
 
     # How it ends.
 
@@ -298,7 +307,7 @@ class Room:
     def __init__(self, world, number):
         self.world, self.number, self.size = world, number, world.options.members
         self.random = random.Random(f'{world.options.seed} {number}')
-        self.proxy = CuttingProxy(world.options.port, self.random, world.options.cut_every, world.options.cuts_most)
+        self.proxy = CuttingProxy(world.options.ports, self.random, world.options.cut_every, world.options.cuts_most)
         self.code = None
         self.is_renewed = world.options.hold == 0  # somebody lost a seat, or got a new epoch
         self.players = []
@@ -396,7 +405,7 @@ class World:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    parser.add_argument('port', type=int)
+    parser.add_argument('ports', metavar='PORT', type=int, nargs='+')
     parser.add_argument('--seconds', type=float, default=8, help='of talk; what comes behind takes some seconds')
     parser.add_argument('--rooms', type=int, default=1)
     parser.add_argument('--members', type=int, default=5, help='in each room')

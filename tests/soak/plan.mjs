@@ -63,6 +63,16 @@ export const storm = { rooms: 10, hugeMessages: 5, plainMessages: 1000, seconds:
  */
 export const cutting = { rooms: 4, members: 5, rate: 6, largest: 700, 'cut-every': 20, 'cuts-most': 500 };
 
+/** A cluster whose nodes fail (nodes.mjs), with clients as above. */
+export const failing = {
+  nodes: 3,
+  calmSeconds: 6, // at most, from one fault to the next, when all is whole again
+  standStillSeconds: [2, 10], // one of these; after the longer time others have the node's rooms
+  cutOffSeconds: 10,
+  wholeSeconds: 60, // until each node has its share again
+  exchange: { rooms: 6, members: 5, rate: 6, largest: 300, 'cut-every': 20, 'cuts-most': 500 },
+};
+
 /** A connection with more unsent output than this says nothing more for a while. */
 export const unsentBytesMax = 2 ** 20;
 
