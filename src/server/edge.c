@@ -290,15 +290,28 @@ void edge_void(struct loop *loop, const struct link_end *end)
     }
 }
 
+/* Whether the home that a client has asked will answer: not if it has ended, or seems to have. */
+static bool may_answer(const struct loop *loop, const struct attachment *attachment)
+{
+    struct peer_view view;
+    return attachment->client == LINK_HANDLE_NONE &&
+           peers_look(loop->server->peers, peers_place(attachment->owner), &view) &&
+           view.state != PEER_SILENT;
+}
+
 void edge_check_owners(struct loop *loop)
 {
     uint32_t at = 0;
     struct conn *conn;
     while ((conn = loop_next_connection(loop, &at)) != NULL) {
         const struct attachment *attachment = conn->is_away ? attachment_of(loop, conn) : NULL;
-        if (attachment == NULL || attachment->client == LINK_HANDLE_NONE ||
+        if (attachment == NULL ||
             peers_is_same(attachment->owner, loop->links->owners[attachment->slice]))
             continue;
-        close_for_restart(loop, conn);
+        /* Where nothing was sent yet, nothing needs to be: see edge_void(). */
+        if (!link_is_open(&attachment->end->link))
+            attachment->end->is_void = true;
+        else if (!may_answer(loop, attachment))
+            close_for_restart(loop, conn);
     }
 }

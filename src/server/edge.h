@@ -53,7 +53,10 @@ void edge_close(struct loop *loop, const struct link_end *end, const struct link
  */
 void edge_void(struct loop *loop, const struct link_end *end);
 
-/* Closes all whose room's slice has another owner by now. Who enters hears it of its home. */
+/*
+ * Closes all whose room's slice has another owner by now, or voids their end if it has never sent
+ * anything. Who enters hears it of its home, if that is there.
+ */
 void edge_check_owners(struct loop *loop);
 
 #endif

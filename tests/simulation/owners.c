@@ -111,13 +111,19 @@ static uint32_t draw_living(void)
     return drawn;
 }
 
+/* As a node that has read the other one's lease. */
+static void know(struct peers *peers, const struct owner *other)
+{
+    uint8_t place = peers_add(peers, other->incarnation, other->server->loop_count);
+    peers_set_state(peers, place, PEER_SERVING);
+}
+
 void owners_share(void)
 {
     for (uint32_t i = 0; i < owners.count; i++) {
         for (uint32_t other = 0; other < owners.count; other++) {
             if (other != i)
-                (void)peers_add(owners.owners[i].peers, owners.owners[other].incarnation,
-                                owners.owners[other].server->loop_count);
+                know(owners.owners[i].peers, &owners.owners[other]);
         }
     }
     for (uint32_t slice = 0; slice < MAP_SLICES; slice++)

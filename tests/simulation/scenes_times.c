@@ -13,6 +13,7 @@
 #include "wire.h"
 #include "world.h"
 
+#define LEFT_NS (200 * NETWORK_MS)
 #define LATE_NS (NETWORK_S / 2) /* what a network and a turn may take */
 #define SOON_NS (NETWORK_S / 10)
 #define FILLING_NS (4 * NETWORK_S) /* for all that may be said at once to get through */
@@ -123,6 +124,8 @@ void scene_empty_room_waits(void)
     uint64_t grace_ns = empty_room_grace_ns();
     if (host_grace_ns() < grace_ns)
         grace_ns = host_grace_ns();
+    /* That the host has left may have to go from its node to the room's. */
+    scene_wait(world_is_cluster() ? LEFT_NS : 0);
     scene_wait(grace_ns < NETWORK_S ? 0 : some_of(grace_ns - NETWORK_S));
     uint64_t gaps_ns = world_stood_still_ns() - since.stood_still_ns;
     if (gaps_ns > 0 || world_now_ns() - since.now_ns + LATE_NS > grace_ns)
