@@ -6,7 +6,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before } from 'node:test';
 import { folder, selfSigned, signedByAnother } from './support/certificates.mjs';
-import { canCreate, isReady, party, talk } from './support/cluster.mjs';
+import { canCreate, haveShares, isReady, party, talk } from './support/cluster.mjs';
 import { eventually } from './support/deadline.mjs';
 import { lacksNats, Nats } from './support/nats.mjs';
 import { makeOperator } from './support/nats_credentials.mjs';
@@ -51,6 +51,7 @@ async function play(loops, environment) {
       await eventually(isReady(server), `Codes for rooms at ${name}`, 2);
       await eventually(canCreate(server), `A room at ${name}`, 2);
     }
+    await eventually(() => haveShares(...servers), 'Half of all slices at each node', 3); // no room moves any more
     for (const protocol of [1, 2, 3]) await talk(await party(protocol, [...servers, ...servers]));
     for (const server of servers) await server.disconnectAll();
     for (const server of servers.reverse()) await server.stop();

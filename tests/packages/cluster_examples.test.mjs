@@ -9,7 +9,7 @@ import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { folder as certificates, openssl } from '../blackbox/support/certificates.mjs';
-import { canCreate, party, talk } from '../blackbox/support/cluster.mjs';
+import { canCreate, haveShares, party, talk } from '../blackbox/support/cluster.mjs';
 import { eventually } from '../blackbox/support/deadline.mjs';
 import { lacksNats, Nats, NatsCluster } from '../blackbox/support/nats.mjs';
 import { binary, runToEnd, Server } from '../blackbox/support/server.mjs';
@@ -44,6 +44,7 @@ async function play(environments) {
       await server.start();
       await eventually(canCreate(server), 'A room', 3);
     }
+    await eventually(() => haveShares(...servers), 'As many slices at each node', 3); // no room moves any more
     for (const protocol of [1, 2, 3]) await talk(await party(protocol, [...servers, ...servers]));
     for (const server of servers) await server.disconnectAll();
     for (const server of servers.reverse()) await server.stop();
