@@ -13,7 +13,8 @@ add() {
     [ "$4" -eq 0 ] || printf ', %d skipped' "$4"
     echo
     if [ "$3" -gt 0 ]; then
-        grep -E -A 9 '^ *not ok|FAIL|ERROR: |runtime error' "$5" | grep -vE '# (TODO|SKIP)' | head -n 60
+        # Node says why a whole file has failed in a line of its own.
+        grep -E -A 9 '^ *not ok|^# Error: |FAIL|ERROR: |runtime error' "$5" | grep -vE '# (TODO|SKIP)' | head -n 60
         echo "  all of it: $5"
     fi
 }

@@ -80,9 +80,14 @@ class Browser {
     this.#expected.push(pattern);
   }
 
-  /** Closes all pages, before their server goes for example. */
+  /**
+   * Closes all pages, before their server goes for example. A request that a test answers may be on
+   * its way: that it fails by this is no fault of the test, and would be one of the whole file.
+   */
   async closePages() {
     const contexts = this.#contexts.splice(0);
+    const routing = contexts.flatMap((context) => [context, ...context.pages()]);
+    await Promise.all(routing.map((owner) => owner.unrouteAll({ behavior: 'ignoreErrors' })));
     await Promise.all(contexts.map((context) => context.close()));
   }
 
