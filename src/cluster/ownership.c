@@ -159,10 +159,20 @@ static void open_slices(struct ownership *ownership)
     }
 }
 
+/* Whether reading the leases now would end a judgement before anything could be written by it. */
+static bool is_judging(const struct ownership *ownership)
+{
+    const struct ownership_pending *pending = ownership->pending;
+    bool can_not_write = pending[OWNERSHIP_WRITE_MAP].is_out || ownership->must_read;
+    return pending[OWNERSHIP_READ_LEASES].is_out ||
+           (ownership->judgement.is_valid && can_not_write);
+}
+
 static void follow_hint(struct ownership *ownership)
 {
     uint64_t read_ms = ownership->pending[OWNERSHIP_READ_MAP].sent_ms;
-    if (!ownership->is_hinted || ownership->now_ms - read_ms < OWNERSHIP_RETRY_MS)
+    if (!ownership->is_hinted || ownership->now_ms - read_ms < OWNERSHIP_RETRY_MS ||
+        is_judging(ownership))
         return;
     ownership->is_hinted = false;
     ownership->map_due_ms = ownership->now_ms;

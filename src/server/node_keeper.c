@@ -111,7 +111,7 @@ static void lease_was_written(struct node *node, const struct node_outcome *outc
         return;
     }
     ownership_lease_was_written(&node->ownership, outcome->serial, outcome->revision);
-    if (atomic_load(&node->must_end))
+    if (node->ownership.has_ended)
         node_hint(node);
 }
 

@@ -262,6 +262,29 @@ static void a_hint_has_the_map_and_the_leases_read(void **state)
     assert_non_null(wait_for(OWNERSHIP_READ_LEASES));
 }
 
+/* Where NATS is slow, hints come faster than leases are read; a judgement stands until it is used.
+ */
+static void hints_without_end_let_a_judgement_be_used(void **state)
+{
+    (void)state;
+    begin();
+    append_map_of(2, 4);
+    lease_sequence = 0;
+    const struct ownership_request *request = renew_five_times();
+    uint64_t serial = request->serial;
+    const struct ownership_lease lease = lease_of(SELF, lease_sequence, false);
+    uint64_t asked_ms = now_ms;
+    while (now_ms - asked_ms < 2 * OWNERSHIP_RETRY_MS) {
+        ownership_hint(&machine);
+        turn();
+        assert_null(request_of(OWNERSHIP_READ_LEASES));
+    }
+    ownership_leases_were_read(&machine, serial, &lease, 1);
+    assert_non_null(request_of(OWNERSHIP_WRITE_MAP)); /* the owner has no lease any more */
+    turn();
+    assert_null(request_of(OWNERSHIP_READ_LEASES)); /* as long as nobody knows what was written */
+}
+
 /* Of nodes that have renewed their leases just now: this one, and those with the numbers 2 to
  * `last`. */
 static void leases_are_read(uint64_t last)
@@ -956,6 +979,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_node_that_starts_alone_takes_all),
         cmocka_unit_test(a_hint_has_the_map_and_the_leases_read),
+        cmocka_unit_test(hints_without_end_let_a_judgement_be_used),
         cmocka_unit_test(a_node_that_joins_owns_nothing),
         cmocka_unit_test(who_has_more_yields_what_it_serves),
         cmocka_unit_test(neighbours_are_not_yielded_together),
