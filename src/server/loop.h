@@ -251,11 +251,11 @@ struct loop {
     atomic_uint clients; /* in a cluster: stats.clients after the last turn, for the node's lease */
     bool is_listening;
     bool is_stopping;
-    bool is_resting;        /* no socket is attached: between two programs */
-    bool writes_records;    /* the server has a store, and the loop's rooms are in it */
-    uint32_t recorded_ms;   /* when all changed rooms were handed over last */
-    uint32_t trimmed_ms;    /* when pool and answer cache were trimmed last */
-    uint32_t listen_due_ms; /* when not listening: the time of the next try */
+    bool is_resting;         /* no socket is attached: between two programs */
+    bool writes_records;     /* the server has a store, and the loop's rooms are in it */
+    uint32_t records_due_ms; /* from when on changed rooms are handed over */
+    uint32_t trimmed_ms;     /* when pool and answer cache were trimmed last */
+    uint32_t listen_due_ms;  /* when not listening: the time of the next try */
     uint32_t stop_due_ms;
     uint32_t random_left;
     uint32_t random[RANDOM_WORDS];

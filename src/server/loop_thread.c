@@ -28,7 +28,7 @@ struct loop *loop_thread_new(struct server *server, uint32_t index)
     loop->index = index;
     loop->clock_ms = loop_clock_ms(loop);
     loop->now_ms = loop->clock_ms;
-    loop->recorded_ms = loop->now_ms; /* 0 may be in the future of a clock that wraps */
+    loop->records_due_ms = loop->now_ms;
     history_begin(&loop->history, loop_clock_ns(loop));
     loop->weigh_mail.kind = MAIL_WEIGH;
     loop->shed_mail.kind = MAIL_SHED;

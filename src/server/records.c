@@ -206,6 +206,14 @@ static bool hand_over(struct loop *loop, const struct room *room, write_record *
     return store_put(loop->server->store, room->code, text, before + measure.length);
 }
 
+/* A store that is full is not asked all the time. */
+static void rest(struct loop *loop, bool is_refused)
+{
+    bool is_prompt = loop->links != NULL && !is_refused;
+    uint32_t rest_ms = is_prompt ? RECORDS_INTERVAL_CLUSTER_MS : RECORDS_INTERVAL_MS;
+    loop->records_due_ms = loop->now_ms + rest_ms;
+}
+
 /*
  * Hands at most so many over; the rest waits for the next turn. What the store does not take now
  * comes again with all that changes meanwhile.
@@ -214,11 +222,13 @@ static void write_some(struct loop *loop, uint32_t most, take_room *take)
 {
     for (uint32_t i = 0; i < most; i++) {
         struct room *room = take(&loop->relay);
-        bool is_taken = room != NULL && hand_over(loop, room, record_write);
-        if (room != NULL && !is_taken)
+        if (room == NULL) {
+            rest(loop, false);
+            return;
+        }
+        if (!hand_over(loop, room, record_write)) {
             room_note_change(room);
-        if (!is_taken) {
-            loop->recorded_ms = loop->now_ms;
+            rest(loop, true);
             return;
         }
     }
@@ -229,8 +239,9 @@ int records_wait_ms(const struct loop *loop)
     int32_t changed_left_ms = relay_changed_left_ms(&loop->relay);
     if (!loop->writes_records || changed_left_ms < 0)
         return -1;
-    uint32_t interval_ms = loop->links == NULL ? RECORDS_INTERVAL_MS : RECORDS_INTERVAL_CLUSTER_MS;
-    int32_t left_ms = (int32_t)(loop->recorded_ms + interval_ms - loop->now_ms);
+    int32_t left_ms = (int32_t)(loop->records_due_ms - loop->now_ms);
+    if (left_ms > RECORDS_INTERVAL_MS)
+        left_ms = 0; /* nothing was due for weeks, and the clock has wrapped */
     return left_ms < changed_left_ms ? changed_left_ms : left_ms;
 }
 
