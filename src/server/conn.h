@@ -55,12 +55,14 @@ enum conn_refusal {
 struct link_end;
 
 /*
- * A short `create` or `join` that another node is to answer. It is kept until that node has, since
- * it may be that no node can answer yet.
+ * A short `create` or `join` that this node could not answer when it came: another node is to, or
+ * this one when it can. It is kept until it is answered, since it may be that no node can yet.
  */
 struct entrance {
-    uint32_t since_ms; /* when the client sent it */
-    bool is_waiting;   /* no node can answer: it is handled once more; else it was sent to one */
+    uint32_t since_ms;   /* when the client sent it */
+    uint32_t rest_ms;    /* until it is sent once more, since its last refusal; 0: it had none, */
+    uint32_t refused_ms; /* which was then */
+    bool is_waiting;     /* no node can answer: it is handled once more; else it was sent to one */
     uint32_t length;
     uint8_t text[];
 };

@@ -180,15 +180,6 @@ static void expire_throttle(struct loop *loop, struct conn *conn)
         loop_set_deadline(loop, conn, DEADLINE_THROTTLE);
 }
 
-/* As with the throttle, the poller does not report a broken socket. */
-static void expire_entrance(struct loop *loop, struct conn *conn)
-{
-    if (loop->kernel->is_broken(conn->socket.fd))
-        conn_out_lose_peer(loop, conn);
-    else
-        conn_in_resume(loop, conn);
-}
-
 static void expire_penalty(struct loop *loop, struct conn *conn)
 {
     if (conn->state == CONN_WAITING)
@@ -244,7 +235,7 @@ static void (*const expire[DEADLINE_KINDS])(struct loop *loop, struct conn *conn
     [DEADLINE_REQUEST] = expire_request,
     [DEADLINE_LIVENESS] = expire_liveness,
     [DEADLINE_THROTTLE] = expire_throttle,
-    [DEADLINE_ENTRANCE] = expire_entrance,
+    [DEADLINE_ENTRANCE] = conn_in_resume,
     [DEADLINE_HANDSHAKE] = give_up_request,
     [DEADLINE_MORE_HANDSHAKES] = give_up_request,
     [DEADLINE_PENALTY] = expire_penalty,

@@ -81,19 +81,25 @@ static bool is_for_this_node(struct loop *loop, const struct conn *conn,
 }
 
 /* NULL: the text is too long to be kept, or memory is short. */
-static struct entrance *keep_entrance(struct loop *loop, struct conn *conn, struct bytes text)
+static struct entrance *make_entrance(const struct loop *loop, struct bytes text)
 {
-    struct conn_input *input =
-        text.length <= ENTRANCE_BYTES_MAX ? loop_need_input(loop, conn) : NULL;
-    struct entrance *entrance = input == NULL ? NULL : malloc(sizeof *entrance + text.length);
+    struct entrance *entrance =
+        text.length <= ENTRANCE_BYTES_MAX ? malloc(sizeof *entrance + text.length) : NULL;
     if (entrance == NULL)
         return NULL;
-    entrance->since_ms = loop->now_ms;
-    entrance->is_waiting = false;
-    entrance->length = (uint32_t)text.length;
+    *entrance = (struct entrance){.since_ms = loop->now_ms, .length = (uint32_t)text.length};
     memcpy(entrance->text, text.data, text.length);
-    input->entrance = entrance;
     return entrance;
+}
+
+/* Keeps what the client enters with: `kept`, or a copy. Returns what make_entrance() does. */
+static struct entrance *keep_entrance(struct loop *loop, struct conn *conn, struct bytes text,
+                                      struct entrance *kept)
+{
+    struct conn_input *input = loop_need_input(loop, conn);
+    if (input != NULL)
+        input->entrance = kept == NULL ? make_entrance(loop, text) : kept;
+    return input == NULL ? NULL : input->entrance;
 }
 
 /*
@@ -111,8 +117,18 @@ static enum edge_answer wait_for_a_node(struct loop *loop, struct conn *conn,
     return EDGE_WAITS;
 }
 
+/*
+ * Whether it can be sent now. Before a link is open, nothing is sent that can wait: the link may
+ * open much later, when the client has gone, or has come again over another connection.
+ */
+static bool may_send(const struct link_end *end, const struct entrance *entrance)
+{
+    return end != NULL && end->out.length <= LINK_OUT_BYTES_ENOUGH &&
+           (entrance == NULL || link_is_open(&end->link));
+}
+
 enum edge_answer edge_enter(struct loop *loop, struct conn *conn, const struct envelope *envelope,
-                            struct bytes text)
+                            struct bytes text, struct entrance *kept)
 {
     uint32_t slice;
     uint64_t code;
@@ -125,9 +141,11 @@ enum edge_answer edge_enter(struct loop *loop, struct conn *conn, const struct e
     is_owned = is_owned && !is_here;
     struct link_end *end = is_owned ? links_find_home(loop, slice, code) : NULL;
     struct attachment *attachment = links_attachment(loop, conn);
-    struct entrance *entrance = keep_entrance(loop, conn, text);
-    if (end == NULL || attachment == NULL || end->out.length > LINK_OUT_BYTES_ENOUGH)
+    struct entrance *entrance = keep_entrance(loop, conn, text, kept);
+    if (attachment == NULL || !may_send(end, entrance))
         return wait_for_a_node(loop, conn, entrance);
+    if (entrance != NULL)
+        entrance->is_waiting = false;
     *attachment = (struct attachment){.end = end,
                                       .client = LINK_HANDLE_NONE,
                                       .slice = slice,
@@ -232,17 +250,31 @@ struct conn *edge_entered(struct loop *loop, struct link_end *end, const struct 
 }
 
 /*
- * The client is not in the room that it asked for. If what it entered with is kept, it waits for a
- * node that can answer, and then enters once more.
+ * A home can't answer the client yet. If what it entered with is kept, it waits for a node that
+ * can, and then enters once more: each time a little later, since all who wait for a node ask it.
  */
 static bool enters_again(struct loop *loop, struct conn *conn)
 {
     struct entrance *entrance = conn->input == NULL ? NULL : conn->input->entrance;
     if (entrance == NULL || conn->state != CONN_OPEN)
         return false;
+    uint32_t rest_ms = entrance->rest_ms == 0 ? ENTRANCE_RETRY_MS : 2 * entrance->rest_ms;
+    entrance->rest_ms = rest_ms < ENTRANCE_REST_MAX_MS ? rest_ms : ENTRANCE_REST_MAX_MS;
+    entrance->refused_ms = loop->now_ms;
     entrance->is_waiting = true;
     loop_set_deadline(loop, conn, DEADLINE_ENTRANCE);
     return true;
+}
+
+void edge_retry(struct loop *loop)
+{
+    struct list *waiting = &loop->deadlines[DEADLINE_ENTRANCE];
+    while (!list_is_empty(waiting)) {
+        struct conn *conn = conn_of_deadline(waiting->next);
+        if (conn->input != NULL && conn->input->entrance != NULL)
+            conn->input->entrance->rest_ms = 0;
+        loop_set_deadline(loop, conn, DEADLINE_NEXT_TURN);
+    }
 }
 
 void edge_frame(struct loop *loop, const struct link_end *end, const struct link_item *item)
@@ -285,8 +317,7 @@ void edge_void(struct loop *loop, const struct link_end *end)
         if (!conn->is_away || attachment_of(loop, conn)->end != end)
             continue;
         detach(loop, conn);
-        if (link_is_open(&end->link) || !enters_again(loop, conn))
-            close_for_restart(loop, conn);
+        close_for_restart(loop, conn);
     }
 }
 
@@ -308,7 +339,7 @@ void edge_check_owners(struct loop *loop)
         if (attachment == NULL ||
             peers_is_same(attachment->owner, loop->links->owners[attachment->slice]))
             continue;
-        /* Where nothing was sent yet, nothing needs to be: see edge_void(). */
+        /* Where nothing was sent yet, nothing needs to be. */
         if (!link_is_open(&attachment->end->link))
             attachment->end->is_void = true;
         else if (!may_answer(loop, attachment))

@@ -19,10 +19,14 @@ enum edge_answer {
 
 /*
  * Sends `create` or `join` of a client that is in no room to the node that has such rooms, if that
- * is another one.
+ * is another one. `kept`: the client has waited with it, and the text is its; else NULL. When it
+ * was sent or waits, it is the connection's again.
  */
 enum edge_answer edge_enter(struct loop *loop, struct conn *conn, const struct envelope *envelope,
-                            struct bytes text);
+                            struct bytes text, struct entrance *kept);
+
+/* Something has changed for those who wait for a node: they enter once more in the next turn. */
+void edge_retry(struct loop *loop);
 
 /* Whether so much waits for its home that a client is to be read on later. */
 bool edge_is_behind(const struct loop *loop, const struct conn *conn);
@@ -47,10 +51,7 @@ struct conn *edge_entered(struct loop *loop, struct link_end *end, const struct 
 void edge_frame(struct loop *loop, const struct link_end *end, const struct link_item *item);
 void edge_close(struct loop *loop, const struct link_end *end, const struct link_item *item);
 
-/*
- * Closes all clients behind a void end, with 1012: they come again. Who waits for an answer of a
- * peer that has never been heard waits for another node.
- */
+/* Closes all clients behind a void end, with 1012: they come again. */
 void edge_void(struct loop *loop, const struct link_end *end);
 
 /*

@@ -27,7 +27,7 @@ static bool may_enter(struct loop *loop, const struct link_item *item)
     if (item->is_binary || envelope_parse(item->text, &envelope) != ENVELOPE_OK)
         return true; /* the relay says what is wrong */
     if (envelope.type == ENVELOPE_CREATE)
-        return codes_has(loop, (enum protocol)item->protocol);
+        return loop->relay.is_draining || codes_has(loop, (enum protocol)item->protocol);
     bool is_named = envelope.type == ENVELOPE_JOIN && envelope.room.kind == JSON_STRING &&
                     relay_read_code(&envelope.room, &code);
     return !is_named || peers_place(loop->links->owners[peers_slice_of(code)]) == PEER_HERE;
@@ -47,12 +47,14 @@ void home_enter(struct loop *loop, struct link_end *end, const struct link_item 
     }
     loop->links->entering = LINK_OUTCOME_REFUSED;
     messages_receive(loop, conn, item->is_binary, item->text);
-    bool is_seated = conn->seat != NULL && conn->state == CONN_REMOTE;
+    if (conn->state != CONN_REMOTE)
+        return; /* the edge was told to close it: that is the one answer */
+    bool is_seated = conn->seat != NULL;
     if (is_seated)
         loop->links->entering = LINK_OUTCOME_SEATED;
     links_put_entered(end, item->client, is_seated ? conn->handle : LINK_HANDLE_NONE,
                       loop->links->entering);
-    if (!is_seated && conn->state == CONN_REMOTE)
+    if (!is_seated)
         conn_out_forget_remote(loop, conn);
 }
 

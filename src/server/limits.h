@@ -159,7 +159,8 @@
 #define DETACHING_TURNS_MAX 100     /* such waits */
 #define THROTTLE_MS 20              /* pause of a connection that is out of tokens */
 #define ENTRANCE_RETRY_MS 100       /* between two looks for a node that can answer a client */
-#define ENTRANCE_WAIT_MS 4000       /* in all; the SDKs give an attempt up after 6000 */
+#define ENTRANCE_REST_MAX_MS 400    /* between two questions to a node that could not yet */
+#define ENTRANCE_WAIT_MS 4000       /* for one to ask; the SDKs give an attempt up after 6000 */
 #define ENTRANCE_BYTES_MAX 4096     /* a longer `create` or `join` does not wait */
 #define JOIN_PENALTY_MS 3000        /* delay of the answer when a client or address guesses codes */
 #define CHECKS_PER_TIMEOUT 8        /* of a WebSocket, within the shortest timeout checked there */

@@ -237,7 +237,9 @@ struct link_end *links_take(struct loop *loop, struct bytes message)
     struct link_end *end = links_find(loop, header.from, header.loop);
     if (end == NULL || end->is_void)
         return end;
+    bool was_open = link_is_open(&end->link);
     enum link_verdict verdict = link_receive(&end->link, &header, stream.length > 0, now_ms(loop));
+    loop->links->has_opened |= !was_open && link_is_open(&end->link);
     if (verdict == LINK_IGNORED)
         return NULL;
     end->used_ms = now_ms(loop);

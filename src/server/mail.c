@@ -89,6 +89,7 @@ void mail_handle(struct loop *loop, struct mail *mail)
 {
     switch ((enum mail_kind)mail->kind) {
     case MAIL_CONNECTION:
+        remote_look_at_owners(loop); /* what the loop that has sent it knows, this one must */
         receive_connection(loop, CONTAINER_OF(mail, struct conn, mail));
         break;
     case MAIL_SNAPSHOT_REQUEST:

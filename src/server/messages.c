@@ -54,6 +54,13 @@ static void tell_relay(struct loop *loop, struct conn *conn, enum envelope_resul
     perform_for_speaker(loop, conn, seat, &effects);
 }
 
+static enum pause pause_for(enum edge_answer answer)
+{
+    if (answer == EDGE_WAITS)
+        return PAUSE_ENTRANCE;
+    return answer == EDGE_SENT ? PAUSE_ANSWER : PAUSE_NONE;
+}
+
 /* Handles a message that was parsed, and is `text` if another node has to have it. */
 static enum pause handle_envelope(struct loop *loop, struct conn *conn, enum envelope_result result,
                                   const struct envelope *envelope, struct bytes text)
@@ -61,12 +68,10 @@ static enum pause handle_envelope(struct loop *loop, struct conn *conn, enum env
     if (conn->input != NULL)
         conn->input->since_ms = loop->now_ms;
     bool may_go = loop->links != NULL && conn->seat == NULL && result == ENVELOPE_OK;
-    enum edge_answer answer = may_go ? edge_enter(loop, conn, envelope, text) : EDGE_NONE;
+    enum edge_answer answer = may_go ? edge_enter(loop, conn, envelope, text, NULL) : EDGE_NONE;
     if (answer == EDGE_NONE)
         tell_relay(loop, conn, result, envelope);
-    if (answer == EDGE_WAITS)
-        return PAUSE_ENTRANCE;
-    return answer == EDGE_SENT ? PAUSE_ANSWER : PAUSE_NONE;
+    return pause_for(answer);
 }
 
 static void handle_binary(struct loop *loop, struct conn *conn, struct bytes message)
@@ -99,28 +104,52 @@ static enum pause handle_text(struct loop *loop, struct conn *conn, struct bytes
     return handle_envelope(loop, conn, result, &envelope, text);
 }
 
-/* It waits for as long as it has to since the client sent it, also if it is kept once more. */
-static enum pause handle_again(struct loop *loop, struct conn *conn,
-                               const struct entrance *entrance)
+/* Frees the entrance, unless the connection waits on with it. */
+static enum pause handle_again(struct loop *loop, struct conn *conn, struct entrance *entrance)
 {
-    loop->work++;
-    enum pause pause = handle_text(loop, conn, bytes_of(entrance->text, entrance->length));
-    if (conn->input != NULL && conn->input->entrance != NULL)
-        conn->input->entrance->since_ms = entrance->since_ms;
-    return pause;
+    struct envelope envelope;
+    struct bytes text = bytes_of(entrance->text, entrance->length);
+    enum envelope_result result = envelope_parse(text, &envelope);
+    loop->work += 1 + text.length / 1024;
+    enum edge_answer answer = edge_enter(loop, conn, &envelope, text, entrance);
+    if (answer == EDGE_NONE)
+        tell_relay(loop, conn, result, &envelope);
+    if (answer == EDGE_NONE || answer == EDGE_LOST)
+        free(entrance);
+    return pause_for(answer);
+}
+
+/*
+ * The poller reports neither a broken socket nor the peer's end while a connection is paused. Who
+ * has gone may be back over another connection, and must not be seated over this one.
+ */
+static enum pause wait_on(struct loop *loop, struct conn *conn, struct entrance *entrance)
+{
+    bool is_over = loop->now_ms - entrance->since_ms >= ENTRANCE_WAIT_MS;
+    bool rests = loop->now_ms - entrance->refused_ms < entrance->rest_ms;
+    if (loop->kernel->has_ended(conn->socket.fd)) {
+        free(entrance);
+        conn_out_lose_peer(loop, conn);
+    } else if (is_over) {
+        free(entrance);
+        conn_out_close(loop, conn, WS_CLOSE_SERVICE_RESTART, BYTES("server is restarting"));
+    } else if (rests) {
+        conn->input->entrance = entrance;
+        return PAUSE_ENTRANCE;
+    } else {
+        return handle_again(loop, conn, entrance);
+    }
+    return PAUSE_NONE;
 }
 
 enum pause messages_enter_again(struct loop *loop, struct conn *conn)
 {
     struct entrance *entrance = conn->input->entrance;
-    enum pause pause = PAUSE_NONE;
     conn->input->entrance = NULL;
-    if (entrance->is_waiting && loop->now_ms - entrance->since_ms >= ENTRANCE_WAIT_MS)
-        conn_out_close(loop, conn, WS_CLOSE_SERVICE_RESTART, BYTES("server is restarting"));
-    else if (entrance->is_waiting)
-        pause = handle_again(loop, conn, entrance);
+    if (entrance->is_waiting)
+        return wait_on(loop, conn, entrance);
     free(entrance);
-    return pause;
+    return PAUSE_NONE;
 }
 
 void messages_receive(struct loop *loop, struct conn *conn, bool is_binary, struct bytes message)

@@ -69,6 +69,9 @@ static void take(struct loop *loop, struct bytes message)
         void_end(loop, end);
         end = links_take(loop, message);
     }
+    if (loop->links->has_opened)
+        edge_retry(loop);
+    loop->links->has_opened = false;
     if (end == NULL)
         return;
     while (links_next_item(loop, end, &item)) {
@@ -87,6 +90,8 @@ void remote_receive(struct loop *loop, struct remote_mail *mail)
 void remote_look_at_owners(struct loop *loop)
 {
     struct links *links = loop->links;
+    if (links == NULL)
+        return;
     unsigned changes = atomic_load(&loop->server->peers->changes);
     if (changes == links->changes_seen)
         return;
@@ -94,6 +99,7 @@ void remote_look_at_owners(struct loop *loop)
     home_check_owners(loop);
     edge_check_owners(loop);
     codes_check_owners(loop);
+    edge_retry(loop);
     atomic_store(&loop->owners_handled, changes);
 }
 

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   canCreate, dialects, enter, enterOnce, hasSlices, haveShares, isReady, party, restarting, talk,
 } from './support/cluster.mjs';
@@ -345,6 +346,33 @@ for (const loops of loopCounts) {
       await eventually(() => d.stderr.includes('NATS is back'), 'The line about NATS');
       await talk(members);
       await eventually(canCreate(d), 'Rooms again');
+    });
+
+    it('Who gives up while it waits for NATS has no room made', async () => {
+      const roomsMade = async () => {
+        const { body } = await d.get('/metrics');
+        const counts = [...body.matchAll(/^party_sockets_rooms_created_total\{.*\} (\d+)$/gm)];
+        return counts.reduce((sum, [, count]) => sum + Number(count), 0);
+      };
+      const { clients } = await d.stats();
+      await nats.get('one').kill();
+      let waiting;
+      const waits = async () => {
+        waiting = await d.client();
+        dialects[1].create(waiting, 'who gives up');
+        const isAnswered = waiting.next().then(() => true, () => true);
+        if (!(await Promise.race([isAnswered, delay(500)]))) return true;
+        await waiting.terminate();
+        return false;
+      };
+      await eventually(waits, 'A client that waits');
+      const made = await roomsMade();
+      await waiting.terminate();
+      await nats.get('one').start();
+      await eventually(isReady(d), 'Codes again');
+      await enter(d, 1, 'who has come since');
+      await eventually(async () => (await d.stats()).clients === clients + 1, 'Who gave up is gone');
+      assert.equal(await roomsMade(), made + 1);
     });
 
     it('There is no upgrade of a node yet', async () => {

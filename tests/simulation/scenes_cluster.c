@@ -23,6 +23,7 @@
 #define TRIES_MAX 20
 /* A server lets a client wait for a node that can answer it, and then closes it. */
 #define ENTERED_NS (ENTRANCE_WAIT_MS * NETWORK_MS + PROMPT_NS)
+#define TOLD_NS ((ENTRANCE_WAIT_MS + 500) * NETWORK_MS) /* the same of one whom nobody can */
 #define NOTICED_NS (8 * NETWORK_S) /* an edge hears no more of a home for 5 s, and then says so */
 
 /* A party before the node dies: where its room is, and where its members' connections are. */
@@ -208,6 +209,35 @@ static bool may_have_ended(const struct gathering *gathering, int protocol, uint
     return !is_anybody_left || may_lack_host;
 }
 
+/* Says that it comes to a room, which is full. */
+static void ask_to_enter(struct guest *guest, const char *code)
+{
+    guest_say(guest,
+              "{\"type\":\"join\",\"clientId\":\"an onlooker\",\"session\":\"a session\","
+              "\"attempt\":1,\"room\":\"%s\"}",
+              code);
+}
+
+/* Nobody has the slices of the dead node yet. Who wants to enter there is told so in time. */
+static void expect_vain_waiting(const struct gathering gatherings[PARTIES], uint32_t dead)
+{
+    struct guest *onlookers[PARTIES];
+    for (uint32_t i = 0; i < PARTIES; i++) {
+        onlookers[i] = guest_come(3, "an onlooker");
+        if (gatherings[i].home == dead)
+            ask_to_enter(onlookers[i], guest_code(gatherings[i].members[0]));
+        else
+            guest_cut_off(onlookers[i]);
+    }
+    uint64_t end_ns = world_now_ns() + TOLD_NS;
+    for (uint32_t i = 0; i < PARTIES; i++) {
+        uint64_t now_ns = world_now_ns();
+        if (gatherings[i].home == dead)
+            guest_expect_close(onlookers[i], 1012, "server is restarting",
+                               end_ns < now_ns ? 0 : end_ns - now_ns);
+    }
+}
+
 /* A node dies, and its slices are taken. `is_held`: all have had their seats for long. */
 static void expect_death(struct gathering gatherings[PARTIES], uint32_t dead, bool is_held)
 {
@@ -220,7 +250,10 @@ static void expect_death(struct gathering gatherings[PARTIES], uint32_t dead, bo
         if (gatherings[i].home == dead)
             expect_end(&gatherings[i], dead);
     }
-    scene_wait(network_random() % (5 * NETWORK_S));
+    if (network_once_in(2))
+        expect_vain_waiting(gatherings, dead);
+    else
+        scene_wait(network_random() % (5 * NETWORK_S));
     world_take_slices(dead);
     for (uint32_t i = 0; i < PARTIES; i++) {
         if (may_have_ended(&gatherings[i], protocol_of(i), dead))
@@ -277,15 +310,6 @@ static void expect_recovery(const struct guest *member, const char *name)
             return;
     }
     scene_fails("%s can't come back to %s", name, code);
-}
-
-/* Says that it comes to a room, which is full. */
-static void ask_to_enter(struct guest *guest, const char *code)
-{
-    guest_say(guest,
-              "{\"type\":\"join\",\"clientId\":\"an onlooker\",\"session\":\"a session\","
-              "\"attempt\":1,\"room\":\"%s\"}",
-              code);
 }
 
 /* A node that lives gives some slices to others: their rooms go on there, just as they were. */

@@ -39,7 +39,7 @@ WRAPPED(void, conn_out_frame, struct loop *loop, struct conn *conn, const struct
 WRAPPED(void, conn_out_close, struct loop *loop, struct conn *conn, uint16_t code,
         struct bytes reason);
 WRAPPED(enum edge_answer, edge_enter, struct loop *loop, struct conn *conn,
-        const struct envelope *envelope, struct bytes text);
+        const struct envelope *envelope, struct bytes text, struct entrance *kept);
 /* NOLINTEND(bugprone-reserved-identifier) */
 
 struct tap_text {
@@ -245,14 +245,15 @@ static bool is_current(struct tapped tapped)
 }
 
 enum edge_answer __wrap_edge_enter(struct loop *loop, struct conn *conn,
-                                   const struct envelope *envelope, struct bytes text)
+                                   const struct envelope *envelope, struct bytes text,
+                                   struct entrance *kept)
 {
     uint64_t incarnation = loop->server->peers->incarnation;
     const struct home_entrance entrance = {.incarnation = incarnation,
                                            .loop = loop->index,
                                            .client = conn->handle,
                                            .tapped = tapped_at_socket(conn)};
-    enum edge_answer answer = __real_edge_enter(loop, conn, envelope, text);
+    enum edge_answer answer = __real_edge_enter(loop, conn, envelope, text, kept);
     if (entrance.tapped.line != NULL)
         entrance.tapped.line->has_entered = answer == EDGE_SENT;
     if (answer == EDGE_SENT)
