@@ -66,8 +66,11 @@ export const cutting = { rooms: 4, members: 5, rate: 6, largest: 700, 'cut-every
 /** A cluster whose nodes fail (nodes.mjs), with clients as above. */
 export const failing = {
   nodes: 3,
+  enterSeconds: 5, // in which all clients enter, which none can while NATS is away
   calmSeconds: 6, // at most, from one fault to the next, when all is whole again
   standStillSeconds: [2, 10], // one of these; after the longer time others have the node's rooms
+  longSeconds: 60, // for which a node stands still, or NATS is away: nobody's seat is held for longer
+  oneOfThreeSeconds: 8, // for which one of three nats-servers is away
   cutOffSeconds: 10,
   wholeSeconds: 60, // until each node has its share again
   exchange: { rooms: 6, members: 5, rate: 6, largest: 300, 'cut-every': 20, 'cuts-most': 500 },

@@ -152,6 +152,10 @@ export class NatsCluster {
     return found && Number(found.cluster.leader.slice(1));
   }
 
+  endWithProcess() {
+    for (const server of this.servers) server.endWithProcess();
+  }
+
   async remove() {
     for (const server of this.servers) await server.remove();
   }
