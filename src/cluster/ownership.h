@@ -303,7 +303,8 @@ void ownership_end(struct ownership *ownership);
 
 /*
  * Somebody says that the map or a lease has changed: both are read soon, and not only when a second
- * is over. Whoever says so all the time has them read once in OWNERSHIP_RETRY_MS.
+ * is over. Whoever says so all the time has them read once in OWNERSHIP_RETRY_MS at most, and not
+ * while leases are read, or what was judged by them is written.
  */
 void ownership_hint(struct ownership *ownership);
 

@@ -77,6 +77,7 @@ const struct kernel kernel_linux = {
     .delivery = socket_delivery,
     .is_broken = socket_is_broken,
     .has_ended = socket_has_ended,
+    .peek = socket_peek,
     .shut = shut,
     .close = close_socket,
     .keep = process_keep_descriptor,

@@ -34,6 +34,7 @@ struct kernel {
     bool (*delivery)(int fd, struct socket_delivery *ret_delivery);
     bool (*is_broken)(int fd);
     bool (*has_ended)(int fd);
+    bool (*peek)(int fd, uint8_t *ret_byte);
     /* Ends the sending side. False: the connection is broken. */
     bool (*shut)(int fd);
     /*

@@ -54,6 +54,11 @@ bool socket_has_ended(int fd)
     return poll(&question, 1, 0) > 0;
 }
 
+bool socket_peek(int fd, uint8_t *ret_byte)
+{
+    return recv(fd, ret_byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
+}
+
 bool socket_delivery(int fd, struct socket_delivery *ret_delivery)
 {
     struct tcp_info info = {0};

@@ -20,6 +20,9 @@ bool socket_is_broken(int fd);
  */
 bool socket_has_ended(int fd);
 
+/* The next byte that has arrived, which stays to be received. False: there is none now. */
+bool socket_peek(int fd, uint8_t *ret_byte);
+
 /* How far sent bytes have got. */
 struct socket_delivery {
     uint32_t acknowledged; /* by the peer's kernel, since the connection began; wraps */

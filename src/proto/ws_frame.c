@@ -56,6 +56,11 @@ static bool extended_length_is_valid(uint64_t length, size_t length_bytes)
     return length > UINT16_MAX && length <= INT64_MAX;
 }
 
+bool ws_frame_is_close(uint8_t first_byte)
+{
+    return first_byte_is_valid(first_byte) && (first_byte & OPCODE_BITS) == WS_OPCODE_CLOSE;
+}
+
 enum ws_frame_result ws_frame_parse(struct bytes in, struct ws_frame_header *ret_header)
 {
     if (in.length < 1)

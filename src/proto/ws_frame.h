@@ -59,6 +59,9 @@ enum ws_frame_result {
  */
 enum ws_frame_result ws_frame_parse(struct bytes in, struct ws_frame_header *ret_header);
 
+/* Whether a frame that begins with this byte is a close frame. */
+bool ws_frame_is_close(uint8_t first_byte);
+
 /* Unmasks (or masks) in place. `offset` is the position of `data` within the frame's payload. */
 void ws_frame_unmask(uint8_t *data, size_t length, const uint8_t mask[4], uint64_t offset);
 

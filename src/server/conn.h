@@ -59,10 +59,10 @@ struct link_end;
  * this one when it can. It is kept until it is answered, since it may be that no node can yet.
  */
 struct entrance {
-    uint32_t since_ms;   /* when the client sent it */
-    uint32_t rest_ms;    /* until it is sent once more, since its last refusal; 0: it had none, */
-    uint32_t refused_ms; /* which was then */
-    bool is_waiting;     /* no node can answer: it is handled once more; else it was sent to one */
+    uint32_t since_ms;    /* when the client sent it */
+    uint32_t refused_ms;  /* when a home said last that it can't answer yet */
+    uint32_t patience_ms; /* for so long no home is asked after that; 0: none has said so */
+    bool is_waiting;      /* no node can be asked: it is handled once more; else one was asked */
     uint32_t length;
     uint8_t text[];
 };

@@ -20,23 +20,37 @@ static void close_for_restart(struct loop *loop, struct conn *conn)
     conn_out_close(loop, conn, WS_CLOSE_SERVICE_RESTART, BYTES("server is restarting"));
 }
 
+/* How well a create goes to the owner of a slice; the least is best. */
+enum suitability { SUITS_HERE, SUITS, SUITS_PERHAPS, SUITS_TO_BE_REFUSED, SUITS_NOT };
+
+static enum suitability suits(const struct loop *loop, uint8_t place, bool may_be_here)
+{
+    struct peer_view view;
+    if (place == PEER_HERE)
+        return may_be_here ? SUITS_HERE : SUITS_TO_BE_REFUSED;
+    if (place >= PEERS_MAX)
+        return SUITS_NOT;
+    /* One that leaves makes no rooms, and one that is silent may be dead. */
+    bool is_serving = peers_look(loop->server->peers, place, &view) && view.state == PEER_SERVING;
+    return is_serving ? SUITS : SUITS_PERHAPS;
+}
+
 /* Where a create goes: here, if this node has slices and it may; else to one that has. */
 static uint32_t slice_to_create_in(const struct loop *loop, bool may_be_here)
 {
     uint32_t first = loop->links->next_create++;
-    uint32_t elsewhere = MAP_SLICES;
-    uint32_t here = MAP_SLICES;
-    for (uint32_t i = 0; i < MAP_SLICES; i++) {
+    uint32_t best = MAP_SLICES;
+    enum suitability least = SUITS_NOT;
+    for (uint32_t i = 0; i < MAP_SLICES && least != SUITS_HERE; i++) {
         uint32_t slice = (first + i) % MAP_SLICES;
         uint8_t place = peers_place(loop->links->owners[slice]);
-        if (place == PEER_HERE && may_be_here)
-            return slice;
-        if (place == PEER_HERE)
-            here = slice;
-        else if (place < PEERS_MAX && elsewhere == MAP_SLICES)
-            elsewhere = slice;
+        enum suitability suitability = suits(loop, place, may_be_here);
+        if (suitability < least) {
+            least = suitability;
+            best = slice;
+        }
     }
-    return elsewhere < MAP_SLICES ? elsewhere : here;
+    return best;
 }
 
 /* The slice that a message is for, and a number that says which of the owner's loops. */
@@ -103,8 +117,9 @@ static struct entrance *keep_entrance(struct loop *loop, struct conn *conn, stru
 }
 
 /*
- * Nobody can answer the client at this moment: no node serves the slice, or none has codes. That is
- * over soon as a rule, and a client that is closed takes longer to come back.
+ * Nobody can be asked at this moment: no node serves the slice, none has codes, or the link to the
+ * one that has is not open, or much waits for it. That is over soon as a rule, and a client that is
+ * closed takes longer to come back.
  */
 static enum edge_answer wait_for_a_node(struct loop *loop, struct conn *conn,
                                         struct entrance *entrance)
@@ -118,10 +133,10 @@ static enum edge_answer wait_for_a_node(struct loop *loop, struct conn *conn,
 }
 
 /*
- * Whether it can be sent now. Before a link is open, nothing is sent that can wait: the link may
- * open much later, when the client has gone, or has come again over another connection.
+ * Whether the home can be asked now. Before a link is open, nothing is sent that can wait: the link
+ * may open much later, when the client has gone, or has come again over another connection.
  */
-static bool may_send(const struct link_end *end, const struct entrance *entrance)
+static bool can_be_asked(const struct link_end *end, const struct entrance *entrance)
 {
     return end != NULL && end->out.length <= LINK_OUT_BYTES_ENOUGH &&
            (entrance == NULL || link_is_open(&end->link));
@@ -142,7 +157,7 @@ enum edge_answer edge_enter(struct loop *loop, struct conn *conn, const struct e
     struct link_end *end = is_owned ? links_find_home(loop, slice, code) : NULL;
     struct attachment *attachment = links_attachment(loop, conn);
     struct entrance *entrance = keep_entrance(loop, conn, text, kept);
-    if (attachment == NULL || !may_send(end, entrance))
+    if (attachment == NULL || !can_be_asked(end, entrance))
         return wait_for_a_node(loop, conn, entrance);
     if (entrance != NULL)
         entrance->is_waiting = false;
@@ -258,8 +273,9 @@ static bool enters_again(struct loop *loop, struct conn *conn)
     struct entrance *entrance = conn->input == NULL ? NULL : conn->input->entrance;
     if (entrance == NULL || conn->state != CONN_OPEN)
         return false;
-    uint32_t rest_ms = entrance->rest_ms == 0 ? ENTRANCE_RETRY_MS : 2 * entrance->rest_ms;
-    entrance->rest_ms = rest_ms < ENTRANCE_REST_MAX_MS ? rest_ms : ENTRANCE_REST_MAX_MS;
+    uint32_t patience_ms =
+        entrance->patience_ms == 0 ? ENTRANCE_RETRY_MS : 2 * entrance->patience_ms;
+    entrance->patience_ms = patience_ms < ENTRANCE_PATIENCE_MS ? patience_ms : ENTRANCE_PATIENCE_MS;
     entrance->refused_ms = loop->now_ms;
     entrance->is_waiting = true;
     loop_set_deadline(loop, conn, DEADLINE_ENTRANCE);
@@ -269,12 +285,8 @@ static bool enters_again(struct loop *loop, struct conn *conn)
 void edge_retry(struct loop *loop)
 {
     struct list *waiting = &loop->deadlines[DEADLINE_ENTRANCE];
-    while (!list_is_empty(waiting)) {
-        struct conn *conn = conn_of_deadline(waiting->next);
-        if (conn->input != NULL && conn->input->entrance != NULL)
-            conn->input->entrance->rest_ms = 0;
-        loop_set_deadline(loop, conn, DEADLINE_NEXT_TURN);
-    }
+    for (int left = EXPIRIES_PER_TURN; left > 0 && !list_is_empty(waiting); left--)
+        loop_set_deadline(loop, conn_of_deadline(waiting->next), DEADLINE_NEXT_TURN);
 }
 
 void edge_frame(struct loop *loop, const struct link_end *end, const struct link_item *item)

@@ -13,7 +13,7 @@
 enum edge_answer {
     EDGE_NONE,  /* nothing: it is for this node */
     EDGE_SENT,  /* it has gone to another node, which is to answer: read on when it has */
-    EDGE_WAITS, /* nobody can answer it yet: it is kept, to be handled once more */
+    EDGE_WAITS, /* nobody can be asked yet: it is kept, to be handled once more */
     EDGE_LOST,  /* nobody can answer it now, and the client is closed */
 };
 
@@ -25,7 +25,10 @@ enum edge_answer {
 enum edge_answer edge_enter(struct loop *loop, struct conn *conn, const struct envelope *envelope,
                             struct bytes text, struct entrance *kept);
 
-/* Something has changed for those who wait for a node: they enter once more in the next turn. */
+/*
+ * Something has changed for those who wait for a node: the first EXPIRIES_PER_TURN of them enter
+ * once more in the next turn, the others when their time comes.
+ */
 void edge_retry(struct loop *loop);
 
 /* Whether so much waits for its home that a client is to be read on later. */

@@ -159,11 +159,15 @@
 #define DETACHING_TURNS_MAX 100     /* such waits */
 #define THROTTLE_MS 20              /* pause of a connection that is out of tokens */
 #define ENTRANCE_RETRY_MS 100       /* between two looks for a node that can answer a client */
-#define ENTRANCE_REST_MAX_MS 400    /* between two questions to a node that could not yet */
-#define ENTRANCE_WAIT_MS 4000       /* for one to ask; the SDKs give an attempt up after 6000 */
-#define ENTRANCE_BYTES_MAX 4096     /* a longer `create` or `join` does not wait */
-#define JOIN_PENALTY_MS 3000        /* delay of the answer when a client or address guesses codes */
-#define CHECKS_PER_TIMEOUT 8        /* of a WebSocket, within the shortest timeout checked there */
+#define ENTRANCE_PATIENCE_MS 400    /* at most, until a node that could not answer is asked again */
+/*
+ * Until a node is asked that answers. If one is asked at the last moment and dies, 2000 more pass
+ * before that is noticed; the SDKs give an attempt up after 6000.
+ */
+#define ENTRANCE_WAIT_MS 4000
+#define ENTRANCE_BYTES_MAX 4096 /* a longer `create` or `join` does not wait */
+#define JOIN_PENALTY_MS 3000    /* delay of the answer when a client or address guesses codes */
+#define CHECKS_PER_TIMEOUT 8    /* of a WebSocket, within the shortest timeout checked there */
 #define SUBNET_BUDGET_MS (60 * 1000) /* in which a full budget of misses leaks away */
 /* For a public address without an option; private addresses have no such limit. */
 #define CONNECTIONS_PER_ADDRESS_MAX 4096

@@ -239,7 +239,7 @@ struct link_end *links_take(struct loop *loop, struct bytes message)
         return end;
     bool was_open = link_is_open(&end->link);
     enum link_verdict verdict = link_receive(&end->link, &header, stream.length > 0, now_ms(loop));
-    loop->links->has_opened |= !was_open && link_is_open(&end->link);
+    loop->links->has_new_link |= !was_open && link_is_open(&end->link);
     if (verdict == LINK_IGNORED)
         return NULL;
     end->used_ms = now_ms(loop);

@@ -103,8 +103,8 @@ struct links {
     uint32_t opening_slices;                  /* and so many PEER_OPENING */
     uint32_t opened_ms;                       /* when there were the first own ones */
     struct code_stock codes[CODE_KINDS];
-    bool had_codes;  /* of each kind, once */
-    bool has_opened; /* a link: who waits for it was not told yet */
+    bool had_codes;    /* of each kind, once */
+    bool has_new_link; /* one has opened, and who waits for it was not told yet */
     struct code_request code_requests[CODE_KINDS];
     enum link_outcome entering; /* of the client that is entering just now */
     /* Rooms end here whose slices were lost: they are their new owner's, and so is their record. */

@@ -1,6 +1,7 @@
 /* Reads frames as messages, gives messages to the relay, and has its effects performed. */
 #include "server/messages.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "server/admission.h"
@@ -112,28 +113,46 @@ static enum pause handle_again(struct loop *loop, struct conn *conn, struct entr
     enum envelope_result result = envelope_parse(text, &envelope);
     loop->work += 1 + text.length / 1024;
     enum edge_answer answer = edge_enter(loop, conn, &envelope, text, entrance);
-    if (answer == EDGE_NONE)
+    assert(answer != EDGE_LOST); /* which is for what can't be kept */
+    if (answer == EDGE_NONE) {
         tell_relay(loop, conn, result, &envelope);
-    if (answer == EDGE_NONE || answer == EDGE_LOST)
         free(entrance);
+    }
     return pause_for(answer);
 }
 
 /*
- * The poller reports neither a broken socket nor the peer's end while a connection is paused. Who
- * has gone may be back over another connection, and must not be seated over this one.
+ * Whether the client has ended its connection, or closes it: the next frame shows, since the reader
+ * has stopped between two. Over TLS it can't be seen without reading.
+ */
+static bool has_gone(const struct loop *loop, const struct conn *conn)
+{
+    const struct buf *unread = &conn->input->unread;
+    uint8_t head;
+    if (loop->kernel->has_ended(conn->socket.fd))
+        return true;
+    if (conn->tls != NULL)
+        return false;
+    if (unread->length > 0)
+        return ws_frame_is_close(unread->data[0]);
+    return loop->kernel->peek(conn->socket.fd, &head) && ws_frame_is_close(head);
+}
+
+/*
+ * The connection is paused, so nothing else shows that its client has gone. Such a client may be
+ * back over another connection, and must not be seated over this one: it is read on, to its end.
  */
 static enum pause wait_on(struct loop *loop, struct conn *conn, struct entrance *entrance)
 {
     bool is_over = loop->now_ms - entrance->since_ms >= ENTRANCE_WAIT_MS;
-    bool rests = loop->now_ms - entrance->refused_ms < entrance->rest_ms;
-    if (loop->kernel->has_ended(conn->socket.fd)) {
+    bool is_patient = loop->now_ms - entrance->refused_ms < entrance->patience_ms;
+    loop->work++;
+    if (has_gone(loop, conn)) {
         free(entrance);
-        conn_out_lose_peer(loop, conn);
     } else if (is_over) {
         free(entrance);
         conn_out_close(loop, conn, WS_CLOSE_SERVICE_RESTART, BYTES("server is restarting"));
-    } else if (rests) {
+    } else if (is_patient) {
         conn->input->entrance = entrance;
         return PAUSE_ENTRANCE;
     } else {

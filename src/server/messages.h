@@ -11,7 +11,7 @@ enum pause {
     PAUSE_SHARE, /* its share of the turn is used up: read on in the next turn */
     PAUSE_HANDSHAKE, /* its TLS hello must be answered: read on when the loop has time */
     PAUSE_ANSWER,    /* another node has to answer: read on when it has */
-    PAUSE_ENTRANCE,  /* no node can answer yet: handle the message once more a little later */
+    PAUSE_ENTRANCE,  /* no node can be asked yet: handle the message once more a little later */
     PAUSE_BACKLOG,   /* its responses are not read: read on when they are sent */
 };
 
@@ -28,7 +28,7 @@ enum pause messages_read(struct loop *loop, struct conn *conn, struct bytes_mut 
 enum pause messages_parse_on(struct loop *loop, struct conn *conn);
 
 /*
- * Handles once more what the client entered with, if no node could answer it, and closes the client
+ * Handles once more what the client entered with, if no node could be asked, and closes the client
  * when it has waited for long. Forgets what was answered meanwhile. The connection's input record
  * must have an entrance.
  */

@@ -206,12 +206,12 @@ static bool hand_over(struct loop *loop, const struct room *room, write_record *
     return store_put(loop->server->store, room->code, text, before + measure.length);
 }
 
-/* A store that is full is not asked all the time. */
-static void rest(struct loop *loop, bool is_refused)
+/* A store that is full is not asked all the time; nor is it for other rooms meanwhile. */
+static void set_due(struct loop *loop, bool is_refused)
 {
     bool is_prompt = loop->links != NULL && !is_refused;
-    uint32_t rest_ms = is_prompt ? RECORDS_INTERVAL_CLUSTER_MS : RECORDS_INTERVAL_MS;
-    loop->records_due_ms = loop->now_ms + rest_ms;
+    uint32_t interval_ms = is_prompt ? RECORDS_INTERVAL_CLUSTER_MS : RECORDS_INTERVAL_MS;
+    loop->records_due_ms = loop->now_ms + interval_ms;
 }
 
 /*
@@ -223,12 +223,12 @@ static void write_some(struct loop *loop, uint32_t most, take_room *take)
     for (uint32_t i = 0; i < most; i++) {
         struct room *room = take(&loop->relay);
         if (room == NULL) {
-            rest(loop, false);
+            set_due(loop, false);
             return;
         }
         if (!hand_over(loop, room, record_write)) {
             room_note_change(room);
-            rest(loop, true);
+            set_due(loop, true);
             return;
         }
     }

@@ -69,9 +69,9 @@ static void take(struct loop *loop, struct bytes message)
         void_end(loop, end);
         end = links_take(loop, message);
     }
-    if (loop->links->has_opened)
+    if (loop->links->has_new_link)
         edge_retry(loop);
-    loop->links->has_opened = false;
+    loop->links->has_new_link = false;
     if (end == NULL)
         return;
     while (links_next_item(loop, end, &item)) {

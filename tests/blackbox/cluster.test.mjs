@@ -356,23 +356,51 @@ for (const loops of loopCounts) {
       };
       const { clients } = await d.stats();
       await nats.get('one').kill();
+      const begin = async () => {
+        const client = await d.client();
+        dialects[1].create(client, 'who gives up');
+        return { client, isAnswered: client.next().then(() => true, () => true) };
+      };
       let waiting;
-      const waits = async () => {
-        waiting = await d.client();
-        dialects[1].create(waiting, 'who gives up');
-        const isAnswered = waiting.next().then(() => true, () => true);
-        if (!(await Promise.race([isAnswered, delay(500)]))) return true;
-        await waiting.terminate();
+      const wait = async () => {
+        waiting = await Promise.all([begin(), begin()]);
+        if (!(await Promise.race([...waiting.map(({ isAnswered }) => isAnswered), delay(500)]))) return true;
+        for (const { client } of waiting) await client.terminate();
         return false;
       };
-      await eventually(waits, 'A client that waits');
+      await eventually(wait, 'Clients that wait');
       const made = await roomsMade();
-      await waiting.terminate();
+      await waiting[0].client.terminate();
+      waiting[1].client.socket.close(1000);
       await nats.get('one').start();
       await eventually(isReady(d), 'Codes again');
       await enter(d, 1, 'who has come since');
       await eventually(async () => (await d.stats()).clients === clients + 1, 'Who gave up is gone');
       assert.equal(await roomsMade(), made + 1);
+    });
+
+    it('While a node drains, others make the rooms', async () => {
+      const drainer = await startNode('drainer', '--on-stop', 'drain');
+      const edge = await startNode('edge', '--edge-only');
+      await eventually(() => haveShares(d, drainer), 'Half of all slices at each node', SHARING);
+      await eventually(isReady(drainer), 'Codes for rooms at the node that will drain', 3);
+      let members;
+      const hasRoom = async () => {
+        for (const member of members ?? []) await member.terminate();
+        const { rooms } = await drainer.stats();
+        members = await party(2, [drainer, drainer]);
+        return (await drainer.stats()).rooms > rooms;
+      };
+      await eventually(hasRoom, 'A room that is at the node that will drain, not at another one');
+      await eventually(async () => (await nodesOf(edge)).drainer?.state === 'serving', 'The node that will drain');
+      drainer.signal('SIGTERM');
+      await eventually(async () => (await nodesOf(edge)).drainer?.state === 'leaving', 'The node that drains');
+      for (let count = 0; count < 16; count++) await (await enter(edge, 1, 'who comes now')).terminate();
+      await talk(members);
+      for (const member of members) await member.terminate();
+      await drainer.ended();
+      await eventually(() => hasSlices(d, 256), 'All slices at the last node', TAKEOVER);
+      await edge.stop();
     });
 
     it('There is no upgrade of a node yet', async () => {

@@ -78,6 +78,14 @@ static bool has_ended(int fd)
     return link->is_reset || link->up.has_ended;
 }
 
+static bool peek(int fd, uint8_t *ret_byte)
+{
+    const struct pipe *up = &network_link_of(fd)->up;
+    if (up->buffered > 0)
+        *ret_byte = up->buffer[0];
+    return up->buffered > 0;
+}
+
 static bool shut(int fd)
 {
     struct link *link = network_link_of(fd);
@@ -150,6 +158,7 @@ const struct kernel network_kernel = {
     .delivery = delivery,
     .is_broken = is_broken,
     .has_ended = has_ended,
+    .peek = peek,
     .shut = shut,
     .close = close_socket,
     .keep = keep,

@@ -105,6 +105,13 @@ static void close_codes_are_those_that_peers_may_send(void **state)
         assert_false(ws_close_code_is_valid(invalid[i]));
 }
 
+static void a_close_frame_shows_in_its_first_byte(void **state)
+{
+    (void)state;
+    for (unsigned byte = 0; byte <= UINT8_MAX; byte++)
+        assert_true(ws_frame_is_close((uint8_t)byte) == (byte == 0x88)); /* FIN, opcode 8 */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -113,6 +120,7 @@ int main(void)
         cmocka_unit_test(masking_in_parts_equals_masking_at_once),
         cmocka_unit_test(headers_are_written_in_their_shortest_form),
         cmocka_unit_test(close_codes_are_those_that_peers_may_send),
+        cmocka_unit_test(a_close_frame_shows_in_its_first_byte),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
