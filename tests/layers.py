@@ -35,9 +35,10 @@ SERVER_ORDER = """
     drain egress eviction http/metrics http/stats_json
     admission
     allowance conn_out relay_services http/page_origin
+    edge_parts
     budget conn_life edge perform transport http/gather http/response
     handover handover_fields handover_output
-    handover_write messages records http/assets http/instances http/lookup http/pages
+    edge_return handover_write messages records http/assets http/instances http/lookup http/pages
     http/routes yielding
     conn_in home
     deadlines settle

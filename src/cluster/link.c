@@ -5,7 +5,7 @@
 
 #include "cluster/numbers.h"
 
-#define HEADER_MARK "link\1" /* and the version */
+#define HEADER_MARK "link\2" /* and the version */
 
 bool link_header_read(struct bytes message, struct link_header *ret_header,
                       struct bytes *ret_stream)

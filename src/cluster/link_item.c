@@ -8,7 +8,9 @@
 
 #define LENGTH_BYTES 4
 #define CLIENT_BYTES 4
+#define COUNTS_BYTES 8
 #define LINK_ROOM_BYTES 22 /* of the fields of a struct link_room */
+#define LINK_SEAT_BYTES 32 /* of the fields of a struct link_seat */
 
 static void put_16(struct writer *writer, uint16_t number)
 {
@@ -20,6 +22,12 @@ static void put_32(struct writer *writer, uint32_t number)
 {
     put_16(writer, (uint16_t)number);
     put_16(writer, (uint16_t)(number >> 16));
+}
+
+static void put_64(struct writer *writer, uint64_t number)
+{
+    put_32(writer, (uint32_t)number);
+    put_32(writer, (uint32_t)(number >> 32));
 }
 
 static void put_client(struct writer *writer, uint32_t client)
@@ -83,8 +91,7 @@ bool link_put_ask(struct buf *buf, const struct link_item *item)
     if (!begin(buf, LINK_ASK, CLIENT_BYTES + 8 + address_bytes(item), &writer))
         return false;
     put_client(&writer, item->client);
-    put_32(&writer, (uint32_t)item->room_code);
-    put_32(&writer, (uint32_t)(item->room_code >> 32));
+    put_64(&writer, item->room_code);
     put_address(&writer, item);
     end(buf, &writer);
     return true;
@@ -141,16 +148,49 @@ bool link_put_leave(struct buf *buf, uint32_t client, uint8_t departure)
     return true;
 }
 
-bool link_put_entered(struct buf *buf, uint32_t client, uint32_t entered, enum link_outcome outcome)
+static void put_seat(struct writer *writer, const struct link_item *item)
+{
+    assert(item->text.length > 0 && item->text.length <= LINK_ID_MAX && item->seat.session != 0);
+    put_64(writer, item->seat.code);
+    put_64(writer, item->seat.epoch);
+    put_64(writer, item->seat.seen);
+    put_32(writer, item->seat.session);
+    put_32(writer, item->seat.attempt);
+    writer_put(writer, item->text);
+}
+
+bool link_put_return(struct buf *buf, const struct link_item *item)
 {
     struct writer writer;
-    assert(outcome < LINK_OUTCOMES);
-    assert((outcome == LINK_OUTCOME_SEATED) == (entered != LINK_HANDLE_NONE));
-    if (!begin(buf, LINK_ENTERED, 2 * CLIENT_BYTES + 1, &writer))
+    size_t fixed_bytes = CLIENT_BYTES + address_bytes(item) + 1 + item->origin.length + 4;
+    assert(item->origin.length <= LINK_ORIGIN_MAX && item->unasked != 0);
+    if (!begin(buf, LINK_RETURN, fixed_bytes + LINK_SEAT_BYTES + item->text.length, &writer))
         return false;
-    put_client(&writer, client);
-    put_32(&writer, entered);
-    writer_put_byte(&writer, (uint8_t)outcome);
+    put_client(&writer, item->client);
+    put_address(&writer, item);
+    writer_put_byte(&writer, (uint8_t)item->origin.length);
+    writer_put(&writer, item->origin);
+    put_32(&writer, item->unasked);
+    put_seat(&writer, item);
+    end(buf, &writer);
+    return true;
+}
+
+bool link_put_entered(struct buf *buf, const struct link_item *item)
+{
+    struct writer writer;
+    size_t seat_bytes = item->has_seat ? LINK_SEAT_BYTES + item->text.length : 0;
+    bool is_seated = item->entered != LINK_HANDLE_NONE;
+    assert(item->outcome < LINK_OUTCOMES && (is_seated || !item->has_seat));
+    assert((item->outcome == LINK_OUTCOME_SEATED) == is_seated);
+    if (!begin(buf, LINK_ENTERED, 2 * CLIENT_BYTES + 2 + seat_bytes, &writer))
+        return false;
+    put_client(&writer, item->client);
+    put_32(&writer, item->entered);
+    writer_put_byte(&writer, item->outcome);
+    writer_put_byte(&writer, item->has_seat);
+    if (item->has_seat)
+        put_seat(&writer, item);
     end(buf, &writer);
     return true;
 }
@@ -169,14 +209,15 @@ bool link_put_close(struct buf *buf, uint32_t client, uint16_t code, struct byte
     return true;
 }
 
-size_t link_put_frame(struct buf *buf, struct bytes frame, uint32_t client)
+size_t link_put_frame(struct buf *buf, struct bytes frame, uint64_t counts, uint32_t client)
 {
     struct writer writer;
     size_t item_begin = buf->length;
     assert(frame.length > 0);
     if (frame.length > UINT32_MAX - LINK_ITEM_OVERHEAD ||
-        !begin(buf, LINK_FRAME, LENGTH_BYTES + frame.length + CLIENT_BYTES, &writer))
+        !begin(buf, LINK_FRAME, COUNTS_BYTES + LENGTH_BYTES + frame.length + CLIENT_BYTES, &writer))
         return SIZE_MAX;
+    put_64(&writer, counts);
     put_32(&writer, (uint32_t)frame.length);
     writer_put(&writer, frame);
     put_client(&writer, client);
@@ -193,8 +234,8 @@ static uint32_t number_at(const struct buf *buf, size_t place)
 bool link_add_client(struct buf *buf, size_t item_begin, uint32_t client)
 {
     uint32_t length = number_at(buf, item_begin);
-    uint32_t frame_length = number_at(buf, item_begin + LENGTH_BYTES + 1);
-    uint32_t clients_length = length - 1 - LENGTH_BYTES - frame_length;
+    uint32_t frame_length = number_at(buf, item_begin + LENGTH_BYTES + 1 + COUNTS_BYTES);
+    uint32_t clients_length = length - 1 - COUNTS_BYTES - LENGTH_BYTES - frame_length;
     assert(item_begin + LENGTH_BYTES + length == buf->length);
     if (clients_length == CLIENT_BYTES * LINK_CLIENTS_MAX ||
         buf_reserve(buf, CLIENT_BYTES) != BUF_OK)
@@ -209,5 +250,5 @@ bool link_add_client(struct buf *buf, size_t item_begin, uint32_t client)
 
 const uint8_t *link_frame_at(const struct buf *buf, size_t item_begin)
 {
-    return buf->data + item_begin + LENGTH_BYTES + 1 + LENGTH_BYTES;
+    return buf->data + item_begin + LENGTH_BYTES + 1 + COUNTS_BYTES + LENGTH_BYTES;
 }

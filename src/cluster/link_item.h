@@ -12,12 +12,14 @@
  *              the origin's length 1, the origin, the text
  *     SAY      client 4, is binary 1, the text
  *     LEAVE    client 4, departure 1
- *     ENTERED  client 4, entered 4, outcome 1
- *     FRAME    the frame's length 4, the frame, each client 4
+ *     ENTERED  client 4, entered 4, outcome 1, has a seat 1, the seat 32 or 0, the clientId
+ *     FRAME    counts 8, the frame's length 4, the frame, each client 4
  *     CLOSE    client 4, code 2, the reason
  *     ASK      client 4, the room's code 8, has an address 1, the address 16 or 0
  *     ANSWER   client 4, five flags 1 each and the protocol 1 (in the order of struct link_room),
  * its four counts 4 each, the origin's length 1, the origin, the URL
+ *     RETURN   client 4, has an address 1, the address 16 or 0, the origin's length 1, the origin,
+ *              the number of the answer 4, the seat 32, the clientId
  *
  * Nobody trusts an item. The reader checks each field by itself: its range, and that a text is
  * UTF-8 (not the origin of ENTER, which is a client's header). A frame is not looked into. Whether
@@ -37,6 +39,7 @@
 #define LINK_CLIENTS_MAX 4096       /* of one LINK_FRAME; more clients get the frame once more */
 #define LINK_PROTOCOL_MAX 3
 #define LINK_DEPARTURES 3
+#define LINK_ID_MAX 6144 /* bytes of a clientId in its canonical form */
 /* An item is at most so much longer than the message or frame in it. */
 #define LINK_ITEM_OVERHEAD (4 * LINK_CLIENTS_MAX + 512)
 
@@ -46,13 +49,18 @@ enum link_item_kind {
     LINK_SAY,       /* a client that has entered says something more */
     LINK_LEAVE,     /* a client's connection has ended */
     /* To the edge. */
-    /* The answer to LINK_ENTER, behind what the client is told. Of a member: see server/home.h. */
+    /*
+     * The answer to LINK_ENTER and LINK_RETURN, behind what the client is told. Of a member: see
+     * server/home.h.
+     */
     LINK_ENTERED,
     LINK_FRAME, /* a frame for some clients, as they are sent it */
     LINK_CLOSE, /* a client is to be closed */
     /* To the home, and back. */
     LINK_ASK,    /* somebody asks for a room over HTTP */
     LINK_ANSWER, /* the answer */
+    /* To the home. */
+    LINK_RETURN, /* a client's home was lost, and it has not asked: seat it again */
     LINK_KINDS
 };
 
@@ -64,6 +72,18 @@ enum link_outcome {
     LINK_OUTCOME_WRONG_PASSWORD, /* likewise */
     LINK_OUTCOME_UNTOLD,         /* it has asked too often, and may hear nothing of the room */
     LINK_OUTCOMES
+};
+
+/*
+ * With what a member of protocol 3 gets its seat again over the connection that it has: as much as
+ * its own `join` would say, in the relay's terms (relay/effect.h). The clientId is the item's text.
+ */
+struct link_seat {
+    uint64_t code;
+    uint64_t epoch;
+    uint64_t seen;
+    uint32_t session;
+    uint32_t attempt;
 };
 
 /* What anybody may know of a room; its origin is the item's `origin`, its URL the `text`. */
@@ -82,18 +102,23 @@ struct link_room {
 
 struct link_item {
     enum link_item_kind kind;
-    uint32_t client;  /* the receiver's handle; ENTER, ASK: the sender's; FRAME: see `clients` */
-    uint32_t entered; /* ENTERED: the sender's handle; LINK_HANDLE_NONE unless it is seated */
-    uint8_t outcome;  /* ENTERED: enum link_outcome */
-    uint8_t protocol; /* ENTER: 1, 2 or 3 */
-    bool has_address; /* ENTER, ASK: its address is known */
+    /* The receiver's handle; ENTER, RETURN, ASK: the sender's; FRAME: see `clients`. */
+    uint32_t client;
+    uint32_t entered;      /* ENTERED: the sender's handle; LINK_HANDLE_NONE unless it is seated */
+    uint8_t outcome;       /* ENTERED: enum link_outcome */
+    uint8_t protocol;      /* ENTER: 1, 2 or 3; RETURN: 3 */
+    bool has_seat;         /* ENTERED: it is seated, and can be again */
+    struct link_seat seat; /* RETURN, ENTERED */
+    uint32_t unasked;      /* RETURN: the number that `joined` has; not 0 */
+    uint64_t counts;       /* FRAME: so many numbered events, for the seats that it is for */
+    bool has_address;      /* ENTER, RETURN, ASK: its address is known */
     struct address address;
-    struct bytes origin; /* ENTER, ANSWER; empty: it has none */
+    struct bytes origin; /* ENTER, RETURN, ANSWER; empty: it has none */
     bool is_binary;      /* SAY, ENTER */
     /*
-     * SAY, ENTER: a whole message. FRAME: a whole frame, not empty. CLOSE: the reason. ANSWER: the
-     * room's URL, as JSON has it, in which quotes and backslashes alone are escaped; empty: it has
-     * none.
+     * SAY, ENTER: a whole message. FRAME: a whole frame, not empty. CLOSE: the reason. RETURN, and
+     * ENTERED with a seat: the clientId, not empty. ANSWER: the room's URL, as JSON has it, in
+     * which quotes and backslashes alone are escaped; empty: it has none.
      */
     struct bytes text;
     uint8_t departure;     /* LEAVE: 0 to 2, in the order of the relay's enum departure */
@@ -115,8 +140,8 @@ uint32_t link_item_client(const struct link_item *item, uint32_t place);
 bool link_put_enter(struct buf *buf, const struct link_item *item);
 bool link_put_say(struct buf *buf, uint32_t client, bool is_binary, struct bytes text);
 bool link_put_leave(struct buf *buf, uint32_t client, uint8_t departure);
-bool link_put_entered(struct buf *buf, uint32_t client, uint32_t entered,
-                      enum link_outcome outcome);
+bool link_put_return(struct buf *buf, const struct link_item *item);
+bool link_put_entered(struct buf *buf, const struct link_item *item);
 bool link_put_ask(struct buf *buf, const struct link_item *item);
 bool link_put_answer(struct buf *buf, const struct link_item *item);
 bool link_put_close(struct buf *buf, uint32_t client, uint16_t code, struct bytes reason);
@@ -126,7 +151,7 @@ bool link_put_close(struct buf *buf, uint32_t client, uint16_t code, struct byte
  * as nothing else was appended since, link_add_client() adds clients to it; if it can't, another
  * frame may be possible, since the item may have LINK_CLIENTS_MAX.
  */
-size_t link_put_frame(struct buf *buf, struct bytes frame, uint32_t client);
+size_t link_put_frame(struct buf *buf, struct bytes frame, uint64_t counts, uint32_t client);
 bool link_add_client(struct buf *buf, size_t item_begin, uint32_t client);
 
 /* The frame of such an item, of as many bytes as were put. */

@@ -39,6 +39,12 @@ static uint32_t take_number(struct fields *fields, size_t length)
     return number_in(take(fields, length));
 }
 
+static uint64_t take_long_number(struct fields *fields)
+{
+    uint64_t low = take_number(fields, 4);
+    return low | (uint64_t)take_number(fields, 4) << 32;
+}
+
 static bool take_flag(struct fields *fields, bool *ret_flag)
 {
     uint32_t number = take_number(fields, 1);
@@ -100,6 +106,29 @@ static bool read_leave(struct fields *fields, struct link_item *item)
     return item->departure < LINK_DEPARTURES;
 }
 
+/* A seat, and the clientId that takes what is left. */
+static bool take_seat(struct fields *fields, struct link_item *item)
+{
+    struct link_seat *seat = &item->seat;
+    seat->code = take_long_number(fields);
+    seat->epoch = take_long_number(fields);
+    seat->seen = take_long_number(fields);
+    seat->session = take_number(fields, 4);
+    seat->attempt = take_number(fields, 4);
+    item->text = take_rest(fields);
+    return seat->session != 0 && item->text.length > 0 && item->text.length <= LINK_ID_MAX;
+}
+
+static bool read_return(struct fields *fields, struct link_item *item)
+{
+    if (!take_client(fields, &item->client) || !take_address(fields, item))
+        return false;
+    item->origin = take(fields, take_number(fields, 1));
+    item->unasked = take_number(fields, 4);
+    item->protocol = LINK_PROTOCOL_MAX;
+    return item->unasked != 0 && take_seat(fields, item);
+}
+
 static bool read_entered(struct fields *fields, struct link_item *item)
 {
     if (!take_client(fields, &item->client))
@@ -107,11 +136,15 @@ static bool read_entered(struct fields *fields, struct link_item *item)
     item->entered = take_number(fields, CLIENT_BYTES);
     item->outcome = (uint8_t)take_number(fields, 1);
     bool is_seated = item->outcome == LINK_OUTCOME_SEATED;
-    return item->outcome < LINK_OUTCOMES && is_seated == (item->entered != LINK_HANDLE_NONE);
+    if (item->outcome >= LINK_OUTCOMES || is_seated != (item->entered != LINK_HANDLE_NONE) ||
+        !take_flag(fields, &item->has_seat))
+        return false;
+    return !item->has_seat || (is_seated && take_seat(fields, item));
 }
 
 static bool read_frame(struct fields *fields, struct link_item *item)
 {
+    item->counts = take_long_number(fields);
     item->text = take(fields, take_number(fields, LENGTH_BYTES));
     struct bytes clients = take_rest(fields);
     item->clients = clients.data;
@@ -136,12 +169,6 @@ static bool read_close(struct fields *fields, struct link_item *item)
         return item->text.length == 0;
     return ws_close_code_is_valid(item->code) && item->text.length <= LINK_REASON_MAX &&
            utf8_is_valid(item->text);
-}
-
-static uint64_t take_long_number(struct fields *fields)
-{
-    uint64_t low = take_number(fields, 4);
-    return low | (uint64_t)take_number(fields, 4) << 32;
 }
 
 static bool read_ask(struct fields *fields, struct link_item *item)
@@ -205,6 +232,8 @@ static bool read_fields(struct fields *fields, struct link_item *item)
         return read_ask(fields, item);
     case LINK_ANSWER:
         return read_answer(fields, item);
+    case LINK_RETURN:
+        return read_return(fields, item);
     case LINK_KINDS:
         break;
     }

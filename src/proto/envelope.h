@@ -46,7 +46,8 @@
     X(INDEX, "index") \
     X(REASON, "reason") \
     X(BAN, "ban") \
-    X(MUTED, "muted")
+    X(MUTED, "muted") \
+    X(UNASKED, "unasked")
 /* clang-format on */
 
 #define ENVELOPE_TYPE(name, text) ENVELOPE_##name,

@@ -93,6 +93,8 @@ static void write_joined(struct writer *writer, const struct event *event)
         writer_put_number(writer, ",\"seen\":", event->number);
         writer_put_number(writer, ",\"heard\":", member_seat(event->peer)->heard);
     }
+    if (event->unasked != 0)
+        writer_put_number(writer, ",\"unasked\":", event->unasked);
     dialect_write_url(writer, event->room);
     if (!event->is_recovered)
         write_room(writer, event);

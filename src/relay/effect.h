@@ -19,6 +19,11 @@ struct join {
     struct session session;
     uint64_t epoch; /* 0: the client knows nothing */
     uint64_t seen;  /* events of that epoch; SEEN_NONE: it did not say */
+    /*
+     * Not 0: the client has not said this. The owner has lost the seat that the client had over
+     * this connection, and has it seated again. `joined` tells the client so, with this number.
+     */
+    uint32_t unasked;
     bool is_audience;
     uint8_t password_length;
     uint8_t password[PASSWORD_BYTES_MAX];

@@ -146,6 +146,7 @@ struct event {
      * events that the client has, or goes on from. PONG: `heard`; SKIPPED, AUDIENCE: `count`.
      */
     uint64_t number;
+    uint32_t unasked; /* JOINED in protocol 3: see struct join; 0: the client has asked */
 };
 
 #endif

@@ -177,9 +177,18 @@ void relay_receive_envelope(struct relay *relay, struct speaker speaker,
                             enum envelope_result result, const struct envelope *envelope,
                             struct effects *ret_effects);
 
-/* Carries out a join that came from another loop. The speaker must have no seat. */
+/*
+ * Carries out a join that came from another loop, or one that the client has not asked for (see
+ * struct join). The speaker must have no seat. After the latter it may have none either.
+ */
 void relay_carry_out(struct relay *relay, struct speaker speaker, const struct join *join,
                      struct effects *ret_effects);
+
+/*
+ * The join with which this member gets its seat again over the connection that it has, but for the
+ * number of `unasked`. False: it has no seat of protocol 3.
+ */
+bool relay_way_back(const struct member *seat, struct join *ret_join);
 
 /* Answers a message that is not UTF-8 with `Invalid JSON`. */
 void relay_receive_garbage(struct relay *relay, struct speaker speaker,

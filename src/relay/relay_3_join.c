@@ -25,15 +25,34 @@ static void tell_states(struct speaker speaker, const struct member *member,
     relay_3_tell_private(member, effects);
 }
 
-static void tell_joined(struct speaker speaker, struct member *member, uint64_t seen,
-                        bool is_recovered, struct effects *effects)
+static struct event joined_event(struct member *member, const struct join *join, uint64_t seen)
 {
-    effects_tell_client(effects, speaker.client,
-                        (struct event){.type = EVENT_JOINED,
-                                       .room = member->room,
-                                       .peer = member,
-                                       .number = seen,
-                                       .is_recovered = is_recovered});
+    return (struct event){.type = EVENT_JOINED,
+                          .room = member->room,
+                          .peer = member,
+                          .number = seen,
+                          .unasked = join->unasked};
+}
+
+/* The room as it is, with both states. */
+static void tell_joined(struct speaker speaker, struct member *member, const struct join *join,
+                        uint64_t seen, struct effects *effects)
+{
+    effects_tell_client(effects, speaker.client, joined_event(member, join, seen));
+    tell_states(speaker, member, effects);
+}
+
+/* What the member has missed, and nothing else. */
+static void tell_recovered(struct speaker speaker, struct member *member, const struct join *join,
+                           struct log_cursor cursor, struct effects *effects)
+{
+    struct event joined = joined_event(member, join, join->seen);
+    joined.is_recovered = true;
+    effects_tell_client(effects, speaker.client, joined);
+    effects_add_tell_missed(effects,
+                            (struct effect_tell_missed){speaker.client, member->room, cursor});
+    /* It is not counted, so the member may have missed it when it became the host. */
+    relay_3_tell_private(member, effects);
 }
 
 /* Continues or renews the epoch of a seat, and tells its member all that it must know. */
@@ -47,20 +66,17 @@ static void resume(struct speaker speaker, struct member *member, const struct j
     if (join->epoch != seat->epoch) {
         party_begin_epoch(party, seat, seat->epoch + 1);
     } else if (party_is_count(party, seat, join->seen)) {
-        party_confirm(party, seat, join->seen);
+        /* What the owner counts has gone out, but may not arrive, and be missed after all. */
+        if (join->unasked == 0)
+            party_confirm(party, seat, join->seen);
         is_recovered = party_find_missed(party, seat, join->seen, &cursor);
     }
     if (is_recovered) {
-        tell_joined(speaker, member, join->seen, true, effects);
-        effects_add_tell_missed(effects,
-                                (struct effect_tell_missed){speaker.client, member->room, cursor});
-        /* It is not counted, so the member may have missed it when it became the host. */
-        relay_3_tell_private(member, effects);
+        tell_recovered(speaker, member, join, cursor, effects);
         return;
     }
     party_skip_to_now(party, seat);
-    tell_joined(speaker, member, seat_count(seat, party->to_all), false, effects);
-    tell_states(speaker, member, effects);
+    tell_joined(speaker, member, join, seat_count(seat, party->to_all), effects);
 }
 
 /* The member has its own seat again. */
@@ -181,8 +197,7 @@ static void watch(struct relay *relay, struct speaker speaker, struct room *room
     (void)seat_note_session(member_seat(member), join->session);
     leave_out(member, effects);
     *speaker.seat = member;
-    tell_joined(speaker, member, 0, false, effects);
-    tell_states(speaker, member, effects);
+    tell_joined(speaker, member, join, 0, effects);
     relay_3_note_audience(relay, room);
 }
 
@@ -203,8 +218,7 @@ static void take_seat(struct relay *relay, struct speaker speaker, struct room *
     relay_occupy(relay, room);
     if (room->member_count == 2)
         relay_begin_proof(relay, room);
-    tell_joined(speaker, member, 0, false, effects);
-    tell_states(speaker, member, effects);
+    tell_joined(speaker, member, join, 0, effects);
     relay_3_emit_to_others(member, EVENT_PEER_JOINED, effects);
     relay_3_review_host(relay, room, effects);
 }
@@ -253,10 +267,50 @@ static void enter(struct relay *relay, struct speaker speaker, struct room *room
         take_seat(relay, speaker, room, join, effects);
 }
 
+/*
+ * The client has not asked, so it hears of nothing but its seat. If that is not there any more, it
+ * has none afterwards, and the owner closes its connection.
+ */
+static void seat_again(struct relay *relay, struct speaker speaker, struct room *room,
+                       const struct join *join, struct effects *effects)
+{
+    bool may_be_there = room != NULL && room_protocol(room) == PROTOCOL_3;
+    struct member *member =
+        may_be_there ? room_find(room, bytes_of(join->id, join->id_length)) : NULL;
+    if (member == NULL || member->is_audience)
+        return;
+    if (seat_note_return(member_seat(member), join->session))
+        return_to_seat(relay, speaker, member, join, effects);
+    else
+        effects_add_given_up(effects, (struct effect_given_up){speaker.client});
+}
+
+bool relay_way_back(const struct member *member, struct join *ret_join)
+{
+    if (room_protocol(member->room) != PROTOCOL_3 || member->is_audience)
+        return false;
+    const struct seat *seat = member_seat(member);
+    struct bytes id = member_id(member);
+    ret_join->code = member->room->code;
+    ret_join->session = (struct session){.hash = seat->sessions[0], .attempt = seat->attempt};
+    ret_join->epoch = seat->epoch;
+    ret_join->seen = seat_count(seat, member->room->party->to_all);
+    ret_join->unasked = 0;
+    ret_join->is_audience = false;
+    ret_join->password_length = 0;
+    ret_join->id_length = id.length;
+    memcpy(ret_join->id, id.data, id.length);
+    return true;
+}
+
 void relay_3_carry_out(struct relay *relay, struct speaker speaker, const struct join *join,
                        struct effects *effects)
 {
     struct room *room = room_table_find(&relay->rooms, join->code);
+    if (join->unasked != 0) {
+        seat_again(relay, speaker, room, join, effects);
+        return;
+    }
     if (room == NULL) {
         relay_refuse_not_found(relay, speaker, effects);
         return;
@@ -330,6 +384,7 @@ static bool read_join(const struct relay *relay, const struct envelope *envelope
         !relay_3_read_password(&password, join->password, &join->password_length))
         return false;
     join->epoch = read_epoch(&epoch);
+    join->unasked = 0;
     if (!json_member_whole(&seen, COUNT_MAX, &join->seen))
         join->seen = SEEN_NONE;
     join->id_length = id.length;

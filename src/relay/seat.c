@@ -20,3 +20,9 @@ bool seat_note_session(struct seat *seat, struct session session)
     seat->attempt = session.attempt;
     return true;
 }
+
+bool seat_note_return(struct seat *seat, struct session session)
+{
+    bool is_last = session.hash == seat->sessions[0] && session.attempt == seat->attempt;
+    return is_last || seat_note_session(seat, session);
+}

@@ -53,6 +53,9 @@ struct session {
  */
 bool seat_note_session(struct seat *seat, struct session session);
 
+/* The same for a member that gets its seat again over the connection of its last join. */
+bool seat_note_return(struct seat *seat, struct session session);
+
 /* The events of the epoch so far. */
 static inline uint64_t seat_count(const struct seat *seat, uint64_t to_all)
 {

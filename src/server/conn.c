@@ -87,6 +87,8 @@ struct conn_input *conn_need_input(struct conn *conn, size_t message_bytes_max, 
     buf_init(&input->unread, UNREAD_BYTES_MAX);
     input->join = NULL;
     input->entrance = NULL;
+    input->unasked = 0;
+    input->unasked_ms = now_ms;
     input->since_ms = now_ms;
     conn->input = input;
     return input;

@@ -75,9 +75,16 @@ struct conn_input {
     struct http_progress head; /* how far the request head in `unread` was read */
     /* Part of a request head, or all input that came while the connection was not read. */
     struct buf unread;
-    struct join *join; /* MOVING: the join that the new loop carries out first; from malloc() */
+    /* The join that is carried out before anything else is read; from malloc(). */
+    struct join *join;
     struct entrance *entrance; /* NULL: it waits for no node; from malloc() */
-    uint32_t since_ms; /* when the last message was complete, or when this record was created */
+    /*
+     * The number of the `joined` that the client gets or got unasked. What it says is dropped until
+     * it has answered this one; 0: nothing is.
+     */
+    uint32_t unasked;
+    uint32_t unasked_ms; /* when it got that, once it has its seat */
+    uint32_t since_ms;   /* when the last message was complete, or when this record was created */
 };
 
 #define CONN_ORIGIN_BITS 10

@@ -120,7 +120,8 @@ void conn_out_payload(struct loop *loop, struct conn *conn, struct payload *payl
 static COLD void frame_elsewhere(const struct conn *conn, const struct frame *frame)
 {
     if (conn->state == CONN_REMOTE)
-        links_put_frame(conn->remote.end, conn->remote.client, frame->bytes, frame->payload);
+        links_put_frame(conn->remote.end, conn->remote.client, frame->bytes, frame->counts,
+                        frame->payload);
 }
 
 /* The most frequent call: once for each delivery. */
@@ -138,14 +139,14 @@ void conn_out_frame(struct loop *loop, struct conn *conn, const struct frame *fr
         append(loop, conn, frame->bytes);
 }
 
-struct control_frame {
+struct short_frame {
     size_t length;
     uint8_t data[WS_FRAME_HEADER_OUT_MAX + WS_CONTROL_PAYLOAD_MAX];
 };
 
-static struct control_frame encode_control(enum ws_opcode opcode, struct bytes payload)
+static struct short_frame encode_short(enum ws_opcode opcode, struct bytes payload)
 {
-    struct control_frame frame;
+    struct short_frame frame;
     assert(payload.length <= WS_CONTROL_PAYLOAD_MAX);
     frame.length = ws_frame_write_header(frame.data, opcode, payload.length);
     if (payload.length > 0)
@@ -157,8 +158,13 @@ static struct control_frame encode_control(enum ws_opcode opcode, struct bytes p
 void conn_out_control(struct loop *loop, struct conn *conn, enum ws_opcode opcode,
                       struct bytes payload)
 {
-    struct control_frame frame = encode_control(opcode, payload);
+    struct short_frame frame = encode_short(opcode, payload);
     conn_out_bytes(loop, conn, bytes_of(frame.data, frame.length));
+}
+
+void conn_out_text(struct loop *loop, struct conn *conn, struct bytes text)
+{
+    conn_out_control(loop, conn, WS_OPCODE_TEXT, text);
 }
 
 void conn_out_finish(struct loop *loop, struct conn *conn)
@@ -189,9 +195,14 @@ void conn_out_close(struct loop *loop, struct conn *conn, uint16_t code, struct 
         length = 2 + reason.length;
     }
     /* The close frame is queued however full the queue is. */
-    struct control_frame frame = encode_control(WS_OPCODE_CLOSE, bytes_of(payload, length));
+    struct short_frame frame = encode_short(WS_OPCODE_CLOSE, bytes_of(payload, length));
     append(loop, conn, bytes_of(frame.data, frame.length));
     conn_out_finish(loop, conn);
+}
+
+void conn_out_close_for_restart(struct loop *loop, struct conn *conn)
+{
+    conn_out_close(loop, conn, WS_CLOSE_SERVICE_RESTART, BYTES("server is restarting"));
 }
 
 void conn_out_close_for_queue(struct loop *loop, struct conn *conn, struct bytes reason)

@@ -8,6 +8,7 @@
 struct frame {
     struct bytes bytes;
     struct payload *payload; /* NULL: copy `bytes` */
+    uint64_t counts;         /* of the numbered events of protocol 3; see LINK_FRAME */
 };
 
 /* Queues a frame with a message if the connection is an open WebSocket; else drops it. */
@@ -23,11 +24,18 @@ void conn_out_payload(struct loop *loop, struct conn *conn, struct payload *payl
 void conn_out_control(struct loop *loop, struct conn *conn, enum ws_opcode opcode,
                       struct bytes payload);
 
+/* Queues a text message with at most 125 bytes. */
+void conn_out_text(struct loop *loop, struct conn *conn, struct bytes text);
+
 /*
  * Closes a WebSocket: it sends what is queued, then a close frame with the code (1005: none) and
  * reason; then the connection lingers. The client leaves its room after the current outcome.
  */
 void conn_out_close(struct loop *loop, struct conn *conn, uint16_t code, struct bytes reason);
+
+/* Closes it with 1012, for a client that is to come again: this node or another one has its room.
+ */
+void conn_out_close_for_restart(struct loop *loop, struct conn *conn);
 
 /*
  * Ends a REMOTE connection of which its edge knows already that it ends, or whose link is void.

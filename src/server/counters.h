@@ -18,6 +18,7 @@
     ONE(DELIVERIES, "messages delivered", "messages_sent_total", "Events told to clients: a message to a room counts once for each that gets it.") \
     ONE(BYTES_IN, "bytes received", "received_bytes_total", "Bytes read from sockets.") \
     ONE(BYTES_OUT, "bytes sent", "sent_bytes_total", "Bytes written to sockets.") \
+    ONE(SEATED_AGAIN, "members seated again after their room's node was lost", "seated_again_total", "Members of protocol 3 that kept their connections when the node of their room was lost.") \
     ONE(MOVED, "connections moved between loops", "moved_total", "Connections moved between loops.") \
     CLOSE(PEER_CLOSED, "closed by the client", "client") /* the client sent a close frame */ \
     CLOSE(PEER_ENDED, "ended without a close frame", "ended") \

@@ -8,17 +8,7 @@
 #include "server/admission.h"
 #include "server/codes.h"
 #include "server/conn_out.h"
-
-/* Of a client that is away, so there is memory for it. */
-static struct attachment *attachment_of(const struct loop *loop, const struct conn *conn)
-{
-    return &loop->links->attachments[conn->handle & HANDLE_INDEX_MASK];
-}
-
-static void close_for_restart(struct loop *loop, struct conn *conn)
-{
-    conn_out_close(loop, conn, WS_CLOSE_SERVICE_RESTART, BYTES("server is restarting"));
-}
+#include "server/edge_parts.h"
 
 /* How well a create goes to the owner of a slice; the least is best. */
 enum suitability { SUITS_HERE, SUITS, SUITS_PERHAPS, SUITS_TO_BE_REFUSED, SUITS_NOT };
@@ -70,19 +60,25 @@ static bool find_slice(struct loop *loop, enum protocol protocol, const struct e
     return true;
 }
 
+struct link_item edge_describe(struct loop *loop, const struct conn *conn, uint8_t *origin)
+{
+    size_t length = origins_name(&loop->server->origins, conn->origin_number, origin);
+    struct link_item item = {
+        .client = conn->handle,
+        .protocol = conn->protocol,
+        .origin = links_origin(bytes_of(origin, length)),
+    };
+    item.has_address = admission_address_of(loop, conn, &item.address);
+    return item;
+}
+
 static void send_entrance(struct loop *loop, struct conn *conn, struct link_end *end,
                           struct bytes text)
 {
     uint8_t origin[ORIGIN_BYTES_MAX];
-    size_t length = origins_name(&loop->server->origins, conn->origin_number, origin);
-    struct link_item item = {
-        .kind = LINK_ENTER,
-        .client = conn->handle,
-        .protocol = conn->protocol,
-        .origin = links_origin(bytes_of(origin, length)),
-        .text = text,
-    };
-    item.has_address = admission_address_of(loop, conn, &item.address);
+    struct link_item item = edge_describe(loop, conn, origin);
+    item.kind = LINK_ENTER;
+    item.text = text;
     links_put_enter(end, &item);
 }
 
@@ -125,7 +121,7 @@ static enum edge_answer wait_for_a_node(struct loop *loop, struct conn *conn,
                                         struct entrance *entrance)
 {
     if (entrance == NULL) {
-        close_for_restart(loop, conn);
+        conn_out_close_for_restart(loop, conn);
         return EDGE_LOST;
     }
     entrance->is_waiting = true;
@@ -173,26 +169,31 @@ enum edge_answer edge_enter(struct loop *loop, struct conn *conn, const struct e
 
 bool edge_is_behind(const struct loop *loop, const struct conn *conn)
 {
-    return attachment_of(loop, conn)->end->out.length > LINK_OUT_BYTES_ENOUGH;
+    const struct link_end *end = links_attachment_of(loop, conn)->end;
+    return end != NULL && end->out.length > LINK_OUT_BYTES_ENOUGH;
 }
 
 bool edge_holds_back(struct loop *loop, const struct conn *conn)
 {
-    struct attachment *attachment = attachment_of(loop, conn);
-    attachment->is_held_back |= attachment->is_leaving;
-    return attachment->is_leaving;
+    struct attachment *attachment = links_attachment_of(loop, conn);
+    bool is_asking = attachment->end != NULL && attachment->client == LINK_HANDLE_NONE;
+    bool holds_back = attachment->is_leaving || is_asking;
+    attachment->is_held_back |= holds_back;
+    return holds_back;
 }
 
 void edge_say(struct loop *loop, const struct conn *conn, bool is_binary, struct bytes text)
 {
-    const struct attachment *attachment = attachment_of(loop, conn);
+    const struct attachment *attachment = links_attachment_of(loop, conn);
     links_put_say(attachment->end, attachment->client, is_binary, text);
 }
 
-static void detach(struct loop *loop, struct conn *conn)
+void edge_detach(struct loop *loop, struct conn *conn)
 {
-    struct attachment *attachment = attachment_of(loop, conn);
-    attachment->end->clients--;
+    struct attachment *attachment = links_attachment_of(loop, conn);
+    if (attachment->end != NULL)
+        attachment->end->clients--;
+    free(attachment->way_back);
     *attachment = (struct attachment){0};
     conn->is_away = false;
     admission_seat_changed(loop, conn);
@@ -203,10 +204,10 @@ void edge_leave(struct loop *loop, struct conn *conn, enum departure departure)
     if (!conn->is_away)
         return;
     /* A home that has not answered yet hears of it when it does: see edge_entered(). */
-    const struct attachment *attachment = attachment_of(loop, conn);
+    const struct attachment *attachment = links_attachment_of(loop, conn);
     if (attachment->client != LINK_HANDLE_NONE && !attachment->is_leaving)
         links_put_leave(attachment->end, attachment->client, (uint8_t)departure);
-    detach(loop, conn);
+    edge_detach(loop, conn);
 }
 
 /* The client that a home names; NULL: it is not behind this end any more. */
@@ -214,7 +215,7 @@ static struct conn *find_client(const struct loop *loop, const struct link_end *
                                 uint32_t client)
 {
     struct conn *conn = handles_find(&loop->connections, client);
-    bool is_behind = conn != NULL && conn->is_away && attachment_of(loop, conn)->end == end;
+    bool is_behind = conn != NULL && conn->is_away && links_attachment_of(loop, conn)->end == end;
     return is_behind ? conn : NULL;
 }
 
@@ -231,21 +232,56 @@ static void note_seat(struct loop *loop, struct conn *conn)
  */
 static struct conn *note_left(struct loop *loop, struct link_end *end, struct conn *conn)
 {
-    struct attachment *attachment = attachment_of(loop, conn);
+    struct attachment *attachment = links_attachment_of(loop, conn);
     bool is_held_back = attachment->is_held_back;
     if (!attachment->is_leaving) {
         attachment->is_leaving = true;
         links_put_leave(end, attachment->client, DEPARTURE_FAREWELL);
         return NULL;
     }
-    detach(loop, conn);
+    edge_detach(loop, conn);
+    return is_held_back ? conn : NULL;
+}
+
+/* The answer to a client's own `create` or `join`. */
+static void note_answer(struct loop *loop, struct conn *conn, const struct link_item *item)
+{
+    struct attachment *attachment = links_attachment_of(loop, conn);
+    attachment->client = item->entered;
+    edge_keep_way_back(attachment, item);
+    if (item->entered == LINK_HANDLE_NONE)
+        edge_detach(loop, conn);
+    else if (peers_is_same(attachment->owner, loop->links->owners[attachment->slice]))
+        note_seat(loop, conn);
+    else
+        conn_out_close_for_restart(loop, conn); /* its slice has got another owner meanwhile */
+}
+
+/*
+ * The answer to LINK_RETURN. Returns it if it may be read on. Without its seat it is closed: what
+ * has become of it the client hears when it joins.
+ */
+static struct conn *note_return(struct loop *loop, struct conn *conn, const struct link_item *item)
+{
+    struct attachment *attachment = links_attachment_of(loop, conn);
+    bool is_held_back = attachment->is_held_back;
+    if (item->entered == LINK_HANDLE_NONE) {
+        conn_out_close_for_restart(loop, conn);
+        return NULL;
+    }
+    attachment->client = item->entered;
+    edge_keep_way_back(attachment, item);
+    attachment->is_told = false;
+    attachment->is_held_back = false;
+    conn->input->unasked_ms = loop->now_ms;
+    loop->stats.counters[COUNTER_SEATED_AGAIN]++;
     return is_held_back ? conn : NULL;
 }
 
 struct conn *edge_entered(struct loop *loop, struct link_end *end, const struct link_item *item)
 {
     struct conn *conn = find_client(loop, end, item->client);
-    bool is_seated = conn != NULL && attachment_of(loop, conn)->client != LINK_HANDLE_NONE;
+    bool is_seated = conn != NULL && links_attachment_of(loop, conn)->client != LINK_HANDLE_NONE;
     if (is_seated && item->entered == LINK_HANDLE_NONE)
         return note_left(loop, end, conn);
     if (conn == NULL || is_seated) {
@@ -253,14 +289,10 @@ struct conn *edge_entered(struct loop *loop, struct link_end *end, const struct 
             links_put_leave(end, item->entered, DEPARTURE_CUT_OFF);
         return NULL;
     }
-    struct attachment *attachment = attachment_of(loop, conn);
-    attachment->client = item->entered;
-    if (item->entered == LINK_HANDLE_NONE)
-        detach(loop, conn);
-    else if (peers_is_same(attachment->owner, loop->links->owners[attachment->slice]))
-        note_seat(loop, conn);
+    if (links_attachment_of(loop, conn)->way_back != NULL)
+        conn = note_return(loop, conn, item);
     else
-        close_for_restart(loop, conn); /* its slice has got another owner meanwhile */
+        note_answer(loop, conn, item);
     return conn;
 }
 
@@ -289,6 +321,14 @@ void edge_retry(struct loop *loop)
         loop_set_deadline(loop, conn_of_deadline(waiting->next), DEADLINE_NEXT_TURN);
 }
 
+/* The client is told what its home has said, which it counts as the home does. */
+static void note_told(struct attachment *attachment, uint64_t counts)
+{
+    if (attachment->way_back != NULL)
+        attachment->way_back->seen += counts;
+    attachment->is_told = true;
+}
+
 void edge_frame(struct loop *loop, const struct link_end *end, const struct link_item *item)
 {
     struct frame frame = {.bytes = item->text};
@@ -298,8 +338,10 @@ void edge_frame(struct loop *loop, const struct link_end *end, const struct link
         memcpy(frame.payload->data, item->text.data, item->text.length);
     for (uint32_t i = 0; i < item->client_count; i++) {
         struct conn *conn = find_client(loop, end, link_item_client(item, i));
-        if (conn != NULL)
-            conn_out_frame(loop, conn, &frame);
+        if (conn == NULL)
+            continue;
+        note_told(links_attachment_of(loop, conn), item->counts);
+        conn_out_frame(loop, conn, &frame);
     }
     loop->work += item->client_count;
     payload_release(frame.payload);
@@ -310,10 +352,12 @@ void edge_close(struct loop *loop, const struct link_end *end, const struct link
     struct conn *conn = find_client(loop, end, item->client);
     if (conn == NULL)
         return;
-    bool is_refused_for_now = attachment_of(loop, conn)->client == LINK_HANDLE_NONE &&
-                              item->code == WS_CLOSE_SERVICE_RESTART;
-    detach(loop, conn); /* the home knows */
-    if (is_refused_for_now && enters_again(loop, conn))
+    bool is_for_now = item->code == WS_CLOSE_SERVICE_RESTART;
+    bool is_entering = links_attachment_of(loop, conn)->client == LINK_HANDLE_NONE;
+    if (is_for_now && edge_set_adrift(loop, conn))
+        return;
+    edge_detach(loop, conn); /* the home knows */
+    if (is_for_now && is_entering && enters_again(loop, conn))
         return;
     if (item->code == 0)
         conn_out_abandon(loop, conn);
@@ -326,10 +370,11 @@ void edge_void(struct loop *loop, const struct link_end *end)
     uint32_t at = 0;
     struct conn *conn;
     while ((conn = loop_next_connection(loop, &at)) != NULL) {
-        if (!conn->is_away || attachment_of(loop, conn)->end != end)
+        if (!conn->is_away || links_attachment_of(loop, conn)->end != end ||
+            edge_set_adrift(loop, conn))
             continue;
-        detach(loop, conn);
-        close_for_restart(loop, conn);
+        edge_detach(loop, conn);
+        conn_out_close_for_restart(loop, conn);
     }
 }
 
@@ -347,14 +392,16 @@ void edge_check_owners(struct loop *loop)
     uint32_t at = 0;
     struct conn *conn;
     while ((conn = loop_next_connection(loop, &at)) != NULL) {
-        const struct attachment *attachment = conn->is_away ? attachment_of(loop, conn) : NULL;
-        if (attachment == NULL ||
+        const struct attachment *attachment =
+            conn->is_away ? links_attachment_of(loop, conn) : NULL;
+        /* Who can come back hears of its home that it has none, or finds the link void. */
+        if (attachment == NULL || attachment->way_back != NULL ||
             peers_is_same(attachment->owner, loop->links->owners[attachment->slice]))
             continue;
         /* Where nothing was sent yet, nothing needs to be. */
         if (!link_is_open(&attachment->end->link))
             attachment->end->is_void = true;
         else if (!may_answer(loop, attachment))
-            close_for_restart(loop, conn);
+            conn_out_close_for_restart(loop, conn);
     }
 }

@@ -54,12 +54,34 @@ struct conn *edge_entered(struct loop *loop, struct link_end *end, const struct 
 void edge_frame(struct loop *loop, const struct link_end *end, const struct link_item *item);
 void edge_close(struct loop *loop, const struct link_end *end, const struct link_item *item);
 
-/* Closes all clients behind a void end, with 1012: they come again. */
+/*
+ * A client of protocol 3 whose home is lost keeps its connection: it is *adrift*, and its seat is
+ * asked for again, for ADRIFT_MS at most. Until it has answered the `joined` that it gets then
+ * (conn_input.unasked), what it says is dropped.
+ *
+ * Asks for the seats of the clients that are adrift, if that is due. Returns one whose room is on
+ * this node, for the caller to seat it with edge_take_way_back(), whose join is the caller's to
+ * free; NULL: no more in this turn. `looked_at` is 0 at first in each turn.
+ */
+struct conn *edge_next_return(struct loop *loop, uint32_t *looked_at);
+struct join *edge_take_way_back(struct loop *loop, struct conn *conn);
+
+/*
+ * The room of this member, which is here, goes to another node or is lost: the client is adrift
+ * from now on, and the caller takes its seat. False: it can't be; the caller closes it.
+ */
+bool edge_keep_member(struct loop *loop, struct conn *conn);
+
+/* Owners have changed, or a link has opened: they are asked at once. */
+void edge_retry_returns(struct loop *loop);
+
+/* Closes all clients behind a void end, with 1012, that can't get their seats again here. */
 void edge_void(struct loop *loop, const struct link_end *end);
 
 /*
  * Closes all whose room's slice has another owner by now, or voids their end if it has never sent
- * anything. Who enters hears it of its home, if that is there.
+ * anything. Who enters hears it of its home, if that is there, and so does who can get its seat
+ * again.
  */
 void edge_check_owners(struct loop *loop);
 

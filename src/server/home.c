@@ -5,14 +5,10 @@
 #include "server/codes.h"
 #include "server/conn_life.h"
 #include "server/conn_out.h"
+#include "server/edge.h"
 #include "server/messages.h"
 #include "server/perform.h"
 #include "server/yielding.h"
-
-static void close_for_restart(struct loop *loop, struct conn *conn)
-{
-    conn_out_close(loop, conn, WS_CLOSE_SERVICE_RESTART, BYTES("server is restarting"));
-}
 
 /*
  * Whether this node can say what becomes of the client: the edge may know of an owner before that
@@ -33,29 +29,84 @@ static bool may_enter(struct loop *loop, const struct link_item *item)
     return !is_named || peers_place(loop->links->owners[peers_slice_of(code)]) == PEER_HERE;
 }
 
+/* NULL: the edge was told that there is no memory. */
+static struct conn *make_member(struct loop *loop, struct link_end *end,
+                                const struct link_item *item)
+{
+    struct conn *conn = conn_life_make_remote(loop, end, item);
+    loop->links->entering = LINK_OUTCOME_REFUSED;
+    if (conn != NULL)
+        return conn;
+    loop->stats.counters[COUNTER_NO_MEMORY]++;
+    links_put_close(end, item->client, WS_CLOSE_TRY_AGAIN_LATER, BYTES("out of memory"));
+    return NULL;
+}
+
+/* With its seat, all that the edge must know to have it seated again. Without one it is forgotten.
+ */
+static void tell_entered(struct loop *loop, struct conn *conn)
+{
+    struct join join;
+    struct link_item item = {.client = conn->remote.client,
+                             .entered = LINK_HANDLE_NONE,
+                             .outcome = (uint8_t)loop->links->entering};
+    if (conn->seat != NULL) {
+        item.entered = conn->handle;
+        item.outcome = LINK_OUTCOME_SEATED;
+        item.has_seat = relay_way_back(conn->seat, &join);
+    }
+    if (item.has_seat) {
+        item.text = bytes_of(join.id, join.id_length);
+        item.seat = (struct link_seat){.code = join.code,
+                                       .epoch = join.epoch,
+                                       .seen = join.seen,
+                                       .session = join.session.hash,
+                                       .attempt = join.session.attempt};
+    }
+    links_put_entered(conn->remote.end, &item);
+    if (conn->seat == NULL)
+        conn_out_forget_remote(loop, conn);
+}
+
 void home_enter(struct loop *loop, struct link_end *end, const struct link_item *item)
 {
     if (!may_enter(loop, item)) {
         links_put_close(end, item->client, WS_CLOSE_SERVICE_RESTART, BYTES("server is restarting"));
         return;
     }
-    struct conn *conn = conn_life_make_remote(loop, end, item);
-    if (conn == NULL) {
-        loop->stats.counters[COUNTER_NO_MEMORY]++;
-        links_put_close(end, item->client, WS_CLOSE_TRY_AGAIN_LATER, BYTES("out of memory"));
+    struct conn *conn = make_member(loop, end, item);
+    if (conn == NULL)
         return;
-    }
-    loop->links->entering = LINK_OUTCOME_REFUSED;
     messages_receive(loop, conn, item->is_binary, item->text);
     if (conn->state != CONN_REMOTE)
         return; /* the edge was told to close it: that is the one answer */
-    bool is_seated = conn->seat != NULL;
-    if (is_seated)
-        loop->links->entering = LINK_OUTCOME_SEATED;
-    links_put_entered(end, item->client, is_seated ? conn->handle : LINK_HANDLE_NONE,
-                      loop->links->entering);
-    if (!is_seated)
-        conn_out_forget_remote(loop, conn);
+    tell_entered(loop, conn);
+}
+
+void home_return(struct loop *loop, struct link_end *end, const struct link_item *item)
+{
+    const struct link_seat *seat = &item->seat;
+    struct join join = {
+        .code = seat->code,
+        .session = {.hash = seat->session, .attempt = seat->attempt},
+        .epoch = seat->epoch,
+        .seen = seat->seen,
+        .unasked = item->unasked,
+        .id_length = item->text.length,
+    };
+    uint32_t owner = code_owner(seat->code, loop->relay.config.loop_count);
+    bool is_here = peers_place(loop->links->owners[peers_slice_of(seat->code)]) == PEER_HERE;
+    if (loop->is_stopping || !is_here || owner != loop->index) {
+        links_put_close(end, item->client, WS_CLOSE_SERVICE_RESTART, BYTES("server is restarting"));
+        return;
+    }
+    memcpy(join.id, item->text.data, item->text.length);
+    struct conn *conn = make_member(loop, end, item);
+    if (conn == NULL)
+        return;
+    messages_carry_out(loop, conn, &join);
+    if (conn->state == CONN_REMOTE)
+        tell_entered(loop, conn);
 }
 
 /* The member that an edge names; NULL: it has left, or is behind another end. */
@@ -73,8 +124,10 @@ static struct conn *find_member(const struct loop *loop, const struct link_end *
  */
 static void tell_left(const struct conn *conn)
 {
-    links_put_entered(conn->remote.end, conn->remote.client, LINK_HANDLE_NONE,
-                      LINK_OUTCOME_REFUSED);
+    const struct link_item item = {.client = conn->remote.client,
+                                   .entered = LINK_HANDLE_NONE,
+                                   .outcome = LINK_OUTCOME_REFUSED};
+    links_put_entered(conn->remote.end, &item);
 }
 
 void home_say(struct loop *loop, const struct link_end *end, const struct link_item *item)
@@ -84,7 +137,7 @@ void home_say(struct loop *loop, const struct link_end *end, const struct link_i
         return;
     /* It had left its room, and said this before it heard so: who should handle it is not known. */
     if (conn->seat == NULL) {
-        close_for_restart(loop, conn);
+        conn_out_close_for_restart(loop, conn);
         return;
     }
     messages_receive(loop, conn, item->is_binary, item->text);
@@ -120,7 +173,7 @@ void home_say_goodbye(struct loop *loop)
     struct conn *conn;
     while ((conn = handles_next(&loop->connections, &at)) != NULL) {
         if (conn->state == CONN_REMOTE)
-            close_for_restart(loop, conn);
+            conn_out_close_for_restart(loop, conn);
     }
 }
 
@@ -167,6 +220,10 @@ static void take_picture(struct loop *loop, const struct change_of_owners *chang
 static void give_up(struct loop *loop, struct room *room)
 {
     struct effects effects;
+    uint32_t at = 0;
+    uint32_t client;
+    while (room_next_client(room, &at, &client))
+        (void)edge_keep_member(loop, loop_client(loop, client));
     loop->links->gives_up = true;
     relay_give_up(&loop->relay, room, &effects);
     perform_effects(loop, &effects);

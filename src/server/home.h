@@ -14,6 +14,9 @@
  */
 void home_enter(struct loop *loop, struct link_end *end, const struct link_item *item);
 
+/* Seats a client again whose home was lost. Its answer is queued as that of home_enter(). */
+void home_return(struct loop *loop, struct link_end *end, const struct link_item *item);
+
 /*
  * What a member says, and the end of its connection. A member that leaves its room stays connected:
  * the edge is told LINK_ENTERED without a member, and after its LINK_LEAVE once more. What the

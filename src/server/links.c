@@ -48,6 +48,8 @@ void links_release(struct loop *loop)
         return;
     for (uint32_t i = 0; i < links->count; i++)
         free_end(loop, links->ends[i]);
+    for (uint32_t i = 0; i < links->attachment_count; i++)
+        free(links->attachments[i].way_back);
     free(links->attachments);
     free(links);
     loop->links = NULL;
@@ -171,10 +173,14 @@ void links_put_leave(struct link_end *end, uint32_t client, uint8_t departure)
     note_put(end, link_put_leave(&end->out, client, departure));
 }
 
-void links_put_entered(struct link_end *end, uint32_t client, uint32_t entered,
-                       enum link_outcome outcome)
+void links_put_return(struct link_end *end, const struct link_item *item)
 {
-    note_put(end, link_put_entered(&end->out, client, entered, outcome));
+    note_put(end, link_put_return(&end->out, item));
+}
+
+void links_put_entered(struct link_end *end, const struct link_item *item)
+{
+    note_put(end, link_put_entered(&end->out, item));
 }
 
 void links_put_close(struct link_end *end, uint32_t client, uint16_t code, struct bytes reason)
@@ -196,24 +202,27 @@ void links_put_answer(struct link_end *end, const struct link_item *item)
  * Whether this is the frame that the last item has. Long frames are in payloads, which are
  * compared by their address, since the end holds the payload.
  */
-static bool is_last_frame(const struct link_end *end, struct bytes frame,
+static bool is_last_frame(const struct link_end *end, struct bytes frame, uint64_t counts,
                           const struct payload *payload)
 {
-    if (end->frame_begin == SIZE_MAX || end->frame_length != frame.length)
+    if (end->frame_begin == SIZE_MAX || end->frame_length != frame.length ||
+        end->frame_counts != counts)
         return false;
     if (payload != NULL || end->frame_payload != NULL)
         return payload == end->frame_payload;
     return memcmp(link_frame_at(&end->out, end->frame_begin), frame.data, frame.length) == 0;
 }
 
-void links_put_frame(struct link_end *end, uint32_t client, struct bytes frame,
+void links_put_frame(struct link_end *end, uint32_t client, struct bytes frame, uint64_t counts,
                      struct payload *payload)
 {
-    if (is_last_frame(end, frame, payload) && link_add_client(&end->out, end->frame_begin, client))
+    if (is_last_frame(end, frame, counts, payload) &&
+        link_add_client(&end->out, end->frame_begin, client))
         return;
     forget_frame(end);
-    end->frame_begin = link_put_frame(&end->out, frame, client);
+    end->frame_begin = link_put_frame(&end->out, frame, counts, client);
     end->frame_length = frame.length;
+    end->frame_counts = counts;
     end->frame_payload = payload == NULL ? NULL : payload_acquire(payload);
     if (end->frame_begin == SIZE_MAX)
         end->is_void = true;
@@ -377,5 +386,10 @@ int links_wait_ms(const struct loop *loop)
         uint64_t wait_ms = is_due ? 0 : link_wait_ms(&end->link, now_ms(loop));
         least_ms = wait_ms < least_ms ? wait_ms : least_ms;
     }
-    return links->count == 0 ? -1 : (int)least_ms;
+    if (links->has_adrift) {
+        int32_t left_ms = (int32_t)(links->adrift_due_ms - loop->now_ms);
+        uint64_t wait_ms = left_ms < 0 ? 0 : (uint64_t)left_ms;
+        least_ms = wait_ms < least_ms ? wait_ms : least_ms;
+    }
+    return links->count == 0 && !links->has_adrift ? -1 : (int)least_ms;
 }

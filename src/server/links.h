@@ -36,6 +36,7 @@ struct link_end {
      */
     size_t frame_begin;
     size_t frame_length;
+    uint64_t frame_counts;
     struct payload *frame_payload;
     struct buf in;   /* what has come and was not handled */
     size_t taken;    /* of these bytes, so many were handled */
@@ -54,8 +55,17 @@ struct attachment {
     uint32_t client;         /* the home's handle; LINK_HANDLE_NONE: it has not answered yet */
     uint32_t slice;
     struct ownership_word owner; /* when the client entered */
-    bool is_leaving;   /* it has left its room; the home is to say that it knows no more */
-    bool is_held_back; /* what it says waits for that */
+    /*
+     * With what the client gets its seat again if this home is lost; NULL: it can't; from malloc().
+     * Without an end it is adrift: it has lost its home, and no other one is asked at this moment.
+     */
+    struct join *way_back;
+    uint32_t adrift_ms;   /* when it lost its home */
+    uint32_t refused_ms;  /* when a home that was asked for its seat did not give it, */
+    uint32_t patience_ms; /* after which none is asked for so long */
+    bool is_told;         /* it has got something of the home that it asked, but not the answer */
+    bool is_leaving;      /* it has left its room; the home is to say that it knows no more */
+    bool is_held_back;    /* what it says waits for that, or for its seat */
 };
 
 /* Codes of new rooms, see codes.h. */
@@ -106,6 +116,11 @@ struct links {
     bool had_codes;    /* of each kind, once */
     bool has_new_link; /* one has opened, and who waits for it was not told yet */
     struct code_request code_requests[CODE_KINDS];
+    /* Clients that are adrift, perhaps: when the loop looks at them next, and where it goes on. */
+    bool has_adrift;
+    bool found_adrift; /* at this look so far */
+    uint32_t adrift_due_ms;
+    uint32_t adrift_at;
     enum link_outcome entering; /* of the client that is entering just now */
     /* Rooms end here whose slices were lost: they are their new owner's, and so is their record. */
     bool gives_up;
@@ -132,6 +147,13 @@ struct link_end *links_find(struct loop *loop, uint64_t incarnation, uint32_t pe
  */
 struct attachment *links_attachment(struct loop *loop, const struct conn *conn);
 
+/* The same for a client that is away (conn.is_away). */
+static inline struct attachment *links_attachment_of(const struct loop *loop,
+                                                     const struct conn *conn)
+{
+    return &loop->links->attachments[conn->handle & HANDLE_INDEX_MASK];
+}
+
 /*
  * This loop's end of the link to the loop that has a code, by the picture of this turn. NULL: it is
  * nobody's, or memory is short. Not for codes of slices that are served here.
@@ -145,15 +167,18 @@ struct link_end *links_find_home(struct loop *loop, uint32_t slice, uint64_t cod
 void links_put_enter(struct link_end *end, const struct link_item *item);
 void links_put_say(struct link_end *end, uint32_t client, bool is_binary, struct bytes text);
 void links_put_leave(struct link_end *end, uint32_t client, uint8_t departure);
-void links_put_entered(struct link_end *end, uint32_t client, uint32_t entered,
-                       enum link_outcome outcome);
+void links_put_return(struct link_end *end, const struct link_item *item);
+void links_put_entered(struct link_end *end, const struct link_item *item);
 void links_put_close(struct link_end *end, uint32_t client, uint16_t code, struct bytes reason);
 
 void links_put_ask(struct link_end *end, const struct link_item *item);
 void links_put_answer(struct link_end *end, const struct link_item *item);
 
-/* A frame that the last item has already goes once, with one client more. */
-void links_put_frame(struct link_end *end, uint32_t client, struct bytes frame,
+/*
+ * A frame that the last item has already goes once, with one client more. `counts`: so many
+ * numbered events are in it.
+ */
+void links_put_frame(struct link_end *end, uint32_t client, struct bytes frame, uint64_t counts,
                      struct payload *payload);
 
 /*

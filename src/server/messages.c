@@ -91,11 +91,16 @@ void messages_carry_out(struct loop *loop, struct conn *conn, const struct join 
     uint32_t slice = peers_slice_of(join->code);
     /* Another node may have the room by now, or this loop has not heard yet that it is here. */
     if (loop->links != NULL && peers_place(loop->links->owners[slice]) != PEER_HERE) {
-        conn_out_close(loop, conn, WS_CLOSE_SERVICE_RESTART, BYTES("server is restarting"));
+        conn_out_close_for_restart(loop, conn);
         return;
     }
     relay_carry_out(&loop->relay, speaker_of(conn), join, &effects);
     perform_for_speaker(loop, conn, NULL, &effects);
+    /* Its seat is not there any more. What has become of it the client hears when it joins. */
+    if (join->unasked != 0 && conn->seat == NULL && conn->state == CONN_OPEN)
+        conn_out_close_for_restart(loop, conn);
+    if (conn->input != NULL)
+        conn->input->unasked_ms = loop->now_ms;
 }
 
 static enum pause handle_text(struct loop *loop, struct conn *conn, struct bytes text)
@@ -151,7 +156,7 @@ static enum pause wait_on(struct loop *loop, struct conn *conn, struct entrance 
         free(entrance);
     } else if (is_over) {
         free(entrance);
-        conn_out_close(loop, conn, WS_CLOSE_SERVICE_RESTART, BYTES("server is restarting"));
+        conn_out_close_for_restart(loop, conn);
     } else if (is_patient) {
         conn->input->entrance = entrance;
         return PAUSE_ENTRANCE;
@@ -202,6 +207,10 @@ enum pause messages_parse_on(struct loop *loop, struct conn *conn)
     if (result == ENVELOPE_PAUSED)
         return PAUSE_SHARE;
     conn->input->parser = NULL;
+    if (conn->input->unasked != 0) { /* its room was lost meanwhile: it says this again */
+        free(parser);
+        return free_next_part(loop, conn);
+    }
     enum pause pause = handle_envelope(loop, conn, result, &parser->envelope,
                                        buf_view(&conn->input->reader.message));
     free(parser);
@@ -232,11 +241,52 @@ static enum pause begin_parsing(struct loop *loop, struct conn *conn, struct byt
     return PAUSE_SHARE;
 }
 
+/* Whether the client has its seat again, here or at another node. */
+static bool is_seated(const struct loop *loop, const struct conn *conn)
+{
+    return conn->seat != NULL ||
+           (conn->is_away && links_attachment_of(loop, conn)->client != LINK_HANDLE_NONE);
+}
+
+static bool is_answer(const struct conn *conn, const struct envelope *envelope)
+{
+    uint64_t number;
+    struct json_value unasked = envelope_field(envelope, FIELD_UNASKED);
+    return envelope->type == ENVELOPE_RESUMED && json_member_whole(&unasked, UINT32_MAX, &number) &&
+           number == conn->input->unasked;
+}
+
+/*
+ * Whether the client does not know yet that it is seated again. What it says until it has answered
+ * it will say once more, so it is dropped. A `ping` is answered, since the client takes silence for
+ * a dead connection, but without `heard`, which is not known here.
+ */
+static bool is_unheard(struct loop *loop, struct conn *conn, const struct ws_read *read)
+{
+    struct envelope envelope;
+    if (conn->input == NULL || conn->input->unasked == 0)
+        return false;
+    bool may_answer = is_seated(loop, conn);
+    if (may_answer && loop->now_ms - conn->input->unasked_ms >= UNANSWERED_MS)
+        conn_out_close_for_restart(loop, conn); /* it knows nothing of such a `joined` */
+    if (read->is_binary || !read->is_utf8 || read->payload.length > UNHEARD_BYTES_MAX ||
+        envelope_parse(read->payload, &envelope) != ENVELOPE_OK)
+        return true;
+    if (envelope.type == ENVELOPE_PING)
+        conn_out_text(loop, conn, BYTES("{\"type\":\"pong\"}"));
+    if (!may_answer || !is_answer(conn, &envelope))
+        return true;
+    conn->input->unasked = 0;
+    return false;
+}
+
 static enum pause handle_message(struct loop *loop, struct conn *conn, const struct ws_read *read)
 {
     struct bytes text = read->payload;
     bool is_long = text.length > PARSED_BYTES_PER_TURN && is_in_reader(conn, text);
     loop->stats.counters[COUNTER_MESSAGES_IN]++;
+    if (is_unheard(loop, conn, read))
+        return PAUSE_NONE;
     if (conn->is_away) {
         edge_say(loop, conn, read->is_binary, text);
         return PAUSE_NONE;
@@ -315,7 +365,8 @@ void messages_drop_input_when_idle(struct conn *conn)
 {
     const struct conn_input *input = conn->input;
     if (input != NULL && ws_reader_is_idle(&input->reader) && input->unread.length == 0 &&
-        input->join == NULL && input->entrance == NULL && input->parser == NULL)
+        input->join == NULL && input->entrance == NULL && input->parser == NULL &&
+        input->unasked == 0)
         conn_drop_input(conn);
 }
 

@@ -110,6 +110,8 @@ static void tell_event(struct loop *loop, uint32_t client, const struct event *e
         abandon_recipient(loop, client);
         return;
     }
+    if (event->type == EVENT_SKIPPED)
+        frame.counts = event->number;
     tell(loop, client, &frame);
     count_deliveries(loop, 1);
     payload_release(frame.payload);
@@ -177,6 +179,7 @@ static void perform_emit(struct loop *loop, const struct effect_emit *effect)
     const struct party *party = effect->room->party;
     struct frame frame = {0};
     const struct frame *encoded = encode(loop, &effect->event, &frame) ? &frame : NULL;
+    frame.counts = 1;
     enum log_readers readers = effect->address.readers;
     uint32_t except = effect->except == NULL ? CLIENT_NONE : effect->except->client;
     if (effect->event.type == EVENT_ERROR)
@@ -221,6 +224,7 @@ static void perform_keep_state(struct loop *loop, const struct effect_keep_state
         refuse_for_memory(loop, effect->client);
         return;
     }
+    frame.counts = 1;
     if (relay_keep_state(&loop->relay, effect->room, frame.payload))
         queue_for_room(loop, effect->room, effect->client, true, &frame);
     else
@@ -243,7 +247,8 @@ static void perform_keep_private(struct loop *loop, const struct effect_keep_pri
 static void tell_payload(struct loop *loop, uint32_t client, struct payload *payload)
 {
     assert(payload != NULL);
-    const struct frame frame = {bytes_of(payload->data, payload->length), payload};
+    const struct frame frame = {.bytes = bytes_of(payload->data, payload->length),
+                                .payload = payload};
     tell(loop, client, &frame);
     count_deliveries(loop, 1);
 }
@@ -264,7 +269,7 @@ static void perform_tell_missed(struct loop *loop, const struct effect_tell_miss
                            .type = EVENT_SKIPPED, .room = effect->room, .number = missed.skipped});
             continue;
         }
-        const struct frame frame = {missed.frame, missed.payload};
+        const struct frame frame = {.bytes = missed.frame, .payload = missed.payload, .counts = 1};
         tell(loop, effect->client, &frame);
         count_deliveries(loop, 1);
         loop->work += missed.frame.length / 1024;
@@ -446,15 +451,18 @@ static void perform_room_closed(struct loop *loop, const struct effect_room_clos
     loop->work += room->member_count;
 }
 
-/* Another node has its slice now, or nobody. Who comes again finds out who. */
+/* Another node has its slice now, or nobody. Who is adrift already stays; see edge_keep_member().
+ */
 static void perform_room_lost(struct loop *loop, const struct effect_room_lost *effect)
 {
     const struct room *room = effect->room;
     uint32_t at = 0;
     uint32_t client;
-    while (room_next_client(room, &at, &client))
-        close_unseated(loop, client, COUNTER_RESTARTING, WS_CLOSE_SERVICE_RESTART,
-                       BYTES("server is restarting"));
+    while (room_next_client(room, &at, &client)) {
+        if (!loop_client(loop, client)->is_away)
+            close_unseated(loop, client, COUNTER_RESTARTING, WS_CLOSE_SERVICE_RESTART,
+                           BYTES("server is restarting"));
+    }
     loop->work += room->member_count;
 }
 

@@ -5,6 +5,7 @@
 
 #include "server/codes.h"
 #include "server/conn_in.h"
+#include "server/conn_life.h"
 #include "server/edge.h"
 #include "server/home.h"
 #include "server/http/gather.h"
@@ -47,6 +48,9 @@ static void handle_item(struct loop *loop, struct link_end *end, const struct li
     case LINK_ANSWER:
         gather_take(loop, end, item);
         break;
+    case LINK_RETURN:
+        home_return(loop, end, item);
+        break;
     case LINK_KINDS:
         break;
     }
@@ -69,8 +73,10 @@ static void take(struct loop *loop, struct bytes message)
         void_end(loop, end);
         end = links_take(loop, message);
     }
-    if (loop->links->has_new_link)
+    if (loop->links->has_new_link) {
         edge_retry(loop);
+        edge_retry_returns(loop);
+    }
     loop->links->has_new_link = false;
     if (end == NULL)
         return;
@@ -100,7 +106,36 @@ void remote_look_at_owners(struct loop *loop)
     edge_check_owners(loop);
     codes_check_owners(loop);
     edge_retry(loop);
+    edge_retry_returns(loop);
     atomic_store(&loop->owners_handled, changes);
+}
+
+/* Seats a client that was adrift here, since its room has come to this node. */
+static void seat_here(struct loop *loop, struct conn *conn)
+{
+    size_t charge = conn_charge(conn);
+    struct join *join = edge_take_way_back(loop, conn);
+    uint32_t owner = code_owner(join->code, loop->relay.config.loop_count);
+    conn->input->join = join;
+    loop->charged += conn_charge(conn) - charge;
+    loop->stats.counters[COUNTER_SEATED_AGAIN]++;
+    if (owner == loop->index) {
+        conn_in_resume(loop, conn);
+        return;
+    }
+    conn_set_state(conn, CONN_MOVING);
+    conn->move_target = owner;
+    conn_life_send(loop, conn);
+}
+
+static void seat_again(struct loop *loop)
+{
+    struct conn *conn;
+    uint32_t looked_at = 0;
+    while ((conn = edge_next_return(loop, &looked_at)) != NULL) {
+        seat_here(loop, conn);
+        settle_outcome(loop);
+    }
 }
 
 void remote_check(struct loop *loop)
@@ -113,4 +148,5 @@ void remote_check(struct loop *loop)
     codes_fill(loop);
     while ((end = links_find_void(loop)) != NULL)
         void_end(loop, end);
+    seat_again(loop);
 }

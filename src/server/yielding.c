@@ -1,21 +1,30 @@
-/* All members are closed before the first one leaves: nobody is told that others went before. */
+/*
+ * Members of protocol 3 whose connections are here stay, adrift: what they are told until they
+ * leave is counted. All others are closed before the first one leaves: nobody is told that others
+ * went before.
+ */
 #include "server/yielding.h"
 
 #include "server/admission.h"
 #include "server/conn_out.h"
+#include "server/edge.h"
 #include "server/perform.h"
 #include "server/records.h"
 
-static void close_all(struct loop *loop, const struct room *room)
+static void close(struct loop *loop, struct conn *conn)
+{
+    loop->stats.counters[COUNTER_RESTARTING]++;
+    conn_out_close_for_restart(loop, conn);
+}
+
+static void close_others(struct loop *loop, const struct room *room)
 {
     uint32_t at = 0;
     uint32_t client;
     while (room_next_client(room, &at, &client)) {
         struct conn *conn = loop_client(loop, client);
-        /* If it is neither, it is closing for another reason. */
-        if (conn->state == CONN_OPEN || conn->state == CONN_REMOTE)
-            loop->stats.counters[COUNTER_RESTARTING]++;
-        conn_out_close(loop, conn, WS_CLOSE_SERVICE_RESTART, BYTES("server is restarting"));
+        if (conn->state == CONN_REMOTE)
+            close(loop, conn);
     }
 }
 
@@ -28,6 +37,8 @@ static struct room *let_go(struct loop *loop, struct room *room)
     uint32_t client;
     while (room != NULL && room_next_client(room, &at, &client)) {
         struct conn *conn = loop_client(loop, client);
+        if (conn->state == CONN_OPEN && !edge_keep_member(loop, conn))
+            close(loop, conn);
         relay_leave(&loop->relay, &conn->seat, DEPARTURE_CUT_OFF, &effects);
         perform_effects(loop, &effects);
         admission_seat_changed(loop, conn);
@@ -41,7 +52,7 @@ static struct room *let_go(struct loop *loop, struct room *room)
 struct room *yielding_hand_over(struct loop *loop, struct room *room)
 {
     if (room_protocol(room) == PROTOCOL_3) {
-        close_all(loop, room);
+        close_others(loop, room);
         room = let_go(loop, room);
     }
     if (room != NULL)

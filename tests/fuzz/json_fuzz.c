@@ -279,6 +279,7 @@ static void check_envelope(struct bytes text, enum json_kind kind)
         [FIELD_REASON] = "reason",
         [FIELD_BAN] = "ban",
         [FIELD_MUTED] = "muted",
+        [FIELD_UNASKED] = "unasked",
     };
     struct envelope envelope;
     enum envelope_result result = envelope_parse(text, &envelope);

@@ -69,7 +69,7 @@ static struct bytes check_message(struct bytes message)
 
 static bool write_frame(struct buf *buf, const struct link_item *item)
 {
-    size_t begin = link_put_frame(buf, item->text, link_item_client(item, 0));
+    size_t begin = link_put_frame(buf, item->text, item->counts, link_item_client(item, 0));
     bool is_written = begin != SIZE_MAX;
     for (uint32_t i = 1; i < item->client_count; i++)
         is_written = is_written && link_add_client(buf, begin, link_item_client(item, i));
@@ -86,7 +86,7 @@ static bool write(struct buf *buf, const struct link_item *item)
     case LINK_LEAVE:
         return link_put_leave(buf, item->client, item->departure);
     case LINK_ENTERED:
-        return link_put_entered(buf, item->client, item->entered, (enum link_outcome)item->outcome);
+        return link_put_entered(buf, item);
     case LINK_FRAME:
         return write_frame(buf, item);
     case LINK_CLOSE:
@@ -95,6 +95,8 @@ static bool write(struct buf *buf, const struct link_item *item)
         return link_put_ask(buf, item);
     case LINK_ANSWER:
         return link_put_answer(buf, item);
+    case LINK_RETURN:
+        return link_put_return(buf, item);
     case LINK_KINDS:
         break;
     }

@@ -436,6 +436,14 @@ static void take_left(struct player *player)
     player->connection = connection;
 }
 
+/* Without `heard` the relay seats the player anew just now, and does not know. */
+static void take_pong(struct player *player, struct bytes text)
+{
+    uint64_t heard = text_number(text, "heard");
+    if (heard != TEXT_NO_NUMBER)
+        confirm(player, heard);
+}
+
 static void take_of_member(struct player *player, struct bytes text)
 {
     if (take_numbered(player, text))
@@ -444,7 +452,7 @@ static void take_of_member(struct player *player, struct bytes text)
         player->seen +=
             is_broken(player, BREAK_CLIENT_SKIPPED_ONCE) ? 1 : text_number(text, "count");
     else if (text_has_string(text, "type", "pong"))
-        confirm(player, text_number(text, "heard"));
+        take_pong(player, text);
     else if (text_has_string(text, "type", "left"))
         take_left(player);
     else

@@ -73,6 +73,21 @@ static void opened(void *owner)
     trace(owner, "is open", "");
 }
 
+/* A guest whose room has another home is seated again, and answers at once. */
+static void answer_unasked(struct guest *guest, const char *text)
+{
+    const char *number = strstr(text, "\"unasked\":");
+    uint32_t unasked;
+    if (strncmp(text, "{\"type\":\"joined\"", 16) != 0 || number == NULL ||
+        sscanf(number, "\"unasked\":%" SCNu32, &unasked) != 1)
+        return;
+    char answer[64];
+    int length =
+        snprintf(answer, sizeof answer, "{\"type\":\"resumed\",\"unasked\":%" PRIu32 "}", unasked);
+    trace(guest, "says", answer);
+    wire_say(guest->wire, answer, (size_t)length);
+}
+
 static void heard(void *owner, const char *text, size_t length)
 {
     struct guest *guest = owner;
@@ -85,6 +100,7 @@ static void heard(void *owner, const char *text, size_t length)
         guest->first = item;
     guest->last = item;
     trace(guest, "hears", text);
+    answer_unasked(guest, text);
 }
 
 /* It waits in the list as its bytes, in hexadecimal. */

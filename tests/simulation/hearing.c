@@ -43,9 +43,8 @@ static void meet(struct player *player, uint32_t number, bool came_later)
 
 void party_host_leaves(struct party *party)
 {
-    const struct player *host = &party->players[0];
-    if (party->host_left != host->connections) {
-        party->host_left = host->connections;
+    if (party->host_left != party->host_seated) {
+        party->host_left = party->host_seated;
         party->host_left_ns = network_now_ns();
     }
 }
@@ -132,7 +131,9 @@ static void meet_all(struct player *player, const char *text, const char *before
 
 static void take_seat(struct player *player, const char *text)
 {
-    const struct party *party = player->party;
+    struct party *party = player->party;
+    if (player->number == 0)
+        party->host_seated = player->connections;
     uint32_t before = player->index;
     bool was_here = strcmp(player->code, player->tried) == 0;
     memcpy(player->code, player->tried, sizeof player->code);

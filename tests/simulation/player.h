@@ -62,6 +62,7 @@ struct party {
     char closing[8];       /* the code of a room that has ended, or will: its host wants that */
     uint64_t host_left_ns; /* when the first member heard that, or all were cut off, */
     uint32_t host_left;    /* and of which of its connections */
+    uint32_t host_seated;  /* the last connection with which it was seated, as it knows */
     uint64_t hit_ns;       /* when a refusal of memory cost it a connection */
     uint32_t player_count;
     struct player players[PLAYERS_MAX];
@@ -96,7 +97,7 @@ void player_says_some(struct player *player);
 /* What the server says to it. */
 void player_hears(struct player *player, const char *text);
 
-/* The connection that the host has now is gone, if nobody knew so: its room ends a grace later. */
+/* The connection that the host has had is gone, if nobody knew so: its room ends a grace later. */
 void party_host_leaves(struct party *party);
 
 #endif

@@ -24,6 +24,7 @@
 /* A server lets a client wait for a node that can answer it, and then closes it. */
 #define ENTERED_NS (ENTRANCE_WAIT_MS * NETWORK_MS + PROMPT_NS)
 #define TOLD_NS ((ENTRANCE_WAIT_MS + 500) * NETWORK_MS) /* the same of one whom nobody can */
+#define RETURN_NS (20 * NETWORK_S) /* until who stays has its seat again, faults included */
 #define NOTICED_NS (8 * NETWORK_S) /* an edge hears no more of a home for 5 s, and then says so */
 
 /* A party before the node dies: where its room is, and where its members' connections are. */
@@ -98,13 +99,22 @@ static void gather(struct gathering *gathering, int protocol)
         scene_fails("room %s is nowhere", code);
 }
 
-/* Its members elsewhere are sent away, to come again; and then there is no such room. */
-static void expect_end(const struct gathering *gathering, uint32_t dead)
+/*
+ * Whether a member stays connected when its room's node is lost, and waits for its seat: in
+ * protocol 3 who is not at the node that has died; WORLD_NOWHERE: none has.
+ */
+static bool stays(const struct gathering *gathering, int protocol, uint32_t member, uint32_t dead)
+{
+    return protocol == 3 && gathering->edges[member] != dead;
+}
+
+/* Its members elsewhere are sent away, to come again, or stay; and then there is no such room. */
+static void expect_end(const struct gathering *gathering, int protocol, uint32_t dead)
 {
     for (uint32_t i = 0; i < MEMBERS; i++) {
         if (gathering->edges[i] == dead)
             guest_expect_lost(gathering->members[i], PROMPT_NS);
-        else
+        else if (!stays(gathering, protocol, i, dead))
             guest_expect_close_at_last(gathering->members[i], 1012, "server is restarting",
                                        NOTICED_NS);
     }
@@ -140,33 +150,60 @@ static struct guest *come_back(int protocol, const char *name, const char *code)
     scene_fails("%s can't come back to %s", name, code);
 }
 
+/* It is seated again over the connection that it has, unasked; with all that it missed? */
+static void expect_seat(struct guest *guest, const char *index, bool is_recovered)
+{
+    const char *text = guest_hear(guest, RETURN_NS);
+    while (strstr(text, "\"unasked\":") == NULL)
+        text = guest_hear(guest, RETURN_NS);
+    guest_take_seat(guest, text);
+    if (strcmp(guest_index(guest), index) != 0)
+        scene_fails("who was %s in %s is seated again as %s", index, guest_code(guest),
+                    guest_index(guest));
+    if (is_recovered && strstr(text, "\"recovered\":true") == NULL)
+        scene_fails("%s in %s lost something by a move: %s", index, guest_code(guest), text);
+}
+
 static void expect_state(struct guest *guest)
 {
     while (strstr(guest_hear(guest, PROMPT_NS), STATE_TEXT) == NULL)
         continue;
 }
 
+/* What becomes of a party whose room was at a node, or who had members there. */
+enum fate {
+    DIED,  /* the node, with its connections */
+    LOST,  /* its slices; it lives */
+    MOVED, /* the same, and the rooms just as they were */
+};
+
 /*
  * All who were cut off with a node come back to the seats that they had, and to the state of the
  * room; all of them if the room was there. Who has come not long ago may be too late for its seat
  * in a room that went on meanwhile: it is held as long as it was taken.
  */
-static void expect_return(struct gathering *gathering, int protocol, uint32_t dead, bool is_held)
+static void expect_return(struct gathering *gathering, int protocol, uint32_t node, enum fate fate,
+                          bool is_held)
 {
     char code[16];
+    uint32_t dead = fate == DIED ? node : WORLD_NOWHERE;
+    bool is_lost = gathering->home == node;
     snprintf(code, sizeof code, "%s", guest_code(gathering->members[0]));
-    is_held = is_held || gathering->home == dead;
     for (uint32_t i = 0; i < MEMBERS; i++) {
-        if (gathering->home != dead && gathering->edges[i] != dead)
+        struct guest **member = &gathering->members[i];
+        if (!is_lost && gathering->edges[i] != dead)
             continue;
         char before[64];
-        snprintf(before, sizeof before, "%s", guest_index(gathering->members[i]));
-        gathering->members[i] = come_back(protocol, names[i], code);
-        if (is_held && strcmp(guest_index(gathering->members[i]), before) != 0)
-            scene_fails("who was %s in %s is %s now", before, code,
-                        guest_index(gathering->members[i]));
+        snprintf(before, sizeof before, "%s", guest_index(*member));
+        if (stays(gathering, protocol, i, dead)) {
+            expect_seat(*member, before, fate == MOVED);
+            continue;
+        }
+        *member = come_back(protocol, names[i], code);
+        if ((is_held || is_lost) && strcmp(guest_index(*member), before) != 0)
+            scene_fails("who was %s in %s is %s now", before, code, guest_index(*member));
         if (protocol != 1)
-            expect_state(gathering->members[i]);
+            expect_state(*member);
     }
     for (uint32_t i = 0; i < MEMBERS; i++) {
         expect_life(gathering->members[i]);
@@ -248,7 +285,7 @@ static void expect_death(struct gathering gatherings[PARTIES], uint32_t dead, bo
     }
     for (uint32_t i = 0; i < PARTIES; i++) {
         if (gatherings[i].home == dead)
-            expect_end(&gatherings[i], dead);
+            expect_end(&gatherings[i], protocol_of(i), dead);
     }
     if (network_once_in(2))
         expect_vain_waiting(gatherings, dead);
@@ -259,7 +296,7 @@ static void expect_death(struct gathering gatherings[PARTIES], uint32_t dead, bo
         if (may_have_ended(&gatherings[i], protocol_of(i), dead))
             gather(&gatherings[i], protocol_of(i));
         else
-            expect_return(&gatherings[i], protocol_of(i), dead, is_held);
+            expect_return(&gatherings[i], protocol_of(i), dead, DIED, is_held);
     }
 }
 
@@ -271,10 +308,10 @@ static void expect_loss(struct gathering gatherings[PARTIES], uint32_t loser)
     for (uint32_t i = 0; i < PARTIES; i++) {
         for (uint32_t member = 0; member < MEMBERS; member++) {
             struct guest *guest = gatherings[i].members[member];
-            if (gatherings[i].home == loser)
-                guest_expect_close_at_last(guest, 1012, "server is restarting", NOTICED_NS);
-            else
+            if (gatherings[i].home != loser)
                 expect_life(guest);
+            else if (!stays(&gatherings[i], protocol_of(i), member, WORLD_NOWHERE))
+                guest_expect_close_at_last(guest, 1012, "server is restarting", NOTICED_NS);
         }
     }
     for (uint32_t i = 0; i < PARTIES; i++) {
@@ -284,32 +321,8 @@ static void expect_loss(struct gathering gatherings[PARTIES], uint32_t loser)
         if (protocol_of(i) == 1)
             gather(&gatherings[i], 1);
         else
-            expect_return(&gatherings[i], protocol_of(i), loser, true);
+            expect_return(&gatherings[i], protocol_of(i), loser, LOST, true);
     }
-}
-
-/* A member of protocol 3 comes back with what it has, and gets all that it missed: its counts went
- * along. */
-static void expect_recovery(const struct guest *member, const char *name)
-{
-    char code[16];
-    char epoch[32];
-    snprintf(code, sizeof code, "%s", guest_code(member));
-    snprintf(epoch, sizeof epoch, "%s", guest_epoch(member));
-    for (int tries = 0; tries < TRIES_MAX; tries++) {
-        struct guest *guest = guest_come(3, name);
-        guest_say(guest,
-                  "{\"type\":\"join\",\"clientId\":\"%s\",\"session\":\"session of a guest\","
-                  "\"attempt\":%llu,\"room\":\"%s\",\"epoch\":\"%s\",\"seen\":0}",
-                  name, (unsigned long long)(network_now_ns() / RETRY_NS), code, epoch);
-        const char *text = guest_hear_if(guest, ENTERED_NS);
-        if (text != NULL && strstr(text, "\"recovered\":true") == NULL)
-            scene_fails("%s lost something by a move: %s", name, text);
-        scene_wait(RETRY_NS);
-        if (text != NULL)
-            return;
-    }
-    scene_fails("%s can't come back to %s", name, code);
 }
 
 /* A node that lives gives some slices to others: their rooms go on there, just as they were. */
@@ -328,10 +341,10 @@ static void expect_move(struct gathering gatherings[PARTIES], uint32_t giver, bo
     for (uint32_t i = 0; i < PARTIES; i++) {
         for (uint32_t member = 0; member < MEMBERS; member++) {
             struct guest *guest = gatherings[i].members[member];
-            if (are_moved[i])
-                guest_expect_close_at_last(guest, 1012, "server is restarting", NOTICED_NS);
-            else
+            if (!are_moved[i])
                 expect_life(guest);
+            else if (!stays(&gatherings[i], protocol_of(i), member, WORLD_NOWHERE))
+                guest_expect_close_at_last(guest, 1012, "server is restarting", NOTICED_NS);
         }
     }
     for (uint32_t i = 0; i < PARTIES; i++) {
@@ -340,10 +353,8 @@ static void expect_move(struct gathering gatherings[PARTIES], uint32_t giver, bo
         guest_cut_off(onlookers[i]);
     }
     for (uint32_t i = 0; i < PARTIES; i++) {
-        if (are_moved[i] && protocol_of(i) == 3)
-            expect_recovery(gatherings[i].members[MEMBERS - 1], names[MEMBERS - 1]);
         if (are_moved[i])
-            expect_return(&gatherings[i], protocol_of(i), giver, true);
+            expect_return(&gatherings[i], protocol_of(i), giver, MOVED, true);
     }
 }
 

@@ -40,6 +40,7 @@ WRAPPED(void, conn_out_close, struct loop *loop, struct conn *conn, uint16_t cod
         struct bytes reason);
 WRAPPED(enum edge_answer, edge_enter, struct loop *loop, struct conn *conn,
         const struct envelope *envelope, struct bytes text, struct entrance *kept);
+WRAPPED(bool, edge_keep_member, struct loop *loop, struct conn *conn);
 /* NOLINTEND(bugprone-reserved-identifier) */
 
 struct tap_text {
@@ -109,8 +110,25 @@ static void drop_first(struct tap_line *line)
     free(first);
 }
 
+/*
+ * Behind a link that is void nothing comes but `joined`, unasked: what was told before is lost, and
+ * with it each such `joined` but the last, which has the number of those that were not heard.
+ */
+static void drop_lost(struct tap_line *line, struct bytes text)
+{
+    const struct tap_text *last = NULL;
+    for (const struct tap_text *told = line->first; told != NULL; told = told->next) {
+        if (bytes_equal(bytes_of_string(told->text), text))
+            last = told;
+    }
+    while (line->first != last)
+        drop_first(line);
+}
+
 bool tap_take(struct tap_line *line, struct bytes text)
 {
+    if (text_number(text, "unasked") != TEXT_NO_NUMBER)
+        drop_lost(line, text);
     struct tap_text *told = line->first;
     if (told == NULL || !bytes_equal(bytes_of_string(told->text), text))
         return false;
@@ -261,6 +279,18 @@ enum edge_answer __wrap_edge_enter(struct loop *loop, struct conn *conn,
     return answer;
 }
 
+/* A member whose room goes to another node will enter there. */
+bool __wrap_edge_keep_member(struct loop *loop, struct conn *conn)
+{
+    if (!__real_edge_keep_member(loop, conn))
+        return false;
+    note_entrance((struct home_entrance){.incarnation = loop->server->peers->incarnation,
+                                         .loop = loop->index,
+                                         .client = conn->handle,
+                                         .tapped = tapped_at_socket(conn)});
+    return true;
+}
+
 /*
  * Seats are held for a time of the loop's clock. That may be a little late, and goes on by some of
  * a gap in which everything stands still; the network's clock goes on by all of it.
@@ -328,8 +358,12 @@ void __wrap_relay_receive_binary(struct relay *relay, struct speaker speaker, st
 void __wrap_relay_carry_out(struct relay *relay, struct speaker speaker, const struct join *join,
                             struct effects *effects)
 {
-    const struct tap_line *line = tapped_of(conn_of(speaker)).line;
+    struct tap_line *line = tapped_of(conn_of(speaker)).line;
     bool was_in_turn = enter_tap();
+    if (line != NULL && join->unasked != 0) {
+        line->has_entered = conn_is_remote(conn_of(speaker));
+        line->has_left = false;
+    }
     if (line != NULL)
         begin_input(conn_of(speaker), text_format("%s", line->entry));
     leave_tap(NULL, was_in_turn);
@@ -460,4 +494,9 @@ void __wrap_conn_out_close(struct loop *loop, struct conn *conn, uint16_t code, 
         leave_tap(tapped.line->witness, was_in_turn);
     }
     __real_conn_out_close(loop, conn, code, reason);
+}
+
+const char *tap_first(const struct tap_line *line)
+{
+    return line->first == NULL ? "nothing" : line->first->text;
 }

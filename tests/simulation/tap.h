@@ -40,6 +40,9 @@ bool tap_take(struct tap_line *line, struct bytes text);
 /* Whether the player has taken all that it was told. */
 bool tap_is_empty(const struct tap_line *line);
 
+/* The first text that it was told and has not taken. */
+const char *tap_first(const struct tap_line *line);
+
 void tap_release(struct tap_line *line);
 
 /* The text that says the same as a binary message to a client, or to the server; to be freed. */

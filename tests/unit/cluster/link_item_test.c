@@ -154,25 +154,99 @@ static void leave_is_written_and_read(void **state)
 static void entered_is_written_and_read(void **state)
 {
     (void)state;
-    assert_true(link_put_entered(&buf, 7, 9, LINK_OUTCOME_SEATED));
-    assert_written(BYTES("\x0a\0\0\0\4\7\0\0\0\x09\0\0\0\0"));
+    struct link_item entered = {.client = 7, .entered = 9, .outcome = LINK_OUTCOME_SEATED};
+    assert_true(link_put_entered(&buf, &entered));
+    assert_written(BYTES("\x0b\0\0\0\4\7\0\0\0\x09\0\0\0\0\0"));
     read_one();
     assert_int_equal(item.kind, LINK_ENTERED);
     assert_int_equal(item.client, 7);
     assert_int_equal(item.entered, 9);
     assert_int_equal(item.outcome, LINK_OUTCOME_SEATED);
+    assert_false(item.has_seat);
     buf.length = 0;
-    assert_true(link_put_entered(&buf, 7, LINK_HANDLE_NONE, LINK_OUTCOME_UNTOLD));
+    entered.entered = LINK_HANDLE_NONE;
+    entered.outcome = LINK_OUTCOME_UNTOLD;
+    assert_true(link_put_entered(&buf, &entered));
     read_one();
     assert_true(item.entered == LINK_HANDLE_NONE);
     assert_int_equal(item.outcome, LINK_OUTCOME_UNTOLD);
+}
+
+#define SEAT_TEXT                                    \
+    "\1\2\3\4\5\6\7\x08"               /* code */    \
+    "\x11\x12\x13\x14\x15\x16\x17\x18" /* epoch */   \
+    "\x21\x22\x23\x24\x25\x26\x27\x28" /* seen */    \
+    "\x31\x32\x33\x34"                 /* session */ \
+    "\x41\x42\x43\x44"                 /* attempt */ \
+    "me"
+#define SEAT_WITHOUT_ID "\1\2\3\4\5\6\7\x08\1\2\3\4\5\6\7\x08\1\2\3\4\5\6\7\x08\1\2\3\4\5\6\7\x08"
+#define SEAT_OF_NO_SESSION \
+    "\1\2\3\4\5\6\7\x08\1\2\3\4\5\6\7\x08\1\2\3\4\5\6\7\x08\0\0\0\0\5\6\7\x08me"
+
+static const struct link_seat seat = {.code = 0x0807060504030201,
+                                      .epoch = 0x1817161514131211,
+                                      .seen = 0x2827262524232221,
+                                      .session = 0x34333231,
+                                      .attempt = 0x44434241};
+
+static void assert_seat(void)
+{
+    assert_true(item.seat.code == seat.code && item.seat.epoch == seat.epoch);
+    assert_true(item.seat.seen == seat.seen);
+    assert_int_equal(item.seat.session, seat.session);
+    assert_int_equal(item.seat.attempt, seat.attempt);
+    assert_text(item.text, BYTES("me"));
+}
+
+static void entered_has_a_seat(void **state)
+{
+    (void)state;
+    assert_true(link_put_entered(&buf, &(struct link_item){.client = 7,
+                                                           .entered = 9,
+                                                           .outcome = LINK_OUTCOME_SEATED,
+                                                           .has_seat = true,
+                                                           .seat = seat,
+                                                           .text = BYTES("me")}));
+    assert_written(BYTES("\x2d\0\0\0\4\7\0\0\0\x09\0\0\0\0\1" SEAT_TEXT));
+    read_one();
+    assert_int_equal(item.entered, 9);
+    assert_true(item.has_seat);
+    assert_seat();
+}
+
+static void return_is_written_and_read(void **state)
+{
+    struct link_item again = {.client = 7,
+                              .origin = BYTES("o"),
+                              .unasked = 0x01020304,
+                              .seat = seat,
+                              .text = BYTES("me")};
+    (void)state;
+    assert_true(link_put_return(&buf, &again));
+    assert_written(BYTES("\x2e\0\0\0\x09\7\0\0\0\0\1o\4\3\2\1" SEAT_TEXT));
+    read_one();
+    assert_int_equal(item.kind, LINK_RETURN);
+    assert_int_equal(item.client, 7);
+    assert_int_equal(item.protocol, 3);
+    assert_int_equal(item.unasked, 0x01020304);
+    assert_text(item.origin, BYTES("o"));
+    assert_false(item.has_address);
+    assert_seat();
+    buf.length = 0;
+    again.has_address = true;
+    again.address.octets[15] = 9;
+    assert_true(link_put_return(&buf, &again));
+    read_one();
+    assert_true(item.has_address);
+    assert_int_equal(item.address.octets[15], 9);
+    assert_seat();
 }
 
 static void a_frame_has_its_clients(void **state)
 {
     (void)state;
     assert_true(link_put_say(&buf, 1, false, BYTES("before")));
-    size_t begin = link_put_frame(&buf, BYTES("\x81\1x"), 5);
+    size_t begin = link_put_frame(&buf, BYTES("\x81\1x"), 1, 5);
     assert_int_equal(begin, 16);
     assert_true(link_add_client(&buf, begin, 0x01020304));
     assert_true(link_add_client(&buf, begin, 0));
@@ -194,10 +268,11 @@ static void a_frame_has_its_clients(void **state)
 static void a_frame_is_written_as_it_is_said(void **state)
 {
     (void)state;
-    assert_int_equal(link_put_frame(&buf, BYTES("\x81\1x"), 5), 0);
+    assert_int_equal(link_put_frame(&buf, BYTES("\x81\1x"), 0x0807060504030201, 5), 0);
     assert_true(link_add_client(&buf, 0, 6));
-    assert_written(BYTES("\x10\0\0\0\5\3\0\0\0\x81\1x\5\0\0\0\6\0\0\0"));
+    assert_written(BYTES("\x18\0\0\0\5\1\2\3\4\5\6\7\x08\3\0\0\0\x81\1x\5\0\0\0\6\0\0\0"));
     read_one();
+    assert_true(item.counts == 0x0807060504030201);
     assert_int_equal(item.client_count, 2);
 }
 
@@ -205,7 +280,7 @@ static void a_frame_has_no_more_clients_than_the_reader_takes(void **state)
 {
     (void)state;
     struct bytes frame = BYTES("\x81\1x");
-    assert_int_equal(link_put_frame(&buf, frame, 0), 0);
+    assert_int_equal(link_put_frame(&buf, frame, 1, 0), 0);
     for (uint32_t i = 1; i < LINK_CLIENTS_MAX; i++)
         assert_true(link_add_client(&buf, 0, i));
     size_t length = buf.length;
@@ -310,62 +385,74 @@ static void answer_is_written_and_read(void **state)
 static void what_is_wrong_is_broken(void **state)
 {
     const struct bytes wrong[] = {
-        BYTES(""),                                 /* no kind */
-        BYTES("\0\1\0\0\0\0"),                     /* kinds that are none */
-        BYTES("\x09\1\0\0\0\0"),                   /**/
-        BYTES("\xff"),                             /**/
-        BYTES("\1"),                               /* ENTER: nothing, or too little */
-        BYTES("\1\7\0\0"),                         /**/
-        BYTES("\1\7\0\0\0"),                       /**/
-        BYTES("\1\7\0\0\0\3"),                     /**/
-        BYTES("\1\7\0\0\0\3\0"),                   /**/
-        BYTES("\1\7\0\0\0\3\0\0"),                 /**/
-        BYTES("\1\7\0\0\0\3\0\0\2x"),              /* the origin is longer */
-        BYTES("\1\7\0\0\0\3\0\1\1\2\3\4\5\6\7\1"), /* so is the address */
-        BYTES("\1\xff\xff\xff\xff\3\0\0\0x"),      /* no client */
-        BYTES("\1\7\0\0\0\0\0\0\0x"),              /* protocols that there are not */
-        BYTES("\1\7\0\0\0\4\0\0\0x"),              /**/
-        BYTES("\1\7\0\0\0\3\2\0\0x"),              /* flags are 0 or 1 */
-        BYTES("\1\7\0\0\0\3\0\2\0x"),              /**/
-        BYTES("\1\7\0\0\0\3\0\0\0\xff"),           /* no UTF-8 */
-        BYTES("\2\7\0\0"),                         /* SAY */
-        BYTES("\2\7\0\0\0"),                       /**/
-        BYTES("\2\xff\xff\xff\xff\0x"),            /**/
-        BYTES("\2\7\0\0\0\2x"),                    /**/
-        BYTES("\2\7\0\0\0\0\xc3"),                 /**/
-        BYTES("\3\7\0\0"),                         /* LEAVE */
-        BYTES("\3\7\0\0\0"),                       /**/
-        BYTES("\3\xff\xff\xff\xff\0"),             /**/
-        BYTES("\3\7\0\0\0\3"),                     /* no departure */
-        BYTES("\3\7\0\0\0\0\0"),                   /* a byte more */
-        BYTES("\4\7\0\0\0\x09\0\0"),               /* ENTERED */
-        BYTES("\4\7\0\0\0\x09\0\0\0"),             /**/
-        BYTES("\4\xff\xff\xff\xff\x09\0\0\0\0"),   /**/
-        BYTES("\4\7\0\0\0\xff\xff\xff\xff\0"),     /* seated, without a handle */
-        BYTES("\4\7\0\0\0\x09\0\0\0\1"),           /* not seated, with one */
-        BYTES("\4\7\0\0\0\xff\xff\xff\xff\5"),     /* no outcome */
-        BYTES("\4\7\0\0\0\x09\0\0\0\0\0"),         /* a byte more */
-        BYTES("\5\1\0\0"),                         /* FRAME */
-        BYTES("\5\1\0\0\0"),                       /**/
-        BYTES("\5\1\0\0\0x"),                      /* for no client */
-        BYTES("\5\1\0\0\0x\7\0\0"),                /* for a part of one */
-        BYTES("\5\1\0\0\0x\7\0\0\0\7"),            /* for one and a part of one */
-        BYTES("\5\0\0\0\0\7\0\0\0"),               /* an empty frame */
-        BYTES("\5\xff\xff\xff\xffx\7\0\0\0"),      /* a longer one than there is */
-        BYTES("\5\6\0\0\0x\7\0\0\0"),              /**/
-        BYTES("\5\1\0\0\0x\7\0\0\0\xff\xff\xff\xff"),
-        BYTES("\6\7\0\0"),                         /* CLOSE */
-        BYTES("\6\7\0\0\0"),                       /**/
-        BYTES("\6\7\0\0\0\xa1"),                   /**/
-        BYTES("\6\xff\xff\xff\xff\xa1\x0f"),       /**/
-        BYTES("\6\7\0\0\0\1\0"),                   /* codes that nobody may send */
-        BYTES("\6\7\0\0\0\xed\3"),                 /**/
-        BYTES("\6\7\0\0\0\0\0why"),                /* a word where none is said */
-        BYTES("\6\7\0\0\0\xa1\x0f\xff"),           /* no UTF-8 */
-        BYTES("\7\7\0\0\0\1\2\3\4\5\6\7"),         /* ASK: a code that ends early */
-        BYTES("\7\7\0\0\0\1\2\3\4\5\6\7\x08\2"),   /* flags are 0 or 1 */
-        BYTES("\7\7\0\0\0\1\2\3\4\5\6\7\x08\1\1"), /* half an address */
-        BYTES("\7\7\0\0\0\1\2\3\4\5\6\7\x08\0\0"), /* a byte more */
+        BYTES(""),                                         /* no kind */
+        BYTES("\0\1\0\0\0\0"),                             /* kinds that are none */
+        BYTES("\x0a\1\0\0\0\0"),                           /**/
+        BYTES("\xff"),                                     /**/
+        BYTES("\1"),                                       /* ENTER: nothing, or too little */
+        BYTES("\1\7\0\0"),                                 /**/
+        BYTES("\1\7\0\0\0"),                               /**/
+        BYTES("\1\7\0\0\0\3"),                             /**/
+        BYTES("\1\7\0\0\0\3\0"),                           /**/
+        BYTES("\1\7\0\0\0\3\0\0"),                         /**/
+        BYTES("\1\7\0\0\0\3\0\0\2x"),                      /* the origin is longer */
+        BYTES("\1\7\0\0\0\3\0\1\1\2\3\4\5\6\7\1"),         /* so is the address */
+        BYTES("\1\xff\xff\xff\xff\3\0\0\0x"),              /* no client */
+        BYTES("\1\7\0\0\0\0\0\0\0x"),                      /* protocols that there are not */
+        BYTES("\1\7\0\0\0\4\0\0\0x"),                      /**/
+        BYTES("\1\7\0\0\0\3\2\0\0x"),                      /* flags are 0 or 1 */
+        BYTES("\1\7\0\0\0\3\0\2\0x"),                      /**/
+        BYTES("\1\7\0\0\0\3\0\0\0\xff"),                   /* no UTF-8 */
+        BYTES("\2\7\0\0"),                                 /* SAY */
+        BYTES("\2\7\0\0\0"),                               /**/
+        BYTES("\2\xff\xff\xff\xff\0x"),                    /**/
+        BYTES("\2\7\0\0\0\2x"),                            /**/
+        BYTES("\2\7\0\0\0\0\xc3"),                         /**/
+        BYTES("\3\7\0\0"),                                 /* LEAVE */
+        BYTES("\3\7\0\0\0"),                               /**/
+        BYTES("\3\xff\xff\xff\xff\0"),                     /**/
+        BYTES("\3\7\0\0\0\3"),                             /* no departure */
+        BYTES("\3\7\0\0\0\0\0"),                           /* a byte more */
+        BYTES("\4\7\0\0\0\x09\0\0"),                       /* ENTERED */
+        BYTES("\4\7\0\0\0\x09\0\0\0"),                     /**/
+        BYTES("\4\7\0\0\0\x09\0\0\0\0"),                   /**/
+        BYTES("\4\xff\xff\xff\xff\x09\0\0\0\0\0"),         /**/
+        BYTES("\4\7\0\0\0\xff\xff\xff\xff\0\0"),           /* seated, without a handle */
+        BYTES("\4\7\0\0\0\x09\0\0\0\1\0"),                 /* not seated, with one */
+        BYTES("\4\7\0\0\0\xff\xff\xff\xff\5\0"),           /* no outcome */
+        BYTES("\4\7\0\0\0\x09\0\0\0\0\2"),                 /* flags are 0 or 1 */
+        BYTES("\4\7\0\0\0\x09\0\0\0\0\0\0"),               /* a byte more */
+        BYTES("\4\7\0\0\0\xff\xff\xff\xff\1\1" SEAT_TEXT), /* not seated, with a seat */
+        BYTES("\4\7\0\0\0\x09\0\0\0\0\1" SEAT_WITHOUT_ID), /* of nobody */
+        BYTES("\4\7\0\0\0\x09\0\0\0\0\1" SEAT_OF_NO_SESSION),
+        BYTES("\5\1\0\0\0\0\0\0\0\1\0\0"),                    /* FRAME */
+        BYTES("\5\1\0\0\0\0\0\0\0\1\0\0\0"),                  /**/
+        BYTES("\5\1\0\0\0\0\0\0\0\1\0\0\0x"),                 /* for no client */
+        BYTES("\5\1\0\0\0\0\0\0\0\1\0\0\0x\7\0\0"),           /* for a part of one */
+        BYTES("\5\1\0\0\0\0\0\0\0\1\0\0\0x\7\0\0\0\7"),       /* for one and a part of one */
+        BYTES("\5\1\0\0\0\0\0\0\0\0\0\0\0\7\0\0\0"),          /* an empty frame */
+        BYTES("\5\1\0\0\0\0\0\0\0\xff\xff\xff\xffx\7\0\0\0"), /* a longer one than there is */
+        BYTES("\5\1\0\0\0\0\0\0\0\6\0\0\0x\7\0\0\0"),         /**/
+        BYTES("\5\1\0\0\0\0\0\0\0\1\0\0\0x\7\0\0\0\xff\xff\xff\xff"),
+        BYTES("\x09\7\0\0\0\0\0\1\0\0"),                      /* RETURN */
+        BYTES("\x09\xff\xff\xff\xff\0\0\1\0\0\0" SEAT_TEXT),  /**/
+        BYTES("\x09\7\0\0\0\0\0\0\0\0\0" SEAT_TEXT),          /* its number is 0 */
+        BYTES("\x09\7\0\0\0\2\0\1\0\0\0" SEAT_TEXT),          /* flags are 0 or 1 */
+        BYTES("\x09\7\0\0\0\0\xff\1\0\0\0" SEAT_TEXT),        /* the origin is longer */
+        BYTES("\x09\7\0\0\0\0\0\1\0\0\0" SEAT_WITHOUT_ID),    /* of nobody */
+        BYTES("\x09\7\0\0\0\0\0\1\0\0\0" SEAT_OF_NO_SESSION), /**/
+        BYTES("\6\7\0\0"),                                    /* CLOSE */
+        BYTES("\6\7\0\0\0"),                                  /**/
+        BYTES("\6\7\0\0\0\xa1"),                              /**/
+        BYTES("\6\xff\xff\xff\xff\xa1\x0f"),                  /**/
+        BYTES("\6\7\0\0\0\1\0"),                              /* codes that nobody may send */
+        BYTES("\6\7\0\0\0\xed\3"),                            /**/
+        BYTES("\6\7\0\0\0\0\0why"),                           /* a word where none is said */
+        BYTES("\6\7\0\0\0\xa1\x0f\xff"),                      /* no UTF-8 */
+        BYTES("\7\7\0\0\0\1\2\3\4\5\6\7"),                    /* ASK: a code that ends early */
+        BYTES("\7\7\0\0\0\1\2\3\4\5\6\7\x08\2"),              /* flags are 0 or 1 */
+        BYTES("\7\7\0\0\0\1\2\3\4\5\6\7\x08\1\1"),            /* half an address */
+        BYTES("\7\7\0\0\0\1\2\3\4\5\6\7\x08\0\0"),            /* a byte more */
         BYTES("\7\xff\xff\xff\xff\1\2\3\4\5\6\7\x08\0"),
         /* ANSWER: a protocol that there is not, flags, an origin that is longer, no UTF-8 */
         BYTES("\x08\7\0\0\0\0\0\1\0\0\4\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
@@ -424,23 +511,25 @@ static void an_item_that_is_too_long_is_broken_at_once(void **state)
 static void what_does_not_fit_is_not_appended(void **state)
 {
     const struct link_item enter = {.protocol = 1};
+    const struct link_item again = {.unasked = 1, .seat = seat, .text = BYTES("me")};
     (void)state;
     buf_init(&buf, 11);
     assert_true(link_put_leave(&buf, 7, 2)); /* leaves one byte */
     assert_false(link_put_enter(&buf, &enter));
     assert_false(link_put_say(&buf, 7, false, BYTES("")));
     assert_false(link_put_leave(&buf, 7, 2));
-    assert_false(link_put_entered(&buf, 7, 9, LINK_OUTCOME_SEATED));
+    assert_false(link_put_entered(&buf, &(struct link_item){.entered = 9}));
+    assert_false(link_put_return(&buf, &again));
     assert_false(link_put_close(&buf, 7, 0, BYTES("")));
     assert_false(link_put_ask(&buf, &enter));
     assert_false(link_put_answer(&buf, &enter));
-    assert_true(link_put_frame(&buf, BYTES("x"), 7) == SIZE_MAX);
+    assert_true(link_put_frame(&buf, BYTES("x"), 1, 7) == SIZE_MAX);
     assert_written(BYTES("\6\0\0\0\3\7\0\0\0\2"));
     buf_release(&buf);
-    buf_init(&buf, 17);
-    assert_int_equal(link_put_frame(&buf, BYTES("x"), 7), 0);
+    buf_init(&buf, 25);
+    assert_int_equal(link_put_frame(&buf, BYTES("x"), 1, 7), 0);
     assert_false(link_add_client(&buf, 0, 8));
-    assert_written(BYTES("\x0a\0\0\0\5\1\0\0\0x\7\0\0\0"));
+    assert_written(BYTES("\x12\0\0\0\5\1\0\0\0\0\0\0\0\1\0\0\0x\7\0\0\0"));
 }
 
 #define ITEM_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -455,6 +544,8 @@ int main(void)
         ITEM_TEST(an_empty_text_is_said),
         ITEM_TEST(leave_is_written_and_read),
         ITEM_TEST(entered_is_written_and_read),
+        ITEM_TEST(entered_has_a_seat),
+        ITEM_TEST(return_is_written_and_read),
         ITEM_TEST(a_frame_has_its_clients),
         ITEM_TEST(a_frame_is_written_as_it_is_said),
         ITEM_TEST(a_frame_has_no_more_clients_than_the_reader_takes),

@@ -45,7 +45,7 @@ static int set_up_open(void **state)
 }
 
 static const uint8_t header_bytes[] = {
-    'l',  'i',  'n',  'k',  1,                      /* the mark and the version */
+    'l',  'i',  'n',  'k',  2,                      /* the mark and the version */
     0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0xF8, /* from */
     0x09,                                           /* loop */
     0x11, 0,    0,    0,    0,    0,    0,    0x80, /* session */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "recovery/recovery_text.h"
 #include "relay/recovery_play.h"
 #include "relay/relay_fixture.h"
 
@@ -18,6 +19,8 @@
 struct adapter {
     struct world world;
     struct recovery_server server;
+    uint32_t unasked;                        /* so many members were seated anew */
+    uint32_t barriers[RECOVERY_CONNECTIONS]; /* the answer that is due; 0: none is */
 };
 
 static bool was_closed(const struct fake_client *client, uint16_t *ret_code)
@@ -56,11 +59,24 @@ static void open_connection(void *context, uint32_t connection)
 {
     struct adapter *adapter = context;
     assert_null(adapter->world.clients[connection].seat);
+    adapter->barriers[connection] = 0;
+}
+
+/* What was said before the client knew of its `joined` does not reach the relay. */
+static bool is_dropped(struct adapter *adapter, uint32_t connection, struct bytes text)
+{
+    uint32_t barrier = adapter->barriers[connection];
+    if (barrier != 0 && text_has_string(text, "type", "resumed") &&
+        text_number(text, "unasked") == barrier)
+        adapter->barriers[connection] = 0;
+    return adapter->barriers[connection] != 0;
 }
 
 static void receive(void *context, uint32_t connection, struct bytes text)
 {
     struct adapter *adapter = context;
+    if (is_dropped(adapter, connection, text))
+        return;
     if (text.data[0] == '{')
         say_bytes(&adapter->world, connection, text);
     else
@@ -85,10 +101,29 @@ static void pass(void *context, uint32_t ms)
     hand_on(adapter);
 }
 
+/* As when a node of a cluster has lost the member's connection, and another one brings it again. */
+static void seat_anew(void *context, uint32_t connection, uint64_t seen)
+{
+    struct adapter *adapter = context;
+    struct world *world = &adapter->world;
+    struct join join;
+    assert_true(relay_way_back(world->clients[connection].seat, &join));
+    join.seen = seen;
+    join.unasked = ++adapter->unasked;
+    adapter->barriers[connection] = join.unasked;
+    cut_off(world, connection);
+    hand_on(adapter);
+    carry_out(world, connection, &join);
+    hand_on(adapter);
+    if (world->clients[connection].seat == NULL) /* its room held no seats */
+        adapter->server.hearer->closed(adapter->server.hearer->context, connection, CLOSE_RESET);
+}
+
 static struct recovery_outcome play(uint64_t seed, bool has_trace)
 {
     static const uint32_t log_bytes[] = {700, 2000, WORLD_LOG_BYTES};
     static struct adapter adapter;
+    adapter = (struct adapter){0};
     world_init_3_random(&adapter.world, 1);
     uint32_t bytes = log_bytes[seed % ARRAY_LENGTH(log_bytes)];
     adapter.world.relay.config.log_bytes_max = bytes;
@@ -101,6 +136,7 @@ static struct recovery_outcome play(uint64_t seed, bool has_trace)
         .receive = receive,
         .close = close_connection,
         .pass = pass,
+        .seat_anew = seat_anew,
     };
     struct recovery_options options = {.seed = seed, .steps = STEPS, .has_trace = has_trace};
     struct recovery_outcome outcome = recovery_play(&adapter.server, &options);
