@@ -11,13 +11,22 @@
 #include "server/edge_parts.h"
 
 /* How well a create goes to the owner of a slice; the least is best. */
-enum suitability { SUITS_HERE, SUITS, SUITS_PERHAPS, SUITS_TO_BE_REFUSED, SUITS_NOT };
+enum suitability {
+    SUITS_HERE,
+    SUITS,
+    SUITS_LATER, /* here, as soon as there are codes: it waits */
+    SUITS_PERHAPS,
+    SUITS_TO_BE_REFUSED,
+    SUITS_NOT,
+};
 
 static enum suitability suits(const struct loop *loop, uint8_t place, bool may_be_here)
 {
     struct peer_view view;
+    if (place == PEER_HERE && loop->relay.is_draining)
+        return SUITS_TO_BE_REFUSED;
     if (place == PEER_HERE)
-        return may_be_here ? SUITS_HERE : SUITS_TO_BE_REFUSED;
+        return may_be_here ? SUITS_HERE : SUITS_LATER;
     if (place >= PEERS_MAX)
         return SUITS_NOT;
     /* One that leaves makes no rooms, and one that is silent may be dead. */
@@ -26,12 +35,14 @@ static enum suitability suits(const struct loop *loop, uint8_t place, bool may_b
 }
 
 /* Where a create goes: here, if this node has slices and it may; else to one that has. */
-static uint32_t slice_to_create_in(const struct loop *loop, bool may_be_here)
+static uint32_t slice_to_create_in(const struct loop *loop, bool may_be_here,
+                                   enum suitability *ret_suitability)
 {
     uint32_t first = loop->links->next_create++;
     uint32_t best = MAP_SLICES;
     enum suitability least = SUITS_NOT;
-    for (uint32_t i = 0; i < MAP_SLICES && least != SUITS_HERE; i++) {
+    enum suitability enough = may_be_here && loop->links->own_slices > 0 ? SUITS_HERE : SUITS;
+    for (uint32_t i = 0; i < MAP_SLICES && least > enough; i++) {
         uint32_t slice = (first + i) % MAP_SLICES;
         uint8_t place = peers_place(loop->links->owners[slice]);
         enum suitability suitability = suits(loop, place, may_be_here);
@@ -40,7 +51,15 @@ static uint32_t slice_to_create_in(const struct loop *loop, bool may_be_here)
             best = slice;
         }
     }
+    *ret_suitability = least;
     return best;
+}
+
+bool edge_knows_a_maker(const struct loop *loop)
+{
+    enum suitability suitability;
+    (void)slice_to_create_in(loop, false, &suitability);
+    return suitability == SUITS;
 }
 
 /* The slice that a message is for, and a number that says which of the owner's loops. */
@@ -50,7 +69,8 @@ static bool find_slice(struct loop *loop, enum protocol protocol, const struct e
     *ret_code = loop->index;
     if (envelope->type == ENVELOPE_CREATE) {
         bool may_be_here = !loop->relay.is_draining && codes_has(loop, protocol);
-        *ret_slice = slice_to_create_in(loop, may_be_here);
+        enum suitability suitability;
+        *ret_slice = slice_to_create_in(loop, may_be_here, &suitability);
         return true;
     }
     if (envelope->type != ENVELOPE_JOIN || envelope->room.kind != JSON_STRING ||

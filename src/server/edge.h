@@ -25,6 +25,9 @@ enum edge_answer {
 enum edge_answer edge_enter(struct loop *loop, struct conn *conn, const struct envelope *envelope,
                             struct bytes text, struct entrance *kept);
 
+/* Whether another node makes rooms, as far as is known here. */
+bool edge_knows_a_maker(const struct loop *loop);
+
 /*
  * Something has changed for those who wait for a node: the first EXPIRIES_PER_TURN of them enter
  * once more in the next turn, the others when their time comes.

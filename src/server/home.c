@@ -23,7 +23,9 @@ static bool may_enter(struct loop *loop, const struct link_item *item)
     if (item->is_binary || envelope_parse(item->text, &envelope) != ENVELOPE_OK)
         return true; /* the relay says what is wrong */
     if (envelope.type == ENVELOPE_CREATE)
-        return loop->relay.is_draining || codes_has(loop, (enum protocol)item->protocol);
+        /* The edge may not have heard yet that this node drains: then it asks another one. */
+        return loop->relay.is_draining ? !edge_knows_a_maker(loop)
+                                       : codes_has(loop, (enum protocol)item->protocol);
     bool is_named = envelope.type == ENVELOPE_JOIN && envelope.room.kind == JSON_STRING &&
                     relay_read_code(&envelope.room, &code);
     return !is_named || peers_place(loop->links->owners[peers_slice_of(code)]) == PEER_HERE;

@@ -127,32 +127,33 @@ static enum pause handle_again(struct loop *loop, struct conn *conn, struct entr
 }
 
 /*
- * Whether the client has ended its connection, or closes it: the next frame shows, since the reader
- * has stopped between two. Over TLS it can't be seen without reading.
+ * Whether the client closes its connection: the next frame shows, since the reader has stopped
+ * between two. What has not been read over TLS shows nothing.
  */
-static bool has_gone(const struct loop *loop, const struct conn *conn)
+static bool is_closing(const struct loop *loop, const struct conn *conn)
 {
     const struct buf *unread = &conn->input->unread;
     uint8_t head;
-    if (loop->kernel->has_ended(conn->socket.fd))
-        return true;
-    if (conn->tls != NULL)
-        return false;
     if (unread->length > 0)
         return ws_frame_is_close(unread->data[0]);
-    return loop->kernel->peek(conn->socket.fd, &head) && ws_frame_is_close(head);
+    return conn->tls == NULL && loop->kernel->peek(conn->socket.fd, &head) &&
+           ws_frame_is_close(head);
 }
 
 /*
  * The connection is paused, so nothing else shows that its client has gone. Such a client may be
- * back over another connection, and must not be seated over this one: it is read on, to its end.
+ * back over another connection, and must not be seated over this one: it is read on, to its end, or
+ * is lost with what it has said behind.
  */
 static enum pause wait_on(struct loop *loop, struct conn *conn, struct entrance *entrance)
 {
     bool is_over = loop->now_ms - entrance->since_ms >= ENTRANCE_WAIT_MS;
     bool is_patient = loop->now_ms - entrance->refused_ms < entrance->patience_ms;
     loop->work++;
-    if (has_gone(loop, conn)) {
+    if (loop->kernel->has_ended(conn->socket.fd)) {
+        free(entrance);
+        conn_out_lose_peer(loop, conn);
+    } else if (is_closing(loop, conn)) {
         free(entrance);
     } else if (is_over) {
         free(entrance);

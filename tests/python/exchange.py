@@ -123,6 +123,11 @@ class Player:
         for stream in self.streams.values():
             for due in stream.due:
                 due.must_come = False
+        # What was confirmed in the old epoch may have been heard by a node that was cut off, in a room that lived twice.
+        kept = {said.note for said in self.member.kept}
+        for player in self.room.players:
+            for due in player.streams[self.place].due:
+                due.must_come = due.must_come and due.number in kept
         if self.place == HOST:
             self._set_state()  # a node that died may have lost the last one
         else:

@@ -297,6 +297,8 @@ class Member:
 
     def _forget(self, heard):
         """The relay has heard so many messages."""
+        if heard < self.heard:
+            raise ValueError(f'the relay had heard {self.heard} messages, and says {heard}')
         del self.kept[:heard - self.heard]
         self.heard = heard
 

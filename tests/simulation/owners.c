@@ -112,20 +112,30 @@ static uint32_t draw_living(void)
 }
 
 /* As a node that has read the other one's lease. */
-static void know(struct peers *peers, const struct owner *other)
+static void know(struct peers *peers, const struct owner *other, enum peer_state state)
 {
     uint8_t place = peers_add(peers, other->incarnation, other->server->loop_count);
-    peers_set_state(peers, place, PEER_SERVING);
+    peers_set_state(peers, place, state);
 }
 
-void owners_share(void)
+static void know_all(enum peer_state state)
 {
     for (uint32_t i = 0; i < owners.count; i++) {
         for (uint32_t other = 0; other < owners.count; other++) {
             if (other != i)
-                know(owners.owners[i].peers, &owners.owners[other]);
+                know(owners.owners[i].peers, &owners.owners[other], state);
         }
     }
+}
+
+void owners_drain(void)
+{
+    know_all(PEER_LEAVING);
+}
+
+void owners_share(void)
+{
+    know_all(PEER_SERVING);
     for (uint32_t slice = 0; slice < MAP_SLICES; slice++)
         give_slice(slice, network_below(network_once_in(2) ? owners.count : 1));
     tell_all();

@@ -18,6 +18,9 @@ void owners_add(struct server *server, struct peers *peers, uint64_t incarnation
 /* All have been added: each slice gets an owner; some get many, and some perhaps none. */
 void owners_share(void);
 
+/* All servers drain, and know it of each other. */
+void owners_drain(void);
+
 /* A server dies: what it has not recorded is lost. */
 void owners_kill(uint32_t server);
 

@@ -1198,6 +1198,8 @@ static struct mail *stop_mail(struct loop *loop)
 
 void world_drain(void)
 {
+    if (world_is_cluster())
+        owners_drain();
     post_to_each(drain_mail);
 }
 
