@@ -277,7 +277,7 @@ static void seat_again(struct relay *relay, struct speaker speaker, struct room 
     bool may_be_there = room != NULL && room_protocol(room) == PROTOCOL_3;
     struct member *member =
         may_be_there ? room_find(room, bytes_of(join->id, join->id_length)) : NULL;
-    if (member == NULL || member->is_audience)
+    if (member == NULL || member->is_audience || !seat_knows(member_seat(member), join->session))
         return;
     if (seat_note_return(member_seat(member), join->session))
         return_to_seat(relay, speaker, member, join, effects);

@@ -26,3 +26,12 @@ bool seat_note_return(struct seat *seat, struct session session)
     bool is_last = session.hash == seat->sessions[0] && session.attempt == seat->attempt;
     return is_last || seat_note_session(seat, session);
 }
+
+bool seat_knows(const struct seat *seat, struct session session)
+{
+    for (int i = 0; i < SEAT_SESSIONS; i++) {
+        if (session.hash == seat->sessions[i])
+            return true;
+    }
+    return seat->sessions[0] == 0;
+}

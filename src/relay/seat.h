@@ -56,6 +56,12 @@ bool seat_note_session(struct seat *seat, struct session session);
 /* The same for a member that gets its seat again over the connection of its last join. */
 bool seat_note_return(struct seat *seat, struct session session);
 
+/*
+ * Whether the seat has had this session, or knows of none, as after a crash. Else the session is of
+ * a seat before this one, or later than the record of it.
+ */
+bool seat_knows(const struct seat *seat, struct session session);
+
 /* The events of the epoch so far. */
 static inline uint64_t seat_count(const struct seat *seat, uint64_t to_all)
 {

@@ -458,6 +458,76 @@ static void the_log_gives_way_to_a_seat(void **state)
     world_release(&world);
 }
 
+/* Of client 2, whose connection the owner has lost, and which it brings again. */
+static struct join way_back_of_2(struct world *world)
+{
+    struct join join;
+    assert_true(relay_way_back(world->clients[2].seat, &join));
+    join.unasked = 7;
+    cut_off(world, 2);
+    forget_texts(world);
+    return join;
+}
+
+static void who_has_not_asked_gets_its_seat_and_the_number(void **state)
+{
+    (void)state;
+    struct world world;
+    init_party_3(&world, 2, "");
+    struct join join = way_back_of_2(&world);
+    say(&world, 1, "{\"type\":\"send\",\"data\":\"missed\"}");
+    carry_out(&world, 2, &join);
+    expect_next(&world, 2, JOINED_2(EPOCH_2, "true", "0", "0") ",\"unasked\":7}");
+    expect_only(&world, 2, "{\"type\":\"message\",\"from\":0,\"data\":\"missed\"}");
+    expect_only(&world, 1, "{\"type\":\"peer_back\",\"index\":1}");
+    /* That went out, and has not arrived: the client asks for it over another connection. */
+    join = way_back_of_2(&world);
+    assert_int_equal(join.seen, 1);
+    carry_out(&world, 2, &join);
+    expect_only(&world, 2, JOINED_2(EPOCH_2, "true", "1", "0") ",\"unasked\":7}");
+    cut_off(&world, 2);
+    forget_texts(&world);
+    join_as(&world, 2, 2, 2, ",\"epoch\":\"" EPOCH_2 "\",\"seen\":0");
+    expect_next(&world, 2, JOINED_2(EPOCH_2, "true", "0", "0") "}");
+    expect_only(&world, 2, "{\"type\":\"message\",\"from\":0,\"data\":\"missed\"}");
+    forget_texts(&world);
+    world_release(&world);
+}
+
+static void an_old_connection_gets_no_seat_unasked(void **state)
+{
+    (void)state;
+    struct world world;
+    init_party_3(&world, 2, "");
+    struct join join = way_back_of_2(&world);
+    join_as(&world, 3, 2, 2, ""); /* the client has come again */
+    forget_texts(&world);
+    carry_out(&world, 2, &join);
+    assert_true(world.clients[2].was_given_up);
+    world.clients[2].was_given_up = false;
+    assert_null(world.clients[2].seat);
+    /* It leaves, and has another seat later, which knows nothing of that session. */
+    say(&world, 3, "{\"type\":\"leave\"}");
+    forget_texts(&world);
+    join.session.hash++;
+    join_as(&world, 3, 2, 3, "");
+    forget_texts(&world);
+    carry_out(&world, 2, &join);
+    assert_null(world.clients[2].seat);
+    assert_false(world.clients[2].was_given_up || world.clients[3].was_replaced);
+    /* Nor where there is no such room, or no such member any more. */
+    say(&world, 3, "{\"type\":\"leave\"}");
+    forget_texts(&world);
+    carry_out(&world, 2, &join);
+    assert_null(world.clients[2].seat);
+    join.code++;
+    carry_out(&world, 2, &join);
+    assert_null(world.clients[2].seat);
+    assert_int_equal(world.clients[2].text_count, 0);
+    forget_texts(&world);
+    world_release(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -468,6 +538,8 @@ int main(void)
         cmocka_unit_test(a_log_that_its_maker_may_not_have_is_not_recovered),
         cmocka_unit_test(a_present_member_is_replaced_and_nobody_notices),
         cmocka_unit_test(a_late_join_of_a_connection_that_was_given_up_changes_nothing),
+        cmocka_unit_test(who_has_not_asked_gets_its_seat_and_the_number),
+        cmocka_unit_test(an_old_connection_gets_no_seat_unasked),
         cmocka_unit_test(a_seat_is_held_as_long_as_its_member_was_here),
         cmocka_unit_test(stays_add_up),
         cmocka_unit_test(everybody_may_be_away_at_once),
