@@ -46,11 +46,13 @@ static bool may_return(const struct conn *conn, const struct attachment *attachm
            !(is_asking && attachment->is_told);
 }
 
+/* A look that is under way goes on first, so that those behind are not passed over again and again.
+ */
 static void look_soon(struct loop *loop)
 {
     loop->links->has_adrift = true;
-    loop->links->adrift_due_ms = loop->now_ms;
-    loop->links->adrift_at = 0;
+    loop->links->found_adrift = true;
+    edge_retry_returns(loop);
 }
 
 bool edge_set_adrift(struct loop *loop, struct conn *conn)
@@ -126,19 +128,22 @@ static void ask(struct loop *loop, struct conn *conn, struct attachment *attachm
     attachment->owner = loop->links->owners[slice];
 }
 
-/* Returns whether the client's room is here. */
-static bool look_at(struct loop *loop, struct conn *conn, struct attachment *attachment)
+/* Returns whether the client's room is here. Counts what takes time. */
+static bool look_at(struct loop *loop, struct conn *conn, struct attachment *attachment,
+                    uint32_t *looked_at)
 {
     uint32_t slice = peers_slice_of(attachment->way_back->code);
     bool is_patient = loop->now_ms - attachment->refused_ms < attachment->patience_ms;
-    if (loop->now_ms - attachment->adrift_ms >= ADRIFT_MS)
+    if (loop->now_ms - attachment->adrift_ms >= ADRIFT_MS) {
         conn_out_close_for_restart(loop, conn);
-    else if (is_patient || attachment->end != NULL)
         return false;
-    else if (peers_place(loop->links->owners[slice]) == PEER_HERE)
+    }
+    if (is_patient || attachment->end != NULL)
+        return false;
+    ++*looked_at;
+    if (peers_place(loop->links->owners[slice]) == PEER_HERE)
         return true;
-    else
-        ask(loop, conn, attachment);
+    ask(loop, conn, attachment);
     return false;
 }
 
@@ -169,8 +174,7 @@ struct conn *edge_next_return(struct loop *loop, uint32_t *looked_at)
         if (!is_seatless(loop, conn))
             continue;
         links->found_adrift = true;
-        ++*looked_at;
-        if (look_at(loop, conn, links_attachment_of(loop, conn)))
+        if (look_at(loop, conn, links_attachment_of(loop, conn), looked_at))
             return conn;
     }
     return NULL;
