@@ -17,7 +17,7 @@ const canMakeRooms = (server) => async () => {
   return true;
 };
 
-/** Reads what the member hears until that message. False: it was closed with 1012. */
+/** Reads what the member hears until that message; it may be seated again before. False: it was closed with 1012. */
 async function hears(member, data) {
   for (;;) {
     const event = await member.next().catch(() => undefined);
@@ -25,6 +25,7 @@ async function hears(member, data) {
       assert.deepEqual(await member.whenClosed(), restarting);
       return false;
     }
+    if (event.unasked !== undefined) member.send({ type: 'resumed', unasked: event.unasked });
     if (event.type === 'message' && event.data === data) return true;
   }
 }
