@@ -254,6 +254,10 @@ static struct conn *note_left(struct loop *loop, struct link_end *end, struct co
 {
     struct attachment *attachment = links_attachment_of(loop, conn);
     bool is_held_back = attachment->is_held_back;
+    if (conn->input != NULL && conn->input->unasked != 0) { /* it can't have said so */
+        conn_out_close_for_restart(loop, conn);
+        return NULL;
+    }
     if (!attachment->is_leaving) {
         attachment->is_leaving = true;
         links_put_leave(end, attachment->client, DEPARTURE_FAREWELL);

@@ -77,7 +77,9 @@ bool edge_set_adrift(struct loop *loop, struct conn *conn)
     if (attachment->is_held_back)
         loop_set_deadline(loop, conn, DEADLINE_NEXT_TURN);
     attachment->is_held_back = false;
-    look_soon(loop);
+    loop->links->found_adrift = true;
+    if (was_seated) /* else the last look has not forgotten it, and it has patience */
+        look_soon(loop);
     return true;
 }
 

@@ -169,7 +169,7 @@
 #define RETURN_RETRY_MS 100
 #define RETURN_PATIENCE_MS 400
 #define ADRIFT_MS 30000
-#define UNANSWERED_MS 10000     /* for the answer to `joined`; then the client has to join */
+#define UNANSWERED_MS 30000     /* for the answer to `joined`; then the client has to join */
 #define UNHEARD_BYTES_MAX 4096  /* a longer message is no answer to `joined`, and no `ping` */
 #define ENTRANCE_BYTES_MAX 4096 /* a longer `create` or `join` does not wait */
 #define JOIN_PENALTY_MS 3000    /* delay of the answer when a client or address guesses codes */

@@ -268,17 +268,17 @@ static bool is_unheard(struct loop *loop, struct conn *conn, const struct ws_rea
     if (conn->input == NULL || conn->input->unasked == 0)
         return false;
     bool may_answer = is_seated(loop, conn);
+    bool is_read = !read->is_binary && read->is_utf8 && read->payload.length <= UNHEARD_BYTES_MAX &&
+                   envelope_parse(read->payload, &envelope) == ENVELOPE_OK;
+    if (may_answer && is_read && is_answer(conn, &envelope)) {
+        conn->input->unasked = 0;
+        return false;
+    }
     if (may_answer && loop->now_ms - conn->input->unasked_ms >= UNANSWERED_MS)
         conn_out_close_for_restart(loop, conn); /* it knows nothing of such a `joined` */
-    if (read->is_binary || !read->is_utf8 || read->payload.length > UNHEARD_BYTES_MAX ||
-        envelope_parse(read->payload, &envelope) != ENVELOPE_OK)
-        return true;
-    if (envelope.type == ENVELOPE_PING)
+    else if (is_read && envelope.type == ENVELOPE_PING)
         conn_out_text(loop, conn, BYTES("{\"type\":\"pong\"}"));
-    if (!may_answer || !is_answer(conn, &envelope))
-        return true;
-    conn->input->unasked = 0;
-    return false;
+    return true;
 }
 
 static enum pause handle_message(struct loop *loop, struct conn *conn, const struct ws_read *read)
