@@ -3,7 +3,8 @@
 //     PARTY_SOCKETS_BINARY=build/release/party-sockets node bench/moves.mjs [ROOMS]
 //
 // Two members a room, at random nodes. First a second node joins and gets half of the rooms. Then the first one gets
-// SIGTERM. Who is closed comes back as the SDK does: after a random time of at most 0.5 s, then 1, 2, 4 s.
+// SIGTERM. Who is closed comes back as the SDK does: after a random time of at most 0.5 s, then 1, 2, 4 s. Who stays
+// connected is seated again, unasked: how long it was without a seat is not measured.
 
 import { Client } from '../tests/blackbox/support/client.mjs';
 import { hasSlices, haveShares, isReady } from '../tests/blackbox/support/cluster.mjs';
@@ -20,6 +21,7 @@ const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mil
 const nats = new Nats();
 let nodes = [];
 let returns = []; // since the last report: { away, isRecovered }
+let seatedAgain = []; // the same of those who stayed connected: isRecovered
 
 async function startNode(name) {
   const limits = ['--max-message-rate', 0, '--max-connections-per-address', 0];
@@ -60,8 +62,16 @@ class Player {
   async stay(client) {
     while (client.isOpen) {
       const event = await client.next().catch(() => undefined); // also where nothing comes for long
-      if (event) this.#seen += event.type === 'skipped' ? event.count : 1;
+      if (event?.unasked) this.#answer(client, event);
+      else if (event) this.#seen += event.type === 'skipped' ? event.count : 1;
     }
+  }
+
+  #answer(client, { unasked, epoch, seen, recovered }) {
+    client.send({ type: 'resumed', unasked });
+    this.#epoch = epoch;
+    this.#seen = seen;
+    seatedAgain.push(recovered);
   }
 
   async #seat() {
@@ -91,9 +101,13 @@ function report(what) {
   const times = returns.map(({ away }) => away).sort((one, other) => one - other);
   const at = (share) => times[Math.floor(share * (times.length - 1))];
   const lost = returns.filter(({ isRecovered }) => !isRecovered).length;
-  console.log(`${what}: ${times.length} members were away, half of them for ${at(0.5)} ms or less, 99 in 100 for ${at(0.99)}, `
-    + `all for ${at(1)}; ${lost} not recovered`);
+  if (times.length > 0) {
+    console.log(`${what}: ${times.length} members were away, half of them for ${at(0.5)} ms or less, 99 in 100 for ${at(0.99)}, `
+      + `all for ${at(1)}; ${lost} not recovered`);
+  }
+  console.log(`${what}: ${seatedAgain.length} members stayed connected; ${seatedAgain.filter((one) => !one).length} not recovered`);
   returns = [];
+  seatedAgain = [];
 }
 
 await nats.start();
