@@ -107,9 +107,17 @@ void conn_drop_input(struct conn *conn)
     conn->input = NULL;
 }
 
-static size_t join_bytes(const struct join *join)
+size_t join_bytes(const struct join *join)
 {
     return join == NULL ? 0 : offsetof(struct join, id) + join->id_length;
+}
+
+struct join *join_copy(const struct join *join)
+{
+    struct join *copy = malloc(join_bytes(join));
+    if (copy != NULL)
+        memcpy(copy, join, join_bytes(join));
+    return copy;
 }
 
 static size_t entrance_bytes(const struct entrance *entrance)

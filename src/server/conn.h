@@ -224,6 +224,11 @@ MUST_CHECK struct conn_input *conn_need_input(struct conn *conn, size_t message_
 /* Frees the input record. */
 void conn_drop_input(struct conn *conn);
 
+/* The bytes of a join that is kept; 0 without one. The copy is the caller's to free; NULL: memory
+ * is short. */
+size_t join_bytes(const struct join *join);
+MUST_CHECK struct join *join_copy(const struct join *join);
+
 /*
  * Bytes that the budget charges for the connection, without its queues: unfinished input, its TLS
  * session, and what the kernel may hold while the connection is blocked or paused. Code that

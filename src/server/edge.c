@@ -211,9 +211,8 @@ void edge_say(struct loop *loop, const struct conn *conn, bool is_binary, struct
 void edge_detach(struct loop *loop, struct conn *conn)
 {
     struct attachment *attachment = links_attachment_of(loop, conn);
-    if (attachment->end != NULL)
-        attachment->end->clients--;
-    free(attachment->way_back);
+    edge_let_go(loop, attachment);
+    edge_forget_way_back(loop, attachment);
     *attachment = (struct attachment){0};
     conn->is_away = false;
     admission_seat_changed(loop, conn);
@@ -272,7 +271,7 @@ static void note_answer(struct loop *loop, struct conn *conn, const struct link_
 {
     struct attachment *attachment = links_attachment_of(loop, conn);
     attachment->client = item->entered;
-    edge_keep_way_back(attachment, item);
+    edge_keep_way_back(loop, attachment, item);
     if (item->entered == LINK_HANDLE_NONE)
         edge_detach(loop, conn);
     else if (peers_is_same(attachment->owner, loop->links->owners[attachment->slice]))
@@ -289,12 +288,13 @@ static struct conn *note_return(struct loop *loop, struct conn *conn, const stru
 {
     struct attachment *attachment = links_attachment_of(loop, conn);
     bool is_held_back = attachment->is_held_back;
+    edge_end_return(loop, attachment);
     if (item->entered == LINK_HANDLE_NONE) {
         conn_out_close_for_restart(loop, conn);
         return NULL;
     }
     attachment->client = item->entered;
-    edge_keep_way_back(attachment, item);
+    edge_keep_way_back(loop, attachment, item);
     attachment->is_told = false;
     attachment->is_held_back = false;
     conn->input->unasked_ms = loop->now_ms;

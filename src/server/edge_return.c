@@ -9,30 +9,53 @@
 #include "server/edge.h"
 #include "server/edge_parts.h"
 
-_Static_assert(LINK_ID_MAX == CLIENT_ID_CANONICAL_MAX, "a link takes each clientId");
-
-static size_t join_bytes(size_t id_length)
+static struct join *take_way_back(struct loop *loop, struct attachment *attachment)
 {
-    return offsetof(struct join, id) + id_length;
+    struct join *way_back = attachment->way_back;
+    loop->charged -= join_bytes(way_back);
+    attachment->way_back = NULL;
+    return way_back;
 }
 
-void edge_keep_way_back(struct attachment *attachment, const struct link_item *item)
+/* NULL: memory is short; it will be closed instead, and join. */
+static void give_way_back(struct loop *loop, struct attachment *attachment, struct join *way_back)
 {
-    const struct link_seat *seat = &item->seat;
-    free(attachment->way_back);
-    attachment->way_back = item->has_seat ? malloc(join_bytes(item->text.length)) : NULL;
-    if (attachment->way_back == NULL)
-        return; /* it will be closed instead, and join */
-    struct join *join = attachment->way_back;
-    join->code = seat->code;
-    join->session = (struct session){.hash = seat->session, .attempt = seat->attempt};
-    join->epoch = seat->epoch;
-    join->seen = seat->seen;
-    join->unasked = 0;
-    join->is_audience = false;
-    join->password_length = 0;
-    join->id_length = item->text.length;
-    memcpy(join->id, item->text.data, item->text.length);
+    loop->charged += join_bytes(way_back);
+    attachment->way_back = way_back;
+}
+
+void edge_forget_way_back(struct loop *loop, struct attachment *attachment)
+{
+    free(take_way_back(loop, attachment));
+}
+
+void edge_keep_way_back(struct loop *loop, struct attachment *attachment,
+                        const struct link_item *item)
+{
+    struct join join;
+    edge_forget_way_back(loop, attachment);
+    if (!item->has_seat)
+        return;
+    links_read_join(item, &join);
+    give_way_back(loop, attachment, join_copy(&join));
+}
+
+void edge_end_return(struct loop *loop, struct attachment *attachment)
+{
+    if (!attachment->is_returning)
+        return;
+    attachment->is_returning = false;
+    if (attachment->end->returning-- == RETURNS_AT_ONCE)
+        edge_retry_returns(loop);
+}
+
+void edge_let_go(struct loop *loop, struct attachment *attachment)
+{
+    if (attachment->end == NULL)
+        return;
+    edge_end_return(loop, attachment);
+    attachment->end->clients--;
+    attachment->end = NULL;
 }
 
 /*
@@ -46,12 +69,27 @@ static bool may_return(const struct conn *conn, const struct attachment *attachm
            !(is_asking && attachment->is_told);
 }
 
-/* A look that is under way goes on first, so that those behind are not passed over again and again.
- */
-static void look_soon(struct loop *loop)
+/* Makes room in the list for one client more. */
+static bool can_be_listed(struct adrift *adrift)
 {
-    loop->links->has_adrift = true;
-    loop->links->found_adrift = true;
+    if (adrift->count < adrift->capacity)
+        return true;
+    uint32_t capacity = adrift->capacity == 0 ? 16 : 2 * adrift->capacity;
+    uint32_t *clients = realloc(adrift->clients, capacity * sizeof *clients);
+    if (clients == NULL)
+        return false;
+    adrift->clients = clients;
+    adrift->capacity = capacity;
+    return true;
+}
+
+/* The caller has made room. */
+static void list(struct loop *loop, const struct conn *conn, struct attachment *attachment)
+{
+    struct adrift *adrift = &loop->links->adrift;
+    if (!attachment->is_listed)
+        adrift->clients[adrift->count++] = conn->handle;
+    attachment->is_listed = true;
     edge_retry_returns(loop);
 }
 
@@ -60,7 +98,8 @@ bool edge_set_adrift(struct loop *loop, struct conn *conn)
     struct attachment *attachment = links_attachment_of(loop, conn);
     bool was_seated = attachment->client != LINK_HANDLE_NONE;
     size_t charge = conn_charge(conn);
-    if (!may_return(conn, attachment) || loop_need_input(loop, conn) == NULL)
+    if (!may_return(conn, attachment) || !can_be_listed(&loop->links->adrift) ||
+        loop_need_input(loop, conn) == NULL)
         return false;
     loop->charged += conn_charge(conn) - charge;
     if (was_seated) {
@@ -70,16 +109,14 @@ bool edge_set_adrift(struct loop *loop, struct conn *conn)
         attachment->refused_ms = loop->now_ms;
     }
     attachment->patience_ms = was_seated ? 0 : RETURN_PATIENCE_MS;
-    attachment->end->clients--;
-    attachment->end = NULL;
+    edge_let_go(loop, attachment);
     attachment->client = LINK_HANDLE_NONE;
     attachment->is_told = false;
     if (attachment->is_held_back)
         loop_set_deadline(loop, conn, DEADLINE_NEXT_TURN);
     attachment->is_held_back = false;
-    loop->links->found_adrift = true;
-    if (was_seated) /* else the last look has not forgotten it, and it has patience */
-        look_soon(loop);
+    if (was_seated) /* else it is in the list, and has patience */
+        list(loop, conn, attachment);
     return true;
 }
 
@@ -90,41 +127,39 @@ bool edge_keep_member(struct loop *loop, struct conn *conn)
     if (loop->links == NULL || conn->state != CONN_OPEN || !relay_way_back(conn->seat, &join))
         return false;
     struct attachment *attachment = links_attachment(loop, conn);
-    struct join *way_back = malloc(join_bytes(join.id_length));
-    if (attachment == NULL || way_back == NULL || loop_need_input(loop, conn) == NULL) {
+    struct join *way_back = join_copy(&join);
+    if (attachment == NULL || way_back == NULL || !can_be_listed(&loop->links->adrift) ||
+        loop_need_input(loop, conn) == NULL) {
         free(way_back);
         return false;
     }
     loop->charged += conn_charge(conn) - charge;
-    memcpy(way_back, &join, join_bytes(join.id_length));
-    *attachment = (struct attachment){
-        .client = LINK_HANDLE_NONE, .way_back = way_back, .adrift_ms = loop->now_ms};
+    *attachment = (struct attachment){.client = LINK_HANDLE_NONE, .adrift_ms = loop->now_ms};
+    give_way_back(loop, attachment, way_back);
     conn->is_away = true;
     conn->input->unasked++;
-    look_soon(loop);
+    list(loop, conn, attachment);
     return true;
 }
 
-/* Asks the home of the room, if there is one. */
+/* Asks the home of the room, if there is one, and if it is not busy with others. */
 static void ask(struct loop *loop, struct conn *conn, struct attachment *attachment)
 {
     const struct join *join = attachment->way_back;
     uint8_t origin[ORIGIN_BYTES_MAX];
     uint32_t slice = peers_slice_of(join->code);
     struct link_end *end = links_find_home(loop, slice, join->code);
-    if (end == NULL || !link_is_open(&end->link) || end->out.length > LINK_OUT_BYTES_ENOUGH)
+    if (end == NULL || !link_is_open(&end->link) || end->out.length > LINK_OUT_BYTES_ENOUGH ||
+        end->returning == RETURNS_AT_ONCE)
         return;
     struct link_item item = edge_describe(loop, conn, origin);
     item.kind = LINK_RETURN;
     item.unasked = conn->input->unasked;
-    item.seat = (struct link_seat){.code = join->code,
-                                   .epoch = join->epoch,
-                                   .seen = join->seen,
-                                   .session = join->session.hash,
-                                   .attempt = join->session.attempt};
-    item.text = bytes_of(join->id, join->id_length);
+    links_tell_join(&item, join);
     links_put_return(end, &item);
     end->clients++;
+    end->returning++;
+    attachment->is_returning = true;
     attachment->end = end;
     attachment->slice = slice;
     attachment->owner = loop->links->owners[slice];
@@ -149,50 +184,61 @@ static bool look_at(struct loop *loop, struct conn *conn, struct attachment *att
     return false;
 }
 
-static bool is_seatless(const struct loop *loop, const struct conn *conn)
+/* The client at this place of the list, which is without its seat. NULL: not any more. */
+static struct conn *find_seatless(const struct loop *loop, uint32_t at)
 {
-    const struct attachment *attachment =
-        conn->is_away && conn->state == CONN_OPEN ? links_attachment_of(loop, conn) : NULL;
-    return attachment != NULL && attachment->way_back != NULL &&
-           attachment->client == LINK_HANDLE_NONE;
+    struct conn *conn = handles_find(&loop->connections, loop->links->adrift.clients[at]);
+    if (conn == NULL || !conn->is_away)
+        return NULL;
+    const struct attachment *attachment = links_attachment_of(loop, conn);
+    bool is_seatless = conn->state == CONN_OPEN && attachment->way_back != NULL &&
+                       attachment->client == LINK_HANDLE_NONE;
+    return is_seatless ? conn : NULL;
+}
+
+/* The last one of the list takes its place, and is looked at next. */
+static void unlist(struct loop *loop, uint32_t at)
+{
+    struct adrift *adrift = &loop->links->adrift;
+    const struct conn *conn = handles_find(&loop->connections, adrift->clients[at]);
+    if (conn != NULL && conn->is_away)
+        links_attachment_of(loop, conn)->is_listed = false;
+    adrift->clients[at] = adrift->clients[--adrift->count];
 }
 
 struct conn *edge_next_return(struct loop *loop, uint32_t *looked_at)
 {
-    struct links *links = loop->links;
-    struct conn *conn;
-    if (!links->has_adrift || (int32_t)(links->adrift_due_ms - loop->now_ms) > 0)
+    struct adrift *adrift = &loop->links->adrift;
+    if (adrift->count == 0 || (int32_t)(adrift->due_ms - loop->now_ms) > 0)
         return NULL;
-    if (links->adrift_at == 0)
-        links->found_adrift = false;
-    while (*looked_at < EXPIRIES_PER_TURN) {
-        conn = loop_next_connection(loop, &links->adrift_at);
-        if (conn == NULL) {
-            links->has_adrift = links->found_adrift;
-            links->adrift_due_ms = loop->now_ms + RETURN_RETRY_MS;
-            links->adrift_at = 0;
-            return NULL;
-        }
-        if (!is_seatless(loop, conn))
-            continue;
-        links->found_adrift = true;
-        if (look_at(loop, conn, links_attachment_of(loop, conn), looked_at))
-            return conn;
+    while (adrift->at < adrift->count && *looked_at < EXPIRIES_PER_TURN) {
+        struct conn *conn = find_seatless(loop, adrift->at);
+        if (conn == NULL)
+            unlist(loop, adrift->at);
+        else if (look_at(loop, conn, links_attachment_of(loop, conn), looked_at))
+            return conn; /* it is unlisted when it is looked at again */
+        else
+            adrift->at++;
     }
+    if (adrift->at < adrift->count)
+        return NULL;
+    adrift->at = 0;
+    adrift->due_ms = loop->now_ms + RETURN_RETRY_MS;
     return NULL;
 }
 
+/* A look that is under way goes on first, so that those behind are not passed over again and again.
+ */
 void edge_retry_returns(struct loop *loop)
 {
-    if (loop->links->has_adrift && loop->links->adrift_at == 0)
-        loop->links->adrift_due_ms = loop->now_ms;
+    if (loop->links->adrift.at == 0)
+        loop->links->adrift.due_ms = loop->now_ms;
 }
 
 struct join *edge_take_way_back(struct loop *loop, struct conn *conn)
 {
     struct attachment *attachment = links_attachment_of(loop, conn);
-    struct join *join = attachment->way_back;
-    attachment->way_back = NULL;
+    struct join *join = take_way_back(loop, attachment);
     join->unasked = conn->input->unasked;
     edge_detach(loop, conn);
     return join;

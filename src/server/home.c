@@ -57,14 +57,8 @@ static void tell_entered(struct loop *loop, struct conn *conn)
         item.outcome = LINK_OUTCOME_SEATED;
         item.has_seat = relay_way_back(conn->seat, &join);
     }
-    if (item.has_seat) {
-        item.text = bytes_of(join.id, join.id_length);
-        item.seat = (struct link_seat){.code = join.code,
-                                       .epoch = join.epoch,
-                                       .seen = join.seen,
-                                       .session = join.session.hash,
-                                       .attempt = join.session.attempt};
-    }
+    if (item.has_seat)
+        links_tell_join(&item, &join);
     links_put_entered(conn->remote.end, &item);
     if (conn->seat == NULL)
         conn_out_forget_remote(loop, conn);
@@ -87,25 +81,18 @@ void home_enter(struct loop *loop, struct link_end *end, const struct link_item 
 
 void home_return(struct loop *loop, struct link_end *end, const struct link_item *item)
 {
-    const struct link_seat *seat = &item->seat;
-    struct join join = {
-        .code = seat->code,
-        .session = {.hash = seat->session, .attempt = seat->attempt},
-        .epoch = seat->epoch,
-        .seen = seat->seen,
-        .unasked = item->unasked,
-        .id_length = item->text.length,
-    };
-    uint32_t owner = code_owner(seat->code, loop->relay.config.loop_count);
-    bool is_here = peers_place(loop->links->owners[peers_slice_of(seat->code)]) == PEER_HERE;
+    struct join join;
+    uint64_t code = item->seat.code;
+    uint32_t owner = code_owner(code, loop->relay.config.loop_count);
+    bool is_here = peers_place(loop->links->owners[peers_slice_of(code)]) == PEER_HERE;
     if (loop->is_stopping || !is_here || owner != loop->index) {
         links_put_close(end, item->client, WS_CLOSE_SERVICE_RESTART, BYTES("server is restarting"));
         return;
     }
-    memcpy(join.id, item->text.data, item->text.length);
     struct conn *conn = make_member(loop, end, item);
     if (conn == NULL)
         return;
+    links_read_join(item, &join);
     messages_carry_out(loop, conn, &join);
     if (conn->state == CONN_REMOTE)
         tell_entered(loop, conn);

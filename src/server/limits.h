@@ -169,6 +169,7 @@
 #define RETURN_RETRY_MS 100
 #define RETURN_PATIENCE_MS 400
 #define ADRIFT_MS 30000
+#define RETURNS_AT_ONCE 64      /* of a loop that a home has not answered: each costs it a state */
 #define UNANSWERED_MS 30000     /* for the answer to `joined`; then the client has to join */
 #define UNHEARD_BYTES_MAX 4096  /* a longer message is no answer to `joined`, and no `ping` */
 #define ENTRANCE_BYTES_MAX 4096 /* a longer `create` or `join` does not wait */

@@ -51,6 +51,7 @@ void links_release(struct loop *loop)
     for (uint32_t i = 0; i < links->attachment_count; i++)
         free(links->attachments[i].way_back);
     free(links->attachments);
+    free(links->adrift.clients);
     free(links);
     loop->links = NULL;
 }
@@ -148,6 +149,32 @@ static bool has_places(struct loop *loop)
 struct attachment *links_attachment(struct loop *loop, const struct conn *conn)
 {
     return has_places(loop) ? &loop->links->attachments[conn->handle & HANDLE_INDEX_MASK] : NULL;
+}
+
+_Static_assert(LINK_ID_MAX == CLIENT_ID_CANONICAL_MAX, "a link takes each clientId");
+
+void links_tell_join(struct link_item *item, const struct join *join)
+{
+    item->text = bytes_of(join->id, join->id_length);
+    item->seat = (struct link_seat){.code = join->code,
+                                    .epoch = join->epoch,
+                                    .seen = join->seen,
+                                    .session = join->session.hash,
+                                    .attempt = join->session.attempt};
+}
+
+void links_read_join(const struct link_item *item, struct join *ret_join)
+{
+    const struct link_seat *seat = &item->seat;
+    ret_join->code = seat->code;
+    ret_join->session = (struct session){.hash = seat->session, .attempt = seat->attempt};
+    ret_join->epoch = seat->epoch;
+    ret_join->seen = seat->seen;
+    ret_join->unasked = item->unasked;
+    ret_join->is_audience = false;
+    ret_join->password_length = 0;
+    ret_join->id_length = item->text.length;
+    memcpy(ret_join->id, item->text.data, item->text.length);
 }
 
 /* Another item follows: clients can't be added to the frame before it any more. */
@@ -386,10 +413,10 @@ int links_wait_ms(const struct loop *loop)
         uint64_t wait_ms = is_due ? 0 : link_wait_ms(&end->link, now_ms(loop));
         least_ms = wait_ms < least_ms ? wait_ms : least_ms;
     }
-    if (links->has_adrift) {
-        int32_t left_ms = (int32_t)(links->adrift_due_ms - loop->now_ms);
+    if (links->adrift.count > 0) {
+        int32_t left_ms = (int32_t)(links->adrift.due_ms - loop->now_ms);
         uint64_t wait_ms = left_ms < 0 ? 0 : (uint64_t)left_ms;
         least_ms = wait_ms < least_ms ? wait_ms : least_ms;
     }
-    return links->count == 0 && !links->has_adrift ? -1 : (int)least_ms;
+    return links->count == 0 && links->adrift.count == 0 ? -1 : (int)least_ms;
 }

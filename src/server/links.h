@@ -27,8 +27,9 @@ struct link_end {
     uint64_t incarnation; /* of the peer's process */
     uint32_t peer_loop;
     struct link link;
-    uint32_t clients; /* that are behind it, on either side */
-    uint64_t used_ms; /* when it last had an item, or a message came */
+    uint32_t clients;   /* that are behind it, on either side */
+    uint32_t returning; /* of these, so many wait for an answer to LINK_RETURN */
+    uint64_t used_ms;   /* when it last had an item, or a message came */
     struct buf out;
     /*
      * Where the last item in `out` begins, if it is a frame; SIZE_MAX: it is none. The frame is in
@@ -66,6 +67,20 @@ struct attachment {
     bool is_told;         /* it has got something of the home that it asked, but not the answer */
     bool is_leaving;      /* it has left its room; the home is to say that it knows no more */
     bool is_held_back;    /* what it says waits for that, or for its seat */
+    bool is_returning;    /* it waits for the answer to LINK_RETURN: the end counts it */
+    bool is_listed;       /* in links.adrift */
+};
+
+/*
+ * Clients that are adrift, and some that are not any more, by their handles. All of them are looked
+ * at when it is due: from `at` on, if a turn was not enough.
+ */
+struct adrift {
+    uint32_t *clients;
+    uint32_t count;
+    uint32_t capacity;
+    uint32_t at;
+    uint32_t due_ms;
 };
 
 /* Codes of new rooms, see codes.h. */
@@ -116,11 +131,7 @@ struct links {
     bool had_codes;    /* of each kind, once */
     bool has_new_link; /* one has opened, and who waits for it was not told yet */
     struct code_request code_requests[CODE_KINDS];
-    /* Clients that are adrift, perhaps: when the loop looks at them next, and where it goes on. */
-    bool has_adrift;
-    bool found_adrift; /* at this look so far */
-    uint32_t adrift_due_ms;
-    uint32_t adrift_at;
+    struct adrift adrift;
     enum link_outcome entering; /* of the client that is entering just now */
     /* Rooms end here whose slices were lost: they are their new owner's, and so is their record. */
     bool gives_up;
@@ -153,6 +164,10 @@ static inline struct attachment *links_attachment_of(const struct loop *loop,
 {
     return &loop->links->attachments[conn->handle & HANDLE_INDEX_MASK];
 }
+
+/* With what a client gets its seat again, as an item tells it. The item refers to the join's id. */
+void links_tell_join(struct link_item *item, const struct join *join);
+void links_read_join(const struct link_item *item, struct join *ret_join);
 
 /*
  * This loop's end of the link to the loop that has a code, by the picture of this turn. NULL: it is

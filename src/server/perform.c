@@ -405,14 +405,12 @@ static void perform_move(struct loop *loop, const struct effect_move *effect)
         return;
     }
     struct conn_input *input = loop_need_input(loop, speaker);
-    size_t length = offsetof(struct join, id) + effect->join->id_length;
-    struct join *join = malloc(length);
+    struct join *join = join_copy(effect->join);
     if (input == NULL || join == NULL) {
         free(join);
         conn_out_lose_for_memory(loop, speaker);
         return;
     }
-    memcpy(join, effect->join, length);
     input->join = join;
     conn_set_state(speaker, CONN_MOVING);
     speaker->move_target = effect->loop;

@@ -132,7 +132,7 @@ static void seat_again(struct loop *loop)
 {
     struct conn *conn;
     uint32_t looked_at = 0;
-    while ((conn = edge_next_return(loop, &looked_at)) != NULL) {
+    while (!loop_phase_is_over(loop) && (conn = edge_next_return(loop, &looked_at)) != NULL) {
         seat_here(loop, conn);
         settle_outcome(loop);
     }

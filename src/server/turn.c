@@ -361,6 +361,7 @@ void turn_take(struct loop *loop)
         loop->mail_is_due = true; /* the mailbox may have mail whose wake-up was not handled yet */
     loop_begin_phase(loop);
     remote_check(loop);
+    loop_begin_phase(loop);
     read_mail(loop);
     loop_begin_phase(loop);
     do_due(loop);

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
-  canCreate, dialects, enter, enterOnce, hasSlices, haveShares, isReady, party, restarting, talk,
+  canCreate, CROWD, dialects, enter, enterOnce, hasSlices, haveShares, isReady, party, restarting, talk,
 } from './support/cluster.mjs';
 import { deadlineMilliseconds, eventually, slowness } from './support/deadline.mjs';
 import { lacksNats, Nats } from './support/nats.mjs';
@@ -303,6 +303,7 @@ for (const loops of loopCounts) {
       const parties = [];
       for (const protocol of [1, 2, 3]) parties.push(await party(protocol, [a, b, c]));
       for (const members of parties) await keepState(members, `kept by ${members[0].room}`);
+      const [, ...crowd] = await party(3, [a, ...Array.from({ length: CROWD }, (_, number) => number % 2 ? b : c)]);
       await eventually(async () => /store_pending_records\{.*\} 0$/m.test((await a.get('/metrics')).body), 'All records');
       const began = Date.now();
       a.kill();
@@ -310,6 +311,9 @@ for (const loops of loopCounts) {
         if (host.protocol === 3) await expectSeatsAgain(guests, `kept by ${host.room}`);
         else for (const guest of guests) assert.deepEqual(await guest.whenClosed(), restarting);
       }
+      // More than a home is asked to seat again at once.
+      const seats = await Promise.all(crowd.map((guest) => beSeatedAgain(guest)));
+      assert.deepEqual(seats.map(({ joined }) => joined.index), crowd.map(({ index }) => index));
       for (const server of [b, c])
         await eventually(() => hasSlices(server, 128), 'Half of the slices at each of two nodes', TAKEOVER);
       for (const server of [b, c]) {

@@ -5,6 +5,9 @@ import assert from 'node:assert/strict';
 /** How a node closes whom it can't serve now. */
 export const restarting = { code: 1012, reason: 'server is restarting' };
 
+/** So many guests have room in a room of protocol 3. */
+export const CROWD = 300;
+
 /** What players of each protocol say and hear. */
 export const dialects = {
   1: {
@@ -25,7 +28,7 @@ export const dialects = {
   },
   3: {
     open: (server) => server.member({ protocols: 'party-sockets.v3' }),
-    create: (client, name) => client.send({ type: 'create', ...seatOf(name), maxClients: 8 }),
+    create: (client, name) => client.send({ type: 'create', ...seatOf(name), maxClients: CROWD + 1 }),
     join: (client, name, room) => client.send({ type: 'join', ...seatOf(name), room }),
     message: ({ index }, data) => ({ type: 'message', from: index, data }),
     came: ({ index }) => ({ type: 'peer_joined', index }),
