@@ -2,9 +2,11 @@
 //
 //     PARTY_SOCKETS_BINARY=build/release/party-sockets node bench/moves.mjs [ROOMS]
 //
-// Two members a room, at random nodes. First a second node joins and gets half of the rooms. Then the first one gets
-// SIGTERM. Who is closed comes back as the SDK does: after a random time of at most 0.5 s, then 1, 2, 4 s. Who stays
-// connected is seated again, unasked: how long it was without a seat is not measured.
+// Two members a room. First a second node joins and gets half of the rooms. Then as many rooms are made at the first
+// node whose members are at the second one, and there one of the two speaks all the time. The first node gets SIGTERM.
+// Who is closed comes back as the SDK does: after a random time of at most 0.5 s, then 1, 2, 4 s. Who stays connected is
+// seated again, unasked; what a listener hears then tells how long it was without a seat, and the time between two words
+// is part of that.
 
 import { Client } from '../tests/blackbox/support/client.mjs';
 import { hasSlices, haveShares, isReady } from '../tests/blackbox/support/cluster.mjs';
@@ -15,6 +17,7 @@ import { Server } from '../tests/blackbox/support/server.mjs';
 const [rooms = 500] = process.argv.slice(2).map(Number);
 const backoffMilliseconds = [500, 1000, 2000, 4000];
 const lastsMilliseconds = 8000; // until nobody is away any more
+const wordsMilliseconds = 200; // from one word of a speaker to its next one
 const deadlines = 6;
 
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
@@ -35,7 +38,11 @@ class Player {
   #attempt = 0;
   #epoch;
   #seen = 0;
+  #client;
+  #heard = Date.now();
+  #longest = 0;
   room;
+  node; // where it is; undefined: at any
 
   constructor(name) {
     this.#name = name;
@@ -43,7 +50,7 @@ class Player {
 
   /** One attempt to have its seat; undefined if that fails. */
   async sit() {
-    const { port } = nodes[Math.floor(Math.random() * nodes.length)];
+    const { port } = this.node ?? nodes[Math.floor(Math.random() * nodes.length)];
     const client = await Client.open(`ws://127.0.0.1:${port}/`, { protocols: ['party-sockets.v3'] }).catch(() => undefined);
     const seat = { clientId: `the secret of ${this.#name}`, session: `session of ${this.#name}`, attempt: ++this.#attempt };
     if (this.room) client?.send({ type: 'join', ...seat, room: this.room, epoch: this.#epoch, seen: this.#seen });
@@ -59,9 +66,30 @@ class Player {
     return Object.assign(client, { isRecovered: answer.recovered === true });
   }
 
+  /** The longest time between two words of the other one so far; from now on the next one counts. */
+  takeLongest() {
+    const longest = Math.max(this.#longest, Date.now() - this.#heard);
+    this.#longest = 0;
+    this.#heard = Date.now();
+    return longest;
+  }
+
+  #hear() {
+    this.#longest = Math.max(this.#longest, Date.now() - this.#heard);
+    this.#heard = Date.now();
+  }
+
+  speak() {
+    setTimeout(() => setInterval(() => {
+      if (this.#client.isOpen) this.#client.send({ type: 'send', volatile: true, data: 'a word' });
+    }, wordsMilliseconds), Math.random() * wordsMilliseconds);
+  }
+
   async stay(client) {
+    this.#client = client;
     while (client.isOpen) {
       const event = await client.next().catch(() => undefined); // also where nothing comes for long
+      if (event?.type === 'message') this.#hear();
       if (event?.unasked) this.#answer(client, event);
       else if (event) this.#seen += event.type === 'skipped' ? event.count : 1;
     }
@@ -97,14 +125,21 @@ class Player {
 
 const begin = (player) => new Promise((resolve) => player.live(resolve));
 
-function report(what) {
-  const times = returns.map(({ away }) => away).sort((one, other) => one - other);
+function shares(times) {
+  times.sort((one, other) => one - other);
   const at = (share) => times[Math.floor(share * (times.length - 1))];
+  return `half of them for ${at(0.5)} ms or less, 99 in 100 for ${at(0.99)}, all for ${at(1)}`;
+}
+
+function reportLongest(what, listeners) {
+  const times = listeners.map((listener) => listener.takeLongest());
+  console.log(`${what}: ${times.length} listeners at the second node heard nothing, ${shares(times)}`);
+}
+
+function report(what) {
   const lost = returns.filter(({ isRecovered }) => !isRecovered).length;
-  if (times.length > 0) {
-    console.log(`${what}: ${times.length} members were away, half of them for ${at(0.5)} ms or less, 99 in 100 for ${at(0.99)}, `
-      + `all for ${at(1)}; ${lost} not recovered`);
-  }
+  if (returns.length > 0)
+    console.log(`${what}: ${returns.length} members were away, ${shares(returns.map(({ away }) => away))}; ${lost} not recovered`);
   console.log(`${what}: ${seatedAgain.length} members stayed connected; ${seatedAgain.filter((one) => !one).length} not recovered`);
   returns = [];
   seatedAgain = [];
@@ -128,6 +163,22 @@ await eventually(() => haveShares(first, second), 'Half of all slices at each no
 console.log(`the second node has its share after ${Date.now() - began} ms`);
 await pause(lastsMilliseconds);
 report('join');
+const listeners = [];
+for (let number = 0; number < rooms; number++) {
+  const [speaker, listener] = [new Player(`speaker ${number}`), new Player(`listener ${number}`)];
+  speaker.node = first;
+  await (await speaker.sit()).terminate();
+  speaker.node = listener.node = second;
+  listener.room = speaker.room;
+  for (const player of [speaker, listener]) await begin(player);
+  speaker.speak();
+  listeners.push(listener);
+}
+await pause(lastsMilliseconds);
+report('speakers');
+for (const listener of listeners) listener.takeLongest();
+await pause(lastsMilliseconds);
+reportLongest('before SIGTERM', listeners);
 began = Date.now();
 nodes = [second];
 first.signal('SIGTERM');
@@ -136,7 +187,8 @@ await eventually(() => hasSlices(second, 256), 'All slices at the second node', 
 console.log(`the second node has all slices ${Date.now() - began} ms after SIGTERM`);
 await pause(lastsMilliseconds);
 report('SIGTERM');
+reportLongest('SIGTERM', listeners);
 const { rooms: left } = await second.stats();
-console.log(`${left} of ${rooms} rooms are there`);
+console.log(`${left} of ${2 * rooms} rooms are there`);
 second.kill();
-process.exit(left === rooms ? 0 : 1);
+process.exit(left === 2 * rooms ? 0 : 1);
