@@ -17,7 +17,7 @@ import { Server } from '../tests/blackbox/support/server.mjs';
 const [rooms = 500] = process.argv.slice(2).map(Number);
 const backoffMilliseconds = [500, 1000, 2000, 4000];
 const lastsMilliseconds = 8000; // until nobody is away any more
-const wordsMilliseconds = 200; // from one word of a speaker to its next one
+const wordsMilliseconds = 100; // from one word of a speaker to its next one
 const deadlines = 6;
 
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));

@@ -79,6 +79,7 @@ void ownership_map_was_not_read(struct ownership *ownership, uint64_t serial)
 static void end_writing(struct ownership *ownership)
 {
     ownership->must_read = true;
+    ownership->gave_ms = ownership->now_ms;
     read_map_anew(ownership);
 }
 
@@ -171,7 +172,7 @@ static bool is_judging(const struct ownership *ownership)
 static void follow_hint(struct ownership *ownership)
 {
     uint64_t read_ms = ownership->pending[OWNERSHIP_READ_MAP].sent_ms;
-    if (!ownership->is_hinted || ownership->now_ms - read_ms < OWNERSHIP_RETRY_MS ||
+    if (!ownership->is_hinted || ownership->now_ms - read_ms < OWNERSHIP_HINT_MS ||
         is_judging(ownership))
         return;
     ownership->is_hinted = false;
@@ -204,6 +205,11 @@ void ownership_allow_yields(struct ownership *ownership, bool is_allowed)
     ownership->keeps_slices = !is_allowed;
 }
 
+void ownership_heir_has_opened(struct ownership *ownership)
+{
+    ownership->gave_ms = 0;
+}
+
 void ownership_is_serving(struct ownership *ownership, uint32_t slice, uint64_t term)
 {
     struct ownership_slice *own = &ownership->slices[slice];
@@ -219,6 +225,14 @@ void ownership_has_handed_over(struct ownership *ownership, uint32_t slice, uint
 void ownership_drain(struct ownership *ownership)
 {
     ownership->is_draining = true;
+}
+
+void ownership_leave(struct ownership *ownership)
+{
+    if (!ownership->is_leaving)
+        ownership->lease_due_ms = ownership->now_ms;
+    ownership->is_draining = true;
+    ownership->is_leaving = true;
 }
 
 void ownership_end(struct ownership *ownership)

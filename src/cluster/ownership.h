@@ -42,11 +42,16 @@
  *   of those whose rooms it has. It serves them no more from then on, and the rooms' last records
  *   are written: the caller says when. Only then it writes the entry that gives them to the heirs
  *   that have the fewest by now. It may be one of these itself; only a new term brings a slice
- *   back. So at each moment one node serves at most, whatever becomes of the entry.
+ *   back. So at each moment one node serves at most, whatever becomes of the entry. Who was given
+ *   a slice yields none for 3 s: the giver may leave, which its lease that was read does not say
+ * yet.
+ *
+ * - leaving (not in the model): a node that is to end yields all its slices before, in the same
+ * way.
  *
  * A move with `next` (map.h) has no part in this: the rooms go through the records, and not from
  * node to node. Its fields are kept, but cleared when the slice gets another owner. A node that
- * drains keeps its slices, with their rooms, until it ends.
+ * drains, and does not leave, keeps its slices, with their rooms, until it ends.
  */
 #ifndef PARTY_CLUSTER_OWNERSHIP_H
 #define PARTY_CLUSTER_OWNERSHIP_H
@@ -56,7 +61,8 @@
 
 #define OWNERSHIP_PERIOD_MS 1000   /* between two renewals, and between two reads of the map */
 #define OWNERSHIP_PATIENCE_MS 1000 /* for an outcome; then it is not known */
-#define OWNERSHIP_RETRY_MS 250     /* between two reads of the map, when they fail at once */
+#define OWNERSHIP_RETRY_MS 250     /* between two reads of the map, when they fail at once, */
+#define OWNERSHIP_HINT_MS 100      /* and when hints ask for them */
 #define OWNERSHIP_PAUSE_MS 2000    /* look: between the begins of two turns */
 #define OWNERSHIP_TRIES_MS 2000    /* look: of tries that failed */
 #define OWNERSHIP_WAIT_MS 3000     /* wait */
@@ -67,8 +73,10 @@
 #define OWNERSHIP_HEIR_MS 1000     /* each heir waits so long for those before it, ... */
 #define OWNERSHIP_HEIRS_WAITED 4   /* ... but for no more than so many */
 #define OWNERSHIP_FOUND_MS 10000   /* so long does nothing stand before a new era begins */
-#define OWNERSHIP_YIELD_ROOMS 128  /* sharing: so many rooms, about, are yielded at once, */
-#define OWNERSHIP_YIELDS_MAX 64    /* and so many slices at most */
+#define OWNERSHIP_KEPT_MS 3000     /* sharing: who was given a slice keeps its slices for so long */
+#define OWNERSHIP_PACE_MS 400      /* from one yield to the next, if no heir says that it is done */
+#define OWNERSHIP_YIELD_ROOMS 32   /* sharing: so many rooms, about, are yielded at once, */
+#define OWNERSHIP_YIELDS_MAX 16    /* and so many slices at most */
 #define OWNERSHIP_STRIDE 159       /* odd; 159 / 256 is nearly the golden ratio */
 #define OWNERSHIP_LEASES_MAX 128
 
@@ -221,8 +229,11 @@ struct ownership {
     uint64_t dead_since_ms;
 
     bool is_edge_only;
-    bool keeps_slices; /* it may yield none */
+    bool keeps_slices;  /* it may yield none */
+    uint64_t gained_ms; /* when it was given a slice by its owner; 0: never */
+    uint64_t gave_ms;   /* when it has written the map last; 0: an heir has opened slices since */
     bool is_draining;
+    bool is_leaving;
     bool is_ending;
     bool has_ended;
     bool is_end_told;
@@ -281,6 +292,9 @@ void ownership_leases_were_not_read(struct ownership *ownership, uint64_t serial
  */
 void ownership_allow_yields(struct ownership *ownership, bool is_allowed);
 
+/* An heir says that it has opened all that it was given: the next slices may be yielded. */
+void ownership_heir_has_opened(struct ownership *ownership);
+
 /* The node has all rooms of a slice that is open at this term, so it may yield the slice. */
 void ownership_is_serving(struct ownership *ownership, uint32_t slice, uint64_t term);
 
@@ -294,6 +308,12 @@ void ownership_has_handed_over(struct ownership *ownership, uint32_t slice, uint
 /* Gets no slices from now on; keeps those that it has. */
 void ownership_drain(struct ownership *ownership);
 
+/* Drains, and yields all slices that it has, some after the other, as long as there are heirs. */
+void ownership_leave(struct ownership *ownership);
+
+/* Whether a node that leaves has no slices any more, or nobody would take them. */
+bool ownership_has_left(const struct ownership *ownership);
+
 /*
  * Gives all slices up at once, which must not be served when this returns, and writes a lease that
  * says so, when the events have been taken. Others then give the slices to their heirs without
@@ -303,7 +323,7 @@ void ownership_end(struct ownership *ownership);
 
 /*
  * Somebody says that the map or a lease has changed: both are read soon, and not only when a second
- * is over. Whoever says so all the time has them read once in OWNERSHIP_RETRY_MS at most, and not
+ * is over. Whoever says so all the time has them read once in OWNERSHIP_HINT_MS at most, and not
  * while leases are read, or what was judged by them is written.
  */
 void ownership_hint(struct ownership *ownership);

@@ -261,7 +261,7 @@ static bool has_yielded(const struct ownership *ownership)
 
 /*
  * How many slices this node has too many: with so many less it still has as many as the heirs that
- * got them.
+ * got them. When it leaves these are all, if there are heirs.
  */
 static uint32_t count_surplus(const struct ownership *ownership, uint32_t own)
 {
@@ -270,6 +270,8 @@ static uint32_t count_surplus(const struct ownership *ownership, uint32_t own)
     uint8_t self = map_find_node(&map, &ownership->self);
     uint32_t surplus = 0;
     find_heirs(ownership, &heirs);
+    if (ownership->is_leaving)
+        return heirs.count > 0 ? own : 0;
     seat_heirs(&map, &heirs);
     while (heirs.count > 0) {
         uint32_t least = find_least(&heirs);
@@ -282,12 +284,26 @@ static uint32_t count_surplus(const struct ownership *ownership, uint32_t own)
     return surplus;
 }
 
+/* The giver of a slice may have become the heir with the fewest. */
+static bool was_given_some(const struct ownership *ownership)
+{
+    return ownership->gained_ms != 0 &&
+           ownership->now_ms - ownership->gained_ms < OWNERSHIP_KEPT_MS;
+}
+
+/* Slices that wait to be opened would stand still all together. */
+static bool are_heirs_busy(const struct ownership *ownership)
+{
+    return ownership->gave_ms != 0 && ownership->now_ms - ownership->gave_ms < OWNERSHIP_PACE_MS;
+}
+
 void ownership_share(struct ownership *ownership)
 {
-    bool may_share = is_judged(ownership) && !ownership->has_dead && !ownership->must_look &&
-                     !ownership->is_ending && !ownership->is_draining && !ownership->is_outdated &&
-                     !ownership->keeps_slices;
-    if (!may_share || has_yielded(ownership))
+    bool may_share =
+        is_judged(ownership) && !ownership->has_dead && !ownership->must_look &&
+        !ownership->is_ending && !ownership->is_outdated && !ownership->keeps_slices &&
+        (ownership->is_leaving || (!ownership->is_draining && !was_given_some(ownership)));
+    if (!may_share || has_yielded(ownership) || are_heirs_busy(ownership))
         return;
     uint32_t own = count_own(ownership);
     uint32_t surplus = count_surplus(ownership, own);
@@ -301,6 +317,15 @@ void ownership_share(struct ownership *ownership)
         yield_one(ownership, slice);
         left--;
     }
+}
+
+bool ownership_has_left(const struct ownership *ownership)
+{
+    struct heirs heirs;
+    if (!ownership->is_leaving || !is_judged(ownership))
+        return false;
+    find_heirs(ownership, &heirs);
+    return heirs.count == 0 || count_own(ownership) == 0;
 }
 
 /* A number that looks random (splitmix64). */

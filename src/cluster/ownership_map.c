@@ -54,6 +54,8 @@ static void take_in_slice(struct ownership *ownership, struct ownership_slice *s
     slice->term = entry->term;
     slice->is_moved = entry->how == SLICE_MOVED;
     slice->is_served = false;
+    if (slice->is_moved)
+        ownership->gained_ms = ownership->now_ms;
 }
 
 /* Terms of one era say nothing of those of another one. */

@@ -93,6 +93,15 @@ static void list(struct loop *loop, const struct conn *conn, struct attachment *
     edge_retry_returns(loop);
 }
 
+/* A node that opens its slices is asked again soon, but not as often as it takes longer. */
+static uint32_t next_patience_ms(const struct attachment *attachment)
+{
+    uint32_t patience_ms = 2 * attachment->patience_ms;
+    if (patience_ms < RETURN_RETRY_MS)
+        return RETURN_RETRY_MS;
+    return patience_ms < RETURN_PATIENCE_MS ? patience_ms : RETURN_PATIENCE_MS;
+}
+
 bool edge_set_adrift(struct loop *loop, struct conn *conn)
 {
     struct attachment *attachment = links_attachment_of(loop, conn);
@@ -108,7 +117,7 @@ bool edge_set_adrift(struct loop *loop, struct conn *conn)
     } else {
         attachment->refused_ms = loop->now_ms;
     }
-    attachment->patience_ms = was_seated ? 0 : RETURN_PATIENCE_MS;
+    attachment->patience_ms = was_seated ? 0 : next_patience_ms(attachment);
     edge_let_go(loop, attachment);
     attachment->client = LINK_HANDLE_NONE;
     attachment->is_told = false;
@@ -165,20 +174,40 @@ static void ask(struct loop *loop, struct conn *conn, struct attachment *attachm
     attachment->owner = loop->links->owners[slice];
 }
 
+/*
+ * The node that was asked for the client's seat has the room no more, and may have ended: if it
+ * seats the client yet, it is told to forget it (edge_entered()). False: the client has heard
+ * something of it, and is closed.
+ */
+static bool ask_no_more(struct loop *loop, struct conn *conn, struct attachment *attachment)
+{
+    if (attachment->is_told) {
+        conn_out_close_for_restart(loop, conn);
+        return false;
+    }
+    edge_let_go(loop, attachment);
+    return true;
+}
+
 /* Returns whether the client's room is here. Counts what takes time. */
 static bool look_at(struct loop *loop, struct conn *conn, struct attachment *attachment,
                     uint32_t *looked_at)
 {
     uint32_t slice = peers_slice_of(attachment->way_back->code);
-    bool is_patient = loop->now_ms - attachment->refused_ms < attachment->patience_ms;
+    struct ownership_word owner = loop->links->owners[slice];
+    bool is_patient = loop->now_ms - attachment->refused_ms < attachment->patience_ms &&
+                      peers_is_same(attachment->owner, owner);
+    bool is_elsewhere = peers_place(attachment->owner) != peers_place(owner);
     if (loop->now_ms - attachment->adrift_ms >= ADRIFT_MS) {
         conn_out_close_for_restart(loop, conn);
         return false;
     }
-    if (is_patient || attachment->end != NULL)
+    if (attachment->end != NULL && (!is_elsewhere || !ask_no_more(loop, conn, attachment)))
+        return false;
+    if (is_patient)
         return false;
     ++*looked_at;
-    if (peers_place(loop->links->owners[slice]) == PEER_HERE)
+    if (peers_place(owner) == PEER_HERE)
         return true;
     ask(loop, conn, attachment);
     return false;

@@ -150,6 +150,7 @@
 #define LISTENS_ON_BYTES_MAX 640        /* --host, --port and --admin-listen, to compare them */
 #define OPTIONS_FILE_BYTES_MAX ((size_t)64 << 10)
 #define UPGRADE_STORE_S 10       /* the same until the store is open */
+#define LEAVE_MS 12000           /* until other nodes have all slices of one that stops */
 #define STOP_TIMEOUT_MS 1000     /* for all peers to get their close frame, and to close after us */
 #define STOP_NOW_TIMEOUT_MS 100  /* the same at Ctrl-C, since somebody waits */
 #define BUSY_ROOMS_COUNTED 10000 /* in each loop, to tell an operator what a drain waits for */
@@ -166,7 +167,7 @@
  */
 #define ENTRANCE_WAIT_MS 4000
 /* For clients that are adrift, see edge.h: the same three, and UNHEARD_BYTES_MAX of a message. */
-#define RETURN_RETRY_MS 100
+#define RETURN_RETRY_MS 50
 #define RETURN_PATIENCE_MS 400
 #define ADRIFT_MS 30000
 #define RETURNS_AT_ONCE 64      /* of a loop that a home has not answered: each costs it a state */

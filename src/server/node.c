@@ -180,6 +180,17 @@ void node_drain(struct node *node)
         atomic_store(&node->must_drain, true);
 }
 
+void node_leave(struct node *node)
+{
+    atomic_store(&node->must_leave, true);
+    node_wake_keeper(&node->desk);
+}
+
+bool node_has_left(const struct node *node)
+{
+    return atomic_load(&node->has_left);
+}
+
 /* Whoever gets the slices is to find the last records. False: they are not all written. */
 static bool wait_for_records(struct node *node)
 {
@@ -203,6 +214,7 @@ void node_end(struct node *node)
         return;
     uint64_t began_ms = node_now_ms();
     atomic_store(&node->must_end, true);
+    node_wake_keeper(&node->desk);
     while (!atomic_load(&node->has_ended) && node_now_ms() - began_ms < NODE_END_MS)
         nanosleep(&(struct timespec){.tv_nsec = END_LOOK_MS * 1000000L}, NULL);
 }

@@ -55,6 +55,12 @@ MUST_CHECK bool node_begin(struct node *node, struct server *server);
 /* The node gets no more slices. NULL: does nothing; so do the next ones. */
 void node_drain(struct node *node);
 
+/* Gives the slices to other nodes, some after the other, with the rooms as they are. */
+void node_leave(struct node *node);
+
+/* Whether they have all of them, or there are no others. The main thread is woken then, once. */
+bool node_has_left(const struct node *node);
+
 /*
  * After the loops have ended: waits until the last records are written, gives all slices up, and
  * waits until the other nodes can know it, but not long. If they can't be written, the others have

@@ -111,7 +111,7 @@ static void lease_was_written(struct node *node, const struct node_outcome *outc
         return;
     }
     ownership_lease_was_written(&node->ownership, outcome->serial, outcome->revision);
-    if (node->ownership.has_ended)
+    if (node->ownership.has_ended || node->ownership.is_leaving)
         node_hint(node);
 }
 
@@ -350,17 +350,47 @@ static void show_freshness(struct node *node, uint64_t now_ms)
                  left_ms == 0 ? 0 : node->server->kernel->now_ns() + left_ms * 1000000);
 }
 
+static bool has_any(const struct peers *peers, uint8_t place)
+{
+    for (uint32_t i = 0; i < MAP_SLICES; i++) {
+        if (peers_place(peers_owner(peers, i)) == place)
+            return true;
+    }
+    return false;
+}
+
+/* Notes what loops and the recorder have to do with slices: they do not say when it is done. */
+static void note_moves(struct node *node, bool has_outcome)
+{
+    bool was_opening = node->is_opening;
+    node->is_opening = has_any(&node->peers, PEER_OPENING);
+    node->is_moving = has_outcome || node->is_opening || has_any(&node->peers, PEER_YIELDED);
+    if (was_opening && !node->is_opening)
+        node_tell_opened(node);
+}
+
+/* Tells the main thread when others have all slices. */
+static void leave(struct node *node)
+{
+    ownership_leave(&node->ownership);
+    if (ownership_has_left(&node->ownership) && !atomic_exchange(&node->has_left, true))
+        node->server->kernel->wake_post(node->server->news_fd);
+}
+
 /* See the contract of ownership.h. */
 static void take_turn(struct node *node)
 {
     struct node_outcome outcome;
-    bool has_outcome = node_wait_for_outcome(&node->desk, NODE_TURN_MS, &outcome);
+    uint32_t wait_ms = node->is_moving ? NODE_MOVING_TURN_MS : NODE_TURN_MS;
+    bool has_outcome = node_wait_for_outcome(&node->desk, wait_ms, &outcome);
     uint64_t now_ms = node_now_ms();
     watch_bus(node);
     count_figures(node, now_ms);
     node_allow_yields(node);
     if (atomic_exchange(&node->is_hinted, false))
         ownership_hint(&node->ownership);
+    if (atomic_exchange(&node->heir_is_done, false))
+        ownership_heir_has_opened(&node->ownership);
     ownership_begin_turn(&node->ownership, now_ms);
     if (has_outcome) {
         take_outcome(node, &outcome);
@@ -369,9 +399,12 @@ static void take_turn(struct node *node)
     node_follow_yields(node);
     if (atomic_load(&node->must_drain))
         ownership_drain(&node->ownership);
+    if (atomic_load(&node->must_leave))
+        leave(node);
     if (atomic_load(&node->must_end))
         ownership_end(&node->ownership);
     show_owners(node);
+    note_moves(node, has_outcome);
     show_freshness(node, now_ms);
     ask(node, now_ms);
 }

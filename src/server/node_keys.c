@@ -47,13 +47,22 @@ bool node_wait_for_outcome(struct node_desk *desk, uint32_t wait_ms,
                            struct node_outcome *ret_outcome)
 {
     pthread_mutex_lock(&desk->lock);
-    if (!desk->has_outcome)
+    if (!desk->has_outcome && !desk->is_woken)
         node_wait(&desk->answered, &desk->lock, wait_ms);
+    desk->is_woken = false;
     bool has_outcome = desk->has_outcome;
     if (has_outcome)
         *ret_outcome = desk->outcome;
     pthread_mutex_unlock(&desk->lock);
     return has_outcome;
+}
+
+void node_wake_keeper(struct node_desk *desk)
+{
+    pthread_mutex_lock(&desk->lock);
+    desk->is_woken = true;
+    pthread_cond_signal(&desk->answered);
+    pthread_mutex_unlock(&desk->lock);
 }
 
 void node_outcome_taken(struct node_desk *desk)

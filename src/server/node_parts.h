@@ -10,7 +10,8 @@
 #include "server/loop.h"
 #include "server/recorder.h"
 
-#define NODE_TURN_MS 100          /* of the keeper */
+#define NODE_TURN_MS 100          /* of the keeper, */
+#define NODE_MOVING_TURN_MS 5     /* and while it opens or gives away slices: rooms stand still */
 #define NODE_LEASES_MS 2000       /* between two looks at all leases ... */
 #define NODE_LEASES_SOON_MS 500   /* ... and while an owner is not known by its lease */
 #define NODE_ALIVE_MS 6000        /* so long after its last renewal a node counts in the figures */
@@ -25,6 +26,7 @@
 #define NODE_IN_MESSAGES_MAX 8192             /* that wait for a reader */
 #define NODE_IN_BYTES_MAX (16 << 20)
 #define NODE_HINT "look\1"     /* to nodes: the map or a lease has changed, read them */
+#define NODE_OPENED "opened\1" /* the sender has opened the slices that it was given */
 #define NODE_PULSE_MS 1000     /* between two rounds of pulses, */
 #define NODE_PULSES_OUT_MAX 16 /* of which each goes to so many nodes at most */
 #define NODE_PULSES_IN_MAX 1024
@@ -66,6 +68,7 @@ struct node_desk {
     struct node_order current;
     struct node_outcome outcome;
     bool has_outcome;
+    bool is_woken; /* the keeper waits no longer for an outcome */
     bool is_stopping;
 };
 
@@ -132,6 +135,8 @@ struct node {
     struct ownership ownership;
     struct node_known known[BUS_LEASES_MAX];
     uint32_t known_count;
+    bool is_moving;  /* slices are opened or given away: the keeper's turns are short */
+    bool is_opening; /* slices are opened */
     struct node_yields yields;
     uint64_t listed_ms[PEERS_MAX]; /* when a listed peer's last renewal was seen */
     uint64_t leases_asked_ms;
@@ -141,8 +146,11 @@ struct node {
     pthread_t keeper;
     bool has_keeper;
     atomic_bool is_stopping;
-    atomic_bool is_hinted; /* by another node */
+    atomic_bool is_hinted;    /* by another node */
+    atomic_bool heir_is_done; /* another node says that it has opened slices */
     atomic_bool must_drain;
+    atomic_bool must_leave;
+    atomic_bool has_left;
     atomic_bool must_end;
     atomic_bool has_ended;
 
@@ -185,6 +193,8 @@ void node_ask(struct node_desk *desk, int kind, const struct ownership_request *
 /* Waits until there is an outcome, or for so long. False: there is none. */
 bool node_wait_for_outcome(struct node_desk *desk, uint32_t wait_ms,
                            struct node_outcome *ret_outcome);
+/* Ends its wait, or its next one. */
+void node_wake_keeper(struct node_desk *desk);
 void node_outcome_taken(struct node_desk *desk);
 void node_desk_stop(struct node_desk *desk);
 void *node_run_clerk(void *argument);
@@ -227,5 +237,8 @@ void node_pulse_close(struct node *node);
 void *node_run_pulse(void *argument);
 /* Tells all nodes that are there that the map or this node's lease has changed. */
 void node_hint(struct node *node);
+
+/* Tells the same nodes that this one has opened all slices that it was given. */
+void node_tell_opened(struct node *node);
 
 #endif

@@ -41,8 +41,10 @@ void node_pulse_close(struct node *node)
 static void hear(struct node *node, struct bytes message)
 {
     struct pulse pulse;
-    if (bytes_equal(message, BYTES(NODE_HINT)))
-        atomic_store(&node->is_hinted, true);
+    if (bytes_equal(message, BYTES(NODE_HINT)) && !atomic_exchange(&node->is_hinted, true))
+        node_wake_keeper(&node->desk);
+    if (bytes_equal(message, BYTES(NODE_OPENED)) && !atomic_exchange(&node->heir_is_done, true))
+        node_wake_keeper(&node->desk);
     if (!pulse_read(message, &pulse))
         return;
     uint8_t place = peers_find(&node->peers, pulse.from);
@@ -69,15 +71,25 @@ static bool is_there(const struct peers *peers, uint32_t place)
     return peers_look(peers, place, &view) && view.state != PEER_SILENT;
 }
 
-void node_hint(struct node *node)
+static void tell_all(struct node *node, struct bytes message)
 {
     char subject[NODE_SUBJECT_MAX];
     for (uint32_t place = 0; place < PEERS_MAX; place++) {
         if (!is_there(&node->peers, place))
             continue;
         write_subject(subject, atomic_load(&node->peers.peers[place].incarnation));
-        node_post(node, subject, BYTES(NODE_HINT));
+        node_post(node, subject, message);
     }
+}
+
+void node_hint(struct node *node)
+{
+    tell_all(node, BYTES(NODE_HINT));
+}
+
+void node_tell_opened(struct node *node)
+{
+    tell_all(node, BYTES(NODE_OPENED));
 }
 
 /* In a large cluster one after the other has its turn. */

@@ -58,13 +58,14 @@ static void reload(struct server *server)
 /* What the main thread must do, and when. */
 struct schedule {
     bool is_draining;
+    bool is_leaving;       /* the other nodes get the rooms before the server stops */
     bool is_told;          /* what the drain waits for */
     bool is_interactive;   /* the drain began by Ctrl-C */
     bool is_trimming;      /* a loop has freed memory, which the heap must give back */
     bool is_measuring;     /* a loop wants to know how much memory is allocated */
     bool admin_is_paused;  /* descriptors are short, so --admin-listen is not polled */
     uint32_t admin_due_ms; /* when it is polled again */
-    uint32_t drain_due_ms; /* when the drain ends at the latest */
+    uint32_t drain_due_ms; /* when the drain, or leaving, ends at the latest */
     uint32_t trimmed_ms;   /* when the heap was trimmed last */
     uint32_t measured_ms;  /* when the heap was measured last */
 };
@@ -78,7 +79,9 @@ static int milliseconds_until(uint32_t due_ms)
 /* Milliseconds until the main thread must act; -1: it need not. */
 static int time_to_wait(const struct schedule *schedule)
 {
-    int drain_ms = schedule->is_draining ? milliseconds_until(schedule->drain_due_ms) : INT_MAX;
+    int drain_ms = schedule->is_draining || schedule->is_leaving
+                       ? milliseconds_until(schedule->drain_due_ms)
+                       : INT_MAX;
     int trim_ms = schedule->is_trimming
                       ? milliseconds_until(schedule->trimmed_ms + HEAP_TRIM_INTERVAL_MS)
                       : INT_MAX;
@@ -121,13 +124,33 @@ static int wait_for_signal(struct server *server, int signal_fd, struct schedule
     return (int)info.ssi_signo;
 }
 
+/* The loops make no more rooms. */
+static void have_loops_drain(struct server *server)
+{
+    for (uint32_t i = 0; i < server->loop_count; i++)
+        mailbox_post(&server->loops[i]->mailbox, &server->loops[i]->drain_mail);
+}
+
 static void begin_draining(struct server *server, struct schedule *schedule)
 {
     schedule->is_draining = true;
     node_drain(server->node);
     schedule->drain_due_ms = clock_now_ms() + (uint32_t)server->config->drain_timeout_ms;
-    for (uint32_t i = 0; i < server->loop_count; i++)
-        mailbox_post(&server->loops[i]->mailbox, &server->loops[i]->drain_mail);
+    have_loops_drain(server);
+}
+
+/* Clients stay until the other nodes have the rooms, or LEAVE_MS: so nobody waits for its room. */
+static void begin_leaving(struct server *server, struct schedule *schedule)
+{
+    schedule->is_leaving = true;
+    node_leave(server->node);
+    schedule->drain_due_ms = clock_now_ms() + LEAVE_MS;
+    have_loops_drain(server);
+}
+
+static bool is_done_leaving(const struct server *server, const struct schedule *schedule)
+{
+    return node_has_left(server->node) || milliseconds_until(schedule->drain_due_ms) == 0;
 }
 
 /* Tells the operator what the drain waits for, as soon as that is known, and how to end it. */
@@ -176,16 +199,53 @@ static void measure_heap(struct server *server, struct schedule *schedule)
     schedule->measured_ms = clock_now_ms();
 }
 
+/* After the first signal, and whatever woke the main thread: whether the server is to stop now. */
+static bool is_over(struct server *server, struct schedule *schedule, bool is_stop)
+{
+    if (schedule->is_leaving)
+        return is_stop || is_done_leaving(server, schedule);
+    if (is_stop || milliseconds_until(schedule->drain_due_ms) == 0 || drain_is_over(server))
+        return true;
+    tell_of_drain(server, schedule);
+    return false;
+}
+
+/* A signal to stop begins something that ends later, or stops the server. */
+static bool begin_to_stop(struct server *server, struct schedule *schedule, int number)
+{
+    if (server->config->on_stop != ON_STOP_KEEP || !records_can_be_kept(server)) {
+        schedule->is_interactive = number == SIGINT;
+        begin_draining(server, schedule);
+        return false;
+    }
+    server->keeps_rooms = server->node == NULL;
+    if (server->node != NULL)
+        begin_leaving(server, schedule);
+    return server->keeps_rooms;
+}
+
+static bool must_stop(struct server *server, struct schedule *schedule, int number)
+{
+    bool is_stop = number == SIGTERM || number == SIGINT;
+    if (!schedule->is_draining && !schedule->is_leaving)
+        return is_stop && begin_to_stop(server, schedule, number);
+    if (number == SIGINT)
+        server->stop_timeout_ms = STOP_NOW_TIMEOUT_MS;
+    if (!is_over(server, schedule, is_stop))
+        return false;
+    server->keeps_rooms = server->node != NULL; /* others will have them */
+    return true;
+}
+
 enum watch_end watch(struct server *server, int signal_fd)
 {
     struct schedule schedule = {.trimmed_ms = clock_now_ms(), .measured_ms = clock_now_ms()};
     atomic_store(&server->heap_bytes, machine_heap_bytes());
     for (;;) {
         int number = wait_for_signal(server, signal_fd, &schedule);
-        bool is_stop = number == SIGTERM || number == SIGINT;
         if (number == SIGHUP)
             reload(server);
-        if (number == SIGUSR2 && schedule.is_draining)
+        if (number == SIGUSR2 && (schedule.is_draining || schedule.is_leaving))
             complain("SIGUSR2: there is no upgrade: the server is stopping");
         else if (number == SIGUSR2 && server->node != NULL)
             complain("SIGUSR2: there is no upgrade yet of a node of a cluster: start it anew");
@@ -194,23 +254,7 @@ enum watch_end watch(struct server *server, int signal_fd)
         notices_say(&server->notices);
         trim_heap(server, &schedule);
         measure_heap(server, &schedule);
-        if (schedule.is_draining) {
-            bool is_over = milliseconds_until(schedule.drain_due_ms) == 0;
-            if (number == SIGINT)
-                server->stop_timeout_ms = STOP_NOW_TIMEOUT_MS;
-            if (is_stop || is_over || drain_is_over(server)) {
-                server->keeps_rooms = server->node != NULL; /* others will have them */
-                return WATCH_STOP;
-            }
-            tell_of_drain(server, &schedule);
-        } else if (is_stop && server->config->on_stop == ON_STOP_KEEP &&
-                   records_can_be_kept(server)) {
-            node_drain(server->node); /* it must not get slices while it ends */
-            server->keeps_rooms = true;
+        if (must_stop(server, &schedule, number))
             return WATCH_STOP;
-        } else if (is_stop) {
-            schedule.is_interactive = number == SIGINT;
-            begin_draining(server, &schedule);
-        }
     }
 }

@@ -53,6 +53,7 @@ async function beSeatedAgain(member, mayBeThere) {
     for (;;) {
       const event = await member.next();
       if (event.type === 'joined') {
+        clearInterval(pinging); // a later pong would be for nobody
         member.send({ type: 'send', data: 'dropped, since the answer comes behind it' });
         member.send({ type: 'resumed', unasked: event.unasked });
         return { joined: event, pongs, told: await toldUntilPong(member) };

@@ -58,10 +58,14 @@ static void stop_node(struct node *node)
 
 static void drain_node(struct node *node)
 {
-    tell("%s drains", name_of(node));
+    bool leaves = once_in(2);
+    tell("%s %s", name_of(node), leaves ? "leaves" : "drains");
     node->is_draining = true;
     node->ends_ms = world.now_ms + draw(20000);
-    ownership_drain(&node->ownership);
+    if (leaves)
+        ownership_leave(&node->ownership);
+    else
+        ownership_drain(&node->ownership);
 }
 
 static void restart_later(const struct node *node)
