@@ -322,10 +322,12 @@ void ownership_share(struct ownership *ownership)
 bool ownership_has_left(const struct ownership *ownership)
 {
     struct heirs heirs;
-    if (!ownership->is_leaving || !is_judged(ownership))
+    if (!ownership->is_leaving)
         return false;
+    if (!ownership->has_map || count_own(ownership) == 0)
+        return true;
     find_heirs(ownership, &heirs);
-    return heirs.count == 0 || count_own(ownership) == 0;
+    return is_judged(ownership) && heirs.count == 0;
 }
 
 /* A number that looks random (splitmix64). */

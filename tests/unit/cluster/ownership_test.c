@@ -429,6 +429,20 @@ static void who_leaves_yields_all_slices_if_there_are_heirs(void **state)
     }
 }
 
+/* Nor does it wait to know of others, which takes five renewals. */
+static void who_has_no_slices_has_left_at_once(void **state)
+{
+    (void)state;
+    begin();
+    append_map_of(2, 1);
+    read_map();
+    ownership_leave(&machine);
+    assert_true(ownership_has_left(&machine));
+    begin_with_all();
+    ownership_leave(&machine);
+    assert_false(ownership_has_left(&machine));
+}
+
 /* The one that leaves seems to be the heir with the fewest slices, as long as it renews its lease.
  */
 static void who_was_given_slices_keeps_all_for_a_while(void **state)
@@ -1085,6 +1099,7 @@ int main(void)
         cmocka_unit_test(few_rooms_move_at_once),
         cmocka_unit_test(the_next_ones_are_yielded_when_an_heir_is_done),
         cmocka_unit_test(who_leaves_yields_all_slices_if_there_are_heirs),
+        cmocka_unit_test(who_has_no_slices_has_left_at_once),
         cmocka_unit_test(who_was_given_slices_keeps_all_for_a_while),
         cmocka_unit_test(who_has_its_share_yields_nothing),
         cmocka_unit_test(what_its_owner_has_given_opens_at_once),
