@@ -240,11 +240,16 @@ static uint32_t count_own(const struct ownership *ownership)
     return own;
 }
 
-/* How many of them are to be yielded at once: their rooms stand still together. */
+/*
+ * How many of them are to be yielded at once: their rooms stand still together. But a node with
+ * many rooms must come to an end, too.
+ */
 static uint32_t slices_at_once(const struct ownership *ownership, uint32_t own)
 {
     uint64_t rooms = own == 0 ? 0 : (ownership->rooms + own - 1) / own; /* of a slice */
-    uint64_t slices = rooms == 0 ? OWNERSHIP_YIELDS_MAX : OWNERSHIP_YIELD_ROOMS / rooms;
+    uint64_t part = ownership->rooms / OWNERSHIP_YIELDS;
+    uint64_t together = part < OWNERSHIP_YIELD_ROOMS ? OWNERSHIP_YIELD_ROOMS : part;
+    uint64_t slices = rooms == 0 ? OWNERSHIP_YIELDS_MAX : together / rooms;
     if (slices > OWNERSHIP_YIELDS_MAX)
         slices = OWNERSHIP_YIELDS_MAX;
     return slices == 0 ? 1 : (uint32_t)slices;

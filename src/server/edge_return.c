@@ -102,6 +102,14 @@ static uint32_t next_patience_ms(const struct attachment *attachment)
     return patience_ms < RETURN_PATIENCE_MS ? patience_ms : RETURN_PATIENCE_MS;
 }
 
+/* No home answers any more, for which the client was not read. */
+static void read_on(struct loop *loop, struct conn *conn, struct attachment *attachment)
+{
+    if (attachment->is_held_back)
+        loop_set_deadline(loop, conn, DEADLINE_NEXT_TURN);
+    attachment->is_held_back = false;
+}
+
 bool edge_set_adrift(struct loop *loop, struct conn *conn)
 {
     struct attachment *attachment = links_attachment_of(loop, conn);
@@ -121,9 +129,7 @@ bool edge_set_adrift(struct loop *loop, struct conn *conn)
     edge_let_go(loop, attachment);
     attachment->client = LINK_HANDLE_NONE;
     attachment->is_told = false;
-    if (attachment->is_held_back)
-        loop_set_deadline(loop, conn, DEADLINE_NEXT_TURN);
-    attachment->is_held_back = false;
+    read_on(loop, conn, attachment);
     if (was_seated) /* else it is in the list, and has patience */
         list(loop, conn, attachment);
     return true;
@@ -186,6 +192,7 @@ static bool ask_no_more(struct loop *loop, struct conn *conn, struct attachment 
         return false;
     }
     edge_let_go(loop, attachment);
+    read_on(loop, conn, attachment);
     return true;
 }
 
@@ -197,7 +204,8 @@ static bool look_at(struct loop *loop, struct conn *conn, struct attachment *att
     struct ownership_word owner = loop->links->owners[slice];
     bool is_patient = loop->now_ms - attachment->refused_ms < attachment->patience_ms &&
                       peers_is_same(attachment->owner, owner);
-    bool is_elsewhere = peers_place(attachment->owner) != peers_place(owner);
+    bool is_elsewhere = peers_place(attachment->owner) != peers_place(owner) &&
+                        (peers_place(owner) == PEER_HERE || peers_is_other(owner));
     if (loop->now_ms - attachment->adrift_ms >= ADRIFT_MS) {
         conn_out_close_for_restart(loop, conn);
         return false;

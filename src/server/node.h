@@ -2,7 +2,8 @@
  * This process as a node of a cluster: the threads between its loops and the bus.
  *
  * - The *keeper* has the machine of who owns what (cluster/ownership.h). It takes ten turns a
- * second by CLOCK_BOOTTIME, and writes the picture that the loops read (server/peers.h).
+ * second by CLOCK_BOOTTIME, or up to 200 while slices move, and writes the picture that the loops
+ * read (server/peers.h).
  * - The *clerk* carries requests to the keyed store out, one after the other, since a call may wait
  *   for a second, which the keeper may not.
  * - The *recorder* (server/recorder.h) keeps the records of rooms, and restores rooms of slices

@@ -364,7 +364,8 @@ static void note_moves(struct node *node, bool has_outcome)
 {
     bool was_opening = node->is_opening;
     node->is_opening = has_any(&node->peers, PEER_OPENING);
-    node->is_moving = has_outcome || node->is_opening || has_any(&node->peers, PEER_YIELDED);
+    node->is_moving = !node->is_bus_known_away &&
+                      (has_outcome || node->is_opening || has_any(&node->peers, PEER_YIELDED));
     if (was_opening && !node->is_opening)
         node_tell_opened(node);
 }

@@ -49,6 +49,11 @@ bool node_wait_for_outcome(struct node_desk *desk, uint32_t wait_ms,
     pthread_mutex_lock(&desk->lock);
     if (!desk->has_outcome && !desk->is_woken)
         node_wait(&desk->answered, &desk->lock, wait_ms);
+    /* Who wakes the keeper all the time does not keep it busy. */
+    uint64_t rested_ms = node_now_ms() - desk->turned_ms;
+    if (!desk->has_outcome && rested_ms < NODE_MOVING_TURN_MS)
+        node_wait(&desk->answered, &desk->lock, (uint32_t)(NODE_MOVING_TURN_MS - rested_ms));
+    desk->turned_ms = node_now_ms();
     desk->is_woken = false;
     bool has_outcome = desk->has_outcome;
     if (has_outcome)

@@ -68,7 +68,8 @@ struct node_desk {
     struct node_order current;
     struct node_outcome outcome;
     bool has_outcome;
-    bool is_woken; /* the keeper waits no longer for an outcome */
+    bool is_woken;      /* the keeper waits no longer for an outcome */
+    uint64_t turned_ms; /* when it waited last */
     bool is_stopping;
 };
 

@@ -148,9 +148,19 @@ static void begin_leaving(struct server *server, struct schedule *schedule)
     have_loops_drain(server);
 }
 
-static bool is_done_leaving(const struct server *server, const struct schedule *schedule)
+/* Where the last records can't be written, the rooms that are left are played to their end. */
+static bool is_done_leaving(const struct server *server, struct schedule *schedule)
 {
-    return node_has_left(server->node) || milliseconds_until(schedule->drain_due_ms) == 0;
+    if (node_has_left(server->node))
+        return true;
+    if (milliseconds_until(schedule->drain_due_ms) > 0)
+        return false;
+    if (records_can_be_kept(server))
+        return true;
+    schedule->is_leaving = false;
+    schedule->is_draining = true;
+    schedule->drain_due_ms = clock_now_ms() + (uint32_t)server->config->drain_timeout_ms;
+    return false;
 }
 
 /* Tells the operator what the drain waits for, as soon as that is known, and how to end it. */

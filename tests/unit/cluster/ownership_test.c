@@ -497,11 +497,23 @@ static void few_rooms_move_at_once(void **state)
     (void)state;
     begin_with_all();
     serve_all();
-    ownership_set_figures(&machine, 10 * MAP_SLICES, 0);
+    ownership_set_figures(&machine, 5 * MAP_SLICES, 0);
     lease_sequence = 0;
     leases_are_read(2);
     turn();
-    assert_int_equal(count_yielded(), OWNERSHIP_YIELD_ROOMS / 10);
+    assert_int_equal(count_yielded(), OWNERSHIP_YIELD_ROOMS / 5);
+}
+
+static void many_rooms_move_in_64_yields(void **state)
+{
+    (void)state;
+    begin_with_all();
+    serve_all();
+    ownership_set_figures(&machine, 100 * MAP_SLICES, 0);
+    lease_sequence = 0;
+    leases_are_read(2);
+    turn();
+    assert_int_equal(count_yielded(), MAP_SLICES / 64);
 }
 
 /* One slice more than others is no reason. */
@@ -1097,6 +1109,7 @@ int main(void)
         cmocka_unit_test(neighbours_are_not_yielded_together),
         cmocka_unit_test(who_can_not_record_rooms_yields_none),
         cmocka_unit_test(few_rooms_move_at_once),
+        cmocka_unit_test(many_rooms_move_in_64_yields),
         cmocka_unit_test(the_next_ones_are_yielded_when_an_heir_is_done),
         cmocka_unit_test(who_leaves_yields_all_slices_if_there_are_heirs),
         cmocka_unit_test(who_has_no_slices_has_left_at_once),
