@@ -77,7 +77,7 @@
 #define OWNERSHIP_PACE_MS 400      /* from one yield to the next, if no heir says that it is done */
 #define OWNERSHIP_YIELD_ROOMS 32   /* sharing: so many rooms, about, are yielded at once, */
 #define OWNERSHIP_YIELDS 64     /* or where that takes more yields, this part of all its rooms, */
-#define OWNERSHIP_YIELDS_MAX 16 /* and so many slices at most */
+#define OWNERSHIP_YIELDS_MAX 64 /* and so many slices at most, where there are no rooms */
 #define OWNERSHIP_STRIDE 159    /* odd; 159 / 256 is nearly the golden ratio */
 #define OWNERSHIP_LEASES_MAX 128
 
