@@ -2,8 +2,9 @@
 //
 //     PARTY_SOCKETS_BINARY=build/release/party-sockets node bench/moves.mjs [ROOMS]
 //
-// Two members a room. First a second node joins and gets half of the rooms. Then as many rooms are made at the first
-// node whose members are at the second one, and there one of the two speaks all the time. The first node gets SIGTERM.
+// Two members a room, of whom one speaks all the time. First a second node joins and gets half of the rooms. Then as
+// many rooms are made at the first node whose members are at the second one, and only these speak. The first node gets
+// SIGTERM. WORDS=lasting: what is said is kept and recorded; else it is volatile.
 // Who is closed comes back as the SDK does: after a random time of at most 0.5 s, then 1, 2, 4 s. Who stays connected is
 // seated again, unasked; what a listener hears then tells how long it was without a seat, and the time between two words
 // is part of that.
@@ -18,6 +19,7 @@ const [rooms = 500] = process.argv.slice(2).map(Number);
 const backoffMilliseconds = [500, 1000, 2000, 4000];
 const lastsMilliseconds = 8000; // until nobody is away any more
 const wordsMilliseconds = 100; // from one word of a speaker to its next one
+const isVolatile = process.env.WORDS !== 'lasting';
 const deadlines = 6;
 
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
@@ -39,6 +41,7 @@ class Player {
   #epoch;
   #seen = 0;
   #client;
+  #speaking;
   #heard = Date.now();
   #longest = 0;
   room;
@@ -79,10 +82,15 @@ class Player {
     this.#heard = Date.now();
   }
 
-  speak() {
-    setTimeout(() => setInterval(() => {
-      if (this.#client.isOpen) this.#client.send({ type: 'send', volatile: true, data: 'a word' });
-    }, wordsMilliseconds), Math.random() * wordsMilliseconds);
+  async speak() {
+    await pause(Math.random() * wordsMilliseconds);
+    this.#speaking = setInterval(() => {
+      if (this.#client.isOpen) this.#client.send({ type: 'send', volatile: isVolatile, data: 'a word' });
+    }, wordsMilliseconds);
+  }
+
+  fallSilent() {
+    clearInterval(this.#speaking);
   }
 
   async stay(client) {
@@ -133,7 +141,7 @@ function shares(times) {
 
 function reportLongest(what, listeners) {
   const times = listeners.map((listener) => listener.takeLongest());
-  console.log(`${what}: ${times.length} listeners at the second node heard nothing, ${shares(times)}`);
+  console.log(`${what}: ${times.length} listeners heard nothing, ${shares(times)}`);
 }
 
 function report(what) {
@@ -149,13 +157,19 @@ await nats.start();
 nats.endWithProcess();
 const first = await startNode('first');
 nodes = [first];
+const speakers = [];
+let listeners = [];
 for (let number = 0; number < rooms; number++) {
   const [host, guest] = [new Player(`host ${number}`), new Player(`guest ${number}`)];
   await begin(host);
   guest.room = host.room;
   await begin(guest);
+  host.speak();
+  speakers.push(host);
+  listeners.push(guest);
 }
 await pause(lastsMilliseconds); // all is recorded
+for (const listener of listeners) listener.takeLongest();
 let began = Date.now();
 const second = await startNode('second');
 nodes = [first, second];
@@ -163,7 +177,9 @@ await eventually(() => haveShares(first, second), 'Half of all slices at each no
 console.log(`the second node has its share after ${Date.now() - began} ms`);
 await pause(lastsMilliseconds);
 report('join');
-const listeners = [];
+reportLongest('join', listeners);
+for (const speaker of speakers) speaker.fallSilent();
+listeners = [];
 for (let number = 0; number < rooms; number++) {
   const [speaker, listener] = [new Player(`speaker ${number}`), new Player(`listener ${number}`)];
   speaker.node = first;

@@ -43,11 +43,8 @@
  *   are written: the caller says when. Only then it writes the entry that gives them to the heirs
  *   that have the fewest by now. It may be one of these itself; only a new term brings a slice
  *   back. So at each moment one node serves at most, whatever becomes of the entry. Who was given
- *   a slice yields none for 3 s: the giver may leave, which its lease that was read does not say
- * yet.
- *
- * - leaving (not in the model): a node that is to end yields all its slices before, in the same
- * way.
+ *   a slice yields none for 3 s, since the giver may be leaving, and its lease may not say so yet.
+ * - leaving (not in the model): a node that is to end yields all its slices before, in this way.
  *
  * A move with `next` (map.h) has no part in this: the rooms go through the records, and not from
  * node to node. Its fields are kept, but cleared when the slice gets another owner. A node that
@@ -76,9 +73,9 @@
 #define OWNERSHIP_KEPT_MS 3000     /* sharing: who was given a slice keeps its slices for so long */
 #define OWNERSHIP_PACE_MS 400      /* from one yield to the next, if no heir says that it is done */
 #define OWNERSHIP_YIELD_ROOMS 32   /* sharing: so many rooms, about, are yielded at once, */
-#define OWNERSHIP_YIELDS 64     /* or where that takes more yields, this part of all its rooms, */
-#define OWNERSHIP_YIELDS_MAX 64 /* and so many slices at most, where there are no rooms */
-#define OWNERSHIP_STRIDE 159    /* odd; 159 / 256 is nearly the golden ratio */
+#define OWNERSHIP_YIELDS 64        /* or as many as let so many yields be enough for all, */
+#define OWNERSHIP_YIELDS_MAX 64    /* and so many slices at most, where there are no rooms */
+#define OWNERSHIP_STRIDE 159       /* odd; 159 / 256 is nearly the golden ratio */
 #define OWNERSHIP_LEASES_MAX 128
 
 enum ownership_request_kind {
@@ -232,7 +229,7 @@ struct ownership {
     bool is_edge_only;
     bool keeps_slices;  /* it may yield none */
     uint64_t gained_ms; /* when it was given a slice by its owner; 0: never */
-    uint64_t gave_ms;   /* when it has written the map last; 0: an heir has opened slices since */
+    uint64_t gave_ms;   /* when it wrote the map last; 0: an heir has opened slices since */
     bool is_draining;
     bool is_leaving;
     bool is_ending;

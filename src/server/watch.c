@@ -131,11 +131,16 @@ static void have_loops_drain(struct server *server)
         mailbox_post(&server->loops[i]->mailbox, &server->loops[i]->drain_mail);
 }
 
-static void begin_draining(struct server *server, struct schedule *schedule)
+static void drain_for_a_while(const struct server *server, struct schedule *schedule)
 {
     schedule->is_draining = true;
-    node_drain(server->node);
     schedule->drain_due_ms = clock_now_ms() + (uint32_t)server->config->drain_timeout_ms;
+}
+
+static void begin_draining(struct server *server, struct schedule *schedule)
+{
+    drain_for_a_while(server, schedule);
+    node_drain(server->node);
     have_loops_drain(server);
 }
 
@@ -148,18 +153,19 @@ static void begin_leaving(struct server *server, struct schedule *schedule)
     have_loops_drain(server);
 }
 
-/* Where the last records can't be written, the rooms that are left are played to their end. */
-static bool is_done_leaving(const struct server *server, struct schedule *schedule)
+/*
+ * Returns whether the others have all rooms, or had their time. Where the last records can't be
+ * written, the rooms that are left are played to their end instead.
+ */
+static bool end_leaving(struct server *server, struct schedule *schedule)
 {
-    if (node_has_left(server->node))
+    bool is_due = milliseconds_until(schedule->drain_due_ms) == 0;
+    if (node_has_left(server->node) || (is_due && records_can_be_kept(server)))
         return true;
-    if (milliseconds_until(schedule->drain_due_ms) > 0)
-        return false;
-    if (records_can_be_kept(server))
-        return true;
-    schedule->is_leaving = false;
-    schedule->is_draining = true;
-    schedule->drain_due_ms = clock_now_ms() + (uint32_t)server->config->drain_timeout_ms;
+    if (is_due) {
+        schedule->is_leaving = false;
+        drain_for_a_while(server, schedule);
+    }
     return false;
 }
 
@@ -210,17 +216,17 @@ static void measure_heap(struct server *server, struct schedule *schedule)
 }
 
 /* After the first signal, and whatever woke the main thread: whether the server is to stop now. */
-static bool is_over(struct server *server, struct schedule *schedule, bool is_stop)
+static bool stops_now(struct server *server, struct schedule *schedule, bool is_stop)
 {
     if (schedule->is_leaving)
-        return is_stop || is_done_leaving(server, schedule);
+        return is_stop || end_leaving(server, schedule);
     if (is_stop || milliseconds_until(schedule->drain_due_ms) == 0 || drain_is_over(server))
         return true;
     tell_of_drain(server, schedule);
     return false;
 }
 
-/* A signal to stop begins something that ends later, or stops the server. */
+/* Handles the first signal to stop. Returns whether the server stops at once. */
 static bool begin_to_stop(struct server *server, struct schedule *schedule, int number)
 {
     if (server->config->on_stop != ON_STOP_KEEP || !records_can_be_kept(server)) {
@@ -228,10 +234,12 @@ static bool begin_to_stop(struct server *server, struct schedule *schedule, int 
         begin_draining(server, schedule);
         return false;
     }
-    server->keeps_rooms = server->node == NULL;
-    if (server->node != NULL)
+    if (server->node != NULL) {
         begin_leaving(server, schedule);
-    return server->keeps_rooms;
+        return false;
+    }
+    server->keeps_rooms = true;
+    return true;
 }
 
 static bool must_stop(struct server *server, struct schedule *schedule, int number)
@@ -241,7 +249,7 @@ static bool must_stop(struct server *server, struct schedule *schedule, int numb
         return is_stop && begin_to_stop(server, schedule, number);
     if (number == SIGINT)
         server->stop_timeout_ms = STOP_NOW_TIMEOUT_MS;
-    if (!is_over(server, schedule, is_stop))
+    if (!stops_now(server, schedule, is_stop))
         return false;
     server->keeps_rooms = server->node != NULL; /* others will have them */
     return true;
