@@ -433,7 +433,9 @@ for (const loops of loopCounts) {
         const counts = [...body.matchAll(/^party_sockets_rooms_created_total\{.*\} (\d+)$/gm)];
         return counts.reduce((sum, [, count]) => sum + Number(count), 0);
       };
-      const { clients } = await d.stats();
+      await d.disconnectAll();
+      const hasClients = (count) => async () => (await d.stats()).clients === count;
+      await eventually(hasClients(0), 'Clients of earlier tests are gone');
       await nats.get('one').kill();
       const begin = async () => {
         const client = await d.client();
@@ -454,7 +456,7 @@ for (const loops of loopCounts) {
       await nats.get('one').start();
       await eventually(isReady(d), 'Codes again');
       await enter(d, 1, 'who has come since');
-      await eventually(async () => (await d.stats()).clients === clients + 1, 'Who gave up is gone');
+      await eventually(hasClients(1), 'Who gave up is gone');
       assert.equal(await roomsMade(), made + 1);
     });
 
