@@ -32,21 +32,28 @@ struct stash {
     uint8_t bytes[STASH_BYTES];
 };
 
-void greeting_init(struct greeting *greeting, const struct target *target, const char *subprotocol)
+void greeting_init(struct greeting *greeting)
 {
-    snprintf(greeting->text, sizeof greeting->text,
-             "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-             "Sec-WebSocket-Key: " KEY "\r\nSec-WebSocket-Version: 13\r\n"
-             "Sec-WebSocket-Protocol: %s\r\n\r\n",
-             target->path, target->authority, subprotocol);
     ws_handshake_accept(BYTES(KEY), greeting->accept);
 }
 
-void hub_init(struct hub *hub, struct poller *poller, const struct target *target,
-              const struct greeting *greeting)
+void entrance_init(struct entrance *entrance, const char *subprotocol)
 {
-    *hub = (struct hub){
-        .poller = poller, .target = target, .greeting = greeting, .waits_to_connect = true};
+    snprintf(entrance->request, sizeof entrance->request,
+             "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+             "Sec-WebSocket-Key: " KEY "\r\nSec-WebSocket-Version: 13\r\n"
+             "Sec-WebSocket-Protocol: %s\r\n\r\n",
+             entrance->target.path, entrance->target.authority, subprotocol);
+}
+
+void hub_init(struct hub *hub, struct poller *poller, const struct entrance *entrances,
+              uint32_t entrance_count, const struct greeting *greeting)
+{
+    *hub = (struct hub){.poller = poller,
+                        .entrances = entrances,
+                        .entrance_count = entrance_count,
+                        .greeting = greeting,
+                        .waits_to_connect = true};
     hub->outboxes.account = &hub->held;
     list_init(&hub->unsent);
 }
@@ -166,8 +173,10 @@ void client_release(struct client *client)
 
 void client_open(struct hub *hub, struct client *client, uint64_t number, uint32_t room_number)
 {
-    client->socket =
-        (struct poller_socket){.fd = target_connect(hub->target, number, hub->waits_to_connect)};
+    const struct entrance *entrance =
+        &hub->entrances[(room_number + client->member) % hub->entrance_count];
+    int fd = target_connect(&entrance->target, number, hub->waits_to_connect);
+    client->socket = (struct poller_socket){.fd = fd};
     client->out = (struct outbox){0};
     client->stash = NULL;
     client->state = CLIENT_ARRIVING;
@@ -181,7 +190,7 @@ void client_open(struct hub *hub, struct client *client, uint64_t number, uint32
                            (uint8_t)(room_number >> 16), (uint8_t)(room_number >> 24)};
         queue_bytes(hub, client, bytes_of(room, sizeof room));
     } else {
-        queue_bytes(hub, client, bytes_of_string(hub->greeting->text));
+        queue_bytes(hub, client, bytes_of_string(entrance->request));
     }
 }
 

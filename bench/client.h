@@ -56,18 +56,30 @@ struct client {
 
 /* How a connection begins; the same for all connections. */
 struct greeting {
-    char text[1024]; /* the request of the WebSocket handshake */
     uint8_t accept[WS_ACCEPT_LENGTH];
     const char *subprotocol; /* the server must choose it; NULL: any */
     bool is_floor; /* no handshake: the client sends 4 bytes with the room's number, and gets one
                       byte */
 };
 
-void greeting_init(struct greeting *greeting, const struct target *target, const char *subprotocol);
+/*
+ * One of the addresses at which clients come in. Member M of room R takes number R + M, modulo
+ * their count.
+ */
+struct entrance {
+    struct target target;
+    char request[1024]; /* of the WebSocket handshake */
+};
+
+void greeting_init(struct greeting *greeting);
+
+/* Writes the request; `target` must be there. */
+void entrance_init(struct entrance *entrance, const char *subprotocol);
 
 struct hub {
     struct poller *poller;
-    const struct target *target;
+    const struct entrance *entrances;
+    uint32_t entrance_count;
     const struct greeting *greeting;
     struct outbox_pool outboxes;
     size_t held; /* bytes of output; they are counted, but not limited */
@@ -78,8 +90,8 @@ struct hub {
     uint8_t text[CLIENT_TLS_TEXT_BYTES];    /* decrypted, of one client at a time */
 };
 
-void hub_init(struct hub *hub, struct poller *poller, const struct target *target,
-              const struct greeting *greeting);
+void hub_init(struct hub *hub, struct poller *poller, const struct entrance *entrances,
+              uint32_t entrance_count, const struct greeting *greeting);
 
 /* Frees what the hub keeps for reuse. All clients must be closed. */
 void hub_release(struct hub *hub);
@@ -90,7 +102,7 @@ void hub_flush(struct hub *hub);
 /* Frees what a closed client keeps for its next connection. */
 void client_release(struct client *client);
 
-/* Connects. `number` counts connections in this process; only the floor needs `room_number`. */
+/* Connects. `number` counts connections in this process. */
 void client_open(struct hub *hub, struct client *client, uint64_t number, uint32_t room_number);
 
 /* Queues finished frames. The next hub_flush() sends them. */

@@ -46,22 +46,25 @@ static void choose_greeting(struct crew *crew)
                                                [PROTOCOL_FLOOR] = NULL};
     const char *subprotocol = subprotocols[setting->options->protocol];
     setting->greeting.subprotocol = subprotocol;
-    greeting_init(&setting->greeting, &setting->target,
-                  subprotocol != NULL ? subprotocol : "party-sockets.v1");
+    greeting_init(&setting->greeting);
+    for (uint64_t i = 0; i < setting->options->url_count; i++)
+        entrance_init(&setting->entrances[i],
+                      subprotocol != NULL ? subprotocol : "party-sockets.v1");
 }
 
 static void prepare_tls(struct crew *crew)
 {
     struct setting *setting = &crew->setting;
     const struct options *options = setting->options;
+    const struct target *first = &setting->entrances[0].target;
     setting->tls = (struct client_tls_settings){
-        .host = setting->target.host,
+        .host = first->host,
         .authority_path = options->authorities,
         .checks_certificate =
-            !options->is_insecure && (!setting->target.is_loopback || options->authorities != NULL),
+            !options->is_insecure && (!first->is_loopback || options->authorities != NULL),
         .keeps_tickets = !options->keeps_no_tickets,
     };
-    if (setting->target.is_secure)
+    if (first->is_secure)
         setting->tls_context = client_tls_context_new(&setting->tls);
 }
 
@@ -72,8 +75,10 @@ struct crew *crew_new(const struct options *options, const struct plan *plan)
     crew->setting.options = options;
     crew->setting.scenario = scenario_of(options);
     crew->setting.plan = *plan;
-    if (!target_parse(options->url, &crew->setting.target, why, sizeof why))
-        give_up("%s", why);
+    for (uint64_t i = 0; i < options->url_count; i++) {
+        if (!target_parse(options->urls[i], &crew->setting.entrances[i].target, why, sizeof why))
+            give_up("%s", why);
+    }
     if (plan->clients > crew_rooms_max(1))
         give_up("%u clients need more descriptors than the limit (ulimit -n) allows",
                 plan->clients);

@@ -11,6 +11,7 @@
 
 enum value_kind {
     VALUE_TEXT,
+    VALUE_URL, /* one more of options.urls */
     VALUE_COUNT,
     VALUE_NUMBER, /* with a fraction */
     VALUE_TIME,   /* `10ms`, `1.5s`; kept in seconds */
@@ -69,8 +70,12 @@ static const char *const summaries[] = {
 #define FIELD(name) offsetof(struct options, name)
 
 static const struct option options[] = {
-    {"--url", FIELD(url), VALUE_TEXT, WITH_CLIENTS, 0, 0,
-     "the server, ws://HOST:PORT or wss://HOST:PORT (ws://127.0.0.1:8080)", NULL},
+    {"--url", FIELD(urls), VALUE_URL, WITH_CLIENTS, 0, 0,
+     "the server, ws://HOST:PORT or wss://HOST:PORT (ws://127.0.0.1:8080); given again, another "
+     "node of the same cluster: the members of each room are spread evenly over all of them (wss: "
+     "certificates must have the "
+     "name of the first)",
+     NULL},
     {"--ca", FIELD(authorities), VALUE_TEXT, WITH_CLIENTS, 0, 0,
      "wss: PEM file of the certificates to trust (the system's; on loopback nothing is checked)",
      NULL},
@@ -225,6 +230,14 @@ static bool set_number(const struct option *option, void *field, const char *tex
     return true;
 }
 
+static bool add_url(struct options *into, const char *text, struct complaint complaint)
+{
+    if (into->url_count == URLS_MAX)
+        return complain(complaint, "there may be at most %d --url", URLS_MAX);
+    into->urls[into->url_count++] = text;
+    return true;
+}
+
 static bool set_option(struct options *into, const struct option *option, const char *text,
                        struct complaint complaint)
 {
@@ -233,6 +246,8 @@ static bool set_option(struct options *into, const struct option *option, const 
     case VALUE_TEXT:
         *(const char **)field = text;
         return true;
+    case VALUE_URL:
+        return add_url(into, text, complaint);
     case VALUE_FLAG:
         *(uint64_t *)field = 1;
         return true;
@@ -294,7 +309,6 @@ static void set_defaults(struct options *into)
         [SCENARIO_IDLE] = 1000,
         [SCENARIO_STORM] = 4,
     };
-    into->url = "ws://127.0.0.1:8080";
     into->threads = 1;
     into->duration = into->scenario == SCENARIO_STORM ? 60 : 5;
     into->warm_up = into->scenario == SCENARIO_STORM ? 0 : 1;
@@ -308,6 +322,21 @@ static void set_defaults(struct options *into)
     into->clients_per_room = 5;
     into->rounds = 10;
     into->at_once = into->scenario == SCENARIO_HANDSHAKES ? 32 : 0;
+}
+
+/* The URLs are all ws:// or all wss://, since one TLS context serves all clients. */
+static bool is_secure(const char *url)
+{
+    return strncmp(url, "wss:", 4) == 0;
+}
+
+static bool are_alike(const struct options *read)
+{
+    for (uint64_t i = 1; i < read->url_count; i++) {
+        if (is_secure(read->urls[i]) != is_secure(read->urls[0]))
+            return false;
+    }
+    return true;
 }
 
 static bool is_about_tls(const struct options *read)
@@ -325,7 +354,9 @@ static bool fits_together(const struct options *read, struct complaint complaint
     if (read->cuts && read->protocol == PROTOCOL_1)
         return complain(complaint, "--cut needs --protocol 2 or 3: in protocol 1 a room ends with "
                                    "its last member");
-    if (is_about_tls(read) && strncmp(read->url, "wss:", 4) != 0)
+    if (!are_alike(read))
+        return complain(complaint, "all --url want the same of ws:// and wss://");
+    if (is_about_tls(read) && !is_secure(read->urls[0]))
         return complain(complaint, "--ca, --insecure and --no-tickets need --url wss://...");
     if (read->scenario == SCENARIO_STARTUP && read->command == NULL)
         return complain(complaint, "startup needs --command \"PROGRAM --port {port}\"");
@@ -364,6 +395,8 @@ enum options_result options_read(int argument_count, char **arguments, struct op
         if (!read_argument(ret_options, argument_count, arguments, &at, complaint))
             return OPTIONS_INVALID;
     }
+    if (ret_options->url_count == 0)
+        ret_options->urls[ret_options->url_count++] = "ws://127.0.0.1:8080";
     return fits_together(ret_options, complaint) ? OPTIONS_RUN : OPTIONS_INVALID;
 }
 
@@ -411,6 +444,7 @@ static void write_json(const struct option *option, const void *field, char *out
 {
     switch (option->kind) {
     case VALUE_TEXT:
+    case VALUE_URL:
         break;
     case VALUE_CHOICE:
         snprintf(out, capacity, "\"%s\"", option->words[*(const uint64_t *)field]);
@@ -435,7 +469,8 @@ void options_visit(const struct options *read, option_visitor *visit, void *cont
         const void *field = (const char *)read + option->offset;
         bool is_told = (option->scenarios & 1u << read->scenario) != 0;
         bool is_off = option->kind == VALUE_FLAG && *(const uint64_t *)field == 0;
-        if (!is_told || is_off || option->kind == VALUE_TEXT || option->offset == FIELD(pid))
+        bool is_text = option->kind == VALUE_TEXT || option->kind == VALUE_URL;
+        if (!is_told || is_off || is_text || option->offset == FIELD(pid))
             continue;
         write_json(option, field, json, sizeof json);
         visit(context, option->name + strlen("--"), json);

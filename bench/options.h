@@ -38,10 +38,12 @@ enum state_recipients {
 
 #define THREADS_MAX 64
 #define AUDIENCE_MAX 20000
+#define URLS_MAX 32
 
 struct options {
-    uint64_t scenario; /* enum scenario_kind */
-    const char *url;
+    uint64_t scenario;          /* enum scenario_kind */
+    const char *urls[URLS_MAX]; /* `url_count` of them */
+    uint64_t url_count;
     const char *authorities; /* PEM file of certificates; NULL: the system's */
     uint64_t is_insecure;
     uint64_t keeps_no_tickets;

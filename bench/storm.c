@@ -88,7 +88,7 @@ static uint64_t await_server(struct worker *worker, struct storm *storm)
     if (storm->gone < storm->clients)
         return UINT64_MAX;
     if (storm->probe_fd < 0) {
-        storm->probe_fd = target_try(&worker->setting->target);
+        storm->probe_fd = target_try(&worker->setting->entrances[0].target);
         storm->probed_ns = worker->now_ns;
         return worker->now_ns + (storm->probe_fd < 0 ? TRY_NS : PROBE_NS);
     }

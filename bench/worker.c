@@ -69,7 +69,7 @@ struct worker *worker_new(const struct setting *setting, uint32_t index)
     worker->setting = setting;
     worker->index = index;
     hub_init(&worker->hub, open_poller((enum poller_choice)setting->options->poller),
-             &setting->target, &setting->greeting);
+             setting->entrances, (uint32_t)setting->options->url_count, &setting->greeting);
     worker->hub.tls_context = setting->tls_context;
     list_init(&worker->waiting);
     lay_out_rooms(worker);

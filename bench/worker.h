@@ -59,7 +59,7 @@ struct setting {
     const struct options *options;
     const struct scenario *scenario;
     struct plan plan;
-    struct target target;
+    struct entrance entrances[URLS_MAX]; /* as many as options->url_count */
     struct greeting greeting;
     struct client_tls_settings tls;
     struct client_tls_context *tls_context; /* NULL: ws:// */

@@ -2,6 +2,8 @@
 // messages are lost or late (against a stand-in that loses and delays them), and how it fails.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import net from 'node:net';
 import { bench, skip } from './support/bench.mjs';
 import { slowness } from './support/deadline.mjs';
 import { Server, binary as serverBinary } from './support/server.mjs';
@@ -148,6 +150,7 @@ describe('The load generator', { skip, concurrency: true }, () => {
       else server.kill();
     }
   }
+  const toPort = (port) => ['--url', `ws://127.0.0.1:${port}`];
   const withStandIn = async (settings, work) => withServer(await StandIn.start(settings), work);
 
   it('answers pings', () =>
@@ -218,6 +221,29 @@ describe('The load generator', { skip, concurrency: true }, () => {
     });
   });
 
+  it('spreads the members of each room over all addresses that it is given', () =>
+    withServer({ options: ['--max-message-rate', 0, '--max-byte-rate', 0] }, async (server) => {
+      const connections = [0, 0, 0];
+      const listeners = connections.map((_, index) =>
+        net.createServer((socket) => {
+          connections[index]++;
+          const onward = net.connect(server.port, '127.0.0.1');
+          for (const end of [socket, onward]) end.on('error', () => {});
+          socket.pipe(onward).pipe(socket);
+        }),
+      );
+      try {
+        for (const listener of listeners) await once(listener.listen(0, '127.0.0.1'), 'listening');
+        const [first, ...others] = listeners.map((listener) => ({ port: listener.address().port }));
+        const urls = others.flatMap(({ port }) => toPort(port));
+        const report = await measure(first, 'lockstep', '--rooms', 3, '--clients', 5, ...urls);
+        assertNothingIsLost(report);
+        assert.deepEqual(connections, [5, 5, 5]);
+      } finally {
+        for (const listener of listeners) listener.close();
+      }
+    }));
+
   it('times the start of a program', async () => {
     const command = `${serverBinary} --port {port} --host 127.0.0.1`;
     const { status, stderr, report } = await bench('startup', '--command', command, '--rounds', 3);
@@ -241,8 +267,6 @@ describe('The load generator', { skip, concurrency: true }, () => {
     assert.match(outcome.stderr, sentence);
     assert.equal(outcome.report, undefined);
   }
-  const toPort = (port) => ['--url', `ws://127.0.0.1:${port}`];
-
   it('says what is wrong with its options', async () => {
     await assertFails(2, /no scenario 'limbo'/, 'limbo');
     await assertFails(2, /unknown option '--room'/, 'lockstep', '--room', 3);
@@ -254,6 +278,8 @@ describe('The load generator', { skip, concurrency: true }, () => {
     await assertFails(2, /need --url wss/, 'lockstep', '--insecure');
     await assertFails(2, /--cut needs --protocol 2 or 3/, 'storm', '--cut');
     await assertFails(2, /--rooms means nothing to handshakes/, 'handshakes', '--rooms', 2);
+    await assertFails(2, /the same of ws/, 'lockstep', ...toPort(1), '--url', 'wss://127.0.0.1:1');
+    await assertFails(2, /at most 32 --url/, 'lockstep', ...Array(33).fill(toPort(1)).flat());
     await assertFails(2, /the floor has no storm/, 'storm', '--protocol', 'floor');
   });
 
