@@ -8,7 +8,7 @@
 
 #include "server/loop.h"
 
-#define OWNERS_MAX 4
+#define OWNERS_MAX WORLD_NOWHERE
 
 void owners_begin(void);
 

@@ -8,7 +8,7 @@
 #include "base/attributes.h"
 #include "clients.h"
 
-#define PARTIES_MAX 64
+#define PARTIES_MAX 256
 #define PLAYERS_MAX 16
 #define PEERS_MAX 1024 /* indices of protocol 2 in the life of a room */
 

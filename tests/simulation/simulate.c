@@ -2,7 +2,7 @@
  * Whole servers in a simulated network, driven by a seed: thousands of seconds in one.
  *
  *     simulate [--seed N] [--seeds COUNT] [--for SECONDS] [--seconds N] [--rooms N] [--members N]
- *              [--nodes N] [--scene NAME] [--no-faults] [--trace]
+ *              [--nodes N] [--loops N] [--scene NAME] [--no-faults] [--trace]
  *
  * Plays so many seeds, or as many as the time is enough for, one after the other, from a random one
  * on or from the one that is given; the first one twice, which must be the same. It traces the
@@ -38,9 +38,17 @@ struct options {
     uint32_t rooms;    /* 0: the seed chooses */
     uint32_t members;  /* the same */
     uint32_t nodes;    /* that are one relay; 0: the seed chooses */
+    uint32_t loops;    /* of each node; the same */
     const char *scene; /* the only one that is played; NULL: the seed chooses */
     bool has_faults;
     bool is_traced;
+};
+
+/* Of the time in which clients talk: what they heard, and what went between servers for it. */
+struct talk {
+    uint64_t heard;
+    uint64_t bus_messages;
+    uint64_t bus_bytes;
 };
 
 /* What two runs of a seed have in common. */
@@ -48,8 +56,7 @@ struct outcome_of_seed {
     uint64_t digest;
     uint64_t heard;
     uint64_t turns;
-    uint64_t bus_messages; /* between servers */
-    uint64_t bus_bytes;
+    struct talk talk;
 };
 
 /* Tells those who plant faults that servers start. */
@@ -94,6 +101,7 @@ static struct outcome_of_seed play(const struct options *options, uint64_t seed)
         .speaks_tls = options->has_faults && network_once_in(TLS_ONCE_IN) && !restarts,
         .upgrades = upgrades,
         .nodes = nodes,
+        .loops = options->loops,
         .restarts = restarts,
         .is_traced = options->is_traced,
     };
@@ -112,6 +120,8 @@ static struct outcome_of_seed play(const struct options *options, uint64_t seed)
     else if (options->scene != NULL || options->has_faults)
         scenes_play(end_ns, options->scene, options->is_traced);
     world_run_until(end_ns);
+    struct outcome_of_seed outcome = {.talk.heard = clients_heard()};
+    bus_count(&outcome.talk.bus_messages, &outcome.talk.bus_bytes);
     clients_end_faults();
     world_end_faults();
     world_run_until(world_now_ns() + REST_NS);
@@ -128,8 +138,6 @@ static struct outcome_of_seed play(const struct options *options, uint64_t seed)
         if (world_is_cluster())
             scene_node_dies(options->is_traced);
     }
-    struct outcome_of_seed outcome = {0};
-    bus_count(&outcome.bus_messages, &outcome.bus_bytes);
     world_stop();
     if (drains)
         scene_server_has_stopped();
@@ -151,6 +159,15 @@ static uint64_t number_of(const char *text)
         exit(2);
     }
     return number;
+}
+
+static uint32_t at_most(uint64_t number, uint32_t most)
+{
+    if (number > most) {
+        fprintf(stderr, "simulate: there may be %u at most\n", most);
+        exit(2);
+    }
+    return (uint32_t)number;
 }
 
 static void read_options(int argument_count, char **arguments, struct options *options)
@@ -178,13 +195,24 @@ static void read_options(int argument_count, char **arguments, struct options *o
         else if (strcmp(arguments[i], "--rooms") == 0)
             options->rooms = (uint32_t)number_of(value);
         else if (strcmp(arguments[i], "--nodes") == 0)
-            options->nodes = (uint32_t)number_of(value);
+            options->nodes = at_most(number_of(value), WORLD_NOWHERE);
+        else if (strcmp(arguments[i], "--loops") == 0)
+            options->loops = at_most(number_of(value), WORLD_LOOPS_MAX);
         else if (strcmp(arguments[i], "--members") == 0)
             options->members = (uint32_t)number_of(value);
         else
             number_of("");
         i++;
     }
+}
+
+static void print_traffic(const struct talk *talk)
+{
+    if (talk->bus_messages == 0 || talk->heard == 0)
+        return;
+    double heard = (double)talk->heard;
+    printf(", %.3f messages with %.0f bytes between servers for each",
+           (double)talk->bus_messages / heard, (double)talk->bus_bytes / heard);
 }
 
 int main(int argument_count, char **arguments)
@@ -213,9 +241,7 @@ int main(int argument_count, char **arguments)
         printf("ok %llu - seed %llu: %llu messages heard, %llu turns", (unsigned long long)i + 1,
                (unsigned long long)seed, (unsigned long long)first.heard,
                (unsigned long long)first.turns);
-        if (first.bus_messages > 0)
-            printf(", %llu messages with %llu bytes between servers",
-                   (unsigned long long)first.bus_messages, (unsigned long long)first.bus_bytes);
+        print_traffic(&first.talk);
         putchar('\n');
     }
     printf("1..%llu\n", (unsigned long long)i);

@@ -36,7 +36,6 @@
 #define SUBNETS_MAX 65536
 #define UPGRADES_NS (4 * NETWORK_S) /* between two, at most */
 #define HOLDING_NS (NETWORK_S / 4)  /* until the last loop holds still, at most */
-#define LOOPS_PLAYED_MAX 4
 #define NODES_MAX WORLD_NOWHERE
 #define RESTARTS_NS (20 * NETWORK_S)    /* between two, at most; */
 #define SOON_NS NETWORK_S               /* some come as soon as this */
@@ -224,7 +223,7 @@ static bool run_one_loop(void)
     struct {
         struct node *node;
         uint32_t index;
-    } due[NODES_MAX * LOOPS_PLAYED_MAX];
+    } due[NODES_MAX * WORLD_LOOPS_MAX];
     uint32_t count = 0;
     for (uint32_t n = 0; n < world.node_count; n++) {
         struct node *node = &world.nodes[n];
@@ -422,7 +421,7 @@ static void replace_server(void)
     if (has_store)
         forget_store(&first->server);
     forget_server(&first->server);
-    world.config.loops = 1 + network_below(LOOPS_PLAYED_MAX);
+    world.config.loops = 1 + network_below(WORLD_LOOPS_MAX);
     first->server = next;
     memset(first->due_ns, 0, sizeof first->due_ns);
     memset(first->sleeps_until_ns, 0, sizeof first->sleeps_until_ns);
@@ -527,7 +526,7 @@ static bool start_again(void)
 {
     struct server next = successor(false);
     network_advance(network_now_ns() + network_random() % RESTARTED_NS);
-    world.config.loops = 1 + network_below(LOOPS_PLAYED_MAX);
+    world.config.loops = 1 + network_below(WORLD_LOOPS_MAX);
     first->server = next;
     memset(first->due_ns, 0, sizeof first->due_ns);
     memset(first->sleeps_until_ns, 0, sizeof first->sleeps_until_ns);
@@ -804,12 +803,13 @@ static char *some_seconds(char text[16], uint32_t least_s, uint32_t most_s)
  * longer than silence (10 s): who is both is cut off, and not told so for as long as a stall may
  * last.
  */
-static void configure(void)
+static void configure(const struct world_plan *plan)
 {
     char why[256];
     static char texts[5][16];
     static char *const log_bytes[] = {"1024", "4096", "65536"};
-    char loops[2] = {(char)('1' + network_below(LOOPS_PLAYED_MAX)), '\0'};
+    uint32_t loop_count = 1 + network_below(WORLD_LOOPS_MAX);
+    char loops[2] = {(char)('0' + (plan->loops > 0 ? plan->loops : loop_count)), '\0'};
     char *arguments[] = {
         "simulate",
         "--loops",
@@ -1014,7 +1014,7 @@ void world_begin(const struct world_plan *plan)
     memset(&world, 0, sizeof world);
     world.is_traced = plan->is_traced;
     refusals_begin();
-    configure();
+    configure(plan);
     secrets_begin(plan->speaks_tls);
     if (plan->restarts)
         world.config.state_directory = "simulated";

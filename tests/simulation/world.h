@@ -11,11 +11,14 @@
 #include "server/config.h"
 
 /* What the seed has chosen. */
+#define WORLD_LOOPS_MAX 4 /* of a node */
+
 struct world_plan {
     bool has_faults;
     bool speaks_tls;
     bool upgrades;  /* the server replaces itself now and then, if it does not lack memory */
     uint32_t nodes; /* that are one relay; 1: it knows of no others */
+    uint32_t loops; /* of each node; 0: the seed chooses */
     bool restarts; /* it has a store, and now and then it crashes or is stopped, and starts again */
     bool is_traced;
 };
@@ -66,7 +69,7 @@ bool world_has_link_faults(void);
  * Of a cluster: which node has a room, or a connection; WORLD_NOWHERE: none. And the end of a node:
  * who lives takes its slices when the second is called, as soon as they know that it is dead.
  */
-#define WORLD_NOWHERE 4
+#define WORLD_NOWHERE 32
 struct link;
 uint32_t world_node_of_room(const char *code);
 uint32_t world_node_of_link(const struct link *link);
