@@ -67,6 +67,7 @@ struct config {
     const char *nats_authority;   /* file, PEM; NULL: none */
     uint64_t nats_replicas;
     uint64_t is_edge_only;
+    uint64_t tells_slices;
     const char *options_file;  /* NULL: none */
     struct bytes options_text; /* what is in it */
     char *options_lines;       /* the same in parts, to which strings above may point */

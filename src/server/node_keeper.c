@@ -162,12 +162,30 @@ static uint8_t place_of(struct node *node, uint64_t incarnation)
     return PEER_NOBODY;
 }
 
+/* With --log-slices. From the lines of all nodes anybody sees that one at a time served a slice. */
+static void tell_slice(const struct node *node, uint32_t slice, struct ownership_word before,
+                       struct ownership_word now)
+{
+    struct ownership_word words[] = {before, now};
+    static const char *const news[] = {"not served any more", "served here"};
+    if (!node->server->config->tells_slices || peers_is_same(before, now))
+        return;
+    for (size_t i = 0; i < ARRAY_LENGTH(words); i++) {
+        if (peers_place(words[i]) == PEER_HERE)
+            fprintf(stderr, "party-sockets: slice %u, term %llu: %s, at %llu ms\n", slice,
+                    (unsigned long long)peers_term(words[i]), news[i],
+                    (unsigned long long)node_now_ms());
+    }
+}
+
 /* Whether the picture has changed. */
 static bool show(struct node *node, uint32_t slice, uint8_t place, uint64_t term)
 {
     struct ownership_word before = peers_owner(&node->peers, slice);
     peers_set_owner(&node->peers, slice, place, term);
-    return !peers_is_same(before, peers_owner(&node->peers, slice));
+    struct ownership_word now = peers_owner(&node->peers, slice);
+    tell_slice(node, slice, before, now);
+    return !peers_is_same(before, now);
 }
 
 /* A slice of this node: its rooms are restored before it is served. */

@@ -2,12 +2,29 @@
 
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
-import { canCreate, enter, haveShares, isReady, party, restarting, talk } from './support/cluster.mjs';
+import { setTimeout as pause } from 'node:timers/promises';
+import { canCreate, enter, hasSlices, haveShares, isReady, party, restarting, talk } from './support/cluster.mjs';
 import { eventually } from './support/deadline.mjs';
 import { lacksNats, NatsCluster } from './support/nats.mjs';
+import { Random } from './support/random.mjs';
 import { Server } from './support/server.mjs';
 import { loopCounts } from './support/suite.mjs';
+import { comeAndGo, splitVotes, Terms, termsOf } from './support/terms.mjs';
 import { describe, it } from './support/testing.mjs';
+
+describe('The log of terms', () => {
+  const said = (...lines) => lines.map((line) => `party-sockets: slice ${line} ms\n`).join('');
+  const a = (end) => termsOf('a', said('3, term 1: served here, at 100', ...end), 900);
+  const b = (term, from) => termsOf('b', said(`3, term ${term}: served here, at ${from}`, '4, term 1: served here, at 1'), 900);
+  it('shows that two served a slice at once, or that a term was not a higher one', () => {
+    const until200 = a(['3, term 1: not served any more, at 200']);
+    assert.deepEqual(splitVotes([...until200, ...b(2, 200)]), []);
+    assert.equal(splitVotes([...until200, ...b(2, 199)]).length, 1);
+    assert.equal(splitVotes([...until200, ...b(1, 300)]).length, 1);
+    assert.equal(splitVotes([...a([]), ...b(2, 899)]).length, 1);
+    assert.throws(() => a(['3, term 2: not served any more, at 200']), /did not begin/);
+  });
+});
 
 const buckets = ['-map', '-leases'];
 
@@ -125,6 +142,33 @@ for (const loops of loopCounts) {
       await eventually(isCopied, 'Three copies again', 3);
       await eventually(canMakeRooms(a), 'Rooms still', 3);
       for (const protocol of [1, 2, 3]) await talk(await party(protocol, [a, b]));
+    });
+
+    it('Nodes start, stop and die all at once, while a nats-server dies: one at a time serves a slice', async () => {
+      const random = new Random();
+      const terms = new Terms();
+      const start = (name, ...more) => {
+        const options = ['--cluster', nats.urls(random.below(3)), '--node-name', name, '--cluster-name', 'restless', ...more];
+        return Server.start({ loops, options: [...options, '--nats-replicas', 3] });
+      };
+      const ended = comeAndGo({ nodes: 4, seconds: 40, random, start, terms });
+      const victim = nats.servers[random.below(3)];
+      await Promise.all([
+        ended,
+        (async () => {
+          await pause(15_000);
+          await victim.kill();
+          await pause(5_000);
+          await victim.start();
+        })(),
+      ]);
+      const last = await start('last', '--log-slices');
+      servers.push(last);
+      await eventually(() => hasSlices(last, 256), 'All slices at the last node', 3);
+      await last.stop();
+      terms.note('last', last);
+      assert.ok(terms.count >= 512 && terms.most >= 3, `${terms.count} terms, ${terms.most} of one slice`);
+      assert.deepEqual(terms.splitVotes(), []);
     });
 
     it('Both nodes stop with status 0, and no sanitizer complained', async () => {
