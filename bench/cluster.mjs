@@ -7,7 +7,7 @@
 //     party      parties of five, as people play
 //     lockstep   rooms of eight, of whom one broadcasts, with 16 broadcasts in flight: the most that goes
 //     rate       the same with 200 broadcasts a second in all: how long a message takes when there is time
-//     memory     rooms of eight who say nothing: what a member costs, at its node and at the one that has its room
+//     memory     rooms whose members say nothing: what one costs, at its node and at the one that has its room
 //
 // The members are at a relay without a cluster, at the node that has all rooms, at the other one (every member is far
 // from its room), spread evenly over both, and spread by HAProxy. Beside it NATS' own client plays ping-pong through the
@@ -30,7 +30,7 @@ const scenarios = {
   party: ['party', '--protocol', 3],
   lockstep: ['lockstep', '--protocol', 3, '--clients', 8, '--in-flight', 16],
   rate: ['lockstep', '--protocol', 3, '--clients', 8, '--rate', 200],
-  memory: ['idle', '--protocol', 3, '--clients-per-room', 8],
+  memory: ['idle', '--protocol', 3],
 };
 const [scenario = 'party', ...numbers] = process.argv.slice(2);
 const [rooms = 100, seconds = 6, rounds = 3] = numbers.map(Number);
@@ -161,20 +161,33 @@ async function compareCosts() {
   }
 }
 
-/** What a member costs where it is connected, and where its room is: by members at one and at the other node. */
-async function compareMemory() {
-  const grown = [];
-  for (const address of [here, there]) {
-    const before = nodes.map(({ pid }) => residentBytes(pid));
-    const during = [];
-    const timer = setInterval(() => during.push(nodes.map(({ pid }) => residentBytes(pid))), sampleMilliseconds);
-    await play([address], '--clients', rooms * 8).finally(() => clearInterval(timer));
-    const most = nodes.map((_, index) => Math.max(...during.map((sample) => sample[index])));
-    grown.push(most.map((bytes, index) => (bytes - before[index]) / (rooms * 8)));
+/**
+ * What a member costs at each node, without its room: by rooms of 8 and as many of 40, at nodes that nobody has used.
+ * All are connected to the node of that number.
+ */
+async function memoryOf(number) {
+  const peaks = [];
+  for (const members of [8, 40]) {
+    const cluster = ['--cluster', nats.url, '--cluster-name', `memory-${number}-${members}`];
+    const fresh = [];
+    for (const own of [['a'], ['b', '--edge-only']]) fresh.push(await startNode(...cluster, '--node-name', ...own));
+    const sizes = () => fresh.map(({ pid }) => residentBytes(pid));
+    const samples = [sizes()];
+    const timer = setInterval(() => samples.push(sizes()), sampleMilliseconds);
+    const size = ['--clients', rooms * members, '--clients-per-room', members];
+    await play([`127.0.0.1:${fresh[number].port}`], ...size).finally(() => clearInterval(timer));
+    peaks.push(fresh.map((_, index) => Math.max(...samples.map((sample) => sample[index])) - samples[0][index]));
+    for (const server of fresh) server.kill();
   }
-  console.log(`bytes a member, with its share of a room of eight, ${rooms} rooms:`);
-  console.log(`  at the node of its room: ${grown[0][0].toFixed(0)} (and ${grown[0][1].toFixed(0)} at the other)`);
-  console.log(`  at the other: ${grown[1][1].toFixed(0)} there, and ${grown[1][0].toFixed(0)} at the node of its room`);
+  const [few, many] = peaks;
+  return few.map((bytes, index) => (many[index] - bytes) / (rooms * 32));
+}
+
+async function compareMemory() {
+  const [near, far] = [await memoryOf(0), await memoryOf(1)];
+  console.log(`bytes a member, beside its room's, by ${rooms} rooms of 8 and of 40:`);
+  console.log(`  at the node of its room: ${near[0].toFixed(0)}`);
+  console.log(`  at the other: ${far[1].toFixed(0)} there, and ${far[0].toFixed(0)} at the node of its room`);
 }
 
 await (scenario === 'memory' ? compareMemory() : compareCosts());
