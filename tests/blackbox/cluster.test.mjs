@@ -104,6 +104,19 @@ async function hasMovedAlong(member) {
   return true;
 }
 
+/** A party whose room is at `home`: a node that has no codes at this moment has another one make the room. */
+async function partyAt(home, protocol, servers) {
+  let members;
+  const isThere = async () => {
+    for (const member of members ?? []) await member.terminate();
+    const { rooms } = await home.stats();
+    members = await party(protocol, servers);
+    return (await home.stats()).rooms > rooms;
+  };
+  await eventually(isThere, 'A room at this node, not at another one');
+  return members;
+}
+
 /**
  * All come back, one after the other, and hear of each other; the last record had this state. `here` are
  * there already.
@@ -374,8 +387,8 @@ for (const loops of loopCounts) {
     });
 
     it('A room at a node that lives goes on when another one is killed', async () => {
-      const atB = await party(2, [b, d]); // who has slices makes rooms itself
-      const atC = await party(2, [c, d, c]);
+      const atB = await partyAt(b, 2, [b, d]);
+      const atC = await partyAt(c, 2, [c, d, c]);
       b.kill();
       assert.deepEqual(await atB[1].whenClosed(), restarting);
       await talk(atC);
@@ -387,9 +400,9 @@ for (const loops of loopCounts) {
 
     it('A node that is told to stop closes who is connected to it with 1012, and others have its rooms, just as they were', async () => {
       const parties = [];
-      for (const protocol of [1, 2, 3]) parties.push(await party(protocol, [c, d]));
+      for (const protocol of [1, 2, 3]) parties.push(await partyAt(c, protocol, [c, d]));
       for (const members of parties) await keepState(members, 'the last one');
-      const unread = await party(3, [c, d]);
+      const unread = await partyAt(c, 3, [c, d]);
       const [speaker, absent] = unread;
       speaker.relay('read');
       await absent.expect(dialects[3].message(speaker, 'read'));
@@ -466,14 +479,7 @@ for (const loops of loopCounts) {
       const edge = await startNode('edge', '--edge-only');
       await eventually(() => haveShares(d, drainer), 'Half of all slices at each node', SHARING);
       await eventually(isReady(drainer), 'Codes for rooms at the node that will drain', 3);
-      let members;
-      const hasRoom = async () => {
-        for (const member of members ?? []) await member.terminate();
-        const { rooms } = await drainer.stats();
-        members = await party(2, [drainer, drainer]);
-        return (await drainer.stats()).rooms > rooms;
-      };
-      await eventually(hasRoom, 'A room that is at the node that will drain, not at another one');
+      const members = await partyAt(drainer, 2, [drainer, drainer]);
       await eventually(async () => (await nodesOf(edge)).drainer?.state === 'serving', 'The node that will drain');
       drainer.signal('SIGTERM');
       await eventually(async () => (await drainer.get('/ready')).status === 503, 'The drain');
