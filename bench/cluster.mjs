@@ -60,7 +60,7 @@ function processorSeconds(pid) {
 }
 
 const residentBytes = (pid) => 1024 * Number(/\nRss: +(\d+)/.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))[1]);
-const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
+const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 
 async function startNode(...options) {
   const limits = ['--max-message-rate', 0, '--max-byte-rate', 0, '--max-connections-per-address', 0];

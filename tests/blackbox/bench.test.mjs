@@ -2,9 +2,8 @@
 // messages are lost or late (against a stand-in that loses and delays them), and how it fails.
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import net from 'node:net';
 import { bench, skip } from './support/bench.mjs';
+import { Cable } from './support/cable.mjs';
 import { slowness } from './support/deadline.mjs';
 import { Server, binary as serverBinary } from './support/server.mjs';
 import { StandIn } from './support/stand_in.mjs';
@@ -223,25 +222,13 @@ describe('The load generator', { skip, concurrency: true }, () => {
 
   it('spreads the members of each room over all addresses that it is given', () =>
     withServer({ options: ['--max-message-rate', 0, '--max-byte-rate', 0] }, async (server) => {
-      const connections = [0, 0, 0];
-      const listeners = connections.map((_, index) =>
-        net.createServer((socket) => {
-          connections[index]++;
-          const onward = net.connect(server.port, '127.0.0.1');
-          for (const end of [socket, onward]) end.on('error', () => {});
-          socket.pipe(onward).pipe(socket);
-        }),
-      );
-      try {
-        for (const listener of listeners) await once(listener.listen(0, '127.0.0.1'), 'listening');
-        const [first, ...others] = listeners.map((listener) => ({ port: listener.address().port }));
-        const urls = others.flatMap(({ port }) => toPort(port));
-        const report = await measure(first, 'lockstep', '--rooms', 3, '--clients', 5, ...urls);
-        assertNothingIsLost(report);
-        assert.deepEqual(connections, [5, 5, 5]);
-      } finally {
-        for (const listener of listeners) listener.close();
-      }
+      const cables = [];
+      for (let count = 0; count < 3; count++) cables.push(await Cable.open(server.port));
+      const [first, ...others] = cables;
+      const urls = others.flatMap(({ port }) => toPort(port));
+      const report = await measure({ port: first.port }, 'lockstep', '--rooms', 3, '--clients', 5, ...urls);
+      assertNothingIsLost(report);
+      assert.deepEqual(cables.map(({ connections }) => connections), [5, 5, 5]);
     }));
 
   it('times the start of a program', async () => {

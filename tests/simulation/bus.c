@@ -8,7 +8,7 @@
 #include "server/remote.h"
 #include "world.h"
 
-#define SERVERS_MAX WORLD_NOWHERE
+#define SERVERS_MAX WORLD_NODES_MAX
 #define LATENCY_LEAST_NS (NETWORK_MS / 10)
 #define LATENCY_MORE_NS (2 * NETWORK_MS) /* or so many times that: */
 #define FAR_TIMES 25

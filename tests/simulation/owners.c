@@ -29,7 +29,7 @@ struct owner {
 };
 
 static struct {
-    struct owner owners[OWNERS_MAX];
+    struct owner owners[WORLD_NODES_MAX];
     uint32_t count;
     uint32_t owner_of[MAP_SLICES];
     uint64_t terms[MAP_SLICES];

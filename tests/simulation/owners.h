@@ -8,8 +8,6 @@
 
 #include "server/loop.h"
 
-#define OWNERS_MAX WORLD_NOWHERE
-
 void owners_begin(void);
 
 /* A server of the cluster, with its picture; they are numbered in this order. */

@@ -195,7 +195,7 @@ static void read_options(int argument_count, char **arguments, struct options *o
         else if (strcmp(arguments[i], "--rooms") == 0)
             options->rooms = (uint32_t)number_of(value);
         else if (strcmp(arguments[i], "--nodes") == 0)
-            options->nodes = at_most(number_of(value), WORLD_NOWHERE);
+            options->nodes = at_most(number_of(value), WORLD_NODES_MAX);
         else if (strcmp(arguments[i], "--loops") == 0)
             options->loops = at_most(number_of(value), WORLD_LOOPS_MAX);
         else if (strcmp(arguments[i], "--members") == 0)

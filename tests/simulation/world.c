@@ -34,9 +34,8 @@
 #define RECENT_NS NETWORK_S
 #define STOPPING_NS (3 * NETWORK_S)
 #define SUBNETS_MAX 65536
-#define UPGRADES_NS (4 * NETWORK_S) /* between two, at most */
-#define HOLDING_NS (NETWORK_S / 4)  /* until the last loop holds still, at most */
-#define NODES_MAX WORLD_NOWHERE
+#define UPGRADES_NS (4 * NETWORK_S)     /* between two, at most */
+#define HOLDING_NS (NETWORK_S / 4)      /* until the last loop holds still, at most */
 #define RESTARTS_NS (20 * NETWORK_S)    /* between two, at most; */
 #define SOON_NS NETWORK_S               /* some come as soon as this */
 #define RESTARTED_NS (2 * NETWORK_S)    /* until a server is there again, at most */
@@ -58,7 +57,7 @@ struct node {
 
 static struct {
     struct config config;
-    struct node nodes[NODES_MAX]; /* one, unless they are a cluster */
+    struct node nodes[WORLD_NODES_MAX]; /* one, unless they are a cluster */
     uint32_t node_count;
     bool lacks_cores;
     bool hurries; /* who gets mail has its turn at once, now and then */
@@ -223,7 +222,7 @@ static bool run_one_loop(void)
     struct {
         struct node *node;
         uint32_t index;
-    } due[NODES_MAX * WORLD_LOOPS_MAX];
+    } due[WORLD_NODES_MAX * WORLD_LOOPS_MAX];
     uint32_t count = 0;
     for (uint32_t n = 0; n < world.node_count; n++) {
         struct node *node = &world.nodes[n];
@@ -916,7 +915,7 @@ static bool has_connection(void *context, int fd)
     return atomic_load(&conn_table_at(&server->connections, (uint32_t)fd)->is_taken);
 }
 
-/* Where the room is. NODES_MAX: nowhere. */
+/* Where the room is. WORLD_NOWHERE: nowhere. */
 static uint32_t node_of_room(uint64_t code)
 {
     for (uint32_t n = 0; n < world.node_count; n++) {
@@ -926,13 +925,13 @@ static uint32_t node_of_room(uint64_t code)
                 return n;
         }
     }
-    return NODES_MAX;
+    return WORLD_NOWHERE;
 }
 
 uint32_t world_node_of_room(const char *code)
 {
     uint64_t number;
-    return code_read(bytes_of_string(code), &number) ? node_of_room(number) : NODES_MAX;
+    return code_read(bytes_of_string(code), &number) ? node_of_room(number) : WORLD_NOWHERE;
 }
 
 uint32_t world_node_of_link(const struct link *link)
@@ -943,7 +942,7 @@ uint32_t world_node_of_link(const struct link *link)
         if (!node->is_dead && has_connection((void *)(uintptr_t)&node->server, fd))
             return n;
     }
-    return NODES_MAX;
+    return WORLD_NOWHERE;
 }
 
 /* What connections have that no successor gets: TLS, and members at other nodes. */

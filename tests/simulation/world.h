@@ -10,9 +10,10 @@
 
 #include "server/config.h"
 
-/* What the seed has chosen. */
+#define WORLD_NODES_MAX 32
 #define WORLD_LOOPS_MAX 4 /* of a node */
 
+/* What the seed has chosen. */
 struct world_plan {
     bool has_faults;
     bool speaks_tls;
@@ -69,7 +70,7 @@ bool world_has_link_faults(void);
  * Of a cluster: which node has a room, or a connection; WORLD_NOWHERE: none. And the end of a node:
  * who lives takes its slices when the second is called, as soon as they know that it is dead.
  */
-#define WORLD_NOWHERE 32
+#define WORLD_NOWHERE WORLD_NODES_MAX
 struct link;
 uint32_t world_node_of_room(const char *code);
 uint32_t world_node_of_link(const struct link *link);

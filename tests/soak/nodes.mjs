@@ -10,7 +10,7 @@ import { deadlineMilliseconds, eventually } from '../blackbox/support/deadline.m
 import { haveShares, isReady } from '../blackbox/support/cluster.mjs';
 import { Nats, NatsCluster } from '../blackbox/support/nats.mjs';
 import { OneServer } from '../blackbox/support/one_server.mjs';
-import { Cable } from './cable.mjs';
+import { Cable } from '../blackbox/support/cable.mjs';
 import { Exchange, playAlone } from './exchange.mjs';
 import { failing, seconds } from './plan.mjs';
 

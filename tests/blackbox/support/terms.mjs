@@ -2,6 +2,7 @@
 // one clock.
 
 import { readFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
 
 const line = /slice (\d+), term (\d+): (served here|not served any more), at (\d+) ms$/gm;
 
@@ -29,7 +30,7 @@ export function termsOf(name, stderr, ended) {
 /** Where two served a slice at once, or a later term was not a higher one: sentences. */
 export function splitVotes(terms) {
   const faults = [];
-  const sorted = terms.toSorted((a, b) => a.slice - b.slice || a.from - b.from);
+  const sorted = [...terms].sort((a, b) => a.slice - b.slice || a.from - b.from);
   for (const [index, now] of sorted.entries()) {
     const before = sorted[index - 1];
     if (before?.slice !== now.slice) continue;
@@ -74,8 +75,6 @@ export class Terms {
     return splitVotes(this.#terms);
   }
 }
-
-const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 /** A node that finds no cluster for 10 s ends by itself, and is started again. */
 function expectNoCluster(error) {

@@ -1,4 +1,4 @@
-// A TCP proxy between a node and nats-server that can hold back all bytes, both ways: those come late, not never.
+// A TCP proxy that counts connections, and can hold back all bytes, both ways: those come late, not never.
 
 import { once } from 'node:events';
 import net from 'node:net';
@@ -7,10 +7,13 @@ export class Cable {
   #listener;
   #sockets = new Set();
   #isHeld = false;
+  /** Of all that have come so far. */
+  connections = 0;
 
   static async open(port) {
     const cable = new Cable();
     cable.#listener = net.createServer({ noDelay: true }, (near) => {
+      cable.connections++;
       const far = net.connect({ port, host: '127.0.0.1', noDelay: true });
       cable.#pass(near, far);
       cable.#pass(far, near);
