@@ -116,12 +116,12 @@ describe('The way back after a program that fails as the process has become it',
       assert.ok(Math.abs(began - Date.now() / 1_000) < 60);
       assert.equal(await metric('party_sockets_upgrades_total'), 0);
 
-      half.write(frame(opcodes.continuation, 'ta":"whole"}'));
       for (let count = 0; count < sent; count++) {
         await host.expect({ type: 'message', from: 1, data: count });
         await two.members[0].expectMessage(1, count);
         await one.members[0].expectMessage('bob', count);
       }
+      half.write(frame(opcodes.continuation, 'ta":"whole"}')); // now: bob may have been held up for his rate
       await one.members[0].expectMessage('half', 'whole');
       guest.send({ type: 'ping', seen: 0 });
       await guest.expect({ type: 'pong', heard: sent });
