@@ -55,6 +55,7 @@
     FUNCTION(natsOptions_SetReconnectWait)            \
     FUNCTION(natsOptions_SetReconnectedCB)            \
     FUNCTION(natsOptions_SetSecure)                   \
+    FUNCTION(natsOptions_SetSendAsap)                 \
     FUNCTION(natsOptions_SetServers)                  \
     FUNCTION(natsOptions_SetTimeout)                  \
     FUNCTION(natsOptions_SetUserCredentialsFromFiles) \

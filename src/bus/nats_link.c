@@ -102,6 +102,8 @@ static natsStatus set_rest(const struct nats_library *nats, natsOptions *set, co
 {
     natsStatus results[] = {
         nats->natsOptions_SetName(set, node),
+        /* Else a thread of libnats sends what was published, and waits 1 ms for more before. */
+        nats->natsOptions_SetSendAsap(set, true),
         /* In the order in which they are written: who operates them knows where a node is. */
         nats->natsOptions_SetNoRandomize(set, true),
         /*

@@ -8,6 +8,7 @@
 #ifndef PARTY_SERVER_LINKS_H
 #define PARTY_SERVER_LINKS_H
 
+#include "cluster/bundle.h"
 #include "cluster/link.h"
 #include "cluster/link_item.h"
 #include "server/loop.h"
@@ -21,7 +22,7 @@
     ((size_t)48 << 20)       /* that have come on all ends and are no whole item \
                               */
 #define LINK_UNUSED_MS 60000 /* then an end without clients and peer is freed */
-#define LINK_MESSAGE_BYTES_MAX ((size_t)512 << 10)
+#define LINK_MESSAGE_BYTES_MAX (((size_t)512 << 10) - BUNDLE_LENGTH_BYTES)
 
 struct link_end {
     uint64_t incarnation; /* of the peer's process */

@@ -3,10 +3,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cluster/bundle.h"
+#include "net/clock.h"
 #include "server/node_parts.h"
 #include "server/remote.h"
 
-/* The subject of the messages to a loop. */
+_Static_assert(LINK_MESSAGE_BYTES_MAX + BUNDLE_LENGTH_BYTES <= BUS_MESSAGE_MAX,
+               "each message of a link has place in a bundle");
+
+/* The subject of the bundles for a loop. */
 static void write_subject(char subject[NODE_SUBJECT_MAX], uint64_t incarnation, uint32_t loop)
 {
     snprintf(subject, NODE_SUBJECT_MAX, "loop.%016" PRIx64 ".%" PRIu32, incarnation, loop);
@@ -14,11 +19,15 @@ static void write_subject(char subject[NODE_SUBJECT_MAX], uint64_t incarnation, 
 
 bool node_outbox_init(struct node_outbox *outbox)
 {
-    if (pthread_mutex_init(&outbox->lock, NULL) != 0)
+    outbox->bundle = malloc(BUS_MESSAGE_MAX);
+    if (outbox->bundle == NULL)
         return false;
-    if (node_condition_init(&outbox->changed))
-        return true;
-    pthread_mutex_destroy(&outbox->lock);
+    if (pthread_mutex_init(&outbox->lock, NULL) == 0) {
+        if (node_condition_init(&outbox->changed))
+            return true;
+        pthread_mutex_destroy(&outbox->lock);
+    }
+    free(outbox->bundle);
     return false;
 }
 
@@ -34,6 +43,7 @@ static void free_letters(struct node_letter *letter)
 void node_outbox_release(struct node_outbox *outbox)
 {
     free_letters(outbox->first);
+    free(outbox->bundle);
     pthread_cond_destroy(&outbox->changed);
     pthread_mutex_destroy(&outbox->lock);
 }
@@ -64,17 +74,23 @@ static bool append(struct node_outbox *outbox, struct node_letter *letter)
     return has_place;
 }
 
-void node_post(struct node *node, const char *subject, struct bytes message)
+static void post(struct node *node, const char *subject, bool is_for_loop, struct bytes message)
 {
     struct node_letter *letter = malloc(sizeof *letter + message.length);
     if (letter == NULL)
         return;
     letter->next = NULL;
+    letter->is_for_loop = is_for_loop;
     letter->length = message.length;
     snprintf(letter->subject, sizeof letter->subject, "%s", subject);
     memcpy(letter->message, message.data, message.length);
     if (!append(&node->outbox, letter))
         free(letter);
+}
+
+void node_post(struct node *node, const char *subject, struct bytes message)
+{
+    post(node, subject, false, message);
 }
 
 /*
@@ -85,35 +101,125 @@ bool node_publish(void *context, uint64_t incarnation, uint32_t loop, struct byt
 {
     char subject[NODE_SUBJECT_MAX];
     write_subject(subject, incarnation, loop);
-    node_post(context, subject, message);
+    post(context, subject, true, message);
     return true;
 }
 
-/* Takes the oldest letter. NULL: there is none any more, and the sender has to end. */
-static struct node_letter *take_letter(struct node_outbox *outbox)
+/* Waits for letters. False: there are none any more, and the sender has to end. */
+static bool await_letters(struct node_outbox *outbox)
 {
     pthread_mutex_lock(&outbox->lock);
     while (outbox->first == NULL && !outbox->is_stopping)
         pthread_cond_wait(&outbox->changed, &outbox->lock);
-    struct node_letter *letter = outbox->first;
-    if (letter != NULL) {
-        outbox->first = letter->next;
-        outbox->last = outbox->first == NULL ? NULL : outbox->last;
-        outbox->bytes -= letter->length;
-    }
+    bool has_letters = outbox->first != NULL;
     pthread_mutex_unlock(&outbox->lock);
-    return letter;
+    return has_letters;
+}
+
+/*
+ * Up to two bursts after a rest go at once. When there are more, each waits for letters to come
+ * until the one before it is NODE_BURST_NS old, since a message costs nats-server, and the threads
+ * on its way, far more than a letter in it.
+ */
+static void begin_burst(struct node_outbox *outbox)
+{
+    uint64_t now = clock_now_ns();
+    if (outbox->burst_ns > now) {
+        nanosleep(&(struct timespec){.tv_nsec = (long)(outbox->burst_ns - now)}, NULL);
+        now = clock_now_ns();
+    }
+    uint64_t earliest = now - NODE_BURST_NS;
+    outbox->burst_ns = NODE_BURST_NS + (outbox->burst_ns > earliest ? outbox->burst_ns : earliest);
+}
+
+/* The oldest letters; there is one at least. */
+static struct node_letter *take_letters(struct node_outbox *outbox)
+{
+    pthread_mutex_lock(&outbox->lock);
+    struct node_letter *letters = outbox->first;
+    struct node_letter *last = letters;
+    for (uint32_t i = 1; i < NODE_BURST_LETTERS_MAX && last->next != NULL; i++)
+        last = last->next;
+    outbox->first = last->next;
+    outbox->last = outbox->first == NULL ? NULL : outbox->last;
+    pthread_mutex_unlock(&outbox->lock);
+    last->next = NULL;
+    return letters;
+}
+
+static struct bytes text_of(const struct node_letter *letter)
+{
+    return bytes_of(letter->message, letter->length);
+}
+
+/*
+ * Puts letters of the list into the bundle that are for the same loop as the first one, in order
+ * and as many as fit, and frees them. Returns the rest of the list.
+ */
+static struct node_letter *fill_bundle(struct node_letter *letters, struct writer *bundle)
+{
+    struct node_letter **at = &letters->next;
+    bundle_put(bundle, text_of(letters));
+    while (*at != NULL) {
+        struct node_letter *letter = *at;
+        if (strcmp(letter->subject, letters->subject) != 0) {
+            at = &letter->next;
+            continue;
+        }
+        size_t length = bundle->length;
+        bundle_put(bundle, text_of(letter));
+        if (!writer_fits(bundle)) {
+            bundle->length = length;
+            break;
+        }
+        *at = letter->next;
+        free(letter);
+    }
+    return letters->next;
+}
+
+/* Sends the first letter, and others in the same message. Returns the rest of the list. */
+static struct node_letter *send_first(struct node *node, struct node_letter *letters)
+{
+    struct writer bundle = writer_over(node->outbox.bundle, BUS_MESSAGE_MAX);
+    struct node_letter *rest = letters->next;
+    struct bytes message = text_of(letters);
+    if (letters->is_for_loop) {
+        rest = fill_bundle(letters, &bundle);
+        message = writer_view(&bundle);
+    }
+    /* While there is no connection it is refused, so that nothing goes out late. */
+    (void)node->bus->functions->publish(node->bus, letters->subject, message);
+    free(letters);
+    return rest;
+}
+
+static size_t bytes_of_letters(const struct node_letter *letter)
+{
+    size_t bytes = 0;
+    for (; letter != NULL; letter = letter->next)
+        bytes += letter->length;
+    return bytes;
+}
+
+static void send_burst(struct node *node)
+{
+    struct node_outbox *outbox = &node->outbox;
+    struct node_letter *letters = take_letters(outbox);
+    size_t bytes = bytes_of_letters(letters);
+    while (letters != NULL)
+        letters = send_first(node, letters);
+    pthread_mutex_lock(&outbox->lock);
+    outbox->bytes -= bytes;
+    pthread_mutex_unlock(&outbox->lock);
 }
 
 void *node_run_sender(void *argument)
 {
     struct node *node = argument;
-    struct node_letter *letter;
-    while ((letter = take_letter(&node->outbox)) != NULL) {
-        /* While there is no connection it is refused, so that nothing goes out late. */
-        (void)node->bus->functions->publish(node->bus, letter->subject,
-                                            bytes_of(letter->message, letter->length));
-        free(letter);
+    while (await_letters(&node->outbox)) {
+        begin_burst(&node->outbox);
+        send_burst(node);
     }
     return NULL;
 }
@@ -142,18 +248,18 @@ static bool has_place(const struct node_reader *reader, size_t bytes)
     return waiting + bytes <= REMOTE_MAIL_BYTES_MAX;
 }
 
-static void deliver(struct node_reader *reader, struct bytes text)
+static void deliver(struct node_reader *reader, struct bytes letter)
 {
-    size_t bytes = text.length + REMOTE_MAIL_OVERHEAD;
+    size_t bytes = letter.length + REMOTE_MAIL_OVERHEAD;
     if (!has_place(reader, bytes))
         return;
-    struct remote_mail *mail = malloc(sizeof *mail + text.length);
+    struct remote_mail *mail = malloc(sizeof *mail + letter.length);
     if (mail == NULL)
         return;
     mail->mail = (struct mail){.kind = MAIL_REMOTE};
-    mail->length = text.length;
-    if (text.length > 0)
-        memcpy(mail->message, text.data, text.length);
+    mail->length = letter.length;
+    if (letter.length > 0)
+        memcpy(mail->message, letter.data, letter.length);
     reader->posted += bytes;
     mailbox_post(&reader->loop->mailbox, &mail->mail);
 }
@@ -163,12 +269,13 @@ void *node_run_reader(void *argument)
     struct node_reader *reader = argument;
     const struct bus_functions *bus = reader->node->bus->functions;
     enum bus_reading reading = BUS_NOTHING;
-    struct bytes text;
+    struct bytes bundle;
+    struct bytes letter;
     /* Of a gap nobody is told: links count their messages. */
     while (reading != BUS_CLOSED && !atomic_load(&reader->node->is_stopping)) {
-        reading = bus->read(reader->subscription, NODE_READ_MS, &text);
-        if (reading == BUS_MESSAGE)
-            deliver(reader, text);
+        reading = bus->read(reader->subscription, NODE_READ_MS, &bundle);
+        while (reading == BUS_MESSAGE && bundle_next(&bundle, &letter))
+            deliver(reader, letter);
     }
     return NULL;
 }

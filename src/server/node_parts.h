@@ -23,7 +23,9 @@
 #define NODE_RECORDS_MS 20        /* between two turns of a recorder that has nothing to do */
 #define NODE_READ_MS 200          /* as long a reader waits before it looks whether it has to end */
 #define NODE_OUT_BYTES_MAX ((size_t)32 << 20) /* that wait for the sender */
-#define NODE_IN_MESSAGES_MAX 8192             /* that wait for a reader */
+#define NODE_BURST_NS 1000000 /* from one burst of letters to the next, while there are many */
+#define NODE_BURST_LETTERS_MAX 1024
+#define NODE_IN_MESSAGES_MAX 8192 /* that wait for a reader */
 #define NODE_IN_BYTES_MAX (16 << 20)
 #define NODE_HINT "look\1"     /* to nodes: the map or a lease has changed, read them */
 #define NODE_OPENED "opened\1" /* the sender has opened the slices that it was given */
@@ -75,6 +77,7 @@ struct node_desk {
 
 struct node_letter {
     struct node_letter *next;
+    bool is_for_loop; /* it goes in a bundle, with others of the same subject */
     char subject[NODE_SUBJECT_MAX];
     size_t length;
     uint8_t message[];
@@ -85,8 +88,11 @@ struct node_outbox {
     pthread_cond_t changed;
     struct node_letter *first;
     struct node_letter *last;
-    size_t bytes;
+    size_t bytes; /* with those that the sender has taken, and not sent yet */
     bool is_stopping;
+    /* The sender's: */
+    uint64_t burst_ns; /* when the next burst may begin */
+    uint8_t *bundle;   /* BUS_MESSAGE_MAX bytes, to fill */
 };
 
 struct node_reader {

@@ -1,17 +1,19 @@
 /*
  * What a node of a cluster reads from the bus, which may be anything: entries of the map, leases,
- * and pulses.
+ * pulses, and bundles of letters.
  *
  * - What is read as an entry, a lease or a pulse is the same again when it is written and read.
  * - The machine of a node takes a history with this entry, and these leases, at any moment. It then
  *   serves only what the map that it knows gives it, and what it wants to write can be read, and
  *   takes no term back.
- *
  * - A pulse measures no round trip that is longer than a pulse may be old.
+ * - The letters of a bundle, put into another one, are the bundle again, up to where it is broken.
  *
  * Input: a byte of how the revision fits, one of how the leases are ordered; a text. It is an entry
- * of the map, a lease and a pulse at once, since whatever is not the one may be the other.
+ * of the map, a lease, a pulse and a bundle at once, since whatever is not the one may be the
+ * other.
  */
+#include "cluster/bundle.h"
 #include "cluster/ownership.h"
 #include "cluster/pulse.h"
 #include "fuzz/fuzz_input.h"
@@ -69,6 +71,20 @@ static void check_pulse(struct bytes message)
     assert(!pulse_round_trip(&end, now_us, &round_trip_us) || round_trip_us <= PULSE_OLD_US);
     struct pulse next = pulse_next(&end, now_us + 1);
     assert(next.heard_us == pulse.sent_us && next.kept_us == 1);
+}
+
+static void check_bundle(struct bytes bundle)
+{
+    struct bytes rest = bundle;
+    struct bytes letter;
+    struct bytes_mut again = {malloc(bundle.length + 1), bundle.length};
+    assert(again.data != NULL);
+    struct writer writer = writer_over(again.data, again.length);
+    while (bundle_next(&rest, &letter))
+        bundle_put(&writer, letter);
+    assert(writer_fits(&writer) && writer.length == bundle.length - rest.length);
+    assert(bytes_equal(writer_view(&writer), bytes_of(bundle.data, writer.length)));
+    free(again.data);
 }
 
 /* The node serves what the map gives it, at that term. */
@@ -150,6 +166,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_entry(text, &map);
     check_lease(text);
     check_pulse(text);
+    check_bundle(text);
     play(text, revision, order);
     free(copy.data);
     return 0;
