@@ -45,7 +45,7 @@ SERVER_ORDER = """
     handover_restore handover_threads remote stopping
     resting revival
     mail node_parts
-    node_keeper node_keys node_messages node_pulse node_recorder node_yields
+    node_keeper node_keys node_leases node_messages node_pulse node_recorder node_yields
     node
     turn
     hold

@@ -127,6 +127,9 @@ struct bus_functions {
      */
     enum bus_outcome (*lease_write)(struct bus *bus, const char *key, struct bytes text,
                                     uint32_t most_ms, uint64_t *ret_revision);
+    /* Removes the lease if that is its revision still. Done if it is not, or there is none, too. */
+    enum bus_outcome (*lease_remove)(struct bus *bus, const char *key, uint64_t revision,
+                                     uint32_t most_ms);
     /* All leases, in no order. Done or unknown. */
     enum bus_outcome (*leases_read)(struct bus *bus, uint32_t most_ms,
                                     struct bus_entries *ret_entries);

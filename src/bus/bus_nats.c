@@ -113,6 +113,7 @@ static const struct bus_functions functions = {
     .map_read = nats_map_read,
     .map_write = nats_map_write,
     .lease_write = nats_lease_write,
+    .lease_remove = nats_lease_remove,
     .leases_read = nats_leases_read,
     .record_read = nats_record_read,
     .record_write = nats_record_write,

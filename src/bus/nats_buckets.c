@@ -201,6 +201,20 @@ enum bus_outcome nats_run_write(struct nats_bus *bus, struct nats_call *call)
     return is_refusal ? BUS_REFUSED : BUS_UNKNOWN;
 }
 
+enum bus_outcome nats_purge(struct nats_bus *bus, const struct nats_bucket *bucket,
+                            struct nats_call *call, uint64_t sequence)
+{
+    jsOptions options = nats_options_until(bus, call->end_ms);
+    options.Stream.Purge.Subject = call->subject;
+    options.Stream.Purge.Sequence = sequence;
+    natsStatus status =
+        bus->library.js_PurgeStream(bus->stream_context, bucket->stream, &options, NULL);
+    if (status == NATS_OK)
+        return BUS_DONE;
+    nats_note_why(&bus->library, "the entry was not removed", status, call->why);
+    return BUS_UNKNOWN;
+}
+
 enum bus_outcome nats_read_entries(struct bus *bus, struct nats_call *call,
                                    struct bus_entries *ret_entries)
 {

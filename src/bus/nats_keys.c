@@ -104,6 +104,11 @@ static enum bus_outcome run_leases_read(struct nats_bus *bus, struct nats_call *
     return is_read ? BUS_DONE : BUS_UNKNOWN;
 }
 
+static enum bus_outcome run_lease_remove(struct nats_bus *bus, struct nats_call *call)
+{
+    return nats_purge(bus, &bus->leases, call, call->expected + 1);
+}
+
 /* The id of the entry of that revision; NULL: it was not read, or has none. */
 static const char *find_id(struct nats_bus *bus, uint64_t revision)
 {
@@ -187,4 +192,16 @@ enum bus_outcome nats_lease_write(struct bus *bus, const char *key, struct bytes
         return BUS_REFUSED;
     }
     return nats_write_text(bus, &call, subject, text, ret_revision);
+}
+
+enum bus_outcome nats_lease_remove(struct bus *bus, const char *key, uint64_t revision,
+                                   uint32_t most_ms)
+{
+    struct nats_call call = {
+        .run = run_lease_remove, .end_ms = nats_now_ms() + most_ms, .expected = revision};
+    if (!bus_name_key(nats_bus_of(bus)->leases.name, key, call.subject)) {
+        snprintf(bus->why, BUS_WHY_MAX, "the key is none");
+        return BUS_REFUSED;
+    }
+    return nats_worker_run(nats_bus_of(bus), &call);
 }

@@ -123,6 +123,10 @@ jsStreamInfo *nats_ask_stream(struct nats_bus *bus, struct nats_bucket *bucket,
 /* Publishes the call's message to its stream: a `run` of a call. */
 enum bus_outcome nats_run_write(struct nats_bus *bus, struct nats_call *call);
 
+/* Removes messages of the call's subject: those before the sequence; 0: all. */
+enum bus_outcome nats_purge(struct nats_bus *bus, const struct nats_bucket *bucket,
+                            struct nats_call *call, uint64_t sequence);
+
 /* Have a call run that reads, or one that writes a text. */
 enum bus_outcome nats_read_entries(struct bus *bus, struct nats_call *call,
                                    struct bus_entries *ret_entries);
@@ -135,6 +139,8 @@ enum bus_outcome nats_map_write(struct bus *bus, struct bytes text, uint64_t exp
                                 uint32_t most_ms, uint64_t *ret_revision);
 enum bus_outcome nats_lease_write(struct bus *bus, const char *key, struct bytes text,
                                   uint32_t most_ms, uint64_t *ret_revision);
+enum bus_outcome nats_lease_remove(struct bus *bus, const char *key, uint64_t revision,
+                                   uint32_t most_ms);
 enum bus_outcome nats_leases_read(struct bus *bus, uint32_t most_ms,
                                   struct bus_entries *ret_entries);
 

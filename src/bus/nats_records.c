@@ -44,14 +44,7 @@ static enum bus_outcome run_record_write(struct nats_bus *bus, struct nats_call 
 
 static enum bus_outcome run_record_remove(struct nats_bus *bus, struct nats_call *call)
 {
-    jsOptions options = nats_options_until(bus, call->end_ms);
-    options.Stream.Purge.Subject = call->subject;
-    natsStatus status =
-        bus->library.js_PurgeStream(bus->stream_context, bus->records.stream, &options, NULL);
-    if (status == NATS_OK)
-        return BUS_DONE;
-    nats_note_why(&bus->library, "the record was not removed", status, call->why);
-    return BUS_UNKNOWN;
+    return nats_purge(bus, &bus->records, call, 0);
 }
 
 void nats_list_forget(struct nats_bus *bus)

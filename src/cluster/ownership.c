@@ -448,3 +448,11 @@ bool ownership_find_owner(const struct ownership *ownership, uint32_t slice,
     *ret_term = entry->term;
     return true;
 }
+
+bool ownership_owns(const struct ownership *ownership, const struct node_id *node)
+{
+    bool owns = !ownership->has_map;
+    for (uint32_t i = 0; i < MAP_SLICES && !owns; i++)
+        owns = node_id_equal(&ownership->map.nodes[ownership->map.slices[i].owner], node);
+    return owns;
+}

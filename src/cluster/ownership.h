@@ -349,4 +349,7 @@ bool ownership_find_last_read(const struct ownership *ownership, uint64_t *ret_m
 bool ownership_find_owner(const struct ownership *ownership, uint32_t slice,
                           struct node_id *ret_owner, uint64_t *ret_term);
 
+/* Whether the node owns any slice, or may do so: while this node knows no map, each may. */
+bool ownership_owns(const struct ownership *ownership, const struct node_id *node);
+
 #endif

@@ -49,60 +49,6 @@ static void leases_were_read(struct node *node, const struct node_outcome *outco
                                count < OWNERSHIP_LEASES_MAX ? count : OWNERSHIP_LEASES_MAX);
 }
 
-static const struct node_known *find_known(const struct node_known *known, uint32_t count,
-                                           uint64_t incarnation)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        if (known[i].incarnation == incarnation)
-            return &known[i];
-    }
-    return NULL;
-}
-
-/* For the list of nodes: what a lease says that was renewed, or is the last one. */
-static void list_peer(struct node *node, const struct node_known *known, const struct lease *lease,
-                      uint64_t now_ms)
-{
-    uint8_t place = peers_find(&node->peers, known->incarnation);
-    if (place == PEER_NOBODY)
-        return;
-    if (known->has_ended) {
-        peers_set_state(&node->peers, place, PEER_UNLISTED);
-    } else if (known->renewed_ms == now_ms) {
-        node->listed_ms[place] = now_ms;
-        peers_list(&node->peers, place, lease);
-    }
-}
-
-/* Notes who is there beside this node, how many loops it has, and whether it renews its lease. */
-static void note_leases(struct node *node, const struct bus_entries *entries)
-{
-    struct node_known before[BUS_LEASES_MAX];
-    uint32_t count_before = node->known_count;
-    uint64_t now_ms = node_now_ms();
-    memcpy(before, node->known, sizeof before);
-    node->known_count = 0;
-    for (uint32_t i = 0; i < entries->count && i < BUS_LEASES_MAX; i++) {
-        const struct bus_entry *entry = &entries->entries[i];
-        struct node_id id;
-        struct lease lease;
-        if (!node_id_read(entry->key, &id) || !lease_read(entry->text, &lease) ||
-            !node_id_equal(&id, &lease.node) || id.incarnation == node->id.incarnation)
-            continue;
-        struct node_known known = {id.incarnation, lease.loops, entry->revision, 0,
-                                   lease.has_ended};
-        const struct node_known *same = find_known(before, count_before, id.incarnation);
-        /* A lease that is seen for the first time may be of long ago. */
-        if (same != NULL)
-            known.renewed_ms = same->revision == entry->revision ? same->renewed_ms : now_ms;
-        node->known[node->known_count++] = known;
-        /* Whose messages loops take. Leases of the dead stay; only one that is renewed counts. */
-        if (known.renewed_ms != 0 && !known.has_ended)
-            (void)peers_add(&node->peers, known.incarnation, known.loops);
-        list_peer(node, &known, &lease, now_ms);
-    }
-}
-
 /* The last lease says that the others may have the slices. */
 static void lease_was_written(struct node *node, const struct node_outcome *outcome)
 {
@@ -146,7 +92,7 @@ static void take_outcome(struct node *node, const struct node_outcome *outcome)
     bool shows_leases =
         outcome->kind == OWNERSHIP_READ_LEASES || outcome->kind == NODE_LOOK_AT_LEASES;
     if (is_done && shows_leases)
-        note_leases(node, &outcome->entries);
+        node_note_leases(node, &outcome->entries);
 }
 
 /* The owner's place, or PEER_NOBODY for one whose loops are not known yet. */
@@ -155,7 +101,7 @@ static uint8_t place_of(struct node *node, uint64_t incarnation)
     uint8_t place = peers_find(&node->peers, incarnation);
     if (place != PEER_NOBODY)
         return place;
-    const struct node_known *known = find_known(node->known, node->known_count, incarnation);
+    const struct node_known *known = node_find_known(node, incarnation);
     if (known != NULL)
         return peers_add(&node->peers, incarnation, known->loops);
     node->has_stranger = true;
@@ -297,19 +243,6 @@ static void tell_figures(struct node *node, uint64_t now_ms, uint32_t own, uint3
             own, MAP_SLICES, peers, owned);
 }
 
-/* A node that was killed says nothing of it, and its lease stays: time tells. */
-static void list_silent_ones(struct node *node, uint64_t now_ms)
-{
-    struct peer_view view;
-    for (uint32_t place = 0; place < node->peers.count; place++) {
-        uint64_t silent_ms = now_ms - node->listed_ms[place];
-        if (silent_ms <= NODE_ALIVE_MS || !peers_look(&node->peers, place, &view))
-            continue;
-        bool is_recent = silent_ms <= NODE_LISTED_MS;
-        peers_set_state(&node->peers, (uint8_t)place, is_recent ? PEER_SILENT : PEER_UNLISTED);
-    }
-}
-
 /* Open WebSockets, as /stats counts them. */
 static uint64_t count_clients(const struct server *server)
 {
@@ -325,18 +258,15 @@ static void count_figures(struct node *node, uint64_t now_ms)
     uint32_t peers = 0;
     uint32_t own = 0;
     uint32_t owned = 0;
-    for (uint32_t i = 0; i < node->known_count; i++) {
-        const struct node_known *known = &node->known[i];
-        peers += !known->has_ended && known->renewed_ms != 0 &&
-                 now_ms - known->renewed_ms <= NODE_ALIVE_MS;
-    }
+    for (uint32_t i = 0; i < node->known_count; i++)
+        peers += node_is_alive(&node->known[i], now_ms);
     for (uint32_t i = 0; i < MAP_SLICES; i++) {
         struct ownership_word owner = peers_owner(&node->peers, i);
         own += peers_place(owner) == PEER_HERE;
         owned += peers_place(owner) == PEER_HERE || peers_is_other(owner);
     }
     tell_figures(node, now_ms, own, owned, peers);
-    list_silent_ones(node, now_ms);
+    node_list_silent_ones(node, now_ms);
     ownership_set_figures(&node->ownership, atomic_load(&server->rooms), count_clients(server));
 }
 

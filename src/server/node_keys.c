@@ -125,6 +125,10 @@ static enum bus_outcome carry_out(struct node *node, const struct node_order *or
         node_id_write(&writer, &node->id);
         key[writer.length] = '\0';
         return bus->lease_write(node->bus, key, text, most_ms, &outcome->revision);
+    case NODE_REMOVE_LEASE:
+        writer_put(&writer, text);
+        key[writer.length] = '\0';
+        return bus->lease_remove(node->bus, key, order->revision, most_ms);
     case OWNERSHIP_READ_MAP:
         return bus->map_read(node->bus, most_ms, &outcome->entries);
     case OWNERSHIP_WRITE_MAP:

@@ -15,6 +15,7 @@
 #define NODE_LEASES_MS 2000       /* between two looks at all leases ... */
 #define NODE_LEASES_SOON_MS 500   /* ... and while an owner is not known by its lease */
 #define NODE_ALIVE_MS 6000        /* so long after its last renewal a node counts in the figures */
+#define NODE_LEASE_LOOKS 300      /* that show a lease as it was: ten minutes. Then it is removed */
 #define NODE_LISTED_MS 600000     /* as long the list of nodes has a silent one */
 #define NODE_FIGURES_MS 500       /* between two lines for the operator about slices */
 #define NODE_FRESH_MS 3000        /* after a read of the map rooms may be made, */
@@ -34,9 +35,10 @@
 #define NODE_PULSES_IN_MAX 1024
 #define NODE_SUBJECT_MAX 64
 
-/* What the clerk is asked for: requests of the machine, and the keeper's own look at all leases. */
+/* What the clerk is asked for: requests of the machine, and two of the keeper's own. */
 enum {
     NODE_LOOK_AT_LEASES = OWNERSHIP_REQUESTS,
+    NODE_REMOVE_LEASE, /* the text is its key, and the revision the one that it has */
     NODE_ORDERS,
 };
 
@@ -106,9 +108,10 @@ struct node_reader {
 
 /* Another node's process, by its lease. Only the keeper uses these. */
 struct node_known {
-    uint64_t incarnation;
+    struct node_id id;
     uint32_t loops;
     uint64_t revision;
+    uint32_t looks_same; /* that have shown this revision, after the first one */
     uint64_t renewed_ms; /* when another revision was seen than before */
     bool has_ended;
 };
@@ -211,6 +214,18 @@ void *node_run_clerk(void *argument);
 struct map_history node_history_of(const struct bus_entries *read,
                                    struct map_entry ret_entries[BUS_MAP_HISTORY_MAX]);
 void *node_run_keeper(void *argument);
+
+/* node_leases.c */
+/*
+ * Notes who is there beside this node, how many loops it has, and whether it renews its lease. Asks
+ * for the removal of a lease that is of no use any more.
+ */
+void node_note_leases(struct node *node, const struct bus_entries *entries);
+/* NULL: the last look showed none. */
+const struct node_known *node_find_known(const struct node *node, uint64_t incarnation);
+bool node_is_alive(const struct node_known *known, uint64_t now_ms);
+/* A node that was killed says nothing of it, and its lease stays for a while: time tells. */
+void node_list_silent_ones(struct node *node, uint64_t now_ms);
 
 /* node_yields.c */
 /* Tells the machine whether rooms can be recorded, so that slices may be yielded. Once a turn. */

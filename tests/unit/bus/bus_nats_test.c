@@ -263,6 +263,35 @@ static void a_lease_has_its_place_among_all(void **state)
     close_bus(bus);
 }
 
+static void expect_leases(struct bus *bus, uint32_t count)
+{
+    struct bus_entries entries;
+    assert_int_equal(bus->functions->leases_read(bus, LONG_MS, &entries), BUS_DONE);
+    assert_int_equal(entries.count, count);
+}
+
+static void a_lease_is_removed_as_it_was_read(void **state)
+{
+    struct bus *bus = open_bus(server_of(state));
+    const struct bus_functions *call = bus->functions;
+    uint64_t revisions[3];
+    assert_int_equal(write_lease(bus, "node.a.1", "early", &revisions[0]), BUS_DONE);
+    assert_int_equal(write_lease(bus, "node.b.1", "b", &revisions[1]), BUS_DONE);
+    assert_int_equal(write_lease(bus, "node.a.1", "late", &revisions[2]), BUS_DONE);
+    /* It has been renewed since. */
+    assert_int_equal(call->lease_remove(bus, "node.a.1", revisions[0], LONG_MS), BUS_DONE);
+    expect_leases(bus, 2);
+    assert_int_equal(call->lease_remove(bus, "node.a.1", revisions[2], LONG_MS), BUS_DONE);
+    expect_leases(bus, 1);
+    assert_int_equal(call->lease_remove(bus, "node.a.1", revisions[2], LONG_MS), BUS_DONE);
+    assert_int_equal(call->lease_remove(bus, "node.*", revisions[2], LONG_MS), BUS_REFUSED);
+    expect_leases(bus, 1);
+    assert_int_equal(write_lease(bus, "node.a.1", "again", &revisions[0]), BUS_DONE);
+    assert_true(revisions[0] > revisions[2]);
+    expect_leases(bus, 2);
+    close_bus(bus);
+}
+
 static void the_oldest_leases_give_way(void **state)
 {
     struct bus *bus = open_bus(server_of(state));
@@ -420,6 +449,7 @@ int main(void)
         WITH_SERVER(a_read_sees_what_was_just_acknowledged),
         WITH_SERVER(texts_have_greatest_lengths),
         WITH_SERVER(a_lease_has_its_place_among_all),
+        WITH_SERVER(a_lease_is_removed_as_it_was_read),
         WITH_SERVER(the_oldest_leases_give_way),
         WITH_SERVER(a_record_is_written_on_one_condition),
         WITH_SERVER(records_are_listed_by_the_beginning_of_their_keys),
