@@ -103,7 +103,7 @@ static uint8_t place_of(struct node *node, uint64_t incarnation)
         return place;
     const struct node_known *known = node_find_known(node, incarnation);
     if (known != NULL)
-        return peers_add(&node->peers, incarnation, known->loops);
+        return node_add_peer(node, incarnation, known->loops);
     node->has_stranger = true;
     return PEER_NOBODY;
 }

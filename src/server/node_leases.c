@@ -22,6 +22,43 @@ bool node_is_alive(const struct node_known *known, uint64_t now_ms)
            now_ms - known->renewed_ms <= NODE_ALIVE_MS;
 }
 
+/* The place of the peer that was not there for longest; PEER_NOBODY: each was, lately. */
+static uint8_t find_place_to_replace(const struct node *node, uint64_t now_ms)
+{
+    uint64_t most_ms = NODE_LISTED_MS;
+    uint8_t found = PEER_NOBODY;
+    for (uint32_t place = 0; place < PEERS_MAX; place++) {
+        uint64_t away_ms = now_ms - node->listed_ms[place];
+        if (away_ms <= most_ms || !peers_is_idle(&node->peers, (uint8_t)place))
+            continue;
+        most_ms = away_ms;
+        found = (uint8_t)place;
+    }
+    return found;
+}
+
+/* A node that starts and dies again and again would take all places, and keep all others out. */
+static uint8_t replace_peer(struct node *node, uint64_t incarnation, uint32_t loops,
+                            uint64_t now_ms)
+{
+    uint8_t place = find_place_to_replace(node, now_ms);
+    if (place != PEER_NOBODY)
+        peers_replace(&node->peers, place, incarnation, loops);
+    return place;
+}
+
+uint8_t node_add_peer(struct node *node, uint64_t incarnation, uint32_t loops)
+{
+    bool is_new = peers_find(&node->peers, incarnation) == PEER_NOBODY;
+    uint64_t now_ms = node_now_ms();
+    uint8_t place = peers_add(&node->peers, incarnation, loops);
+    if (place == PEER_NOBODY)
+        place = replace_peer(node, incarnation, loops, now_ms);
+    if (is_new && place != PEER_NOBODY)
+        node->listed_ms[place] = now_ms;
+    return place;
+}
+
 /* For the list of nodes: what a lease says that was renewed, or is the last one. */
 static void list_peer(struct node *node, const struct node_known *known, const struct lease *lease,
                       uint64_t now_ms)
@@ -99,7 +136,7 @@ void node_note_leases(struct node *node, const struct bus_entries *entries)
         /* Whose messages loops take. Leases of the dead stay for a while; only one that is renewed
          * counts. */
         if (known.renewed_ms != 0 && !known.has_ended)
-            (void)peers_add(&node->peers, id.incarnation, known.loops);
+            (void)node_add_peer(node, id.incarnation, known.loops);
         list_peer(node, &known, &lease, now_ms);
     }
     remove_lease_of_dead(node, now_ms);

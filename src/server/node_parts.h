@@ -148,7 +148,7 @@ struct node {
     bool is_moving;  /* slices are opened or given away: the keeper's turns are short */
     bool is_opening; /* slices are opened */
     struct node_yields yields;
-    uint64_t listed_ms[PEERS_MAX]; /* when a listed peer's last renewal was seen */
+    uint64_t listed_ms[PEERS_MAX]; /* when a peer's last renewal was seen, or it was added */
     uint64_t leases_asked_ms;
     bool has_stranger; /* an owner whose lease is not known */
     struct node_figures figures_told;
@@ -221,6 +221,11 @@ void *node_run_keeper(void *argument);
  * for the removal of a lease that is of no use any more.
  */
 void node_note_leases(struct node *node, const struct bus_entries *entries);
+/*
+ * The place of a process, which gets one if it has none: that of a peer which was not there for
+ * NODE_LISTED_MS, if all are taken. PEER_NOBODY: each of so many was.
+ */
+uint8_t node_add_peer(struct node *node, uint64_t incarnation, uint32_t loops);
 /* NULL: the last look showed none. */
 const struct node_known *node_find_known(const struct node *node, uint64_t incarnation);
 bool node_is_alive(const struct node_known *known, uint64_t now_ms);

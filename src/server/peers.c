@@ -41,6 +41,22 @@ uint8_t peers_add(struct peers *peers, uint64_t incarnation, uint32_t loops)
     return (uint8_t)peers->count++;
 }
 
+bool peers_is_idle(const struct peers *peers, uint8_t place)
+{
+    bool is_idle = atomic_load(&peers->peers[place].state) == PEER_UNLISTED;
+    for (uint32_t slice = 0; slice < MAP_SLICES && is_idle; slice++)
+        is_idle = peers_place(peers_owner(peers, slice)) != place;
+    return is_idle;
+}
+
+void peers_replace(struct peers *peers, uint8_t place, uint64_t incarnation, uint32_t loops)
+{
+    struct peer *peer = &peers->peers[place];
+    peer->name[0] = '\0';
+    atomic_store(&peer->incarnation, incarnation);
+    atomic_store(&peer->loops, loops);
+}
+
 static void forget_silent_namesake(struct peers *peers, uint8_t place)
 {
     for (uint32_t i = 0; i < peers->count; i++) {

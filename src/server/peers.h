@@ -2,8 +2,8 @@
  * The other nodes of the cluster, and who owns which slice of the rooms, as the loops of this
  * process know it: a picture that one thread writes, and all loops read without waiting.
  *
- * A peer is another node's process. It has a place here as long as this process lives, so a place
- * that a loop has read names the same peer later.
+ * A peer is another node's process. Its place is its own for minutes after it was there last, so a
+ * place that a loop has read in its last turn names the same peer.
  */
 #ifndef PARTY_SERVER_PEERS_H
 #define PARTY_SERVER_PEERS_H
@@ -38,8 +38,8 @@ struct peer {
     _Atomic uint64_t incarnation;
     atomic_uint loops; /* that it has */
     /*
-     * For the list. The name is written once, before the peer is listed for the first time: so
-     * whoever has read that it is listed may read the name.
+     * For the list. The name is written before the peer is listed for the first time, and stays
+     * for minutes after it was listed last: so whoever has read that it is listed may read it.
      */
     char name[NODE_NAME_MAX + 1];
     atomic_uint state; /* enum peer_state */
@@ -50,7 +50,7 @@ struct peer {
 
 /* A peer as the list shows it. */
 struct peer_view {
-    const char *name; /* as long as the peers are there */
+    const char *name; /* for minutes */
     enum peer_state state;
     uint64_t rooms;
     uint64_t clients;
@@ -107,6 +107,12 @@ uint8_t peers_find(const struct peers *peers, uint64_t incarnation);
 
 /* The place of a process, which gets one if it has none. PEER_NOBODY: all places are taken. */
 uint8_t peers_add(struct peers *peers, uint64_t incarnation, uint32_t loops);
+
+/* Whether nobody needs the peer at a place: it is not listed, and owns no slice. */
+bool peers_is_idle(const struct peers *peers, uint8_t place);
+
+/* Gives the place of an idle peer, which has been so for minutes, to a process that has none. */
+void peers_replace(struct peers *peers, uint8_t place, uint64_t incarnation, uint32_t loops);
 
 /*
  * Lists a peer with what its lease says, as serving or leaving. A silent one of the same name is

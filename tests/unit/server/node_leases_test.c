@@ -54,6 +54,7 @@ static int begin(void **state)
     ownership_init(&scene->node.ownership, &scene->node.id, 1, 1);
     map_found(&scene->node.ownership.map, &scene->node.id, 1);
     scene->node.ownership.has_map = true;
+    peers_init(&scene->node.peers, SELF);
     assert_true(node_desk_init(&scene->node.desk));
     *state = scene;
     return 0;
@@ -159,6 +160,60 @@ static void one_of_the_nodes_that_are_there_removes_it(void **state)
     assert_true(is_removal_asked(scene));
 }
 
+/* Takes all places, as processes do that came and went that long ago. */
+static void take_all_places(struct scene *scene, uint64_t ago_ms)
+{
+    for (uint64_t i = 0; i < PEERS_MAX; i++)
+        assert_int_equal(node_add_peer(&scene->node, 1000 + i, 1), i);
+    for (uint64_t i = 0; i < PEERS_MAX; i++)
+        scene->node.listed_ms[i] -= ago_ms;
+}
+
+static void who_was_there_lately_keeps_its_place(void **state)
+{
+    struct scene *scene = *state;
+    take_all_places(scene, NODE_LISTED_MS - 60000);
+    assert_int_equal(node_add_peer(&scene->node, LATER, 1), PEER_NOBODY);
+    assert_int_equal(peers_find(&scene->node.peers, 1000), 0);
+}
+
+/* Also where it is the oldest one, and an owner or listed. */
+static void who_is_away_for_long_makes_room(void **state)
+{
+    struct scene *scene = *state;
+    struct node *node = &scene->node;
+    take_all_places(scene, NODE_LISTED_MS + 1000);
+    node->listed_ms[3] -= 1000;
+    node->listed_ms[4] -= 3000;
+    node->listed_ms[5] -= 2000;
+    peers_set_owner(&node->peers, 9, 4, 1);
+    peers_set_state(&node->peers, 5, PEER_SILENT);
+    assert_int_equal(node_add_peer(node, LATER, 2), 3);
+    assert_int_equal(peers_find(&node->peers, LATER), 3);
+    assert_int_equal(peers_find(&node->peers, 1003), PEER_NOBODY);
+    assert_int_equal(atomic_load(&node->peers.peers[3].loops), 2);
+    /* It has just come. */
+    uint8_t next = node_add_peer(node, DEAD, 1);
+    assert_true(next != 3 && next != PEER_NOBODY);
+    assert_int_equal(node_add_peer(node, LATER, 2), 3);
+}
+
+/* The list has the name of the process that is there now. */
+static void who_gets_a_place_gets_a_name(void **state)
+{
+    struct scene *scene = *state;
+    struct node *node = &scene->node;
+    struct peer_view view;
+    struct lease lease = {.node = id_of(LATER), .loops = 1};
+    take_all_places(scene, NODE_LISTED_MS + 1000);
+    strcpy(node->peers.peers[0].name, "former");
+    uint8_t place = node_add_peer(node, LATER, 1);
+    peers_list(&node->peers, place, &lease);
+    assert_true(peers_look(&node->peers, place, &view));
+    assert_int_equal(place, 0);
+    assert_string_equal(view.name, "node");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -167,6 +222,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_lease_of_an_owner_stays, begin, end),
         cmocka_unit_test_setup_teardown(without_a_map_no_lease_is_removed, begin, end),
         cmocka_unit_test_setup_teardown(one_of_the_nodes_that_are_there_removes_it, begin, end),
+        cmocka_unit_test_setup_teardown(who_was_there_lately_keeps_its_place, begin, end),
+        cmocka_unit_test_setup_teardown(who_is_away_for_long_makes_room, begin, end),
+        cmocka_unit_test_setup_teardown(who_gets_a_place_gets_a_name, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
