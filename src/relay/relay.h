@@ -220,6 +220,8 @@ enum departure {
     DEPARTURE_CODELESS, /* the client sent one without a code; only protocol 3 does not believe it
                          */
     DEPARTURE_CUT_OFF,  /* in any other way; the client may not even know */
+    /* It stays: the room of protocol 3 goes to another process, which gives it its seat again. */
+    DEPARTURE_HANDED_OVER,
 };
 
 /*

@@ -78,12 +78,15 @@ bool relay_3_restore_hold(struct relay *relay, struct member *member, bool was_h
     return true;
 }
 
-static void go_away(struct relay *relay, struct member *member, struct effects *effects)
+static void go_away(struct relay *relay, struct member *member, uint32_t least_ms,
+                    struct effects *effects)
 {
     struct room *room = member->room;
     member->active_ms = relay->now_ms;
     member->stayed_ms += relay->now_ms - member->entered_ms;
     uint32_t hold = hold_ms(relay, member);
+    if (hold < least_ms)
+        hold = least_ms;
     if (hold == 0 || !relay_admit_absent(relay, member)) {
         relay_3_vacate(relay, member, LEAVING_EXPIRED, effects);
         return;
@@ -106,7 +109,8 @@ void relay_3_depart(struct relay *relay, struct member *member, enum departure d
     else if (departure == DEPARTURE_FAREWELL)
         relay_3_vacate(relay, member, LEAVING_LEFT, effects);
     else
-        go_away(relay, member, effects);
+        go_away(relay, member, departure == DEPARTURE_HANDED_OVER ? RESTORED_HOLD_LEAST_MS : 0,
+                effects);
 }
 
 /* Takes the seat away from the room. */

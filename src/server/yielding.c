@@ -39,7 +39,7 @@ static struct room *let_go(struct loop *loop, struct room *room)
         struct conn *conn = loop_client(loop, client);
         if (conn->state == CONN_OPEN && !edge_keep_member(loop, conn))
             close(loop, conn);
-        relay_leave(&loop->relay, &conn->seat, DEPARTURE_CUT_OFF, &effects);
+        relay_leave(&loop->relay, &conn->seat, DEPARTURE_HANDED_OVER, &effects);
         perform_effects(loop, &effects);
         admission_seat_changed(loop, conn);
         loop->work++;

@@ -361,7 +361,7 @@ for (const loops of loopCounts) {
     it('A node that joins gets its share, and the rooms in it are there just as they were', async () => {
       const parties = [];
       for (const protocol of [1, 2, 3]) {
-        for (let count = 0; count < 16; count++) parties.push(await party(protocol, count % 2 ? [b, c] : [c, b]));
+        for (let count = 0; count < 16; count++) parties.push(await party(protocol, count % 2 ? [b, c] : [c, b], { hold: count % 4 < 2 ? 0 : 60 }));
       }
       for (const members of parties) await keepState(members, 'before the move');
       const began = Date.now();

@@ -28,7 +28,7 @@ export const dialects = {
   },
   3: {
     open: (server) => server.member({ protocols: 'party-sockets.v3' }),
-    create: (client, name) => client.send({ type: 'create', ...seatOf(name), maxClients: CROWD + 1 }),
+    create: (client, name, wishes) => client.send({ type: 'create', ...seatOf(name), maxClients: CROWD + 1, ...wishes }),
     join: (client, name, room) => client.send({ type: 'join', ...seatOf(name), room }),
     message: ({ index }, data) => ({ type: 'message', from: index, data }),
     came: ({ index }) => ({ type: 'peer_joined', index }),
@@ -54,10 +54,10 @@ const seatOf = (name) => ({ clientId: `the secret of ${name}`, session: `session
  * Creates or joins, and returns the client with its answer. A node that knows of no owner closes
  * with 1012: then undefined.
  */
-export async function enterOnce(server, protocol, name, room) {
+export async function enterOnce(server, protocol, name, room, wishes) {
   const dialect = dialects[protocol];
   const client = await dialect.open(server);
-  if (room === undefined) dialect.create(client, name);
+  if (room === undefined) dialect.create(client, name, wishes);
   else dialect.join(client, name, room);
   const answer = await client.next().catch(() => undefined);
   if (answer === undefined) {
@@ -69,18 +69,18 @@ export async function enterOnce(server, protocol, name, room) {
   return Object.assign(client, { name, protocol, room: answer.room, index: answer.index, epoch: answer.epoch });
 }
 
-export async function enter(server, protocol, name, room) {
-  const client = await enterOnce(server, protocol, name, room);
+export async function enter(server, protocol, name, room, wishes) {
+  const client = await enterOnce(server, protocol, name, room, wishes);
   assert.ok(client, `${name} was closed instead of seated`);
   assert.equal(client.error, undefined);
   return client;
 }
 
-/** A room whose members enter at these servers, one after the other; all have read all. */
-export async function party(protocol, servers) {
+/** A room whose members enter at these servers, one after the other; all have read all. In protocol 3 with these wishes. */
+export async function party(protocol, servers, wishes) {
   const members = [];
   for (const [number, server] of servers.entries()) {
-    const newcomer = await enter(server, protocol, `player ${number}`, members[0]?.room);
+    const newcomer = await enter(server, protocol, `player ${number}`, members[0]?.room, wishes);
     for (const member of members) await member.expect(dialects[protocol].came(newcomer));
     members.push(newcomer);
   }

@@ -235,6 +235,30 @@ static void a_seat_is_held_as_long_as_its_member_was_here(void **state)
     assert_int_equal(hold_after(600000, ",\"hold\":0"), 0);
 }
 
+/* The next process gives the seat back: the member has not broken off. */
+static void a_seat_that_is_handed_over_is_held(void **state)
+{
+    (void)state;
+    const uint32_t cases[][2] = {
+        {0, RESTORED_HOLD_LEAST_MS}, {1000, RESTORED_HOLD_LEAST_MS}, {60000, 60000}};
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct world world;
+        char more[32];
+        snprintf(more, sizeof more, ",\"hold\":%u", cases[i][0] / 1000);
+        init_party_3(&world, 2, more);
+        say(&world, 1, "{\"type\":\"send\",\"data\":\"here\"}");
+        pass_time(&world, 60000);
+        forget_texts(&world);
+        end_connection(&world, 2, DEPARTURE_HANDED_OVER);
+        expect_only(&world, 1, "{\"type\":\"peer_away\",\"index\":1}");
+        pass_time(&world, cases[i][1] - 1);
+        expect_silence(&world);
+        pass_time(&world, 1);
+        expect_only(&world, 1, "{\"type\":\"peer_left\",\"index\":1,\"why\":\"expired\"}");
+        world_release(&world);
+    }
+}
+
 static void stays_add_up(void **state)
 {
     (void)state;
@@ -541,6 +565,7 @@ int main(void)
         cmocka_unit_test(who_has_not_asked_gets_its_seat_and_the_number),
         cmocka_unit_test(an_old_connection_gets_no_seat_unasked),
         cmocka_unit_test(a_seat_is_held_as_long_as_its_member_was_here),
+        cmocka_unit_test(a_seat_that_is_handed_over_is_held),
         cmocka_unit_test(stays_add_up),
         cmocka_unit_test(everybody_may_be_away_at_once),
         cmocka_unit_test(a_room_ends_with_its_last_seat),
