@@ -13,6 +13,14 @@ static inline uint64_t clock_now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
+/* Milliseconds of a clock that never jumps, and goes on while the machine sleeps. */
+static inline uint64_t clock_boot_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 /*
  * Milliseconds of a clock that never jumps, in 32 bits. The value wraps after 49 days. So only
  * differences mean anything (unsigned subtraction), and only of times less than 24 days apart.

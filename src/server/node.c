@@ -14,13 +14,6 @@
 #define OPEN_MS 5000 /* of a try */
 #define END_LOOK_MS 5
 
-uint64_t node_now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_BOOTTIME, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 bool node_condition_init(pthread_cond_t *condition)
 {
     pthread_condattr_t attributes;
@@ -195,13 +188,13 @@ bool node_has_left(const struct node *node)
 static bool wait_for_records(struct node *node)
 {
     struct store_status status;
-    uint64_t began_ms = node_now_ms();
+    uint64_t began_ms = clock_boot_ms();
     do {
         store_get_status(node->server->store, &status);
         if (status.pending == 0)
             return true;
         nanosleep(&(struct timespec){.tv_nsec = END_LOOK_MS * 1000000L}, NULL);
-    } while (!status.is_failing && node_now_ms() - began_ms < NODE_RECORDS_END_MS);
+    } while (!status.is_failing && clock_boot_ms() - began_ms < NODE_RECORDS_END_MS);
     return false;
 }
 
@@ -212,10 +205,10 @@ void node_end(struct node *node)
     /* A lease that says that the node has ended says that its records are the last ones, too. */
     if (!wait_for_records(node))
         return;
-    uint64_t began_ms = node_now_ms();
+    uint64_t began_ms = clock_boot_ms();
     atomic_store(&node->must_end, true);
     node_wake_keeper(&node->desk);
-    while (!atomic_load(&node->has_ended) && node_now_ms() - began_ms < NODE_END_MS)
+    while (!atomic_load(&node->has_ended) && clock_boot_ms() - began_ms < NODE_END_MS)
         nanosleep(&(struct timespec){.tv_nsec = END_LOOK_MS * 1000000L}, NULL);
 }
 

@@ -18,9 +18,8 @@
  *
  * What waits is bounded: beyond that messages are lost. Links notice lost messages by themselves.
  *
- * Not there yet: loops know nothing of the rule `look` (see cluster/ownership.h). While the node
- * must look, the picture stays what it was, unless a slice is lost. Otherwise rooms would end after
- * each short pause.
+ * While the node must look (cluster/ownership.h), the picture stays what it was, unless a slice is
+ * lost: otherwise rooms would end after each short pause. Loops handle nothing meanwhile.
  *
  * All functions are for the main thread.
  */

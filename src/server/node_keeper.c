@@ -120,7 +120,7 @@ static void tell_slice(const struct node *node, uint32_t slice, struct ownership
         if (peers_place(words[i]) == PEER_HERE)
             fprintf(stderr, "party-sockets: slice %u, term %llu: %s, at %llu ms\n", slice,
                     (unsigned long long)peers_term(words[i]), news[i],
-                    (unsigned long long)node_now_ms());
+                    (unsigned long long)clock_boot_ms());
     }
 }
 
@@ -332,7 +332,7 @@ static void take_turn(struct node *node)
     struct node_outcome outcome;
     uint32_t wait_ms = node->is_moving ? NODE_MOVING_TURN_MS : NODE_TURN_MS;
     bool has_outcome = node_wait_for_outcome(&node->desk, wait_ms, &outcome);
-    uint64_t now_ms = node_now_ms();
+    uint64_t now_ms = clock_boot_ms();
     watch_bus(node);
     count_figures(node, now_ms);
     node_allow_yields(node);
@@ -355,6 +355,8 @@ static void take_turn(struct node *node)
     show_owners(node);
     note_moves(node, has_outcome);
     show_freshness(node, now_ms);
+    if (!ownership_must_look(&node->ownership))
+        atomic_store(&node->peers.looked_ms, now_ms);
     ask(node, now_ms);
 }
 

@@ -35,7 +35,7 @@ void node_ask(struct node_desk *desk, int kind, const struct ownership_request *
     order->place = ++desk->last_place;
     order->serial = request->serial;
     order->revision = request->revision;
-    order->asked_ms = node_now_ms();
+    order->asked_ms = clock_boot_ms();
     order->length = request->text.length;
     if (order->length > 0)
         memcpy(order->text, request->text.data, order->length);
@@ -50,10 +50,10 @@ bool node_wait_for_outcome(struct node_desk *desk, uint32_t wait_ms,
     if (!desk->has_outcome && !desk->is_woken)
         node_wait(&desk->answered, &desk->lock, wait_ms);
     /* Who wakes the keeper all the time does not keep it busy. */
-    uint64_t rested_ms = node_now_ms() - desk->turned_ms;
+    uint64_t rested_ms = clock_boot_ms() - desk->turned_ms;
     if (!desk->has_outcome && rested_ms < NODE_MOVING_TURN_MS)
         node_wait(&desk->answered, &desk->lock, (uint32_t)(NODE_MOVING_TURN_MS - rested_ms));
-    desk->turned_ms = node_now_ms();
+    desk->turned_ms = clock_boot_ms();
     desk->is_woken = false;
     bool has_outcome = desk->has_outcome;
     if (has_outcome)
@@ -155,7 +155,7 @@ void *node_run_clerk(void *argument)
         const struct node_order *order = &desk->current;
         struct node_outcome outcome = {
             .kind = order->kind, .serial = order->serial, .outcome = BUS_UNKNOWN};
-        uint64_t waited_ms = node_now_ms() - order->asked_ms;
+        uint64_t waited_ms = clock_boot_ms() - order->asked_ms;
         /* The machine waits for no outcome that comes later. */
         if (waited_ms < OWNERSHIP_PATIENCE_MS)
             outcome.outcome =

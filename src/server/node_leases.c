@@ -50,7 +50,7 @@ static uint8_t replace_peer(struct node *node, uint64_t incarnation, uint32_t lo
 uint8_t node_add_peer(struct node *node, uint64_t incarnation, uint32_t loops)
 {
     bool is_new = peers_find(&node->peers, incarnation) == PEER_NOBODY;
-    uint64_t now_ms = node_now_ms();
+    uint64_t now_ms = clock_boot_ms();
     uint8_t place = peers_add(&node->peers, incarnation, loops);
     if (place == PEER_NOBODY)
         place = replace_peer(node, incarnation, loops, now_ms);
@@ -120,7 +120,7 @@ void node_note_leases(struct node *node, const struct bus_entries *entries)
 {
     struct node_known before[BUS_LEASES_MAX];
     uint32_t count_before = node->known_count;
-    uint64_t now_ms = node_now_ms();
+    uint64_t now_ms = clock_boot_ms();
     memcpy(before, node->known, sizeof before);
     node->known_count = 0;
     for (uint32_t i = 0; i < entries->count && i < BUS_LEASES_MAX; i++) {

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "cluster/bundle.h"
-#include "net/clock.h"
 #include "server/node_parts.h"
 #include "server/remote.h"
 

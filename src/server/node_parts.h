@@ -7,6 +7,7 @@
 #include "bus/bus.h"
 #include "cluster/ownership.h"
 #include "cluster/pulse.h"
+#include "net/clock.h"
 #include "server/loop.h"
 #include "server/recorder.h"
 
@@ -187,9 +188,6 @@ struct node {
 
     struct node_reader readers[LOOPS_MAX];
 };
-
-/* Milliseconds of CLOCK_BOOTTIME. */
-uint64_t node_now_ms(void);
 
 /* Waits on a condition of node_condition_init() for so long. The caller has the lock. */
 void node_wait(pthread_cond_t *condition, pthread_mutex_t *lock, uint32_t wait_ms);

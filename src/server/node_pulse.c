@@ -127,9 +127,9 @@ void *node_run_pulse(void *argument)
         reading = bus->read(node->pulses, NODE_READ_MS, &text);
         if (reading == BUS_MESSAGE)
             hear(node, text);
-        if (node_now_ms() - said_ms < NODE_PULSE_MS)
+        if (clock_boot_ms() - said_ms < NODE_PULSE_MS)
             continue;
-        said_ms = node_now_ms();
+        said_ms = clock_boot_ms();
         say_to_some(node);
         show_round_trips(node);
     }

@@ -33,7 +33,7 @@ static void *run_recorder(void *argument)
     struct node *node = argument;
     struct pollfd mail = {.fd = node->server->recorder->wake_fd, .events = POLLIN};
     while (!atomic_load(&node->is_stopping)) {
-        if (!recorder_turn(node->recorder, node_now_ms()))
+        if (!recorder_turn(node->recorder, clock_boot_ms()))
             (void)poll(&mail, 1, NODE_RECORDS_MS);
     }
     return NULL;

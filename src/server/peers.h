@@ -85,6 +85,11 @@ struct peers {
      * was read shortly before.
      */
     _Atomic uint64_t fresh_until_ns;
+    /*
+     * When the writer took its last turn in which it need not look (cluster/ownership.h), by
+     * clock_boot_ms(). 0: loops need not care.
+     */
+    _Atomic uint64_t looked_ms;
     atomic_uint stocked_loops; /* that have had codes for rooms of each kind */
     /* For the figures: */
     atomic_uint own_slices;

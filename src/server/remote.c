@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "cluster/ownership.h"
+#include "net/clock.h"
 #include "server/codes.h"
 #include "server/conn_in.h"
 #include "server/conn_life.h"
@@ -11,6 +13,9 @@
 #include "server/http/gather.h"
 #include "server/perform.h"
 #include "server/settle.h"
+
+#define LOOK_EVERY_NS 2000000
+#define LOOK_MS_MAX (OWNERSHIP_TRIES_MS + 1000) /* the keeper's last try may take a second more */
 
 static void handle_entered(struct loop *loop, struct link_end *end, const struct link_item *item)
 {
@@ -108,6 +113,24 @@ void remote_look_at_owners(struct loop *loop)
     edge_retry(loop);
     edge_retry_returns(loop);
     atomic_store(&loop->owners_handled, changes);
+}
+
+/* The keeper takes ten turns a second, unless this process stands still, and it with it. */
+static bool must_look(const struct loop *loop)
+{
+    uint64_t looked_ms = atomic_load(&loop->server->peers->looked_ms);
+    return looked_ms != 0 && clock_boot_ms() - looked_ms > OWNERSHIP_PAUSE_MS;
+}
+
+void remote_look_after_pause(struct loop *loop)
+{
+    if (loop->links == NULL || !must_look(loop))
+        return;
+    uint64_t began_ms = clock_boot_ms();
+    do
+        nanosleep(&(struct timespec){.tv_nsec = LOOK_EVERY_NS}, NULL);
+    while (must_look(loop) && clock_boot_ms() - began_ms < LOOK_MS_MAX);
+    remote_look_at_owners(loop);
 }
 
 /* Seats a client that was adrift here, since its room has come to this node. */

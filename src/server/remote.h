@@ -14,6 +14,13 @@ struct remote_mail {
 /* Handles a message and frees it. */
 void remote_receive(struct loop *loop, struct remote_mail *mail);
 
+/*
+ * look (cluster/ownership.h): a process that stood still for 2 s handles nothing before the map has
+ * been read, which takes 2 s at most, and the picture of who owns what has been taken. Behind each
+ * wait of the loop.
+ */
+void remote_look_after_pause(struct loop *loop);
+
 /* Takes the picture of who owns what if it has changed, with all that follows from it. */
 void remote_look_at_owners(struct loop *loop);
 

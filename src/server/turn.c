@@ -352,6 +352,7 @@ void turn_take(struct loop *loop)
     uint64_t resumed_ns = resume_paused(loop);
     int wait_ms = turn_wait_ms(loop);
     poller_wait(loop->poller, wait_ms);
+    remote_look_after_pause(loop);
     uint64_t began_ns = loop_clock_ns(loop);
     advance_time(loop, began_ns, wait_ms);
     advance_history(loop, began_ns);

@@ -398,6 +398,31 @@ for (const loops of loopCounts) {
       for (const protocol of [1, 2, 3]) await talk(await party(protocol, [d, c]));
     });
 
+    it('A node that stood still for long confirms nothing in a room that another one has', async () => {
+      const [host, guest] = await partyAt(c, 3, [c, d]);
+      await keepState([host, guest], 'before the pause');
+      await eventually(async () => /store_pending_records\{.*\} 0$/m.test((await c.get('/metrics')).body), 'All records');
+      c.signal('SIGSTOP');
+      await eventually(() => hasSlices(d, 256), 'All slices at the node that goes on', TAKEOVER);
+      const there = await beSeatedAgain(guest);
+      host.send({ type: 'set_state', data: 'for nobody' });
+      host.send({ type: 'ping' });
+      c.signal('SIGCONT');
+      let event;
+      do {
+        event = await host.next();
+        assert.equal(event.heard !== undefined && event.type === 'pong', false, 'It was not confirmed');
+      } while (event.type !== 'joined');
+      assert.deepEqual([event.recovered, event.heard], [false, 0]);
+      host.epoch = event.epoch;
+      host.send({ type: 'resumed', unasked: event.unasked });
+      assert.deepEqual(await host.next(), { type: 'state', data: 'before the pause' });
+      guest.epoch = there.joined.epoch;
+      await guest.expect({ type: 'peer_back', index: host.index });
+      await talk([host, guest]);
+      await eventually(() => hasSlices(c, 128) && hasSlices(d, 128), 'Half of the slices at each of them', SHARING);
+    });
+
     it('A node that is told to stop closes who is connected to it with 1012, and others have its rooms, just as they were', async () => {
       const parties = [];
       for (const protocol of [1, 2, 3]) parties.push(await partyAt(c, protocol, [c, d]));
