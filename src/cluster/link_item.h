@@ -38,7 +38,7 @@
 #define LINK_REASON_MAX 123         /* bytes of a close frame's reason (RFC 6455 5.5) */
 #define LINK_CLIENTS_MAX 4096       /* of one LINK_FRAME; more clients get the frame once more */
 #define LINK_PROTOCOL_MAX 3
-#define LINK_DEPARTURES 3
+#define LINK_DEPARTURES 4
 #define LINK_ID_MAX 6144 /* bytes of a clientId in its canonical form */
 /* An item is at most so much longer than the message or frame in it. */
 #define LINK_ITEM_OVERHEAD (4 * LINK_CLIENTS_MAX + 512)
@@ -121,7 +121,7 @@ struct link_item {
      * which quotes and backslashes alone are escaped; empty: it has none.
      */
     struct bytes text;
-    uint8_t departure;     /* LEAVE: 0 to 2, in the order of the relay's enum departure */
+    uint8_t departure;     /* LEAVE: in the order of the relay's enum departure */
     uint16_t code;         /* CLOSE; 0: cut it off without a word, for no reason */
     uint32_t client_count; /* FRAME: at least one; read them with link_item_client() */
     const uint8_t *clients;

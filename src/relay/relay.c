@@ -188,6 +188,8 @@ void relay_leave(struct relay *relay, struct member **seat, enum departure depar
         relay_3_depart(relay, member, departure, ret_effects);
         return;
     }
+    if (departure == DEPARTURE_HANDED_OVER)
+        departure = DEPARTURE_CUT_OFF;
     bool is_last = room->member_count == 1;
     if (is_last && !relay_outlives(relay, member, departure)) {
         relay_end_room(relay, room, ret_effects);

@@ -220,7 +220,7 @@ enum departure {
     DEPARTURE_CODELESS, /* the client sent one without a code; only protocol 3 does not believe it
                          */
     DEPARTURE_CUT_OFF,  /* in any other way; the client may not even know */
-    /* It stays: the room of protocol 3 goes to another process, which gives it its seat again. */
+    /* By what the relay does: it is to have its seat again soon. Protocols 1 and 2: as cut off. */
     DEPARTURE_HANDED_OVER,
 };
 

@@ -132,6 +132,7 @@ struct conn {
         struct {
             struct link_end *end; /* of the link to the node that has the connection */
             uint32_t client;      /* that node's handle of it */
+            bool is_handed_over;  /* that node sends it to another one */
         } remote;                 /* REMOTE, or what was so */
     };
     union {

@@ -19,6 +19,10 @@
     ONE(BYTES_IN, "bytes received", "received_bytes_total", "Bytes read from sockets.") \
     ONE(BYTES_OUT, "bytes sent", "sent_bytes_total", "Bytes written to sockets.") \
     ONE(SEATED_AGAIN, "members seated again after their room's node was lost", "seated_again_total", "Members of protocol 3 that kept their connections when the node of their room was lost.") \
+    ONE(ROOMS_TAKEN, "rooms taken from other nodes", "rooms_taken_total", "Rooms that this node made of the records of another one, which gave them away or was lost.") \
+    ONE(ROOMS_GIVEN, "rooms given to other nodes", "rooms_given_total", "Rooms that this node gave to another one.") \
+    ONE(ROOMS_GIVEN_UP, "rooms given up to another node", "rooms_given_up_total", "Rooms that this node gave up: another one has them by now, of their records.") \
+    ONE(LINKS_VOID, "links to other nodes begun anew", "links_void_total", "Links to loops of other nodes that began anew: a message was lost, or the node.") \
     ONE(MOVED, "connections moved between loops", "moved_total", "Connections moved between loops.") \
     CLOSE(PEER_CLOSED, "closed by the client", "client") /* the client sent a close frame */ \
     CLOSE(PEER_ENDED, "ended without a close frame", "ended") \

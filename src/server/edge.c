@@ -218,12 +218,21 @@ void edge_detach(struct loop *loop, struct conn *conn)
     admission_seat_changed(loop, conn);
 }
 
+void edge_send_elsewhere(struct loop *loop, struct conn *conn)
+{
+    links_attachment_of(loop, conn)->is_sent_away = true;
+}
+
+_Static_assert(DEPARTURE_HANDED_OVER + 1 == LINK_DEPARTURES, "each departure has a number");
+
 void edge_leave(struct loop *loop, struct conn *conn, enum departure departure)
 {
     if (!conn->is_away)
         return;
     /* A home that has not answered yet hears of it when it does: see edge_entered(). */
     const struct attachment *attachment = links_attachment_of(loop, conn);
+    if (attachment->is_sent_away && departure != DEPARTURE_FAREWELL)
+        departure = DEPARTURE_HANDED_OVER;
     if (attachment->client != LINK_HANDLE_NONE && !attachment->is_leaving)
         links_put_leave(attachment->end, attachment->client, (uint8_t)departure);
     edge_detach(loop, conn);

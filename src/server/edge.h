@@ -46,6 +46,9 @@ bool edge_holds_back(struct loop *loop, const struct conn *conn);
 /* Sends what a client says whose room is at another node (conn.is_away). */
 void edge_say(struct loop *loop, const struct conn *conn, bool is_binary, struct bytes text);
 
+/* This node closes such a client, since it stops: its home is to hold the seat. */
+void edge_send_elsewhere(struct loop *loop, struct conn *conn);
+
 /* The connection of such a client has ended. Does nothing for others. */
 void edge_leave(struct loop *loop, struct conn *conn, enum departure departure);
 

@@ -143,6 +143,7 @@ void home_leave(struct loop *loop, const struct link_end *end, const struct link
         tell_left(conn);
     conn->said_farewell = item->departure == DEPARTURE_FAREWELL;
     conn->closed_without_code = item->departure == DEPARTURE_CODELESS;
+    conn->remote.is_handed_over = item->departure == DEPARTURE_HANDED_OVER;
     conn_out_forget_remote(loop, conn);
 }
 
@@ -227,7 +228,9 @@ void home_check_owners(struct loop *loop)
     for (uint32_t slice = 0; slice < MAP_SLICES; slice++)
         change.now[slice] = peers_owner(loop->server->peers, slice);
     while ((room = relay_find_unserved(&loop->relay, &bucket, is_served, &change)) != NULL) {
-        if (is_yielded(&change, room->code))
+        bool is_given = is_yielded(&change, room->code);
+        loop->stats.counters[is_given ? COUNTER_ROOMS_GIVEN : COUNTER_ROOMS_GIVEN_UP]++;
+        if (is_given)
             room = yielding_hand_over(loop, room);
         if (room != NULL)
             give_up(loop, room);

@@ -70,6 +70,7 @@ struct attachment {
     bool is_held_back;    /* what it says waits for that, or for its seat */
     bool is_returning;    /* it waits for the answer to LINK_RETURN: the end counts it */
     bool is_listed;       /* in links.adrift */
+    bool is_sent_away;    /* this node closes it, since another one takes it */
 };
 
 /*

@@ -1,19 +1,24 @@
 /* What leases say of the other nodes: which there are, and which of them is alive. */
 #include "server/node_parts.h"
 
-static const struct node_known *find(const struct node_known *known, uint32_t count,
-                                     uint64_t incarnation)
+const struct node_known *node_find_known(const struct node *node, uint64_t incarnation)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        if (known[i].id.incarnation == incarnation)
-            return &known[i];
+    for (uint32_t i = 0; i < node->known_count; i++) {
+        if (node->known[i].id.incarnation == incarnation)
+            return &node->known[i];
     }
     return NULL;
 }
 
-const struct node_known *node_find_known(const struct node *node, uint64_t incarnation)
+/* A stranger may write a lease with another one's incarnation. */
+static const struct node_known *find(const struct node_known *known, uint32_t count,
+                                     const struct node_id *id)
 {
-    return find(node->known, node->known_count, incarnation);
+    for (uint32_t i = 0; i < count; i++) {
+        if (node_id_equal(&known[i].id, id))
+            return &known[i];
+    }
+    return NULL;
 }
 
 bool node_is_alive(const struct node_known *known, uint64_t now_ms)
@@ -25,7 +30,7 @@ bool node_is_alive(const struct node_known *known, uint64_t now_ms)
 /* The place of the peer that was not there for longest; PEER_NOBODY: each was, lately. */
 static uint8_t find_place_to_replace(const struct node *node, uint64_t now_ms)
 {
-    uint64_t most_ms = NODE_LISTED_MS;
+    uint64_t most_ms = NODE_PLACE_MS;
     uint8_t found = PEER_NOBODY;
     for (uint32_t place = 0; place < PEERS_MAX; place++) {
         uint64_t away_ms = now_ms - node->listed_ms[place];
@@ -86,7 +91,9 @@ static void remove_lease_of_dead(struct node *node, uint64_t now_ms)
         const struct node_known *known = &node->known[i];
         if (node_is_alive(known, now_ms) && known->id.incarnation < node->id.incarnation)
             return;
-        if (known->looks_same >= NODE_LEASE_LOOKS && !ownership_owns(&node->ownership, &known->id))
+        bool is_old =
+            known->looks_same >= NODE_LEASE_LOOKS && now_ms - known->since_ms >= NODE_LEASE_MS;
+        if (is_old && !ownership_owns(&node->ownership, &known->id))
             dead = known;
     }
     if (dead == NULL)
@@ -106,13 +113,16 @@ static struct node_known know(const struct node_known *before, const struct leas
     struct node_known known = {.id = lease->node,
                                .loops = lease->loops,
                                .revision = revision,
+                               .since_ms = now_ms,
                                .has_ended = lease->has_ended};
     bool is_same = before != NULL && before->revision == revision;
     /* A lease that is seen for the first time may be of long ago. */
     if (before != NULL)
         known.renewed_ms = is_same ? before->renewed_ms : now_ms;
-    if (is_same)
+    if (is_same) {
+        known.since_ms = before->since_ms;
         known.looks_same = before->looks_same + 1;
+    }
     return known;
 }
 
@@ -131,7 +141,7 @@ void node_note_leases(struct node *node, const struct bus_entries *entries)
             !node_id_equal(&id, &lease.node) || id.incarnation == node->id.incarnation)
             continue;
         const struct node_known known =
-            know(find(before, count_before, id.incarnation), &lease, entry->revision, now_ms);
+            know(find(before, count_before, &id), &lease, entry->revision, now_ms);
         node->known[node->known_count++] = known;
         /* Whose messages loops take. Leases of the dead stay for a while; only one that is renewed
          * counts. */

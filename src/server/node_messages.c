@@ -201,16 +201,24 @@ static size_t bytes_of_letters(const struct node_letter *letter)
     return bytes;
 }
 
-static void send_burst(struct node *node)
+/* As they go out, so that others have their place. */
+static void forget_bytes(struct node_outbox *outbox, size_t bytes)
 {
-    struct node_outbox *outbox = &node->outbox;
-    struct node_letter *letters = take_letters(outbox);
-    size_t bytes = bytes_of_letters(letters);
-    while (letters != NULL)
-        letters = send_first(node, letters);
     pthread_mutex_lock(&outbox->lock);
     outbox->bytes -= bytes;
     pthread_mutex_unlock(&outbox->lock);
+}
+
+static void send_burst(struct node *node)
+{
+    struct node_letter *letters = take_letters(&node->outbox);
+    size_t bytes = bytes_of_letters(letters);
+    while (letters != NULL) {
+        letters = send_first(node, letters);
+        size_t left = bytes_of_letters(letters);
+        forget_bytes(&node->outbox, bytes - left);
+        bytes = left;
+    }
 }
 
 void *node_run_sender(void *argument)
@@ -273,7 +281,8 @@ void *node_run_reader(void *argument)
     /* Of a gap nobody is told: links count their messages. */
     while (reading != BUS_CLOSED && !atomic_load(&reader->node->is_stopping)) {
         reading = bus->read(reader->subscription, NODE_READ_MS, &bundle);
-        while (reading == BUS_MESSAGE && bundle_next(&bundle, &letter))
+        uint32_t left = reading == BUS_MESSAGE ? NODE_BURST_LETTERS_MAX : 0;
+        for (; left > 0 && bundle_next(&bundle, &letter); left--)
             deliver(reader, letter);
     }
     return NULL;

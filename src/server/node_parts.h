@@ -16,8 +16,10 @@
 #define NODE_LEASES_MS 2000       /* between two looks at all leases ... */
 #define NODE_LEASES_SOON_MS 500   /* ... and while an owner is not known by its lease */
 #define NODE_ALIVE_MS 6000        /* so long after its last renewal a node counts in the figures */
-#define NODE_LEASE_LOOKS 300      /* that show a lease as it was: ten minutes. Then it is removed */
-#define NODE_LISTED_MS 600000     /* as long the list of nodes has a silent one */
+#define NODE_LISTED_MS 600000     /* as long the list of nodes has a silent one, */
+#define NODE_PLACE_MS 660000      /* and as long it keeps its place among the peers */
+#define NODE_LEASE_MS 600000      /* a lease is removed that was not renewed for so long, ... */
+#define NODE_LEASE_LOOKS 300      /* ... and that so many looks have shown as it was */
 #define NODE_FIGURES_MS 500       /* between two lines for the operator about slices */
 #define NODE_FRESH_MS 3000        /* after a read of the map rooms may be made, */
 #define NODE_END_MS 2000          /* as long node_end() waits, */
@@ -112,7 +114,8 @@ struct node_known {
     struct node_id id;
     uint32_t loops;
     uint64_t revision;
-    uint32_t looks_same; /* that have shown this revision, after the first one */
+    uint64_t since_ms;   /* when this revision was seen first */
+    uint32_t looks_same; /* that have shown it since */
     uint64_t renewed_ms; /* when another revision was seen than before */
     bool has_ended;
 };
@@ -221,7 +224,7 @@ void *node_run_keeper(void *argument);
 void node_note_leases(struct node *node, const struct bus_entries *entries);
 /*
  * The place of a process, which gets one if it has none: that of a peer which was not there for
- * NODE_LISTED_MS, if all are taken. PEER_NOBODY: each of so many was.
+ * NODE_PLACE_MS, if all are taken. PEER_NOBODY: each of so many was.
  */
 uint8_t node_add_peer(struct node *node, uint64_t incarnation, uint32_t loops);
 /* NULL: the last look showed none. */

@@ -63,6 +63,7 @@ static void handle_item(struct loop *loop, struct link_end *end, const struct li
 
 static void void_end(struct loop *loop, struct link_end *end)
 {
+    loop->stats.counters[COUNTER_LINKS_VOID]++;
     gather_void(loop, end);
     edge_void(loop, end);
     home_void(loop, end);

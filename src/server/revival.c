@@ -27,8 +27,10 @@ void revival_receive(struct loop *loop, struct revival *revival)
     if (is_given(loop, revival) && !is_there(loop, revival->code)) {
         bool is_made = records_make_room(loop->server, bytes_of(revival->text, revival->length),
                                          revival->code, restoring, why);
-        if (is_made)
+        if (is_made) {
             room_note_change(room_table_find(&loop->relay.rooms, revival->code));
+            loop->stats.counters[COUNTER_ROOMS_TAKEN]++;
+        }
     }
     snprintf(revival->why, sizeof revival->why, "%s", why);
     loop->work += revival->length / 1024 + 1;

@@ -12,6 +12,8 @@ static enum departure departure_of(const struct conn *conn)
 {
     if (conn->said_farewell)
         return DEPARTURE_FAREWELL;
+    if (conn_is_remote(conn) && conn->remote.is_handed_over)
+        return DEPARTURE_HANDED_OVER;
     return conn->closed_without_code ? DEPARTURE_CODELESS : DEPARTURE_CUT_OFF;
 }
 

@@ -4,6 +4,7 @@
 #include "server/admission.h"
 #include "server/conn_life.h"
 #include "server/conn_out.h"
+#include "server/edge.h"
 #include "server/home.h"
 #include "server/records.h"
 #include "server/settle.h"
@@ -18,8 +19,10 @@ void stopping_say_goodbye(struct loop *loop, struct conn *conn)
         /* Whoever comes again finds its room, or another node to play at. */
         bool may_return = loop->server->keeps_rooms || loop->server->peers != NULL;
         loop->stats.counters[may_return ? COUNTER_RESTARTING : COUNTER_GOING_AWAY]++;
+        if (conn->is_away)
+            edge_send_elsewhere(loop, conn);
         if (may_return)
-            conn_out_close(loop, conn, WS_CLOSE_SERVICE_RESTART, BYTES("server is restarting"));
+            conn_out_close_for_restart(loop, conn);
         else
             conn_out_close(loop, conn, WS_CLOSE_GOING_AWAY, BYTES("server is stopping"));
     } else {

@@ -105,12 +105,12 @@ async function hasMovedAlong(member) {
 }
 
 /** A party whose room is at `home`: a node that has no codes at this moment has another one make the room. */
-async function partyAt(home, protocol, servers) {
+async function partyAt(home, protocol, servers, wishes) {
   let members;
   const isThere = async () => {
     for (const member of members ?? []) await member.terminate();
     const { rooms } = await home.stats();
-    members = await party(protocol, servers);
+    members = await party(protocol, servers, wishes);
     return (await home.stats()).rooms > rooms;
   };
   await eventually(isThere, 'A room at this node, not at another one');
@@ -148,6 +148,16 @@ async function nodesOf(server) {
 async function roundTripsOf(server) {
   const { nodes } = (await server.stats()).cluster;
   return Object.fromEntries(nodes.map(({ name, roundTripMs }) => [name, roundTripMs]));
+}
+
+/** What has become of rooms at these nodes, together. */
+async function fatesOf(...servers) {
+  const fates = { taken: 0, given: 0, given_up: 0 };
+  for (const server of servers) {
+    const { body } = await server.get('/metrics');
+    for (const fate of Object.keys(fates)) fates[fate] += Number(new RegExp(`rooms_${fate}_total(?:\\{.*\\})? (\\d+)`).exec(body)[1]);
+  }
+  return fates;
 }
 
 for (const loops of loopCounts) {
@@ -383,6 +393,9 @@ for (const loops of loopCounts) {
         await talk(await comeBackTo([d, b, c], members, 'before the move'));
       }
       const count = moved[1] + moved[2] + moved[3]; // how many of each is chance
+      const [{ given, given_up: givenUp }, { taken }] = [await fatesOf(b, c), await fatesOf(d)];
+      assert.ok(given >= taken && taken >= count, `${given} given, ${taken} taken, ${count} of this test`);
+      assert.equal(givenUp, 0);
       assert.ok(count > 0, `Of 16 rooms each ${JSON.stringify(moved)} have moved`);
     });
 
@@ -402,6 +415,7 @@ for (const loops of loopCounts) {
       const [host, guest] = await partyAt(c, 3, [c, d]);
       await keepState([host, guest], 'before the pause');
       await eventually(async () => /store_pending_records\{.*\} 0$/m.test((await c.get('/metrics')).body), 'All records');
+      const [before, beforeThere] = [await fatesOf(c), await fatesOf(d)];
       c.signal('SIGSTOP');
       await eventually(() => hasSlices(d, 256), 'All slices at the node that goes on', TAKEOVER);
       const there = await beSeatedAgain(guest);
@@ -420,12 +434,16 @@ for (const loops of loopCounts) {
       guest.epoch = there.joined.epoch;
       await guest.expect({ type: 'peer_back', index: host.index });
       await talk([host, guest]);
+      const [after, afterThere] = [await fatesOf(c), await fatesOf(d)];
+      assert.ok(after.given_up > before.given_up && after.given === before.given, 'They were given up');
+      assert.ok(afterThere.taken > beforeThere.taken);
       await eventually(() => hasSlices(c, 128) && hasSlices(d, 128), 'Half of the slices at each of them', SHARING);
     });
 
     it('A node that is told to stop closes who is connected to it with 1012, and others have its rooms, just as they were', async () => {
       const parties = [];
       for (const protocol of [1, 2, 3]) parties.push(await partyAt(c, protocol, [c, d]));
+      parties.push(await partyAt(c, 3, [c, c, d], { hold: 0 }));
       for (const members of parties) await keepState(members, 'the last one');
       const unread = await partyAt(c, 3, [c, d]);
       const [speaker, absent] = unread;
@@ -436,7 +454,7 @@ for (const loops of loopCounts) {
       for (const data of ['first', 'second']) speaker.relay(data);
       const began = Date.now();
       c.signal('SIGTERM');
-      const stay = parties.at(-1).slice(1);
+      const stay = parties.filter(([{ protocol }]) => protocol === 3).map((members) => members.at(-1));
       const leave = [...parties.flat(), speaker].filter((member) => !stay.includes(member));
       for (const member of leave) assert.deepEqual(await member.whenClosed(), restarting);
       await c.ended();

@@ -411,7 +411,7 @@ static void what_is_wrong_is_broken(void **state)
         BYTES("\3\7\0\0"),                                 /* LEAVE */
         BYTES("\3\7\0\0\0"),                               /**/
         BYTES("\3\xff\xff\xff\xff\0"),                     /**/
-        BYTES("\3\7\0\0\0\3"),                             /* no departure */
+        BYTES("\3\7\0\0\0\4"),                             /* no departure */
         BYTES("\3\7\0\0\0\0\0"),                           /* a byte more */
         BYTES("\4\7\0\0\0\x09\0\0"),                       /* ENTERED */
         BYTES("\4\7\0\0\0\x09\0\0\0"),                     /**/

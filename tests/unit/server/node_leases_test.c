@@ -76,6 +76,13 @@ static void look(struct scene *scene, uint32_t times)
                                                              .entries = scene->entries});
 }
 
+/* As if all that is known were seen so long ago. */
+static void pass_time(struct scene *scene, uint64_t ms)
+{
+    for (uint32_t i = 0; i < scene->node.known_count; i++)
+        scene->node.known[i].since_ms -= ms;
+}
+
 static bool is_removal_asked(const struct scene *scene)
 {
     return scene->node.desk.orders[NODE_REMOVE_LEASE].is_asked;
@@ -88,14 +95,53 @@ static void a_lease_that_nobody_renews_is_removed(void **state)
     struct writer writer = writer_over(key, sizeof key);
     struct node_id id = id_of(DEAD);
     const struct bus_entry *dead = add_node(scene, DEAD, true);
-    look(scene, NODE_LEASE_LOOKS);
+    look(scene, NODE_LEASE_LOOKS + 1);
+    pass_time(scene, NODE_LEASE_MS - 60000);
+    look(scene, 1);
     assert_false(is_removal_asked(scene));
+    pass_time(scene, 60000);
     look(scene, 1);
     assert_true(is_removal_asked(scene));
     const struct node_order *order = &scene->node.desk.orders[NODE_REMOVE_LEASE];
     node_id_write(&writer, &id);
     assert_true(bytes_equal(bytes_of(order->text, order->length), writer_view(&writer)));
     assert_int_equal(order->revision, dead->revision);
+}
+
+/* A node that stood still itself has looked only now and then. */
+static void time_alone_removes_no_lease(void **state)
+{
+    struct scene *scene = *state;
+    add_node(scene, DEAD, false);
+    look(scene, NODE_LEASE_LOOKS);
+    pass_time(scene, 2 * NODE_LEASE_MS);
+    assert_false(is_removal_asked(scene));
+    look(scene, 1);
+    assert_true(is_removal_asked(scene));
+}
+
+/* It is written once, with the incarnation of another node, which renews its lease. */
+static void a_namesake_of_a_live_node_does_not_live(void **state)
+{
+    struct scene *scene = *state;
+    struct node_id stranger;
+    struct bus_entry *live = add_node(scene, EARLIER, false);
+    assert_true(node_id_set(&stranger, BYTES("stranger"), EARLIER));
+    struct bus_entry *entry = add_node(scene, LATER, false);
+    struct writer key = writer_over(scene->keys[1], sizeof scene->keys[1]);
+    struct writer text = writer_over(scene->texts[1], sizeof scene->texts[1]);
+    const struct lease lease = {.node = stranger, .loops = 1, .reads = 1, .writes = 1};
+    node_id_write(&key, &stranger);
+    lease_write(&text, &lease);
+    entry->key = writer_view(&key);
+    entry->text = writer_view(&text);
+    for (int i = 0; i < 5; i++) {
+        look(scene, 1);
+        live->revision = ++scene->revision;
+    }
+    assert_int_equal(scene->node.known_count, 2);
+    assert_true(node_is_alive(&scene->node.known[0], clock_boot_ms()));
+    assert_false(node_is_alive(&scene->node.known[1], clock_boot_ms()));
 }
 
 /* Also one that is renewed but once between ten minutes of silence. */
@@ -105,6 +151,7 @@ static void a_lease_that_is_renewed_stays(void **state)
     struct bus_entry *entry = add_node(scene, LATER, false);
     for (int i = 0; i < 3; i++) {
         look(scene, NODE_LEASE_LOOKS);
+        pass_time(scene, NODE_LEASE_MS);
         entry->revision = ++scene->revision;
     }
     assert_false(is_removal_asked(scene));
@@ -120,6 +167,8 @@ static void a_lease_of_an_owner_stays(void **state)
     add_node(scene, DEAD, true);
     map->slices[MAP_SLICES - 1].owner = map_add_node(map, &owner);
     look(scene, 2 * NODE_LEASE_LOOKS);
+    pass_time(scene, NODE_LEASE_MS);
+    look(scene, 1);
     assert_false(is_removal_asked(scene));
     map->slices[MAP_SLICES - 1].owner = map->slices[0].owner;
     look(scene, 1);
@@ -132,6 +181,8 @@ static void without_a_map_no_lease_is_removed(void **state)
     scene->node.ownership.has_map = false;
     add_node(scene, DEAD, false);
     look(scene, 2 * NODE_LEASE_LOOKS);
+    pass_time(scene, NODE_LEASE_MS);
+    look(scene, 1);
     assert_false(is_removal_asked(scene));
 }
 
@@ -147,6 +198,8 @@ static void one_of_the_nodes_that_are_there_removes_it(void **state)
         later->revision = ++scene->revision;
     }
     assert_true(node_is_alive(node_find_known(&scene->node, EARLIER), clock_boot_ms()));
+    pass_time(scene, NODE_LEASE_MS);
+    look(scene, 1);
     assert_false(is_removal_asked(scene));
     /* The other one ends. */
     scene->count = 0;
@@ -172,7 +225,7 @@ static void take_all_places(struct scene *scene, uint64_t ago_ms)
 static void who_was_there_lately_keeps_its_place(void **state)
 {
     struct scene *scene = *state;
-    take_all_places(scene, NODE_LISTED_MS - 60000);
+    take_all_places(scene, NODE_PLACE_MS - 30000);
     assert_int_equal(node_add_peer(&scene->node, LATER, 1), PEER_NOBODY);
     assert_int_equal(peers_find(&scene->node.peers, 1000), 0);
 }
@@ -182,7 +235,7 @@ static void who_is_away_for_long_makes_room(void **state)
 {
     struct scene *scene = *state;
     struct node *node = &scene->node;
-    take_all_places(scene, NODE_LISTED_MS + 1000);
+    take_all_places(scene, NODE_PLACE_MS + 1000);
     node->listed_ms[3] -= 1000;
     node->listed_ms[4] -= 3000;
     node->listed_ms[5] -= 2000;
@@ -205,7 +258,7 @@ static void who_gets_a_place_gets_a_name(void **state)
     struct node *node = &scene->node;
     struct peer_view view;
     struct lease lease = {.node = id_of(LATER), .loops = 1};
-    take_all_places(scene, NODE_LISTED_MS + 1000);
+    take_all_places(scene, NODE_PLACE_MS + 1000);
     strcpy(node->peers.peers[0].name, "former");
     uint8_t place = node_add_peer(node, LATER, 1);
     peers_list(&node->peers, place, &lease);
@@ -218,6 +271,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_lease_that_nobody_renews_is_removed, begin, end),
+        cmocka_unit_test_setup_teardown(time_alone_removes_no_lease, begin, end),
+        cmocka_unit_test_setup_teardown(a_namesake_of_a_live_node_does_not_live, begin, end),
         cmocka_unit_test_setup_teardown(a_lease_that_is_renewed_stays, begin, end),
         cmocka_unit_test_setup_teardown(a_lease_of_an_owner_stays, begin, end),
         cmocka_unit_test_setup_teardown(without_a_map_no_lease_is_removed, begin, end),

@@ -24,9 +24,14 @@ struct sent {
 static struct sent sent[SENT_MAX];
 static uint32_t sent_count;
 
+static struct node_outbox *watched; /* NULL: none */
+static size_t waiting[SENT_MAX];    /* bytes, when the message went out */
+
 static enum bus_outcome keep_what_is_sent(struct bus *bus, const char *subject, struct bytes text)
 {
     (void)bus;
+    if (watched != NULL)
+        waiting[sent_count] = watched->bytes;
     assert_true(sent_count < SENT_MAX && text.length <= BUS_MESSAGE_MAX);
     struct sent *at = &sent[sent_count++];
     snprintf(at->subject, sizeof at->subject, "%s", subject);
@@ -151,6 +156,45 @@ static void what_does_not_fit_goes_in_the_next_message(void **state)
     assert_int_equal(sent[2].text.length, 5 + BUNDLE_LENGTH_BYTES);
 }
 
+/* Others may wait in its place at once, and not only when all that was taken has gone. */
+static void what_has_gone_waits_no_more(void **state)
+{
+    struct node *node = *state;
+    for (uint32_t loop = 0; loop < 3; loop++)
+        say_long(node, loop, 1000);
+    watched = &node->outbox;
+    send_all(node);
+    watched = NULL;
+    assert_int_equal(waiting[0], 3000);
+    assert_int_equal(waiting[1], 2000);
+    assert_int_equal(waiting[2], 1000);
+}
+
+/* A stranger's bundle does not fill the mailbox with letters of nothing. */
+static void a_bundle_has_a_greatest_number_of_letters(void **state)
+{
+    struct node *node = *state;
+    struct loop *loop = calloc(1, sizeof *loop);
+    uint32_t at = 0;
+    assert_non_null(loop);
+    assert_true(mailbox_init(&loop->mailbox, &kernel_linux));
+    struct node_reader reader = {
+        .node = node, .loop = loop, .subscription = (struct bus_subscription *)&at};
+    uint8_t *zeros = calloc(2 * NODE_BURST_LETTERS_MAX, BUNDLE_LENGTH_BYTES);
+    assert_non_null(zeros);
+    sent[sent_count++].text = bytes_of(zeros, 2 * NODE_BURST_LETTERS_MAX * BUNDLE_LENGTH_BYTES);
+    assert_null(node_run_reader(&reader));
+    uint32_t count = 0;
+    for (struct mail *mail = mailbox_take_all(&loop->mailbox), *next; mail != NULL; mail = next) {
+        next = mail->next;
+        free(mail);
+        count++;
+    }
+    assert_int_equal(count, NODE_BURST_LETTERS_MAX);
+    mailbox_release(&loop->mailbox);
+    free(loop);
+}
+
 static void each_letter_is_mail_of_its_own(void **state)
 {
     const struct bytes expected[] = {BYTES("first"), BYTES(""), BYTES("third")};
@@ -187,6 +231,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_waits_for_a_loop_goes_together, begin, end),
         cmocka_unit_test_setup_teardown(what_is_for_nodes_goes_as_it_is, begin, end),
         cmocka_unit_test_setup_teardown(what_does_not_fit_goes_in_the_next_message, begin, end),
+        cmocka_unit_test_setup_teardown(what_has_gone_waits_no_more, begin, end),
+        cmocka_unit_test_setup_teardown(a_bundle_has_a_greatest_number_of_letters, begin, end),
         cmocka_unit_test_setup_teardown(each_letter_is_mail_of_its_own, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
