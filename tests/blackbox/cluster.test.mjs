@@ -7,6 +7,7 @@ import {
   canCreate, CROWD, dialects, enter, enterOnce, hasSlices, haveShares, isReady, party, restarting, talk,
 } from './support/cluster.mjs';
 import { deadlineMilliseconds, eventually, slowness } from './support/deadline.mjs';
+import { freshLoopback } from './support/entrance.mjs';
 import { lacksNats, Nats } from './support/nats.mjs';
 import { runToEnd, Server } from './support/server.mjs';
 import { loopCounts } from './support/suite.mjs';
@@ -183,7 +184,7 @@ for (const loops of loopCounts) {
     let a, b, c, d;
 
     it('Each node has its share, and rooms have members at each node', async () => {
-      nats.set('one', new Nats());
+      nats.set('one', new Nats({ host: freshLoopback() })); // it is started again, and nobody may have its ports then
       await nats.get('one').start();
       a = await startNode('a');
       const { status, body } = await a.get('/ready'); // it serves nothing for seconds
