@@ -144,6 +144,15 @@ size_t ws_frame_write_header(uint8_t out[WS_FRAME_HEADER_OUT_MAX], enum ws_opcod
     return 10;
 }
 
+struct bytes ws_frame_payload(struct bytes frame)
+{
+    uint8_t length = frame.length < 2 ? 0 : frame.data[1];
+    size_t header_length = length < LENGTH_IS_16_BIT ? 2 : length == LENGTH_IS_16_BIT ? 4 : 10;
+    if (frame.length < header_length)
+        return (struct bytes){0};
+    return bytes_of(frame.data + header_length, frame.length - header_length);
+}
+
 bool ws_close_code_is_valid(uint16_t code)
 {
     if (code >= 3000 && code <= 4999)

@@ -69,6 +69,9 @@ void ws_frame_unmask(uint8_t *data, size_t length, const uint8_t mask[4], uint64
 size_t ws_frame_write_header(uint8_t out[WS_FRAME_HEADER_OUT_MAX], enum ws_opcode opcode,
                              uint64_t payload_length);
 
+/* What is behind the header that ws_frame_write_header() wrote; nothing behind a broken one. */
+struct bytes ws_frame_payload(struct bytes frame);
+
 static inline bool ws_opcode_is_control(uint8_t opcode)
 {
     return (opcode & 0x8) != 0;

@@ -9,6 +9,9 @@
 
 #define BINARY_FROM_SEAT 0
 #define BINARY_FROM_AUDIENCE 1
+#define BINARY_HEAD 5 /* the first byte, and the index of who has a seat */
+#define MESSAGE_FROM_SEAT "{\"type\":\"message\",\"from\":"
+#define MESSAGE_FROM_AUDIENCE "{\"type\":\"message\",\"audience\":true"
 
 /* 16 hexadecimal digits. */
 static void write_epoch(struct writer *writer, uint64_t epoch)
@@ -104,9 +107,9 @@ static void write_joined(struct writer *writer, const struct event *event)
 static void write_message(struct writer *writer, const struct event *event)
 {
     if (event->peer->is_audience)
-        WRITER_PUT(writer, "{\"type\":\"message\",\"audience\":true");
+        WRITER_PUT(writer, MESSAGE_FROM_AUDIENCE);
     else
-        writer_put_number(writer, "{\"type\":\"message\",\"from\":", event->peer->index);
+        writer_put_number(writer, MESSAGE_FROM_SEAT, event->peer->index);
     dialect_write_data(writer, event->data);
     writer_put_byte(writer, '}');
 }
@@ -117,8 +120,8 @@ static void write_binary(struct writer *writer, const struct event *event)
         writer_put_byte(writer, BINARY_FROM_AUDIENCE);
     } else {
         uint32_t index = event->peer->index;
-        uint8_t head[] = {BINARY_FROM_SEAT, (uint8_t)(index >> 24), (uint8_t)(index >> 16),
-                          (uint8_t)(index >> 8), (uint8_t)index};
+        uint8_t head[BINARY_HEAD] = {BINARY_FROM_SEAT, (uint8_t)(index >> 24),
+                                     (uint8_t)(index >> 16), (uint8_t)(index >> 8), (uint8_t)index};
         writer_put(writer, bytes_of(head, sizeof head));
     }
     writer_put(writer, event->data);
@@ -267,4 +270,34 @@ void dialect_3_write(struct writer *writer, const struct event *event)
         write_rest(writer, event);
         break;
     }
+}
+
+/* The number that a message of JSON has behind "from". */
+static uint32_t read_from(struct bytes digits)
+{
+    uint32_t from = 0;
+    for (size_t i = 0; i < digits.length && digits.data[i] >= '0' && digits.data[i] <= '9'; i++)
+        from = from * 10 + (digits.data[i] - '0');
+    return from;
+}
+
+static bool begins_with(struct bytes written, struct bytes begin)
+{
+    return written.length > begin.length && memcmp(written.data, begin.data, begin.length) == 0;
+}
+
+bool dialect_3_is_message(struct bytes written, uint32_t *ret_from)
+{
+    struct bytes from = BYTES(MESSAGE_FROM_SEAT);
+    const uint8_t *data = written.data;
+    *ret_from = INDEX_NONE;
+    if (begins_with(written, from))
+        *ret_from = read_from(bytes_of(data + from.length, written.length - from.length));
+    else if (written.length >= BINARY_HEAD && data[0] == BINARY_FROM_SEAT)
+        *ret_from = (uint32_t)data[1] << 24 | (uint32_t)data[2] << 16 | (uint32_t)data[3] << 8 |
+                    (uint32_t)data[4];
+    else
+        return begins_with(written, BYTES(MESSAGE_FROM_AUDIENCE)) ||
+               (written.length > 0 && data[0] == BINARY_FROM_AUDIENCE);
+    return true;
 }

@@ -7,4 +7,10 @@
 
 void dialect_3_write(struct writer *writer, const struct event *event);
 
+/*
+ * Whether an event that dialect_3_write() wrote is a message, and from which index; INDEX_NONE:
+ * from the audience.
+ */
+bool dialect_3_is_message(struct bytes written, uint32_t *ret_from);
+
 #endif

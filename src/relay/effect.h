@@ -76,9 +76,10 @@ struct join {
     X(KEEP_PRIVATE, keep_private, uint32_t client; struct room *room; struct event event;) \
     /* Send the private state to `client`. */ \
     X(TELL_PRIVATE, tell_private, uint32_t client; const struct room *room;) \
-    /* Send `client` the events that its seat has missed, as `cursor` finds them. */ \
+    /* Send `client` the events that its seat has missed, as `cursor` finds them; or only those that \
+     * relay_is_retold(), and `skipped` for the others. */ \
     X(TELL_MISSED, tell_missed, uint32_t client; const struct room *room; \
-      struct log_cursor cursor;) \
+      struct log_cursor cursor; bool is_retold;) \
     /* `client` has lost its seat to the host's decision: close it with 4002 and `reason`. */ \
     X(KICKED, kicked, uint32_t client; struct bytes reason;) \
     /* `client` has joined over a connection that its client has given up: close it with 4101. */ \

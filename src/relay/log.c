@@ -397,6 +397,14 @@ bool log_find_missed(const struct log *log, struct log_reader reader, uint64_t c
     return true;
 }
 
+struct log_cursor log_find_rest(const struct log *log, struct log_reader reader, uint64_t count)
+{
+    struct log_cursor cursor;
+    if (!log_find_missed(log, reader, count, &cursor))
+        cursor.lost = count - count_all(log, reader);
+    return cursor;
+}
+
 /* Goes on to the first record with an event that the reader missed; NULL: there is none. */
 static struct log_record *pass_seen(struct log_cursor *cursor, uint64_t *ret_count,
                                     uint64_t *ret_first)
@@ -415,14 +423,28 @@ static struct log_record *pass_seen(struct log_cursor *cursor, uint64_t *ret_cou
     return NULL;
 }
 
+static struct bytes kept_frame(struct log_record *record)
+{
+    bool is_payload = record->content == RECORD_PAYLOAD;
+    const uint8_t *frame = is_payload ? payload_of(record)->data : frame_of(record);
+    return bytes_of(frame, record->frame_length);
+}
+
+static bool is_wanted(const struct log_cursor *cursor, struct log_record *record)
+{
+    const struct log_filter *filter = cursor->filter;
+    return filter == NULL || filter->is_wanted(filter, kept_frame(record));
+}
+
 bool log_next_missed(struct log_cursor *cursor, struct log_missed *ret_missed)
 {
     struct log_record *record;
     uint64_t count;
     uint64_t first;
-    *ret_missed = (struct log_missed){0};
+    *ret_missed = (struct log_missed){.skipped = cursor->lost};
+    cursor->lost = 0;
     while ((record = pass_seen(cursor, &count, &first)) != NULL) {
-        bool is_kept = record->content != RECORD_SKIPPED;
+        bool is_kept = record->content != RECORD_SKIPPED && is_wanted(cursor, record);
         if (is_kept && ret_missed->skipped > 0)
             return true;
         cursor->to_pass = 0;
@@ -432,9 +454,7 @@ bool log_next_missed(struct log_cursor *cursor, struct log_missed *ret_missed)
             continue;
         }
         ret_missed->payload = record->content == RECORD_PAYLOAD ? payload_of(record) : NULL;
-        const uint8_t *frame =
-            ret_missed->payload != NULL ? ret_missed->payload->data : frame_of(record);
-        ret_missed->frame = bytes_of(frame, record->frame_length);
+        ret_missed->frame = kept_frame(record);
         return true;
     }
     return ret_missed->skipped > 0;
@@ -451,8 +471,6 @@ bool log_next_entry(const struct log *log, struct log_cursor *cursor, struct log
     if (record == NULL)
         return false;
     bool is_kept = record->content != RECORD_SKIPPED;
-    bool is_payload = record->content == RECORD_PAYLOAD;
-    const uint8_t *frame = is_payload ? payload_of(record)->data : frame_of(record);
     *ret_entry = (struct log_entry){
         .address = {.readers = (enum log_readers)record->readers,
                     .index = record->index,
@@ -460,7 +478,7 @@ bool log_next_entry(const struct log *log, struct log_cursor *cursor, struct log
                     .index_count = record->index_count},
         .skipped = is_kept ? 0 : record->count,
         .is_state = record == log->state,
-        .frame = bytes_of(frame, is_kept ? record->frame_length : 0),
+        .frame = is_kept ? kept_frame(record) : (struct bytes){0},
     };
     advance(cursor, record);
     return true;

@@ -30,6 +30,7 @@ struct log_address {
 };
 
 struct log;
+struct room;
 
 /* Who pays for the memory of logs: both may be called in any function that changes the log. */
 struct log_account {
@@ -62,12 +63,20 @@ struct log_missed {
     struct payload *payload; /* that has the frame; NULL: none, the bytes are in the log */
 };
 
+/* Whether a reader wants a frame: if not, `skipped` stands for it. */
+struct log_filter {
+    bool (*is_wanted)(const struct log_filter *filter, struct bytes frame);
+    const struct room *room;
+};
+
 struct log_cursor {
     struct log_reader reader;
     const struct log_segment *segment;
     size_t at;
     uint64_t number;  /* of the event at `at` */
     uint64_t to_pass; /* events that the reader has seen, and are still in front of it */
+    uint64_t lost;    /* events before all these, which `skipped` stands for as well */
+    const struct log_filter *filter; /* NULL: the reader wants all */
 };
 
 /* `account` must outlive the log. */
@@ -108,6 +117,12 @@ void log_drop_before(struct log *log, uint64_t number);
  */
 MUST_CHECK bool log_find_missed(const struct log *log, struct log_reader reader, uint64_t count,
                                 struct log_cursor *ret_cursor);
+
+/*
+ * Finds all events that the log still has of the last `count` for this reader. `skipped` stands for
+ * the others.
+ */
+struct log_cursor log_find_rest(const struct log *log, struct log_reader reader, uint64_t count);
 
 /* The next of them; false: there are no more. */
 bool log_next_missed(struct log_cursor *cursor, struct log_missed *ret_missed);

@@ -151,6 +151,7 @@ void party_begin_epoch(struct party *party, struct seat *seat, uint64_t epoch)
 {
     seat->epoch = epoch;
     seat->heard = 0;
+    seat->retold = 0;
     seat->offset = -(int64_t)party->to_all;
     see_all(party, seat);
 }
@@ -174,4 +175,9 @@ bool party_find_missed(const struct party *party, const struct seat *seat, uint6
         return false; /* it has confirmed that it has seen more, and the log may have forgotten that
                        */
     return log_find_missed(&party->log, seat_reader(seat), missed, ret_cursor);
+}
+
+struct log_cursor party_find_all(const struct party *party, const struct seat *seat)
+{
+    return log_find_rest(&party->log, seat_reader(seat), seat_count(seat, party->to_all));
 }

@@ -91,4 +91,7 @@ void party_forget_reader(struct party *party, const struct seat *seat);
 MUST_CHECK bool party_find_missed(const struct party *party, const struct seat *seat, uint64_t seen,
                                   struct log_cursor *ret_cursor);
 
+/* Finds all events of the seat's epoch; some may be lost. */
+struct log_cursor party_find_all(const struct party *party, const struct seat *seat);
+
 #endif

@@ -36,12 +36,13 @@ enum {
     SEAT_SEEN,
     SEAT_SEEN_UNTIL,
     SEAT_ATTEMPT,
+    SEAT_RETOLD, /* may be absent */
     SEAT_SESSION_HASHES,
     SEAT_FIELDS
 };
 
-static const char *const seat_names[] = {"index", "epoch",     "heard",   "count",
-                                         "seen",  "seenUntil", "attempt", "sessions"};
+static const char *const seat_names[] = {"index",     "epoch",   "heard",  "count",   "seen",
+                                         "seenUntil", "attempt", "retold", "sessions"};
 
 static const char *const readers_names[] = {[LOG_EVERYONE] = "everyone",
                                             [LOG_EVERYONE_BUT] = "everyoneBut",
@@ -82,6 +83,8 @@ void record_put_seat(struct writer *writer, const struct party *party, const str
     writer_put_number(writer, ",\"seen\":", seat->seen);
     writer_put_number(writer, ",\"seenUntil\":", seat->seen_until);
     writer_put_number(writer, ",\"attempt\":", seat->attempt);
+    if (!seat_member(seat)->is_audience && seat->retold > seat->seen)
+        writer_put_number(writer, ",\"retold\":", seat->retold);
     WRITER_PUT(writer, ",\"sessions\":[");
     for (int i = 0; i < SEAT_SESSIONS && seat->sessions[i] != 0; i++)
         writer_put_number(writer, i == 0 ? "" : ",", seat->sessions[i]);
@@ -237,8 +240,10 @@ static bool read_sessions(struct seat *seat, const struct json_value *value)
 static bool read_numbers(const struct record_object *object, uint64_t ret_numbers[SEAT_FIELDS])
 {
     for (int field = 0; field < SEAT_SESSION_HASHES; field++) {
-        if (field != SEAT_EPOCH &&
-            !json_member_whole(&object->values[field], COUNT_MAX, &ret_numbers[field]))
+        const struct json_value *value = &object->values[field];
+        bool may_lack = field == SEAT_RETOLD && value->kind == JSON_ABSENT;
+        if (field != SEAT_EPOCH && !may_lack &&
+            !json_member_whole(value, COUNT_MAX, &ret_numbers[field]))
             return false;
     }
     return true;
@@ -251,6 +256,7 @@ static bool read_seat_object(const struct party *party, struct seat *seat,
     if (!read_numbers(object, numbers))
         return false;
     if (numbers[SEAT_INDEX] != seat_member(seat)->index || numbers[SEAT_ATTEMPT] > UINT32_MAX ||
+        numbers[SEAT_RETOLD] > UINT32_MAX || numbers[SEAT_RETOLD] > numbers[SEAT_COUNT] ||
         numbers[SEAT_SEEN] > numbers[SEAT_COUNT] || numbers[SEAT_SEEN_UNTIL] > party->log.next)
         return false;
     seat->heard = numbers[SEAT_HEARD];
@@ -258,6 +264,8 @@ static bool read_seat_object(const struct party *party, struct seat *seat,
     seat->seen = numbers[SEAT_SEEN];
     seat->seen_until = numbers[SEAT_SEEN_UNTIL];
     seat->attempt = (uint32_t)numbers[SEAT_ATTEMPT];
+    if (!seat_member(seat)->is_audience)
+        seat->retold = (uint32_t)numbers[SEAT_RETOLD];
     return hex_read_64(&object->values[SEAT_EPOCH], &seat->epoch) &&
            read_sessions(seat, &object->values[SEAT_SESSION_HASHES]);
 }

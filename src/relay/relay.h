@@ -190,6 +190,12 @@ void relay_carry_out(struct relay *relay, struct speaker speaker, const struct j
  */
 bool relay_way_back(const struct member *seat, struct join *ret_join);
 
+/*
+ * Whether this event, as dialect_write() wrote it, is told to a member that has lost its counts: a
+ * message of somebody who is in the room.
+ */
+bool relay_is_retold(const struct room *room, struct bytes written);
+
 /* Answers a message that is not UTF-8 with `Invalid JSON`. */
 void relay_receive_garbage(struct relay *relay, struct speaker speaker,
                            struct effects *ret_effects);

@@ -2,6 +2,7 @@
  * Protocol 3: joins. The protocol defines the order of the checks. A join is read on the loop that
  * receives it, as a value, and carried out on the loop that owns the code.
  */
+#include "relay/dialect_3.h"
 #include "relay/relay_parts.h"
 
 #define EPOCH_DIGITS 16 /* see dialect_3 */
@@ -49,10 +50,42 @@ static void tell_recovered(struct speaker speaker, struct member *member, const 
     struct event joined = joined_event(member, join, join->seen);
     joined.is_recovered = true;
     effects_tell_client(effects, speaker.client, joined);
-    effects_add_tell_missed(effects,
-                            (struct effect_tell_missed){speaker.client, member->room, cursor});
+    effects_add_tell_missed(effects, (struct effect_tell_missed){.client = speaker.client,
+                                                                 .room = member->room,
+                                                                 .cursor = cursor});
     /* It is not counted, so the member may have missed it when it became the host. */
     relay_3_tell_private(member, effects);
+}
+
+/*
+ * Whether the member, whose own counts are of no use any more, can have those that the seat has: it
+ * knows nothing of them. So it is when a crash has lost the counts, or when the answer that told of
+ * the new ones was lost. A member without any epoch, as a page that was loaded again, asks for the
+ * room as it is.
+ */
+static bool may_take_over(const struct party *party, const struct seat *seat,
+                          const struct join *join)
+{
+    return join->epoch != 0 && join->epoch != seat->epoch && seat->heard == 0 && seat->seen == 0 &&
+           seat_count(seat, party->to_all) <= UINT32_MAX;
+}
+
+/*
+ * The room as it is, and then the messages for the seat from `seen` on: nobody else has heard them
+ * for the member. Of everything else that happened the room as it is tells. Until the member has
+ * seen all of them, its picture of the room is newer than what it missed, so it is told in the same
+ * way again.
+ */
+static void retell(struct speaker speaker, struct member *member, const struct join *join,
+                   uint64_t seen, struct log_cursor cursor, struct effects *effects)
+{
+    struct seat *seat = member_seat(member);
+    seat->retold = (uint32_t)seat_count(seat, member->room->party->to_all);
+    tell_joined(speaker, member, join, seen, effects);
+    effects_add_tell_missed(effects, (struct effect_tell_missed){.client = speaker.client,
+                                                                 .room = member->room,
+                                                                 .cursor = cursor,
+                                                                 .is_retold = true});
 }
 
 /* Continues or renews the epoch of a seat, and tells its member all that it must know. */
@@ -62,21 +95,29 @@ static void resume(struct speaker speaker, struct member *member, const struct j
     struct party *party = member->room->party;
     struct seat *seat = member_seat(member);
     struct log_cursor cursor = {0};
-    bool is_recovered = false;
-    if (join->epoch != seat->epoch) {
+    bool is_found = false;
+    bool is_retold = may_take_over(party, seat, join);
+    uint64_t seen = join->seen;
+    if (is_retold) {
+        cursor = party_find_all(party, seat);
+        seen = 0;
+    } else if (join->epoch != seat->epoch) {
         party_begin_epoch(party, seat, seat->epoch + 1);
-    } else if (party_is_count(party, seat, join->seen)) {
+    } else if (party_is_count(party, seat, seen)) {
         /* What the owner counts has gone out, but may not arrive, and be missed after all. */
         if (join->unasked == 0)
-            party_confirm(party, seat, join->seen);
-        is_recovered = party_find_missed(party, seat, join->seen, &cursor);
+            party_confirm(party, seat, seen);
+        is_found = party_find_missed(party, seat, seen, &cursor);
+        is_retold = is_found && seen < seat->retold;
     }
-    if (is_recovered) {
+    if (is_retold) {
+        retell(speaker, member, join, seen, cursor, effects);
+    } else if (is_found) {
         tell_recovered(speaker, member, join, cursor, effects);
-        return;
+    } else {
+        party_skip_to_now(party, seat);
+        tell_joined(speaker, member, join, seat_count(seat, party->to_all), effects);
     }
-    party_skip_to_now(party, seat);
-    tell_joined(speaker, member, join, seat_count(seat, party->to_all), effects);
 }
 
 /* The member has its own seat again. */
@@ -283,6 +324,15 @@ static void seat_again(struct relay *relay, struct speaker speaker, struct room 
         return_to_seat(relay, speaker, member, join, effects);
     else
         effects_add_given_up(effects, (struct effect_given_up){speaker.client});
+}
+
+bool relay_is_retold(const struct room *room, struct bytes written)
+{
+    uint32_t from;
+    if (!dialect_3_is_message(written, &from))
+        return false;
+    return from == INDEX_NONE || room_find_index(room, from) != NULL ||
+           room_find_away(room, from) != NULL;
 }
 
 bool relay_way_back(const struct member *member, struct join *ret_join)

@@ -24,8 +24,11 @@ struct seat {
     uint64_t seen_until; /* the log's number of the event behind the last of those */
     uint32_t sessions[SEAT_SESSIONS]; /* hashes, the current one first; 0: none */
     uint32_t attempt;                 /* of the last join in the current session */
-    uint32_t audience_at;             /* place among the audience, for a member without a seat */
-    struct due expiry;                /* of a seat whose member is away */
+    union {
+        uint32_t retold;      /* of the events of this epoch so many are told as messages alone */
+        uint32_t audience_at; /* place among the audience, for a member without a seat */
+    };
+    struct due expiry; /* of a seat whose member is away */
 };
 
 _Static_assert(sizeof(struct seat) % _Alignof(struct member) == 0, "a member follows its seat");

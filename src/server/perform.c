@@ -258,10 +258,17 @@ static void perform_tell_private(struct loop *loop, const struct effect_tell_pri
     tell_payload(loop, effect->client, effect->room->party->private_state);
 }
 
+static bool is_retold(const struct log_filter *filter, struct bytes frame)
+{
+    return relay_is_retold(filter->room, ws_frame_payload(frame));
+}
+
 static void perform_tell_missed(struct loop *loop, const struct effect_tell_missed *effect)
 {
     struct log_cursor cursor = effect->cursor;
     struct log_missed missed;
+    const struct log_filter filter = {.is_wanted = is_retold, .room = effect->room};
+    cursor.filter = effect->is_retold ? &filter : NULL;
     while (log_next_missed(&cursor, &missed)) {
         if (missed.skipped > 0) {
             tell_event(loop, effect->client,

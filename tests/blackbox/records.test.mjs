@@ -141,6 +141,38 @@ describe('Rooms with --state-dir', () => {
     assert.deepEqual([friend.answer.index, newcomer.answer.index], [16, 32]);
   });
 
+  it('keep what is said after a crash for those who come back later', async () => {
+    const host = await say3('create', 'host', { maxClients: 4, hold: 120 });
+    const { room, epoch } = host.answer;
+    const guest = await say3('join', 'guest', { room });
+    host.send({ type: 'set_state', data: 'before' });
+    host.send({ type: 'ping' });
+    await host.expect({ type: 'peer_joined', index: 1 }, { type: 'pong', heard: 1 });
+    await stored();
+    await crash();
+    await start();
+    const again = await say3('join', 'guest', { room, epoch: guest.answer.epoch, seen: 1 });
+    assert.deepEqual([again.answer.recovered, again.answer.seen, again.answer.away], [false, 0, [0]]);
+    await again.expect({ type: 'state', data: 'before' });
+    again.send({ type: 'send', to: 'host', data: 'my answer' });
+    again.send({ type: 'send', data: 'quick', volatile: true });
+    again.send({ type: 'send', data: 'to all' });
+    again.send({ type: 'ping' });
+    await again.expect({ type: 'pong', heard: 3 });
+    // The first answer may be lost on its way: then the next one says the same.
+    for (let time = 0; time < 2; time++) {
+      const back = await say3('join', 'host', { room, epoch, seen: 1 });
+      const { recovered, seen, heard, peers, state } = back.answer;
+      assert.deepEqual([recovered, seen, heard, peers, state], [false, 0, 0, [1], true]);
+      assert.notEqual(back.answer.epoch, epoch);
+      await back.expect(
+        { type: 'state', data: 'before' }, { type: 'skipped', count: 1 }, { type: 'message', from: 1, data: 'my answer' },
+        { type: 'skipped', count: 1 }, { type: 'message', from: 1, data: 'to all' },
+      );
+      await back.terminate();
+    }
+  });
+
   it('are there after a stop, which closes everybody with 1012 and lasts a moment', async () => {
     const rooms = await playRooms();
     const begun = performance.now();

@@ -41,6 +41,8 @@
     X(SERVER_SILENT_BACK)        /* nobody is told that somebody is back */ \
     X(SERVER_BACK_TWICE)         /* a replaced member is `peer_back`, too */ \
     X(SERVER_STATE_UNTOLD)       /* who is not recovered is not told the state */ \
+    X(SERVER_LOST_SKIPPED)       /* who comes back after a crash misses what was said since */ \
+    X(SERVER_RETELLING_ENDS)     /* ... or is told older events than its picture of the room */ \
     X(SERVER_CRASH_KEEPS_EPOCH)  /* a crash loses the counts and not the epoch */ \
     X(CLIENT_RESENDS_HEARD)      /* sends again from `heard`, not from what follows it */ \
     X(CLIENT_RESENDS_LESS)       /* ... one too few */ \

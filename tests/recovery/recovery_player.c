@@ -330,6 +330,7 @@ static void take_joined(struct player *player, struct bytes text)
     player->is_waiting = false;
     player->is_seated = player->knows = true;
     player->is_state_due = text_is_true(text, "state");
+    player->may_hear_absent = !is_recovered;
     if (!is_recovered && promise(player->verdict, player->index < PLAYER_INDICES,
                                  "player %u: index %u", player->number, player->index))
         know_room(player, text);
@@ -385,7 +386,9 @@ static void take_message(struct player *player, struct bytes text)
 {
     uint64_t from = text_number(text, "from");
     promise(player->verdict,
-            from < PLAYER_INDICES && (from == player->index || player->peers[from] == PEER_PRESENT),
+            from < PLAYER_INDICES &&
+                (from == player->index || player->peers[from] == PEER_PRESENT ||
+                 (player->may_hear_absent && player->peers[from] == PEER_AWAY)),
             "player %u: a message from %" PRIu64 ", who is not present", player->number, from);
 }
 

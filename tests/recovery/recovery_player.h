@@ -60,6 +60,8 @@ struct player {
     bool is_state_due;   /* the next text is the state behind `joined` */
     bool is_leaving;
 
+    bool may_hear_absent; /* what was said before its picture of the room */
+
     bool knows; /* what follows, since `created` or `joined` */
     char room[TEXT_STRING_MAX];
     char epoch[TEXT_STRING_MAX];

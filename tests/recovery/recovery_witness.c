@@ -27,7 +27,7 @@ void witness_init(struct witness *witness, const struct recovery_server *server,
     witness->server = server;
     witness->verdict = verdict;
     witness->input.connection = RECOVERY_NONE;
-    witness->recovering = RECOVERY_NONE;
+    witness->recovering = witness->retelling = RECOVERY_NONE;
 }
 
 void witness_release(struct witness *witness)
@@ -115,7 +115,7 @@ void witness_before_input(struct witness *witness, uint32_t connection, struct b
 {
     struct witness_link *link = &witness->links[connection];
     witness->input = (struct witness_input){.connection = connection, .text = text};
-    witness->recovering = RECOVERY_NONE;
+    witness->recovering = witness->retelling = RECOVERY_NONE;
     if (link->seat == NULL) {
         note_entry(link, text);
         return;
@@ -126,6 +126,8 @@ void witness_before_input(struct witness *witness, uint32_t connection, struct b
             link->barrier = 0;
         return;
     }
+    if (text_has_string(text, "type", "ping") && text_number(text, "seen") > 0)
+        link->seat->is_confirmed = true;
     if (!is_counted(text))
         return;
     struct witness_room *room = &witness->rooms[link->seat->room];
@@ -162,13 +164,14 @@ static struct witness_item item_of(struct bytes text, enum witness_kind kind)
 {
     uint32_t data[TEXT_LIST_MAX] = {0};
     text_list(text, "data", data);
-    return (struct witness_item){kind, data[0], data[1], data[2]};
+    return (struct witness_item){.kind = kind, .player = data[0], .life = data[1], .id = data[2]};
 }
 
 static void promise_message(struct witness *witness, const struct witness_input *input)
 {
     bool is_volatile = text_is_true(input->text, "volatile");
     struct witness_item item = item_of(input->text, is_volatile ? ITEM_VOLATILE : ITEM_MESSAGE);
+    item.from = input->seat->index;
     uint32_t count = 0;
     for (uint32_t i = 0; i < witness->seat_count; i++) {
         if (!is_for(witness, input->seat, witness->seats[i], input->text))
@@ -251,7 +254,7 @@ void witness_after_input(struct witness *witness)
     } else if (input->seat != NULL) {
         if (input->is_refused)
             add_item(input->seat,
-                     (struct witness_item){ITEM_ERROR, 0, 0, (uint32_t)input->seat->heard});
+                     (struct witness_item){.kind = ITEM_ERROR, .id = (uint32_t)input->seat->heard});
         judge(witness, input);
     }
     *input = (struct witness_input){.connection = RECOVERY_NONE};
@@ -260,7 +263,7 @@ void witness_after_input(struct witness *witness)
 void witness_passes(struct witness *witness, uint32_t ms)
 {
     witness->now_ms += ms;
-    witness->recovering = RECOVERY_NONE;
+    witness->recovering = witness->retelling = RECOVERY_NONE;
     for (uint32_t i = 0; i < witness->room_count; i++)
         witness->rooms[i].events += 2 * RECOVERY_PLAYERS;
 }
@@ -287,6 +290,10 @@ static void crash_seat(const struct witness *witness, struct witness_seat *seat,
     seat->is_lost = is_doubtful;
     seat->presence = is_doubtful ? SEAT_DOUBTFUL : SEAT_AWAY;
     seat->is_uncounted = true;
+    seat->is_confirmed = false;
+    seat->retold_until = 0;
+    seat->first_item = seat->item_count;
+    seat->first_event = witness->rooms[seat->room].events;
 }
 
 /* Indices are given from a multiple of RECORD_INDEX_STEP on that is above those before the crash.
@@ -387,6 +394,52 @@ static void take_item(struct witness *witness, struct witness_seat *seat,
     seat->skipped = 0;
 }
 
+/* What was missed, and need not be told again. */
+static bool may_be_untold(const struct witness_seat *seat, uint32_t item)
+{
+    return seat->may_lack || seat->items[item].kind != ITEM_MESSAGE || seat->items[item].is_of_gone;
+}
+
+/* What was told again is over: of what was not told no message was kept. */
+static void end_retelling(struct witness *witness, struct witness_seat *seat)
+{
+    if (seat->retold == 0)
+        return;
+    while (seat->next < seat->retold && may_be_untold(seat, seat->next))
+        seat->next++;
+    promise(witness->verdict, seat->next == seat->retold,
+            "seat %u of player %u: event %u of player %u is not told to who has lost its counts",
+            seat->index, seat->player, seat->next < seat->retold ? seat->items[seat->next].id : 0,
+            seat->next < seat->retold ? seat->items[seat->next].player : 0);
+    seat->retold = 0;
+}
+
+/* Messages come in order, and none is left out but the first ones, if the log is too small. */
+static void take_retold(struct witness *witness, struct witness_seat *seat,
+                        const struct witness_item *item)
+{
+    uint32_t at = seat->next;
+    while (at < seat->retold && !is_same_item(&seat->items[at], item) && may_be_untold(seat, at))
+        at++;
+    if (!promise(witness->verdict, at < seat->retold && is_same_item(&seat->items[at], item),
+                 "seat %u of player %u: event %u of player %u was not due again", seat->index,
+                 seat->player, item->id, item->player))
+        return;
+    seat->next = at + 1;
+    seat->may_lack = false;
+}
+
+static void take_unrecovered(struct witness_seat *seat, const struct witness_mark *mark)
+{
+    if (!mark->is_retold)
+        seat->next = mark->items;
+    else if (mark->is_begun)
+        seat->next = seat->first_item;
+    seat->retold = mark->is_retold ? mark->items : 0;
+    seat->may_lack = mark->may_lack;
+    seat->skipped = 0;
+}
+
 void witness_took(struct witness *witness, const struct witness_mark *mark, struct bytes text)
 {
     struct witness_seat *seat = mark->seat;
@@ -394,24 +447,27 @@ void witness_took(struct witness *witness, const struct witness_mark *mark, stru
         return;
     seat->taken_events = mark->events;
     struct witness_item item = item_of(text, ITEM_MESSAGE);
-    if (text_has_string(text, "type", "message")) {
-        take_item(witness, seat, &item);
+    bool is_anew = text_has_string(text, "type", "joined") && !text_is_true(text, "recovered");
+    if (!mark->is_retold && !is_anew)
+        end_retelling(witness, seat);
+    if (is_anew) {
+        take_unrecovered(seat, mark);
+    } else if (text_has_string(text, "type", "message")) {
+        (mark->is_retold ? take_retold : take_item)(witness, seat, &item);
     } else if (text_has_string(text, "type", "state") && !mark->is_state) {
         item.kind = ITEM_STATE;
         take_item(witness, seat, &item);
     } else if (text_has_string(text, "type", "error") && text_number(text, "n") != TEXT_NO_NUMBER) {
-        item = (struct witness_item){ITEM_ERROR, 0, 0, (uint32_t)text_number(text, "n")};
+        item = (struct witness_item){.kind = ITEM_ERROR, .id = (uint32_t)text_number(text, "n")};
         take_item(witness, seat, &item);
     } else if (text_has_string(text, "type", "skipped")) {
-        seat->skipped += text_number(text, "count");
-    } else if (text_has_string(text, "type", "joined") && !text_is_true(text, "recovered")) {
-        seat->next = mark->items;
-        seat->skipped = 0;
+        seat->skipped += mark->is_retold ? 0 : text_number(text, "count");
     }
 }
 
 void witness_expect_all_taken(struct witness *witness, struct witness_seat *seat)
 {
+    end_retelling(witness, seat);
     uint32_t at = seat->next;
     while (at < seat->item_count && may_skip(seat, at))
         at++;

@@ -31,7 +31,9 @@ struct witness_item {
     enum witness_kind kind;
     uint32_t player; /* that said it; 0 of an error, and so is `life` */
     uint32_t life;
-    uint32_t id; /* of an error its `n` */
+    uint32_t id;     /* of an error its `n` */
+    uint32_t from;   /* the seat's index */
+    bool is_of_gone; /* that seat was gone when the item was to be told again */
 };
 
 enum witness_presence {
@@ -54,10 +56,16 @@ struct witness_seat {
     bool is_uncounted; /* a crash has lost the counts, and nobody has come back since */
     char epoch[TEXT_STRING_MAX];
     uint64_t heard;             /* messages in this epoch that the server has handled */
+    bool is_confirmed;          /* the server knows that events of this epoch were seen */
+    uint32_t first_item;        /* of this epoch */
+    uint64_t first_event;       /* `events` of the room before this epoch */
+    uint64_t retold_until;      /* the number of the last event that was told as messages alone */
     struct witness_item *items; /* owned, in the order of promising */
     uint32_t item_count;
     uint32_t item_capacity;
     uint32_t next;         /* the item that the player takes next */
+    uint32_t retold;       /* items that its player is being told again, up to this one; 0: none */
+    bool may_lack;         /* the first ones of these may be lost, in the server's log */
     uint64_t skipped;      /* told since the player took the item before that */
     uint64_t taken_events; /* `events` of the room when the server told what was taken last */
 };
@@ -123,6 +131,8 @@ struct witness {
     uint64_t full_ms; /* when the server last had all rooms that it may have; 0: never */
     struct witness_input input;
     uint32_t recovering; /* the connection that is told what it missed; RECOVERY_NONE: none is */
+    uint32_t retelling;  /* the same, if it does not know the seat's counts and is told messages */
+    bool begins_retelling; /* from the beginning on */
     struct witness_link links[RECOVERY_CONNECTIONS];
     struct witness_sender senders[RECOVERY_PLAYERS];
     struct witness_room rooms[WITNESS_ROOMS];
@@ -140,7 +150,10 @@ struct witness_mark {
     struct witness_seat *seat; /* NULL: the connection had none */
     uint32_t items;            /* that the seat was promised before */
     uint64_t events;
-    bool is_state; /* the one behind `joined` */
+    bool is_state;  /* the one behind `joined` */
+    bool is_retold; /* with what was said since the seat's counts began */
+    bool is_begun;  /* the first of that was not taken before */
+    bool may_lack;  /* see witness_seat */
 };
 
 /* `verdict` and `server` must outlive the witness. */

@@ -11,6 +11,9 @@ static uint64_t hash_of(const char *text)
     return hash;
 }
 
+/* What a member without counts is told again. */
+enum retelling { RETELLS_NOTHING, RETELLS_ALL, RETELLS_REST };
+
 /* Notes an epoch. False: it was there before. */
 static bool note_epoch(struct witness *witness, const char *epoch)
 {
@@ -104,42 +107,123 @@ static void take_created(struct witness *witness, uint32_t connection, struct by
             link->seat->epoch);
 }
 
+/* Whether the log may not have all events behind this number. */
+static bool may_log_lack(const struct witness *witness, const struct witness_seat *seat,
+                         uint64_t event)
+{
+    const struct witness_room *room = &witness->rooms[seat->room];
+    bool was_large = room->large_at != 0 && room->large_at >= event;
+    return was_large || room->events - event > witness->server->kept_events;
+}
+
+/*
+ * Who knows an epoch, but nothing of the seat's, goes on with the seat's counts from their
+ * beginning: a crash has lost the others, or an answer was lost.
+ */
+static bool may_take_over(const struct witness_seat *seat, const char *asked)
+{
+    bool knows_nothing = seat->is_uncounted || (seat->heard == 0 && !seat->is_confirmed &&
+                                                strcmp(asked, seat->epoch) != 0);
+    return asked[0] != '\0' && seat->epoch[0] != '\0' && knows_nothing;
+}
+
+/* Whoever knows nothing is told the room as it is, and nothing of what was said before. */
+static void begin_epoch(struct witness *witness, struct witness_seat *seat, struct bytes text)
+{
+    promise(witness->verdict, text_number(text, "seen") == 0,
+            "seat %u of player %u: a new epoch counts from %u", seat->index, seat->player,
+            (uint32_t)text_number(text, "seen"));
+    seat->is_confirmed = false;
+    seat->retold_until = 0;
+    seat->first_item = seat->item_count;
+    seat->first_event = witness->rooms[seat->room].events;
+}
+
+static void check_takeover(struct witness *witness, struct witness_seat *seat, struct bytes text)
+{
+    /* A seat that the crash has lost is another one, and was not there before. */
+    seat->may_lack = may_log_lack(witness, seat, seat->first_event) || seat->is_lost ||
+                     seat->presence == SEAT_DOUBTFUL;
+    promise(witness->verdict, !text_is_true(text, "recovered"),
+            "seat %u of player %u is recovered, and has lost its counts", seat->index,
+            seat->player);
+    promise(witness->verdict, text_number(text, "seen") == 0,
+            "seat %u of player %u has lost its counts, and goes on from %u", seat->index,
+            seat->player, (uint32_t)text_number(text, "seen"));
+}
+
+/* The member knows the seat's epoch. True: it is told messages again, of which it missed some. */
+static bool check_same_epoch(struct witness *witness, struct witness_seat *seat, struct bytes text)
+{
+    bool is_unasked = text_number(text, "unasked") != TEXT_NO_NUMBER;
+    bool is_recovered = text_is_true(text, "recovered");
+    if (text_number(text, "seen") < seat->retold_until) {
+        promise(witness->verdict, !is_recovered,
+                "seat %u of player %u: events are older than its picture of the room", seat->index,
+                seat->player);
+        seat->is_confirmed = seat->is_confirmed || (!is_unasked && text_number(text, "seen") > 0);
+        return true;
+    }
+    promise(witness->verdict, is_recovered || may_log_lack(witness, seat, seat->taken_events),
+            "seat %u of player %u missed few events, and is not recovered", seat->index,
+            seat->player);
+    if (text_number(text, "seen") > 0 && !(is_recovered && is_unasked))
+        seat->is_confirmed = true;
+    witness->recovered_count += is_recovered;
+    witness->unrecovered_count += !is_recovered;
+    return false;
+}
+
+static void check_new_epoch(struct witness *witness, struct witness_seat *seat, const char *epoch,
+                            struct bytes text)
+{
+    promise(witness->verdict, strcmp(epoch, seat->epoch) != 0 && note_epoch(witness, epoch),
+            "seat %u of player %u: epoch %s is not new", seat->index, seat->player, epoch);
+    promise(witness->verdict, !text_is_true(text, "recovered"),
+            "seat %u of player %u is recovered in a new epoch", seat->index, seat->player);
+    memcpy(seat->epoch, epoch, sizeof seat->epoch);
+    seat->heard = 0;
+}
+
 /* A new epoch begins if and only if somebody knew nothing, or the server has lost the counts. */
-static void check_epoch(struct witness *witness, struct witness_seat *seat, const char *asked,
-                        struct bytes text)
+static enum retelling check_epoch(struct witness *witness, struct witness_seat *seat,
+                                  const char *asked, struct bytes text)
 {
     char epoch[TEXT_STRING_MAX];
     text_string(text, "epoch", epoch);
-    bool is_known = seat->epoch[0] != '\0' && !seat->is_uncounted;
-    bool is_same = strcmp(epoch, seat->epoch) == 0;
-    if (is_known && strcmp(asked, seat->epoch) == 0)
-        promise(witness->verdict, is_same, "seat %u of player %u: its epoch was right and ends",
-                seat->index, seat->player);
+    bool is_told = seat->epoch[0] != '\0' && !seat->is_uncounted;
+    bool takes_over = may_take_over(seat, asked);
+    bool goes_on = is_told && (takes_over || strcmp(asked, seat->epoch) == 0);
+    if (goes_on)
+        promise(witness->verdict, strcmp(epoch, seat->epoch) == 0,
+                "seat %u of player %u: its epoch was right and ends", seat->index, seat->player);
     else
-        promise(witness->verdict, !is_same && note_epoch(witness, epoch),
-                "seat %u of player %u: epoch %s is not new", seat->index, seat->player, epoch);
-    if (!is_same) {
-        seat->heard = 0;
-        promise(witness->verdict, text_number(text, "seen") == 0,
-                "seat %u of player %u: a new epoch counts from %u", seat->index, seat->player,
-                (uint32_t)text_number(text, "seen"));
-    } else if (text_is_true(text, "recovered")) {
-        witness->recovered_count++;
-    } else {
-        const struct witness_room *room = &witness->rooms[seat->room];
-        bool may_lack = room->events - seat->taken_events > witness->server->kept_events;
-        promise(witness->verdict, may_lack || room->large_at >= seat->taken_events,
-                "seat %u of player %u missed few events, and is not recovered", seat->index,
-                seat->player);
-        witness->unrecovered_count++;
-    }
-    promise(witness->verdict, is_same || !text_is_true(text, "recovered"),
-            "seat %u of player %u is recovered in a new epoch", seat->index, seat->player);
+        check_new_epoch(witness, seat, epoch, text);
+    enum retelling retelling = takes_over ? RETELLS_ALL : RETELLS_NOTHING;
+    if (takes_over)
+        check_takeover(witness, seat, text);
+    else if (!goes_on)
+        begin_epoch(witness, seat, text);
+    else if (check_same_epoch(witness, seat, text))
+        retelling = RETELLS_REST;
     promise(witness->verdict, text_number(text, "heard") == seat->heard,
             "seat %u of player %u: joined, heard %u and not %u", seat->index, seat->player,
             (uint32_t)text_number(text, "heard"), (uint32_t)seat->heard);
-    memcpy(seat->epoch, epoch, sizeof epoch);
     seat->is_uncounted = false;
+    return retelling;
+}
+
+/* What a member is told again behind `joined`. */
+static void begin_retelling(struct witness *witness, uint32_t connection, struct witness_seat *seat,
+                            struct bytes text)
+{
+    witness->retelling = connection;
+    seat->retold_until = text_number(text, "seen");
+    for (uint32_t i = seat->first_item; i < seat->item_count; i++) {
+        const struct witness_seat *from =
+            witness_find_seat(witness, seat->room, seat->items[i].from);
+        seat->items[i].is_of_gone = from == NULL || from->presence == SEAT_GONE;
+    }
 }
 
 static bool is_listed(uint32_t index, const uint32_t *list, uint32_t count)
@@ -259,7 +343,8 @@ static void take_joined(struct witness *witness, uint32_t connection, struct byt
             "player %u gets seat %u of player %u, or it was gone", link->player, index,
             seat->player);
     uint64_t unasked = text_number(text, "unasked");
-    check_epoch(witness, seat, unasked == TEXT_NO_NUMBER ? link->asked_epoch : seat->epoch, text);
+    enum retelling retelling = check_epoch(
+        witness, seat, unasked == TEXT_NO_NUMBER ? link->asked_epoch : seat->epoch, text);
     for (uint32_t i = 0; i < RECOVERY_CONNECTIONS; i++) {
         if (witness->links[i].seat == seat)
             witness->links[i].seat = NULL;
@@ -274,11 +359,15 @@ static void take_joined(struct witness *witness, uint32_t connection, struct byt
     note_index(witness, seat);
     witness->rooms[room].events += 2;
     witness->recovering = text_is_true(text, "recovered") ? connection : RECOVERY_NONE;
+    witness->retelling = RECOVERY_NONE;
+    witness->begins_retelling = retelling == RETELLS_ALL;
     if (witness->recovering == connection)
         return;
     take_host_of_joined(witness, &witness->rooms[room], text);
     take_has_state(witness, link, &witness->rooms[room], text);
     check_lists(witness, seat, text);
+    if (retelling != RETELLS_NOTHING)
+        begin_retelling(witness, connection, seat, text);
 }
 
 static void take_peer_left(struct witness *witness, const struct witness_seat *hearer,
@@ -393,6 +482,9 @@ static void take_due_state(struct witness *witness, struct witness_link *link, s
 static void take_of_member(struct witness *witness, struct witness_link *link, struct bytes text)
 {
     struct witness_seat *seat = link->seat;
+    if (witness->retelling != RECOVERY_NONE && link == &witness->links[witness->retelling])
+        seat->retold_until +=
+            text_has_string(text, "type", "skipped") ? text_number(text, "count") : 1;
     if (text_has_string(text, "type", "left")) {
         witness_ends_seat(witness, seat);
         link->seat = NULL;
@@ -405,6 +497,17 @@ static void take_of_member(struct witness *witness, struct witness_link *link, s
                 "seat %u of player %u: pong, heard %u and not %u", seat->index, seat->player,
                 (uint32_t)text_number(text, "heard"), (uint32_t)seat->heard);
     }
+}
+
+/* The room had no more numbered events before what the connection is told now. */
+static uint64_t events_before(const struct witness *witness, uint32_t connection)
+{
+    const struct witness_seat *seat = witness->links[connection].seat;
+    if (witness->retelling == connection && witness->begins_retelling)
+        return seat->first_event;
+    if (witness->retelling == connection || witness->recovering == connection)
+        return seat->taken_events;
+    return witness->rooms[seat->room].events;
 }
 
 struct witness_mark witness_told(struct witness *witness, uint32_t connection, struct bytes text)
@@ -426,8 +529,10 @@ struct witness_mark witness_told(struct witness *witness, uint32_t connection, s
     if (link->seat != NULL) {
         mark.seat = link->seat;
         mark.items = link->seat->item_count;
-        mark.events = witness->recovering == connection ? link->seat->taken_events
-                                                        : witness->rooms[link->seat->room].events;
+        mark.is_retold = witness->retelling == connection;
+        mark.is_begun = witness->begins_retelling;
+        mark.may_lack = mark.is_begun && link->seat->may_lack;
+        mark.events = events_before(witness, connection);
     }
     return mark;
 }
@@ -463,7 +568,7 @@ void witness_closed(struct witness *witness, uint32_t connection, uint16_t code)
 {
     struct witness_link *link = &witness->links[connection];
     struct witness_seat *seat = link->seat;
-    witness->recovering = RECOVERY_NONE;
+    witness->recovering = witness->retelling = RECOVERY_NONE;
     if (seat == NULL)
         return;
     seat->presence = SEAT_AWAY;

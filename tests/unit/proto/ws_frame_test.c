@@ -94,6 +94,21 @@ static void headers_are_written_in_their_shortest_form(void **state)
     assert_memory_equal(out, "\x81\x7f\0\0\0\0\0\1\0\0", 10);
 }
 
+static void a_payload_is_behind_each_form_of_header(void **state)
+{
+    static uint8_t frame[WS_FRAME_HEADER_OUT_MAX + 65536];
+    static const size_t lengths[] = {0, 1, 125, 126, 65535, 65536};
+    (void)state;
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+        size_t header_length = ws_frame_write_header(frame, WS_OPCODE_TEXT, lengths[i]);
+        struct bytes payload = ws_frame_payload(bytes_of(frame, header_length + lengths[i]));
+        assert_ptr_equal(payload.data, frame + header_length);
+        assert_int_equal(payload.length, lengths[i]);
+        for (size_t cut = 0; cut < header_length; cut++)
+            assert_int_equal(ws_frame_payload(bytes_of(frame, cut)).length, 0);
+    }
+}
+
 static void close_codes_are_those_that_peers_may_send(void **state)
 {
     static const uint16_t valid[] = {1000, 1003, 1007, 1011, 1014, 3000, 4999};
@@ -119,6 +134,7 @@ int main(void)
         cmocka_unit_test(faults_show_with_their_first_byte),
         cmocka_unit_test(masking_in_parts_equals_masking_at_once),
         cmocka_unit_test(headers_are_written_in_their_shortest_form),
+        cmocka_unit_test(a_payload_is_behind_each_form_of_header),
         cmocka_unit_test(close_codes_are_those_that_peers_may_send),
         cmocka_unit_test(a_close_frame_shows_in_its_first_byte),
     };

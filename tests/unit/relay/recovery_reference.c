@@ -182,6 +182,8 @@ static void handle_ping(struct reference *reference, struct reference_seat *seat
         count++;
     if (count > 0 && seat->kept[count - 1].n > seat->hole)
         seat->hole = seat->kept[count - 1].n;
+    if (seen > 0 && seen <= seat->count)
+        seat->is_confirmed = true;
     for (uint32_t i = 0; i < count; i++)
         free(seat->kept[i].text);
     seat->kept_count -= count;

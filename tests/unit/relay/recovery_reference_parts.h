@@ -32,10 +32,12 @@ struct reference_seat {
     uint64_t since_ms;   /* present, or away */
     uint64_t present_ms; /* how long it was, the last time */
     char epoch[TEXT_STRING_MAX];
-    uint64_t count;   /* numbered events */
-    uint64_t heard;   /* messages */
-    uint64_t hole;    /* the last event that is not in the list; 0: all are */
-    uint64_t barrier; /* what `resumed` must say before anything counts; 0: nothing */
+    uint64_t count;    /* numbered events */
+    uint64_t heard;    /* messages */
+    bool is_confirmed; /* the member knows some of the events of the epoch */
+    uint64_t retold;   /* so many events are told as messages alone */
+    uint64_t hole;     /* the last event that is not in the list; 0: all are */
+    uint64_t barrier;  /* what `resumed` must say before anything counts; 0: nothing */
     struct reference_kept kept[REFERENCE_KEPT_MAX + 1];
     uint32_t kept_count;
 };

@@ -28,6 +28,14 @@ void reference_close_connection(struct reference *reference, uint32_t connection
     hearer->closed(hearer->context, connection, code);
 }
 
+/* To a join. */
+struct reference_answer {
+    bool is_recovered;
+    bool is_retold; /* with the messages since the seat's counts began */
+    uint64_t seen;
+    char *unasked; /* a field, or nothing; owned */
+};
+
 static void forget_first(struct reference_seat *seat)
 {
     if (seat->kept[0].n > seat->hole)
@@ -49,6 +57,8 @@ void reference_begin_epoch(struct reference *reference, struct reference_seat *s
     forget_all(seat);
     snprintf(seat->epoch, sizeof seat->epoch, "epoch-%u", ++reference->epochs);
     seat->count = seat->heard = seat->hole = seat->barrier = 0;
+    seat->is_confirmed = false;
+    seat->retold = 0;
 }
 
 /* Some rules that can be broken leave an event out of the count; it is told all the same. */
@@ -246,17 +256,27 @@ static void tell_skipped(struct reference *reference, uint32_t connection, uint3
     free(text);
 }
 
-static void tell_missed(struct reference *reference, const struct reference_seat *seat,
-                        uint32_t connection, uint64_t seen)
+/* Whether an event is told to a member that has lost its counts. */
+static bool is_retold(struct reference_room *room, const char *text)
 {
-    uint32_t skipped = 0;
+    struct bytes event = bytes_of_string(text);
+    return text_has_string(event, "type", "message") &&
+           reference_find_seat(room, text_number(event, "from")) != NULL;
+}
+
+/* Events behind number `seen`; or those that are told again, in a room that is not NULL. */
+static void tell_missed(struct reference *reference, const struct reference_seat *seat,
+                        uint32_t connection, uint64_t seen, struct reference_room *retelling)
+{
+    uint32_t skipped = seen < seat->hole ? (uint32_t)(seat->hole - seen) : 0;
     uint64_t first = reference_breaks(reference, BREAK_SERVER_MISSED_TWICE) ? seen : seen + 1;
     for (uint32_t i = 0; i < seat->kept_count; i++) {
         bool is_turned = reference_breaks(reference, BREAK_SERVER_ORDER);
         uint32_t at = is_turned ? seat->kept_count - 1 - i : i;
         if (seat->kept[at].n < first)
             continue;
-        if (is_skipped(reference, seat, at)) {
+        if (is_skipped(reference, seat, at) ||
+            (retelling != NULL && !is_retold(retelling, seat->kept[at].text))) {
             skipped++;
             continue;
         }
@@ -314,37 +334,67 @@ static void break_counts(struct reference *reference, const struct reference_roo
         seat->count = room->seats[0]->count;
 }
 
+/* Whether the member, which knows another epoch, has the seat's counts from now on. */
+static bool takes_over(const struct reference *reference, const struct reference_seat *seat,
+                       struct bytes asked)
+{
+    return text_member(asked, "epoch").kind != JSON_ABSENT &&
+           !text_has_string(asked, "epoch", seat->epoch) && seat->heard == 0 &&
+           !seat->is_confirmed && !reference_breaks(reference, BREAK_SERVER_LOST_SKIPPED);
+}
+
+static void tell_answer(struct reference *reference, struct reference_room *room,
+                        const struct reference_seat *seat, uint32_t connection,
+                        const struct reference_answer *answer)
+{
+    char *joined = format_text(
+        "{\"type\":\"joined\",\"room\":\"%s\",\"index\":%u,\"hold\":%u,"
+        "\"epoch\":\"%s\",\"recovered\":%s,\"seen\":%" PRIu64 ",\"heard\":%" PRIu64 "%s",
+        room->code, seat->index, (uint32_t)(room->hold_ms / 1000), seat->epoch,
+        answer->is_recovered ? "true" : "false", answer->seen, seat->heard, answer->unasked);
+    if (answer->is_recovered) {
+        char *text = format_text("%s}", joined);
+        reference_tell(reference, connection, text);
+        free(text);
+    } else {
+        tell_room(reference, room, seat, connection, joined);
+    }
+    free(joined);
+    tell_missed(reference, seat, connection, answer->seen, answer->is_retold ? room : NULL);
+}
+
 void reference_answer_join(struct reference *reference, struct reference_room *room,
                            struct reference_seat *seat, uint32_t connection, struct bytes asked)
 {
     uint64_t seen = text_number(asked, "seen");
     uint64_t unasked = text_number(asked, "unasked");
     bool knows = text_has_string(asked, "epoch", seat->epoch);
-    bool is_recovered =
-        knows && seen != TEXT_NO_NUMBER && seen <= seat->count && seen >= seat->hole;
-    if (reference_breaks(reference, BREAK_SERVER_NEVER_RECOVERS))
-        is_recovered = false;
-    if (!knows && !reference_breaks(reference, BREAK_SERVER_EPOCH_KEPT))
+    bool is_found = knows && seen != TEXT_NO_NUMBER && seen <= seat->count && seen >= seat->hole &&
+                    !reference_breaks(reference, BREAK_SERVER_NEVER_RECOVERS);
+    struct reference_answer answer = {.seen = seen};
+    if (takes_over(reference, seat, asked)) {
+        answer.is_retold = true;
+        answer.seen = 0;
+    } else if (!knows && !reference_breaks(reference, BREAK_SERVER_EPOCH_KEPT)) {
         reference_begin_epoch(reference, seat);
-    else
-        break_counts(reference, room, seat, is_recovered);
-    char *number = unasked == TEXT_NO_NUMBER ? format_text("%s", "")
-                                             : format_text(",\"unasked\":%" PRIu64, unasked);
-    char *joined = format_text(
-        "{\"type\":\"joined\",\"room\":\"%s\",\"index\":%u,\"hold\":%u,"
-        "\"epoch\":\"%s\",\"recovered\":%s,\"seen\":%" PRIu64 ",\"heard\":%" PRIu64 "%s",
-        room->code, seat->index, (uint32_t)(room->hold_ms / 1000), seat->epoch,
-        is_recovered ? "true" : "false", is_recovered ? seen : seat->count, seat->heard, number);
-    if (is_recovered) {
-        char *text = format_text("%s}", joined);
-        reference_tell(reference, connection, text);
-        free(text);
-        tell_missed(reference, seat, connection, seen);
     } else {
-        tell_room(reference, room, seat, connection, joined);
+        break_counts(reference, room, seat, is_found);
+        answer.is_retold = is_found && seen < seat->retold &&
+                           !reference_breaks(reference, BREAK_SERVER_RETELLING_ENDS);
     }
-    free(joined);
-    free(number);
+    answer.is_recovered = is_found && !answer.is_retold;
+    if (answer.is_retold)
+        seat->retold = seat->count;
+    else if (!is_found)
+        answer.seen = seat->count;
+    /* What an edge has counted may not have arrived. */
+    bool is_sure = unasked == TEXT_NO_NUMBER || !is_found;
+    if (knows && is_sure && answer.seen > 0)
+        seat->is_confirmed = true;
+    answer.unasked = unasked == TEXT_NO_NUMBER ? format_text("%s", "")
+                                               : format_text(",\"unasked\":%" PRIu64, unasked);
+    tell_answer(reference, room, seat, connection, &answer);
+    free(answer.unasked);
 }
 
 static uint64_t hold_of(const struct reference_room *room, const struct reference_seat *seat)

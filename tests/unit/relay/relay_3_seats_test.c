@@ -73,11 +73,93 @@ static void who_knows_nothing_begins_a_new_epoch(void **state)
     expect_next(&world, 2, JOINED_2("0000000000000004", "true", "0", "0") "}");
     expect_only(&world, 2, "{\"type\":\"message\",\"from\":0,\"data\":3}");
     forget_texts(&world);
-    /* An epoch that is not the seat's is none. */
+    /* An epoch that is not the seat's is none, if its member knows the seat's. */
+    say(&world, 2, "{\"type\":\"send\",\"data\":4}");
     cut_off(&world, 2);
     forget_texts(&world);
     join_as(&world, 2, 2, 4, ",\"epoch\":\"" EPOCH_2 "\",\"seen\":0");
     expect_only(&world, 2, JOINED_2("0000000000000005", "false", "0", "0") ROOM_AS_IT_IS);
+    forget_texts(&world);
+    world_release(&world);
+}
+
+/* As after a crash, or when the answer to its first join was lost. */
+#define ROOM_AFTER_CRASH \
+    ",\"host\":0,\"peers\":[0],\"away\":[2],\"locked\":false,\"maxClients\":4,\"state\":true}"
+
+/* Client 2 is told the room as it is, and what was said behind its first two events. */
+static void expect_rest_of_retelling(struct world *world)
+{
+    expect_next(world, 2, "{\"type\":\"skipped\",\"count\":2}");
+    expect_next(world, 2, "\\x00\\x00\\x00\\x00\\x00!");
+    expect_only(world, 2, "{\"type\":\"skipped\",\"count\":1}"); /* `peer_away` */
+}
+
+static void who_knows_nothing_of_the_seats_counts_has_what_was_said_since_they_began(void **state)
+{
+    static const char *const epochs[] = {"ffffffffffffffff", "fffffffffffffffe"};
+    (void)state;
+    struct world world;
+    init_party_3(&world, 3, "");
+    cut_off(&world, 2);
+    say(&world, 1, "{\"type\":\"send\",\"data\":\"a\",\"to\":1}");
+    say(&world, 3, "{\"type\":\"send\",\"data\":\"quick\",\"volatile\":true}");
+    set_state(&world, 1, "1");
+    say_binary(&world, 1, BYTES("\x01\x00\x00\x00\x01!"));
+    cut_off(&world, 3);
+    /* Whichever answer is lost, the next one says the same. */
+    for (uint32_t i = 0; i < ARRAY_LENGTH(epochs); i++) {
+        char more[64];
+        snprintf(more, sizeof more, ",\"epoch\":\"%s\",\"seen\":7", epochs[i]);
+        forget_texts(&world);
+        join_as(&world, 2, 2, 2 + i, more);
+        expect_next(&world, 2, JOINED_2(EPOCH_2, "false", "0", "0") ROOM_AFTER_CRASH);
+        expect_next(&world, 2, "{\"type\":\"state\",\"data\":1}");
+        expect_next(&world, 2, "{\"type\":\"skipped\",\"count\":1}"); /* `peer_joined` */
+        expect_next(&world, 2, "{\"type\":\"message\",\"from\":0,\"data\":\"a\"}");
+        expect_rest_of_retelling(&world);
+        cut_off(&world, 2);
+    }
+    /* What it has not heard yet is older than what it was told of the room. */
+    forget_texts(&world);
+    join_as(&world, 2, 2, 4, ",\"epoch\":\"" EPOCH_2 "\",\"seen\":2");
+    expect_next(&world, 2, JOINED_2(EPOCH_2, "false", "2", "0") ROOM_AFTER_CRASH);
+    expect_next(&world, 2, "{\"type\":\"state\",\"data\":1}");
+    expect_rest_of_retelling(&world);
+    cut_off(&world, 2);
+    /* It goes on from there, and needs what it has confirmed no more. */
+    forget_texts(&world);
+    join_as(&world, 2, 2, 5, ",\"epoch\":\"" EPOCH_2 "\",\"seen\":6");
+    expect_only(&world, 2, JOINED_2(EPOCH_2, "true", "6", "0") "}");
+    cut_off(&world, 2);
+    forget_texts(&world);
+    join_as(&world, 2, 2, 6, ",\"epoch\":\"ffffffffffffffff\",\"seen\":0");
+    expect_begin(&world, 2, JOINED_2("0000000000000004", "false", "0", "0"));
+    forget_texts(&world);
+    world_release(&world);
+}
+
+static void who_takes_a_seats_counts_over_is_told_how_many_events_are_lost(void **state)
+{
+    char data[2001];
+    (void)state;
+    struct world world;
+    memset(data, 'x', sizeof data - 1);
+    data[sizeof data - 1] = 0;
+    init_party_3(&world, 2, "");
+    cut_off(&world, 2);
+    for (uint32_t i = 0; i < 40; i++)
+        say_format(&world, 1, "{\"type\":\"send\",\"data\":\"%s\"}", data);
+    forget_texts(&world);
+    join_as(&world, 2, 2, 2, ",\"epoch\":\"ffffffffffffffff\",\"seen\":7");
+    uint32_t told = world.clients[2].text_count - 2; /* without `joined` and `skipped` */
+    assert_in_range(told, 1, 39);
+    expect_next(&world, 2, JOINED_2(EPOCH_2, "false", "0", "0") ROOM_AS_IT_IS);
+    char skipped[64];
+    snprintf(skipped, sizeof skipped, "{\"type\":\"skipped\",\"count\":%u}", 40 - told);
+    expect_next(&world, 2, skipped);
+    for (uint32_t i = 0; i < told; i++)
+        expect_begin(&world, 2, "{\"type\":\"message\",\"from\":0,\"data\":\"xxx");
     forget_texts(&world);
     world_release(&world);
 }
@@ -557,6 +639,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_missed_comes_in_order),
         cmocka_unit_test(who_knows_nothing_begins_a_new_epoch),
+        cmocka_unit_test(who_knows_nothing_of_the_seats_counts_has_what_was_said_since_they_began),
+        cmocka_unit_test(who_takes_a_seats_counts_over_is_told_how_many_events_are_lost),
         cmocka_unit_test(a_count_that_cannot_be_is_not_recovered_and_the_epoch_goes_on),
         cmocka_unit_test(what_the_log_has_lost_is_not_recovered),
         cmocka_unit_test(a_log_that_its_maker_may_not_have_is_not_recovered),

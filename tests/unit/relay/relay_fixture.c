@@ -361,10 +361,17 @@ static void deliver_bytes(struct world *world, uint32_t client, struct bytes byt
     payload_release(text);
 }
 
+static bool is_retold(const struct log_filter *filter, struct bytes frame)
+{
+    return relay_is_retold(filter->room, frame);
+}
+
 static void perform_tell_missed(struct world *world, const struct effect_tell_missed *effect)
 {
     struct log_cursor cursor = effect->cursor;
     struct log_missed missed;
+    const struct log_filter filter = {.is_wanted = is_retold, .room = effect->room};
+    cursor.filter = effect->is_retold ? &filter : NULL;
     while (log_next_missed(&cursor, &missed)) {
         if (missed.skipped > 0)
             deliver(world, effect->client,

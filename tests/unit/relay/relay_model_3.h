@@ -53,6 +53,7 @@ struct model_3_member {
     char *epochs;                              /* all that the seat has had, since then */
     uint64_t heard;                            /* messages in this epoch */
     uint64_t confirmed;                        /* events that the member has seen */
+    uint64_t retold;                           /* so many are told as messages alone */
     uint64_t event_count;
     struct model_3_event *events; /* of this epoch; owned */
     uint64_t entered_ms;          /* when it is here */

@@ -14,8 +14,7 @@ void read_epoch_3(struct simple_value value, char ret_epoch[MODEL_3_EPOCH_DIGITS
     free(form);
 }
 
-/* A field of what the client hears next, which the relay alone can say. */
-static struct simple_value heard_field(struct model_3 *model, uint32_t client, const char *name)
+struct simple_value heard_field_3(struct model_3 *model, uint32_t client, const char *name)
 {
     const struct fake_client *fake = &world_of_3(model, client)->clients[client];
     if (fake->text_count == 0)
@@ -27,7 +26,7 @@ static struct simple_value heard_field(struct model_3 *model, uint32_t client, c
 void begin_epoch_3(struct model_3 *model, struct model_3_member *member)
 {
     forget_events_3(member);
-    read_epoch_3(heard_field(model, member->client, "epoch"), member->epoch);
+    read_epoch_3(heard_field_3(model, member->client, "epoch"), member->epoch);
     assert_int_equal(strlen(member->epoch), MODEL_3_EPOCH_DIGITS);
     char *before = member->epochs;
     if (before != NULL)
@@ -117,24 +116,40 @@ void expect_joined_3(struct model_3 *model, struct model_3_room *room,
                        format_text("{\"type\":\"state\",\"data\":%s}", room->state));
 }
 
+/* What a small log has forgotten only the relay knows; but nobody has missed nothing. */
+static bool is_found(struct model_3 *model, const struct model_3_member *member,
+                     const struct entrant_3 *entrant)
+{
+    bool is_count =
+        entrant->seen >= (double)member->confirmed && entrant->seen <= (double)member->event_count;
+    if (!is_count || model->has_large_logs || entrant->seen == (double)member->event_count)
+        return is_count;
+    return number_of(heard_field_3(model, member->client, "seen")) == entrant->seen;
+}
+
 void expect_resumption_3(struct model_3 *model, struct model_3_room *room,
                          struct model_3_member *member, const struct entrant_3 *entrant)
 {
     bool is_same = strcmp(entrant->epoch, member->epoch) == 0;
-    bool is_count = is_same && entrant->seen >= (double)member->confirmed &&
-                    entrant->seen <= (double)member->event_count;
-    uint64_t seen = is_count ? (uint64_t)entrant->seen : member->event_count;
-    bool is_recovered = is_count;
-    /* What a small log has forgotten only the relay knows; but nobody has missed nothing. */
-    if (is_count && !model->has_large_logs && seen < member->event_count)
-        is_recovered = heard_field(model, member->client, "recovered").kind == JSON_TRUE;
-    if (!is_same)
+    bool takes_over =
+        !is_same && entrant->epoch[0] != '\0' && member->heard == 0 && member->confirmed == 0;
+    bool has_missed = is_same && is_found(model, member, entrant);
+    uint64_t seen = has_missed ? (uint64_t)entrant->seen : 0;
+    bool is_retold = takes_over || (has_missed && seen < member->retold);
+    if (!is_same && !takes_over)
         begin_epoch_3(model, member);
-    if (!is_recovered)
+    else if (!takes_over && !has_missed)
         seen = member->event_count;
-    member->confirmed = seen;
-    expect_joined_3(model, room, member, is_recovered, seen);
-    if (is_recovered)
-        expect_replay_3(model, member, seen);
-    expect_private_state_3(model, room, member);
+    if (!takes_over)
+        member->confirmed = seen;
+    if (is_retold)
+        member->retold = member->event_count;
+    expect_joined_3(model, room, member, has_missed && !is_retold, seen);
+    /* The picture of the room has the private state; in what was missed it may be missing. */
+    if (is_retold)
+        expect_private_state_3(model, room, member);
+    if (has_missed || takes_over)
+        expect_replay_3(model, member, seen, is_retold ? room : NULL);
+    if (!is_retold)
+        expect_private_state_3(model, room, member);
 }

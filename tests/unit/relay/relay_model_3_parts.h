@@ -76,8 +76,12 @@ void tell_room_3(struct model_3 *model, struct model_3_room *room,
 void tell_all_3(struct model_3 *model, struct model_3_room *room,
                 const struct model_3_member *except, enum model_3_keeping keeping, char *text);
 
-/* The member hears all its events from this number on. */
-void expect_replay_3(struct model_3 *model, const struct model_3_member *member, uint64_t seen);
+/*
+ * The member hears all its events from this number on; or the messages among them of who is in a
+ * room that is not NULL.
+ */
+void expect_replay_3(struct model_3 *model, const struct model_3_member *member, uint64_t seen,
+                     struct model_3_room *retelling);
 
 /* Both counts of a seat begin anew. */
 void forget_events_3(struct model_3_member *member);
@@ -140,6 +144,9 @@ struct entrant_3 {
 
 /* The epoch that a value names; empty: none. */
 void read_epoch_3(struct simple_value value, char ret_epoch[MODEL_3_EPOCH_DIGITS + 1]);
+
+/* A field of what the client hears next, which the relay alone can say. */
+struct simple_value heard_field_3(struct model_3 *model, uint32_t client, const char *name);
 
 /* Both counts of the seat begin anew, in the epoch that the relay says. */
 void begin_epoch_3(struct model_3 *model, struct model_3_member *member);
